@@ -1,0 +1,39 @@
+// How tests run: TypeScript as ES modules through swc, in two workers; what they need to run is in tests/global-setup.ts.
+import { existsSync } from 'node:fs';
+import Module from 'node:module';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const ifThere = (option, name) => (existsSync(here(name)) ? { [option]: here(name) } : {});
+
+// Jest loads the global files with plain require(), which does not know moduleNameMapper: find ./x.ts for ./x.js.
+const resolveFilename = Module._resolveFilename;
+Module._resolveFilename = function resolveSource(request, parent, ...rest) {
+  const isRelative = /^\.\.?\/.*\.js$/.test(request) && parent?.filename?.endsWith('.ts');
+  const source = isRelative && resolve(dirname(parent.filename), request.replace(/\.js$/, '.ts'));
+  return resolveFilename.call(this, source && existsSync(source) ? source : request, parent, ...rest);
+};
+
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/tests/**/*.test.ts'],
+  testTimeout: 30_000,
+  maxWorkers: 2,
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, sourceMaps: 'inline', swcrc: false },
+    ],
+  },
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  ...ifThere('globalSetup', 'tests/global-setup.ts'),
+  ...ifThere('globalTeardown', 'tests/global-teardown.ts'),
+  reporters: ['default', '<rootDir>/tests/closing-line.mjs'],
+  coverageProvider: 'v8',
+  collectCoverageFrom: ['src/**/*.ts', '!src/generated/**', '!src/main.ts'],
+  coverageThreshold: { global: { lines: 90, branches: 90, functions: 90, statements: 90 } },
+};

@@ -1,0 +1,80 @@
+// Prints .env.example and the README's table from the settings (after a build); with --check it only tells of drift.
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const begin = '<!-- settings:begin -->';
+const end = '<!-- settings:end -->';
+
+/** @returns the text of .env.example for the rows of describeSettings() */
+export function renderEnvExample(rows) {
+  const head = [
+    '# Settings with their defaults, printed by `npm run settings:print`: change src/settings.ts, not this file.',
+    '# Each secret may be given as a file instead: NAME_FILE=/path/to/file.',
+  ];
+  const groups = grouped(rows).flatMap(([group, settings]) => [
+    '',
+    `## ${group}`,
+    ...settings.flatMap((row) => ['', `# ${row.description}${noteOn(row)}`, `# ${row.name}=${row.example}`]),
+  ]);
+  return `${[...head, ...groups].join('\n')}\n`;
+}
+
+/** @returns the Markdown between the README's markers for the rows of describeSettings() */
+export function renderReadmeTable(rows) {
+  const lines = rows.map((row) => {
+    const name = row.secret ? `\`${row.name}\`, \`${row.name}_FILE\`` : `\`${row.name}\``;
+    const fallback = row.default === '' ? '' : `\`${row.default}\``;
+    return `| ${name} | ${fallback} | ${row.description.replaceAll('|', '\\|')} |`;
+  });
+  return ['| Setting | Default | What it is |', '|--|--|--|', ...lines].join('\n');
+}
+
+/** @returns the README with its table replaced; unchanged when it has no markers */
+export function withSettingsTable(readme, rows) {
+  const from = readme.indexOf(begin);
+  const to = readme.indexOf(end);
+  if (from < 0 || to < from) return readme;
+  return `${readme.slice(0, from)}${begin}\n${renderReadmeTable(rows)}\n${readme.slice(to)}`;
+}
+
+function grouped(rows) {
+  const groups = new Map();
+  for (const row of rows) groups.set(row.group, [...(groups.get(row.group) ?? []), row]);
+  return [...groups];
+}
+
+function noteOn(row) {
+  const note = row.default.startsWith(`${row.example} (`) ? row.default.slice(row.example.length) : '';
+  return `${note && ` Default: ${row.default}.`}${row.secret ? ' Secret.' : ''}`;
+}
+
+function readOr(path, fallback) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT') return fallback;
+    throw error;
+  }
+}
+
+async function main(isCheck) {
+  const { describeSettings } = await import('../dist/config.js');
+  const rows = describeSettings();
+  const root = new URL('../', import.meta.url);
+  const readme = readOr(new URL('README.md', root), undefined);
+  const wanted = { '.env.example': renderEnvExample(rows) };
+  if (readme !== undefined) wanted['README.md'] = withSettingsTable(readme, rows);
+  for (const [name, text] of Object.entries(wanted)) {
+    const path = new URL(name, root);
+    if (readOr(path, undefined) === text) continue;
+    if (!isCheck) writeFileSync(path, text);
+    console.log(
+      isCheck ? `${name} differs from src/settings.ts: run npm run settings:print` : `${name} printed`,
+    );
+    if (isCheck) process.exitCode = 1;
+  }
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await main(process.argv.includes('--check'));
+}

@@ -1,0 +1,145 @@
+// From configuration to a listening server and back: database, migrations, keys, services, first admin, graceful stop.
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createHttpTerminator } from 'http-terminator';
+import type { JWK } from 'jose';
+import type { Logger } from 'pino';
+import { createApp } from './app.js';
+import type { Config } from './config.js';
+import { createDatabase, waitForDatabase } from './infra/database.js';
+import { startEmbeddedPostgres } from './infra/embedded-postgres.js';
+import { createEvents } from './infra/events.js';
+import { applyMigrations, assertMigrated, migrationStatus } from './infra/migrate.js';
+import { createPasswordHasher } from './infra/passwords.js';
+import { createRedis } from './infra/redis.js';
+import { createTokens, generateSigningKey } from './infra/tokens.js';
+import { createServices, type Services } from './services.js';
+
+const databaseWaitMs = 30_000;
+
+/** A running server. */
+export interface Running {
+  port: number;
+  services: Services;
+  /** The first admin, when this start made it; the password only when it was generated. */
+  firstAdmin: { email: string; generatedPassword?: string } | undefined;
+  /** Stops taking requests, drains, closes everything; safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts everything that the configuration asks for.
+ * @param now milliseconds since 1970
+ * @throws Error with a message for people; whatever was started by then is stopped again
+ */
+export async function start(config: Config, log: Logger, now: () => number = Date.now): Promise<Running> {
+  const closers: (() => Promise<unknown>)[] = [];
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= closeAll(closers, log);
+    return closing;
+  };
+  try {
+    const databaseUrl = config.databaseUrl ?? (await embedded(config, log, closers));
+    await migrate(databaseUrl, config, log);
+    const redis = config.redisUrl === undefined ? undefined : createRedis(config.redisUrl, log);
+    if (redis !== undefined) closers.push(redis.close);
+    const db = createDatabase({
+      url: databaseUrl,
+      poolMax: config.databasePoolMax,
+      statementTimeoutMs: config.databaseStatementTimeoutMs,
+      acquireTimeoutMs: config.databaseAcquireTimeoutMs,
+      log,
+    });
+    closers.push(db.close);
+    const tokens = await createTokens({
+      signingKeys: config.jwtSigningKeys ? [...config.jwtSigningKeys] : await ownKeys(config.dataDir),
+      issuer: config.jwtIssuer,
+      audience: config.jwtAudience,
+      now,
+    });
+    const passwords = createPasswordHasher({ ...config.argon2, queueMax: config.hashQueueMax });
+    const infra = { config, log, db, redis, events: createEvents(redis, log), tokens, passwords, now };
+    const services = createServices(infra);
+    const firstAdmin = await makeFirstAdmin(services, config);
+    const server = createApp(services, infra);
+    const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: config.shutdownTimeoutMs });
+    await listen(server, config);
+    closers.push(async () => {
+      services.health.stopping();
+      await terminator.terminate();
+    });
+    return { port: (server.address() as AddressInfo).port, services, firstAdmin, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function closeAll(closers: (() => Promise<unknown>)[], log: Logger): Promise<void> {
+  for (const closer of closers.reverse()) {
+    await closer().catch((error: unknown) => log.warn({ event: 'close_failed', err: error }));
+  }
+}
+
+async function embedded(config: Config, log: Logger, closers: (() => Promise<unknown>)[]): Promise<string> {
+  const postgres = await startEmbeddedPostgres({
+    dataDir: config.dataDir,
+    isDurable: config.environment !== 'test',
+    onExit: (reason) => log.error({ event: 'embedded_database_ended', reason }, 'the embedded database ended'),
+  });
+  closers.push(postgres.stop);
+  log.info({ event: 'embedded_database_started', directory: config.dataDir });
+  return postgres.url;
+}
+
+async function migrate(url: string, config: Config, log: Logger): Promise<void> {
+  await waitForDatabase(url, databaseWaitMs, log);
+  if (config.migrateOnStart || config.databaseUrl === undefined) {
+    const applied = await applyMigrations(url);
+    if (applied.length > 0) log.info({ event: 'migrated', migrations: applied });
+    return;
+  }
+  assertMigrated(await migrationStatus(url));
+}
+
+/** The signing key of an installation that was given none, made at its first start. */
+async function ownKeys(dataDir: string): Promise<JWK[]> {
+  const file = join(dataDir, 'jwt-signing-keys.json');
+  const stored = await readFile(file, 'utf8').catch(() => undefined);
+  if (stored !== undefined) return JSON.parse(stored) as JWK[];
+  const keys = [await generateSigningKey()];
+  await mkdir(dataDir, { recursive: true });
+  await writeFile(file, JSON.stringify(keys), { mode: 0o600, flag: 'wx' });
+  await chmod(file, 0o600);
+  return keys;
+}
+
+/** While there are no users: from ADMIN_EMAIL and ADMIN_PASSWORD, or generated for the embedded database. */
+async function makeFirstAdmin(services: Services, config: Config): Promise<Running['firstAdmin']> {
+  const { adminEmail, adminPassword, databaseUrl } = config;
+  if (!(await services.users.isEmpty())) return undefined;
+  if (databaseUrl !== undefined && (adminEmail === undefined || adminPassword === undefined)) {
+    throw new Error('There are no users yet: set ADMIN_EMAIL and ADMIN_PASSWORD to make the first admin.');
+  }
+  const email = adminEmail ?? 'admin@localhost.test';
+  const generatedPassword = adminPassword === undefined ? randomBytes(18).toString('base64url') : undefined;
+  const password = adminPassword ?? (generatedPassword as string);
+  await services.users.create(null, { email, name: 'Administrator', role: 'ADMIN', password });
+  return { email, ...(generatedPassword !== undefined && { generatedPassword }) };
+}
+
+async function listen(server: ReturnType<typeof createApp>, { host, port }: Config): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const reason =
+        error.code === 'EADDRINUSE'
+          ? `Port ${port} is already in use. Stop what uses it, or set PORT to another one.`
+          : `Cannot listen on ${host}:${port}: ${error.message}`;
+      reject(new Error(reason, { cause: error }));
+    });
+    server.listen({ host, port, backlog: 1024 }, resolve);
+  });
+}

@@ -1,0 +1,68 @@
+// Who may do what: roles, permissions and the one table that joins them. Rules about rows stand in the services.
+
+/** From most to least. */
+export const roles = ['ADMIN', 'ANALYST', 'VIEWER'] as const;
+export type Role = (typeof roles)[number];
+
+const everyone: readonly Role[] = roles;
+const workers: readonly Role[] = ['ADMIN', 'ANALYST'];
+const admins: readonly Role[] = ['ADMIN'];
+
+/** Permission → roles that have it, and what it allows. The only place where this is said. */
+export const permissions = {
+  'profile:read': { roles: everyone, allows: 'read one’s own profile' },
+  'profile:update': { roles: everyone, allows: 'change one’s own password' },
+  'session:manage': { roles: everyone, allows: 'list and end one’s own sessions' },
+  'execution:read': { roles: everyone, allows: 'read executions and watch them live' },
+  'execution:create': { roles: workers, allows: 'create and rerun executions' },
+  'execution:run': { roles: workers, allows: 'start, report, add results to, finish and cancel executions' },
+  'execution:delete': { roles: workers, allows: 'delete executions' },
+  'result:read': { roles: everyone, allows: 'read results' },
+  'user:read': { roles: admins, allows: 'read all users with their sessions and keys' },
+  'user:create': { roles: admins, allows: 'create users' },
+  'user:update': { roles: admins, allows: 'change, activate and deactivate users and end their sessions' },
+  'user:delete': { roles: admins, allows: 'delete users' },
+  'audit:read': { roles: admins, allows: 'read the audit trail' },
+} as const satisfies Record<string, { roles: readonly Role[]; allows: string }>;
+
+export type Permission = keyof typeof permissions;
+
+/** All permissions, in the table's order. */
+export const permissionNames = Object.keys(permissions) as Permission[];
+
+/** Who is asking, as of this request. Role and status come from the database, never from a token. */
+export interface Viewer {
+  userId: string;
+  email: string;
+  name: string;
+  role: Role;
+  /** The session of an access token; absent for an API key. */
+  sessionId?: string;
+}
+
+const granted: Record<Role, ReadonlySet<string>> = {
+  ADMIN: grantedTo('ADMIN'),
+  ANALYST: grantedTo('ANALYST'),
+  VIEWER: grantedTo('VIEWER'),
+};
+
+function grantedTo(role: Role): ReadonlySet<string> {
+  return new Set(permissionNames.filter((name) => (permissions[name].roles as readonly Role[]).includes(role)));
+}
+
+/** Whether the viewer's role holds the permission. Nobody without a sign-in holds any. */
+export function can(viewer: Viewer | null, permission: Permission): boolean {
+  return viewer !== null && granted[viewer.role].has(permission);
+}
+
+/** Whether the viewer may change this execution: an admin any, others what they created or have claimed. */
+export function canChangeExecution(
+  viewer: Viewer,
+  execution: { createdById: string | null; claimedById: string | null },
+): boolean {
+  return (
+    viewer.role === 'ADMIN' ||
+    execution.createdById === viewer.userId ||
+    execution.claimedById === viewer.userId
+  );
+}

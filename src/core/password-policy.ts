@@ -1,0 +1,44 @@
+// What makes a password acceptable (NIST SP 800-63B-4): length and not being guessable. Hashing is elsewhere.
+import { invalid } from './errors.js';
+
+const maxLength = 128;
+const productWords = ['sec-tester', 'sectester', 'security tester'];
+
+/**
+ * Checks a new password: 15 to 128 code points by default, any characters, not made of one repeated piece or of
+ * the product's or the user's own words.
+ * @throws VALIDATION_FAILED at `path`
+ */
+export function checkNewPassword(
+  password: string,
+  rules: { path: string; minLength: number; user: { email: string; name: string } },
+): void {
+  const refuse = (message: string): never => {
+    throw invalid(rules.path, message);
+  };
+  const length = [...password].length;
+  if (length < rules.minLength) refuse(`must have at least ${rules.minLength} characters`);
+  if (length > maxLength) refuse(`must have at most ${maxLength} characters`);
+  if (isRepetitive(password)) refuse('must not repeat one piece over and over');
+  const words = [...productWords, ...rules.user.email.split(/[@.]/), rules.user.email, ...rules.user.name.split(/\s+/), rules.user.name];
+  if (remainder(password, words) < rules.minLength / 2) refuse('must not be made of your own name, e-mail or the product’s name');
+}
+
+/** A piece of up to four characters said over and over, or a run like abcdef… or 123456…. */
+function isRepetitive(password: string): boolean {
+  if (/^(.{1,4}?)\1+.{0,3}$/su.test(password)) return true;
+  const codes = [...password].map((character) => character.codePointAt(0) as number);
+  const steps = codes.slice(1).map((code, index) => code - (codes[index] as number));
+  return steps.every((step) => step === 1 || step === -9) || steps.every((step) => step === -1 || step === 9);
+}
+
+/** How many characters are left when the words (of three letters or more) are taken out. */
+function remainder(password: string, words: string[]): number {
+  const longestFirst = words
+    .map((word) => word.toLowerCase())
+    .filter((word) => word.length >= 3)
+    .sort((a, b) => b.length - a.length);
+  let rest = password.toLowerCase();
+  for (const word of longestFirst) rest = rest.replaceAll(word, '');
+  return [...rest.replace(/[\s\d\p{P}]/gu, '')].length + (rest.length === password.length ? password.length : 0);
+}

@@ -1,0 +1,86 @@
+// The audit trail: recording inside the transaction of what is told, and reading for admins.
+import type { Viewer } from '../../core/access.js';
+import { idFloor, newId } from '../../core/ids.js';
+import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
+import { AppError } from '../../core/errors.js';
+import type { AuditEvent, Prisma } from '../../generated/prisma/client.js';
+import type { Database, Transaction } from '../../infra/database.js';
+import { currentRequest } from '../../infra/request-context.js';
+import { sql } from '../../infra/sql.js';
+import type { AuditEventFilter } from './audit.input.js';
+
+/** Something that happened. Action names are entity.verb. */
+export interface AuditEntry {
+  action: string;
+  outcome?: 'SUCCESS' | 'DENIED' | 'FAILURE';
+  /** Who did it; null for nobody known and for the system. */
+  actor: { userId: string; email: string } | null;
+  /** How the actor is called when there is none: "anonymous" unless given. */
+  actorLabel?: string;
+  targetType?: 'User' | 'Session' | 'ApiKey' | 'TestExecution';
+  /** UUID of the row. */
+  targetId?: string;
+  changes?: Record<string, unknown>;
+}
+
+const order = 'AT';
+const cursorOf = (row: { id: string }) => encodeCursor(order, { id: row.id });
+
+export type AuditService = ReturnType<typeof createAuditService>;
+
+export function createAuditService({ db, now }: { db: Database; now: () => number }) {
+  /** Writes the event with the request's correlation id, address and user agent, in the caller's transaction. */
+  async function record(tx: Pick<Transaction, 'query'>, entry: AuditEntry): Promise<void> {
+    const request = currentRequest();
+    await tx.query(sql`
+      INSERT INTO audit_events (id, at, action, outcome, actor_id, actor_label, target_type, target_id, ip, user_agent, correlation_id, changes)
+      VALUES (${newId()}, ${new Date(now())}, ${entry.action}, ${entry.outcome ?? 'SUCCESS'}, ${entry.actor?.userId ?? null},
+        ${entry.actor?.email ?? entry.actorLabel ?? 'anonymous'}, ${entry.targetType ?? null}, ${entry.targetId ?? null},
+        ${request?.ip ?? null}, ${request?.userAgent ?? null}, ${request?.correlationId ?? 'system'},
+        ${entry.changes === undefined ? null : JSON.stringify(entry.changes)})`);
+  }
+
+  function conditions(filter: AuditEventFilter): Prisma.AuditEventWhereInput {
+    return {
+      ...(filter.action != null && { action: filter.action }),
+      ...(filter.actorId != null && { actorId: filter.actorId }),
+      ...(filter.targetId != null && { targetId: filter.targetId }),
+      ...(filter.outcome != null && { outcome: filter.outcome }),
+      ...((filter.after != null || filter.before != null) && {
+        id: {
+          ...(filter.after != null && { gte: idFloor(filter.after.getTime()) }),
+          ...(filter.before != null && { lt: idFloor(filter.before.getTime()) }),
+        },
+      }),
+    };
+  }
+
+  return {
+    record,
+
+    /** Newest first. */
+    async list(_viewer: Viewer, filter: AuditEventFilter, args: PageArgs): Promise<Page<AuditEvent>> {
+      const request = parsePage(args, order);
+      const matches = conditions(filter);
+      const rows = await db.prisma.auditEvent.findMany({
+        where: {
+          AND: [
+            matches,
+            request.after === null ? {} : { id: { lt: request.after.id } },
+            request.before === null ? {} : { id: { gt: request.before.id } },
+          ],
+        },
+        orderBy: { id: request.isBackward ? 'asc' : 'desc' },
+        take: request.limit + 1,
+      });
+      return toPage(request, rows, cursorOf, () => db.prisma.auditEvent.count({ where: matches }));
+    },
+
+    /** @throws NOT_FOUND */
+    async get(_viewer: Viewer, id: string): Promise<AuditEvent> {
+      const row = await db.prisma.auditEvent.findUnique({ where: { id } });
+      if (row === null) throw new AppError('NOT_FOUND');
+      return row;
+    },
+  };
+}

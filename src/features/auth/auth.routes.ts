@@ -1,0 +1,104 @@
+// Signing in and out over REST, for scripts.
+import { z } from 'zod';
+import type { Viewer } from '../../core/access.js';
+import { toPublicId } from '../../core/ids.js';
+import type { User } from '../../generated/prisma/client.js';
+import { defineRoute, type Route } from '../../http/route.js';
+import type { UserService } from '../user/user.service.js';
+import { role, userStatus } from '../user/user.input.js';
+import { loginInput, logoutInput, refreshInput } from './auth.input.js';
+import type { AuthService, AuthTokens } from './auth.service.js';
+
+const moment = z.iso.datetime();
+
+const userBody = z
+  .strictObject({
+    id: z.string().describe('Id of the user, the same as in GraphQL.'),
+    email: z.string(),
+    name: z.string(),
+    role,
+    status: userStatus,
+    lastLoginAt: moment.nullable(),
+    createdAt: moment,
+    updatedAt: moment,
+  })
+  .meta({ id: 'User', description: 'Someone who signs in.' });
+
+const tokensBody = z
+  .strictObject({
+    accessToken: z.string().describe('Send it as Authorization: Bearer.'),
+    refreshToken: z.string().describe('Exchange it for new tokens; each works once.'),
+    tokenType: z.literal('Bearer'),
+    expiresIn: z.int().describe('Seconds until the access token expires.'),
+    refreshExpiresIn: z.int().describe('Seconds until the refresh token expires.'),
+    user: userBody,
+  })
+  .meta({ id: 'AuthTokens', description: 'Tokens of a session.' });
+
+const logoutBody = z
+  .strictObject({ revokedSessions: z.int().describe('How many sessions ended.') })
+  .meta({ id: 'LogoutResult', description: 'What ended.' });
+
+function toUserBody(user: User): z.input<typeof userBody> {
+  const { id, email, name, role, status, lastLoginAt, createdAt, updatedAt } = user;
+  return {
+    ...{ id: toPublicId('User', id), email, name, role, status },
+    lastLoginAt: lastLoginAt?.toISOString() ?? null,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  };
+}
+
+const toTokensBody = ({ user, ...tokens }: AuthTokens): z.input<typeof tokensBody> => ({ ...tokens, user: toUserBody(user) });
+
+/** Routes under /api/v1/auth. */
+export function authRoutes({ auth, users }: { auth: AuthService; users: UserService }): Route[] {
+  return [
+    defineRoute({
+      ...{ method: 'post', path: '/api/v1/auth/login', operationId: 'login', tag: 'Authentication', isProtected: false },
+      summary: 'Sign in',
+      description: 'Opens a session. Unknown, wrong, locked and deactivated get the same answer.',
+      body: loginInput,
+      responses: { 200: { description: 'Signed in.', schema: tokensBody } },
+      errors: ['VALIDATION_FAILED', 'INVALID_CREDENTIALS', 'RATE_LIMITED', 'UNAVAILABLE'],
+      handle: async ({ body }) => ({ body: toTokensBody(await auth.login(body)) }),
+    }),
+    defineRoute({
+      ...{ method: 'post', path: '/api/v1/auth/refresh', operationId: 'refreshToken', tag: 'Authentication', isProtected: false },
+      summary: 'Refresh tokens',
+      description: 'Exchanges a refresh token for new tokens. One that was used before ends its session.',
+      body: refreshInput,
+      responses: { 200: { description: 'New tokens.', schema: tokensBody } },
+      errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'UNAVAILABLE'],
+      handle: async ({ body }) => ({ body: toTokensBody(await auth.refresh(body.refreshToken)) }),
+    }),
+    defineRoute({
+      ...{ method: 'post', path: '/api/v1/auth/logout', operationId: 'logout', tag: 'Authentication', isProtected: true },
+      summary: 'Sign out',
+      description: 'Ends this session, or all of the user’s. The body may be left out.',
+      body: logoutInput,
+      isBodyOptional: true,
+      responses: { 200: { description: 'Signed out.', schema: logoutBody } },
+      errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'UNAVAILABLE'],
+      handle: async ({ body, viewer }) => ({
+        body: { revokedSessions: await auth.logout(viewer as Viewer, body.everywhere ?? false) },
+      }),
+    }),
+    defineRoute({
+      ...{ method: 'get', path: '/api/v1/auth/me', operationId: 'me', tag: 'Authentication', isProtected: true },
+      summary: 'Who am I',
+      description: 'The profile of whoever signed in.',
+      responses: { 200: { description: 'The profile.', schema: userBody } },
+      errors: ['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'UNAVAILABLE'],
+      handle: async ({ viewer }) => ({ body: toUserBody(await users.get(viewer as Viewer, (viewer as Viewer).userId)) }),
+    }),
+    defineRoute({
+      ...{ method: 'get', path: '/.well-known/jwks.json', operationId: 'jwks', tag: 'Authentication', isProtected: false },
+      summary: 'Public keys',
+      description: 'The keys that verify access tokens (JWK Set, RFC 7517).',
+      responses: { 200: { description: 'The keys.', schema: z.object({ keys: z.array(z.record(z.string(), z.string())) }) } },
+      errors: [],
+      handle: async () => ({ headers: { 'Cache-Control': 'public, max-age=300' }, body: auth.jwks }),
+    }),
+  ];
+}

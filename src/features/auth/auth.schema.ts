@@ -1,0 +1,78 @@
+// Signing in and out in GraphQL.
+import type { User } from '../../generated/prisma/client.js';
+import { builder } from '../../graphql/builder.js';
+import { viewerOf } from '../../graphql/context.js';
+import { inputArg, simpleArg } from '../../graphql/input.js';
+import { idOf } from '../input.js';
+import { UserPayload, UserType } from '../user/user.schema.js';
+import { changePasswordInput, loginInput, refreshToken } from './auth.input.js';
+import type { AuthTokens } from './auth.service.js';
+
+const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implement({
+  description: 'Tokens of a session. Lifetimes are in seconds.',
+  fields: (t) => ({
+    accessToken: t.exposeString('accessToken', { description: 'Send it as `Authorization: Bearer …`.' }),
+    refreshToken: t.exposeString('refreshToken', { description: 'Exchange it for new tokens; each works once.' }),
+    tokenType: t.exposeString('tokenType', { description: 'Always "Bearer".' }),
+    expiresIn: t.exposeInt('expiresIn', { description: 'Seconds until the access token expires.' }),
+    refreshExpiresIn: t.exposeInt('refreshExpiresIn', { description: 'Seconds until the refresh token expires.' }),
+    user: t.field({ type: UserType, description: 'Who signed in.', resolve: ({ user }): User => user }),
+  }),
+});
+
+const LogoutPayload = builder.objectRef<{ revokedSessions: number }>('LogoutPayload').implement({
+  description: 'What ended.',
+  fields: (t) => ({ revokedSessions: t.exposeInt('revokedSessions', { description: 'How many sessions ended.' }) }),
+});
+
+builder.mutationFields((t) => ({
+  login: t.field({
+    type: AuthPayload,
+    authScopes: { public: true },
+    description: 'Opens a session. Every failure is INVALID_CREDENTIALS, whatever its reason.',
+    args: { input: inputArg(t.arg, 'LoginInput', loginInput) },
+    resolve: async (_root, { input }, context) => {
+      const tokens = await context.services.auth.login(input);
+      context.signedInUserId = tokens.user.id;
+      return tokens;
+    },
+  }),
+  refreshToken: t.field({
+    type: AuthPayload,
+    authScopes: { public: true },
+    description: 'Exchanges a refresh token for new tokens. One that was used before ends its session.',
+    args: { refreshToken: simpleArg(t.arg, refreshToken) },
+    resolve: async (_root, args, context) => {
+      const tokens = await context.services.auth.refresh(args.refreshToken);
+      context.signedInUserId = tokens.user.id;
+      return tokens;
+    },
+  }),
+  logout: t.field({
+    type: LogoutPayload,
+    authScopes: { can: 'session:manage' },
+    description: 'Ends this session, or all of the user’s.',
+    args: { everywhere: t.arg.boolean({ description: 'End all sessions of the user.' }) },
+    resolve: async (_root, { everywhere }, context) => ({
+      revokedSessions: await context.services.auth.logout(viewerOf(context), everywhere ?? false),
+    }),
+  }),
+  revokeSession: t.field({
+    type: LogoutPayload,
+    authScopes: { can: 'session:manage' },
+    description: 'Ends one session: one’s own, or anyone’s for an admin.',
+    args: { id: simpleArg(t.arg, idOf('Session'), 'Id of the session.') },
+    resolve: async (_root, { id }, context) => ({
+      revokedSessions: await context.services.auth.revokeSession(viewerOf(context), id),
+    }),
+  }),
+  changePassword: t.field({
+    type: UserPayload,
+    authScopes: { can: 'profile:update' },
+    description: 'Sets a new password and ends one’s other sessions.',
+    args: { input: inputArg(t.arg, 'ChangePasswordInput', changePasswordInput) },
+    resolve: async (_root, { input }, context) => ({
+      user: await context.services.auth.changePassword(viewerOf(context), input),
+    }),
+  }),
+}));

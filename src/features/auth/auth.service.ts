@@ -1,0 +1,253 @@
+// Signing in and out: credentials, tokens and who a request comes from. GraphQL and REST both stand on this.
+import type { Role, Viewer } from '../../core/access.js';
+import { AppError, invalid } from '../../core/errors.js';
+import type { User } from '../../generated/prisma/client.js';
+import type { Database } from '../../infra/database.js';
+import type { Events } from '../../infra/events.js';
+import type { PasswordHasher } from '../../infra/passwords.js';
+import type { RateLimiter } from '../../infra/rate-limit.js';
+import { currentRequest } from '../../infra/request-context.js';
+import { sql } from '../../infra/sql.js';
+import type { Tokens } from '../../infra/tokens.js';
+import type { AuditService } from '../audit/audit.service.js';
+import type { SessionRow, SessionService } from '../session/session.service.js';
+import type { UserService } from '../user/user.service.js';
+import type { ChangePasswordInput, LoginInput } from './auth.input.js';
+import { checkNewPassword } from '../../core/password-policy.js';
+
+interface AuthServiceOptions {
+  db: Database;
+  passwords: PasswordHasher;
+  tokens: Tokens;
+  events: Events;
+  audit: AuditService;
+  sessions: SessionService;
+  users: UserService;
+  /** Attempts by account; over the limit it answers as a wrong password does. */
+  accounts: RateLimiter;
+  /** Attempts by address. */
+  addresses: RateLimiter;
+  now: () => number;
+  accessTokenTtlSeconds: number;
+  passwordMinLength: number;
+}
+
+/** What a sign-in or refresh answers; lifetimes in seconds. */
+export interface AuthTokens {
+  accessToken: string;
+  refreshToken: string;
+  tokenType: 'Bearer';
+  expiresIn: number;
+  refreshExpiresIn: number;
+  user: User;
+}
+
+interface Credentials {
+  id: string;
+  email: string;
+  name: string;
+  role: Role;
+  status: string;
+  passwordHash: string;
+}
+
+const seconds = (time: string | number) => Math.floor((typeof time === 'number' ? time : Date.parse(time)) / 1000);
+
+export type AuthService = ReturnType<typeof createAuthService>;
+
+export function createAuthService(options: AuthServiceOptions) {
+  const { db, events, passwords, tokens, audit, sessions, users, accounts, addresses, now, accessTokenTtlSeconds } = options;
+
+  async function credentialsOf(condition: ReturnType<typeof sql>): Promise<Credentials | undefined> {
+    const [row] = await db.query<Credentials>(
+      sql`SELECT id, email, name, role, status, password_hash AS "passwordHash" FROM users WHERE ${condition}`,
+    );
+    return row;
+  }
+
+  /** Counts one attempt; false when the account has had too many. @throws RATE_LIMITED for the address */
+  async function mayTry(account: string): Promise<boolean> {
+    await addresses.consume(currentRequest()?.ip ?? 'unknown');
+    try {
+      await accounts.consume(account);
+      return true;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'RATE_LIMITED') return false;
+      throw error;
+    }
+  }
+
+  async function issue(session: SessionRow): Promise<AuthTokens> {
+    const { userId, id: sessionId, counter } = session;
+    const issuedAt = seconds(now());
+    const expiresAt = Math.min(issuedAt + accessTokenTtlSeconds, seconds(session.expiresAt));
+    const refreshExpiresAt = seconds(session.idleExpiresAt);
+    const [accessToken, refreshToken, [user]] = await Promise.all([
+      tokens.signAccess({ userId, sessionId, issuedAt, expiresAt }),
+      tokens.signRefresh({ userId, sessionId, counter, issuedAt: seconds(session.rotatedAt), expiresAt: refreshExpiresAt }),
+      users.byIds([userId]),
+    ]);
+    if (user == null) throw new AppError('TOKEN_REVOKED');
+    return {
+      accessToken,
+      refreshToken,
+      tokenType: 'Bearer',
+      expiresIn: expiresAt - issuedAt,
+      refreshExpiresIn: refreshExpiresAt - issuedAt,
+      user,
+    };
+  }
+
+  async function refuse(action: string, account: { id: string; email: string } | undefined): Promise<never> {
+    await db.transaction((tx) =>
+      audit.record(tx, {
+        action,
+        outcome: 'FAILURE',
+        actor: null,
+        actorLabel: account?.email ?? 'unknown account',
+        ...(account !== undefined && { targetType: 'User', targetId: account.id }),
+      }),
+    );
+    throw new AppError('INVALID_CREDENTIALS');
+  }
+
+  return {
+    /** Public keys that verify access tokens. */
+    jwks: tokens.jwks,
+
+    /**
+     * Opens a session. Unknown, wrong, locked and deactivated look and last the same.
+     * @throws INVALID_CREDENTIALS
+     * @throws RATE_LIMITED
+     * @throws UNAVAILABLE when too many sign-ins wait
+     */
+    async login(input: LoginInput): Promise<AuthTokens> {
+      const account = input.email.toLowerCase();
+      const isAllowed = await mayTry(account);
+      const found = await credentialsOf(sql`lower(email) = lower(${input.email})`);
+      const fits = await passwords.verify(found?.passwordHash, input.password);
+      if (found === undefined || !fits || !isAllowed || found.status !== 'ACTIVE') {
+        return refuse('auth.login', found);
+      }
+      const rehashed = passwords.needsRehash(found.passwordHash) ? await passwords.hash(input.password) : found.passwordHash;
+      const session = await db.transaction(async (tx) => {
+        const at = new Date(now());
+        const [still] = await tx.query(sql`
+          UPDATE users SET last_login_at = ${at}, password_hash = ${rehashed}
+          WHERE id = ${found.id} AND status = 'ACTIVE' AND password_hash = ${found.passwordHash} RETURNING id`);
+        if (still === undefined) return undefined;
+        const opened = await sessions.open(tx, found.id);
+        await audit.record(tx, {
+          action: 'auth.login',
+          actor: { userId: found.id, email: found.email },
+          targetType: 'Session',
+          targetId: opened.id,
+        });
+        tx.afterCommit(() => events.publish('user.changed', { userId: found.id }));
+        return opened;
+      });
+      if (session === undefined) return refuse('auth.login', found);
+      await accounts.reset(account);
+      return issue(session);
+    },
+
+    /**
+     * Exchanges a refresh token for new tokens. One that was used before ends its session.
+     * @throws TOKEN_REVOKED
+     * @throws TOKEN_EXPIRED
+     * @throws UNAUTHENTICATED when it is not a refresh token of ours
+     */
+    async refresh(token: string): Promise<AuthTokens> {
+      const { userId, sessionId, counter } = await tokens.verifyRefresh(token);
+      const session = await sessions.rotate(sessionId, counter);
+      if (session !== null) return issue(session);
+      await db.transaction(async (tx) => {
+        const [user] = await users.byIds([userId]);
+        await sessions.revoke(tx, sessionId, 'refresh_token_reused');
+        await audit.record(tx, {
+          action: 'auth.refresh_reuse',
+          outcome: 'DENIED',
+          actor: user == null ? null : { userId, email: user.email },
+          targetType: 'Session',
+          targetId: sessionId,
+        });
+      });
+      throw new AppError('TOKEN_REVOKED');
+    },
+
+    /** Ends the viewer's session, or all of the user's; tells how many ended. */
+    async logout(viewer: Viewer, everywhere: boolean): Promise<number> {
+      return db.transaction(async (tx) => {
+        const ended =
+          everywhere || viewer.sessionId === undefined
+            ? await sessions.revokeAll(tx, viewer.userId, 'logout')
+            : await sessions.revoke(tx, viewer.sessionId, 'logout');
+        await audit.record(tx, {
+          action: 'auth.logout',
+          actor: viewer,
+          ...(viewer.sessionId !== undefined && { targetType: 'Session', targetId: viewer.sessionId }),
+          changes: { everywhere, revokedSessions: ended.length },
+        });
+        return ended.length;
+      });
+    },
+
+    /**
+     * Ends one session: one's own, or anyone's for those who may change users.
+     * @throws NOT_FOUND also for sessions that the viewer may not see
+     */
+    async revokeSession(viewer: Viewer, sessionId: string): Promise<number> {
+      const session = await sessions.get(sessionId);
+      if (session.userId !== viewer.userId && viewer.role !== 'ADMIN') throw new AppError('NOT_FOUND');
+      return db.transaction(async (tx) => {
+        const ended = await sessions.revoke(tx, sessionId, 'revoked');
+        if (ended.length > 0) {
+          await audit.record(tx, { action: 'session.revoke', actor: viewer, targetType: 'Session', targetId: sessionId });
+        }
+        return ended.length;
+      });
+    },
+
+    /**
+     * Sets a new password and ends the user's other sessions.
+     * @throws VALIDATION_FAILED when the new one is not acceptable
+     * @throws INVALID_CREDENTIALS when the current one is wrong
+     */
+    async changePassword(viewer: Viewer, input: ChangePasswordInput): Promise<User> {
+      const isAllowed = await mayTry(viewer.email.toLowerCase());
+      checkNewPassword(input.newPassword, { path: 'input.newPassword', minLength: options.passwordMinLength, user: viewer });
+      const found = await credentialsOf(sql`id = ${viewer.userId}`);
+      const fits = await passwords.verify(found?.passwordHash, input.currentPassword);
+      if (found === undefined || !fits || !isAllowed) {
+        return refuse('auth.change_password', { id: viewer.userId, email: viewer.email });
+      }
+      if (input.newPassword === input.currentPassword) throw invalid('input.newPassword', 'must differ from the current one');
+      const hash = await passwords.hash(input.newPassword);
+      await db.transaction(async (tx) => {
+        const [changed] = await tx.query(sql`
+          UPDATE users SET password_hash = ${hash}, updated_at = ${new Date(now())}
+          WHERE id = ${viewer.userId} AND password_hash = ${found.passwordHash} RETURNING id`);
+        if (changed === undefined) throw new AppError('CONFLICT', { message: 'The password was changed at the same time.' });
+        await sessions.revokeAll(tx, viewer.userId, 'password_changed', viewer.sessionId);
+        await audit.record(tx, { action: 'auth.change_password', actor: viewer, targetType: 'User', targetId: viewer.userId });
+      });
+      return users.get(viewer, viewer.userId);
+    },
+
+    /**
+     * Who sent a request, by its Authorization header; null without one.
+     * @throws UNAUTHENTICATED
+     * @throws TOKEN_EXPIRED
+     * @throws TOKEN_REVOKED
+     */
+    async authenticate(authorization: string | undefined): Promise<Viewer | null> {
+      if (authorization === undefined) return null;
+      const token = /^Bearer +([^\s,]+)$/i.exec(authorization)?.[1];
+      if (token === undefined) {
+        throw new AppError('UNAUTHENTICATED', { message: 'Send Authorization: Bearer and an access token.' });
+      }
+      const { sessionId } = await tokens.verifyAccess(token);
+      return sessions.check(sessionId);
+    },
+  };
+}

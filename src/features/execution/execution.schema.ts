@@ -1,0 +1,195 @@
+// Executions in GraphQL: types and root fields.
+import { toPublicId } from '../../core/ids.js';
+import { builder } from '../../graphql/builder.js';
+import { connectionType, pageArgs } from '../../graphql/connection.js';
+import { viewerOf } from '../../graphql/context.js';
+import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
+import { idOf } from '../input.js';
+import { resultFilter } from '../result/result.input.js';
+import { ResultConnection } from '../result/result.schema.js';
+import { countBySeverity } from '../result/result.service.js';
+import { DeletePayload, UserType } from '../user/user.schema.js';
+import {
+  createExecutionInput,
+  errorMessage,
+  executionFilter,
+  executionOrder,
+  executionStatus,
+  reportProgressInput,
+  testKind,
+} from './execution.input.js';
+import { ExecutionType } from './execution.ref.js';
+import type { ExecutionRow } from './execution.service.js';
+
+const SeverityCounts = builder.objectRef<ExecutionRow>('SeverityCounts').implement({
+  description: 'How many results there are of each severity.',
+  fields: (t) => ({
+    info: t.exposeInt('infoCount', { description: 'INFO results.' }),
+    low: t.exposeInt('lowCount', { description: 'LOW results.' }),
+    medium: t.exposeInt('mediumCount', { description: 'MEDIUM results.' }),
+    high: t.exposeInt('highCount', { description: 'HIGH results.' }),
+    critical: t.exposeInt('criticalCount', { description: 'CRITICAL results.' }),
+    total: t.int({ description: 'All results.', resolve: (execution) => countBySeverity(execution) }),
+  }),
+});
+
+ExecutionType.implement({
+  description: 'One run of a test module against a target.',
+  interfaces: [builder.nodeInterfaceRef()],
+  fields: (t) => ({
+    id: t.id({ description: 'Id of the execution.', resolve: ({ id }) => toPublicId('TestExecution', id) }),
+    name: t.exposeString('name', { description: 'What it is called.' }),
+    target: t.exposeString('target', { description: 'What is tested: a URL, a repository, an image, a host.' }),
+    kind: t.field({ type: enumType(testKind), description: 'What kind of test it is.', resolve: ({ kind }) => kind }),
+    status: t.field({ type: enumType(executionStatus), description: 'Where it stands.', resolve: ({ status }) => status }),
+    progress: t.exposeInt('progress', { description: 'Per cent done, 0 to 100; never goes back.' }),
+    phase: t.exposeString('phase', { nullable: true, description: 'What it is doing now.' }),
+    parameters: t.field({ type: 'JSON', description: 'Settings for the runner.', resolve: ({ parameters }) => parameters }),
+    tool: t.exposeString('tool', { nullable: true, description: 'The tool that runs.' }),
+    toolVersion: t.exposeString('toolVersion', { nullable: true, description: 'Its version.' }),
+    branch: t.exposeString('branch', { nullable: true, description: 'The branch that is tested.' }),
+    commitSha: t.exposeString('commitSha', { nullable: true, description: 'The commit that is tested.' }),
+    errorMessage: t.exposeString('errorMessage', { nullable: true, description: 'Why it failed.' }),
+    severityCounts: t.field({
+      type: SeverityCounts,
+      description: 'How many results of each severity; exact, and free of cost.',
+      resolve: (execution) => execution,
+    }),
+    createdBy: t.field({
+      type: UserType,
+      nullable: true,
+      description: 'Who created it; null once that user is deleted.',
+      resolve: ({ createdById }, _args, { users }) => (createdById === null ? null : users.load(createdById)),
+    }),
+    rerunOf: t.field({
+      type: ExecutionType,
+      nullable: true,
+      description: 'The execution that this one repeats.',
+      resolve: ({ rerunOfId }, _args, { executions }) => (rerunOfId === null ? null : executions.load(rerunOfId)),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When it began to run.' }),
+    finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true, description: 'When it ended.' }),
+    results: t.field({
+      type: ResultConnection,
+      authScopes: { can: 'result:read' },
+      description: 'Its results, newest first.',
+      args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'ResultFilter', resultFilter) },
+      resolve: (execution, { filter, ...args }, { resultPages }) =>
+        resultPages.load({ execution, filter: filter ?? {}, args }),
+    }),
+  }),
+});
+
+const ExecutionConnection = connectionType('Execution', ExecutionType, 'executions');
+
+const ExecutionPayload = builder.objectRef<{ execution: ExecutionRow }>('ExecutionPayload').implement({
+  description: 'An execution after a change.',
+  fields: (t) => ({
+    execution: t.field({ type: ExecutionType, description: 'The execution.', resolve: ({ execution }) => execution }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  execution: t.field({
+    type: ExecutionType,
+    nullable: true,
+    authScopes: { can: 'execution:read' },
+    description: 'One execution. Error NOT_FOUND when there is none.',
+    args: { id: simpleArg(t.arg, idOf('TestExecution'), 'Id of the execution.') },
+    resolve: (_root, { id }, context) => context.services.executions.get(viewerOf(context), id),
+  }),
+  executions: t.field({
+    type: ExecutionConnection,
+    authScopes: { can: 'execution:read' },
+    description: 'Executions, newest first unless ordered otherwise.',
+    args: {
+      ...pageArgs(t.arg),
+      filter: filterArg(t.arg, 'ExecutionFilter', executionFilter),
+      orderBy: filterArg(t.arg, 'ExecutionOrder', executionOrder),
+    },
+    resolve: (_root, { filter, orderBy, ...page }, context) =>
+      context.services.executions.list(viewerOf(context), filter ?? {}, orderBy, page),
+  }),
+}));
+
+const idArg = idOf('TestExecution');
+const idText = 'Id of the execution.';
+
+builder.mutationFields((t) => ({
+  createExecution: t.field({
+    type: ExecutionPayload,
+    authScopes: { can: 'execution:create' },
+    description: 'Makes an execution that waits for a runner.',
+    args: { input: inputArg(t.arg, 'CreateExecutionInput', createExecutionInput) },
+    resolve: async (_root, { input }, context) => ({
+      execution: await context.services.executions.create(viewerOf(context), input),
+    }),
+  }),
+  startExecution: t.field({
+    type: ExecutionPayload,
+    authScopes: { can: 'execution:run' },
+    description: 'QUEUED → RUNNING, by hand and without a lease.',
+    args: { id: simpleArg(t.arg, idArg, idText) },
+    resolve: async (_root, { id }, context) => ({
+      execution: await context.services.executions.start(viewerOf(context), id),
+    }),
+  }),
+  reportProgress: t.field({
+    type: ExecutionPayload,
+    authScopes: { can: 'execution:run' },
+    description: 'Raises the progress and sets the phase; the answer tells whether cancellation was asked for.',
+    args: { input: inputArg(t.arg, 'ReportProgressInput', reportProgressInput) },
+    resolve: async (_root, { input }, context) => ({
+      execution: await context.services.executions.reportProgress(viewerOf(context), input),
+    }),
+  }),
+  completeExecution: t.field({
+    type: ExecutionPayload,
+    authScopes: { can: 'execution:run' },
+    description: 'Ends a run that went well.',
+    args: { id: simpleArg(t.arg, idArg, idText) },
+    resolve: async (_root, { id }, context) => ({
+      execution: await context.services.executions.complete(viewerOf(context), id),
+    }),
+  }),
+  failExecution: t.field({
+    type: ExecutionPayload,
+    authScopes: { can: 'execution:run' },
+    description: 'Ends an unfinished execution with an error.',
+    args: { id: simpleArg(t.arg, idArg, idText), errorMessage: simpleArg(t.arg, errorMessage) },
+    resolve: async (_root, args, context) => ({
+      execution: await context.services.executions.fail(viewerOf(context), args.id, args.errorMessage),
+    }),
+  }),
+  cancelExecution: t.field({
+    type: ExecutionPayload,
+    authScopes: { can: 'execution:run' },
+    description:
+      'Calls an execution off: a waiting one at once, a running one by asking its runner (CANCEL_REQUESTED). ' +
+      'Calling it again, as the runner does to acknowledge, makes it CANCELLED.',
+    args: { id: simpleArg(t.arg, idArg, idText) },
+    resolve: async (_root, { id }, context) => ({
+      execution: await context.services.executions.cancel(viewerOf(context), id),
+    }),
+  }),
+  rerunExecution: t.field({
+    type: ExecutionPayload,
+    authScopes: { can: 'execution:create' },
+    description: 'Makes a new execution with the settings of another.',
+    args: { id: simpleArg(t.arg, idArg, 'Id of the execution to repeat.') },
+    resolve: async (_root, { id }, context) => ({
+      execution: await context.services.executions.rerun(viewerOf(context), id),
+    }),
+  }),
+  deleteExecution: t.field({
+    type: DeletePayload,
+    authScopes: { can: 'execution:delete' },
+    description: 'Deletes an execution with its results.',
+    args: { id: simpleArg(t.arg, idArg, idText) },
+    resolve: async (_root, { id }, context) => {
+      await context.services.executions.remove(viewerOf(context), id);
+      return { deletedId: toPublicId('TestExecution', id) };
+    },
+  }),
+}));

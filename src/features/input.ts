@@ -1,0 +1,116 @@
+// Building blocks of the input shapes (text, ids, enums, JSON), shared by GraphQL, REST and the docs. No entity.
+import { z } from 'zod';
+import { AppError, type FieldError } from '../core/errors.js';
+import { type IdType, parsePublicId } from '../core/ids.js';
+
+const wellFormed = 'must be well-formed Unicode without NUL';
+const controlCharacters = /\p{Cc}|\p{Zl}|\p{Zp}/u;
+
+/** Whether PostgreSQL and JSON can carry the text: no NUL, no lone surrogates. */
+function isWellFormed(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
+/** A one-line identifier or name: trimmed, NFC, no control characters. */
+export function line(min: number, max: number) {
+  return z
+    .string()
+    .refine(isWellFormed, wellFormed)
+    .trim()
+    .normalize('NFC')
+    .min(min, min === 1 ? 'must not be empty' : `must have at least ${min} characters`)
+    .max(max, `must have at most ${max} characters`)
+    .refine((text) => !controlCharacters.test(text), 'must not contain control characters');
+}
+
+/** Longer text, kept as it is: line breaks and tabs are welcome. */
+export function text(max: number) {
+  return z.string().refine(isWellFormed, wellFormed).max(max, `must have at most ${max} characters`);
+}
+
+/** A public id of one of these types; gives type and UUID. */
+export function anyIdOf(...types: IdType[]) {
+  const wanted = types.join(' or ');
+  return z
+    .string()
+    .transform((id, check) => {
+      const parsed = parsePublicId(id);
+      if (parsed !== null && types.includes(parsed.type)) return parsed;
+      const message = parsed === null ? 'is not an id' : `is the id of a ${parsed.type}, not of a ${wanted}`;
+      check.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    })
+    .meta({ graphql: 'ID' });
+}
+
+/** A public id of one of these types; gives the row's UUID. */
+export function idOf(...types: IdType[]) {
+  return anyIdOf(...types)
+    .transform(({ uuid }) => uuid)
+    .meta({ graphql: 'ID' });
+}
+
+/** A whole number; GraphQL's Int. */
+export function int(min: number, max: number) {
+  return z.int().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`);
+}
+
+/** A moment, RFC 3339; GraphQL's DateTime. Gives a Date. */
+export const dateTime = z
+  .union([z.date(), z.iso.datetime({ offset: true }).transform((value) => new Date(value))])
+  .meta({ graphql: 'DateTime' });
+
+const maxJsonBytes = 65_536;
+const maxJsonDepth = 32;
+
+/** A JSON object of at most 64 KiB and 32 levels. */
+export const jsonObject = z
+  .custom<Record<string, unknown>>(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'must be a JSON object',
+  )
+  .refine((value) => isShallow(value, maxJsonDepth), `must be nested at most ${maxJsonDepth} deep`)
+  .refine((value) => {
+    const json = JSON.stringify(value);
+    return Buffer.byteLength(json) <= maxJsonBytes;
+  }, 'must be at most 64 KiB of JSON')
+  .refine((value) => !/\\u0000|\\ud[89a-f]/i.test(JSON.stringify(value).replaceAll('\\\\', '')), wellFormed)
+  .meta({ graphql: 'JSON' });
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((child) => isShallow(child, levels - 1));
+}
+
+/** A GraphQL enum as a zod shape, with what each value means. */
+export function enumOf<const Name extends string>(name: string, description: string, values: Record<Name, string>) {
+  return z.enum(Object.keys(values) as [Name, ...Name[]]).meta({ graphql: name, description, values });
+}
+
+/** Faults of a zod or other Standard Schema check, as the API reports them. */
+export function toFieldErrors(
+  issues: readonly { path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined; message: string; keys?: string[] }[],
+): FieldError[] {
+  return issues.flatMap(({ path = [], message, keys }) => {
+    const base = path.map((part) => String(typeof part === 'object' ? part.key : part));
+    if (keys === undefined) return [{ path: base.join('.'), message }];
+    return keys.map((key) => ({ path: [...base, key].join('.'), message: 'is not a known field' }));
+  });
+}
+
+/** A VALIDATION_FAILED of these faults; the message names the first. */
+export function validationFailed(fields: FieldError[]): AppError {
+  const [first] = fields;
+  const message = first === undefined ? undefined : first.path === '' ? first.message : `${first.path}: ${first.message}`;
+  return new AppError('VALIDATION_FAILED', { fields, ...(message === undefined ? {} : { message }) });
+}
+
+/**
+ * Checks a value against its shape.
+ * @throws VALIDATION_FAILED with every fault's path
+ */
+export function parseInput<Shape extends z.ZodType>(shape: Shape, value: unknown): z.output<Shape> {
+  const parsed = shape.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw validationFailed(toFieldErrors(parsed.error.issues));
+}

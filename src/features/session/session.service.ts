@@ -1,0 +1,152 @@
+// Sessions: opening, rotating, checking and ending them. Credentials and tokens are the auth service's matter.
+import { LRUCache } from 'lru-cache';
+import type { Role, Viewer } from '../../core/access.js';
+import { AppError } from '../../core/errors.js';
+import { newId } from '../../core/ids.js';
+import { Prisma, type Session } from '../../generated/prisma/client.js';
+import type { Database, SqlRow, Transaction } from '../../infra/database.js';
+import type { Events } from '../../infra/events.js';
+import { currentRequest } from '../../infra/request-context.js';
+import { columnsOf, sql } from '../../infra/sql.js';
+
+export type SessionRow = SqlRow<Session>;
+
+interface SessionServiceOptions {
+  db: Database;
+  events: Events;
+  now: () => number;
+  /** A session that is not refreshed for so long ends. */
+  idleTtlSeconds: number;
+  /** A session ends after so long in any case. */
+  ttlSeconds: number;
+}
+
+/** Why a session ended. */
+export type RevocationReason = 'logout' | 'revoked' | 'password_changed' | 'refresh_token_reused' | 'user_deactivated';
+
+/** How long an instance believes what it knows of a session without having been told otherwise. */
+const believedMs = 1000;
+/** How long the refresh token just replaced still gives the present one (a lost answer, two tabs). */
+const graceMs = 10_000;
+const columns = columnsOf(Prisma.SessionScalarFieldEnum, 'sessions');
+
+interface LiveSession {
+  viewer: Viewer;
+  endsAtMs: number;
+}
+
+export type SessionService = ReturnType<typeof createSessionService>;
+
+export function createSessionService({ db, events, now, idleTtlSeconds, ttlSeconds }: SessionServiceOptions) {
+  const live = new LRUCache<string, LiveSession>({ max: 10_000, ttl: believedMs });
+  const date = (ms: number) => new Date(ms);
+
+  // A look-up that began before a change must not be believed after it.
+  let generation = 0;
+  events.subscribe('session.ended', ({ sessionId }) => {
+    generation += 1;
+    live.delete(sessionId);
+  });
+  events.subscribe('user.changed', ({ userId }) => {
+    generation += 1;
+    for (const [id, session] of live.entries()) if (session.viewer.userId === userId) live.delete(id);
+  });
+
+  async function load(sessionId: string): Promise<LiveSession> {
+    const startedIn = generation;
+    const at = date(now());
+    const [row] = await db.query<{ userId: string; email: string; name: string; role: Role; endsAt: string }>(sql`
+      SELECT u.id AS "userId", u.email, u.name, u.role, LEAST(s.idle_expires_at, s.expires_at) AS "endsAt"
+      FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
+        AND s.idle_expires_at > ${at} AND s.expires_at > ${at}`);
+    if (row === undefined) throw new AppError('TOKEN_REVOKED');
+    const { endsAt, ...user } = row;
+    const session = { viewer: { ...user, sessionId }, endsAtMs: Date.parse(endsAt) };
+    if (startedIn === generation) live.set(sessionId, session);
+    return session;
+  }
+
+  async function revokeWhere(tx: Transaction, condition: ReturnType<typeof sql>, reason: RevocationReason): Promise<SessionRow[]> {
+    const rows = await tx.query<SessionRow>(sql`
+      UPDATE sessions SET revoked_at = ${date(now())}, revoked_reason = ${reason}
+      WHERE revoked_at IS NULL AND ${condition} RETURNING ${columns}`);
+    tx.afterCommit(() => {
+      for (const row of rows) events.publish('session.ended', { sessionId: row.id });
+    });
+    return rows;
+  }
+
+  return {
+    /** Opens a session for a user who has proved who they are. */
+    async open(tx: Transaction, userId: string): Promise<SessionRow> {
+      const at = now();
+      const request = currentRequest();
+      const [row] = await tx.query<SessionRow>(sql`
+        INSERT INTO sessions (id, user_id, counter, rotated_at, created_at, last_used_at, idle_expires_at, expires_at, ip, user_agent)
+        VALUES (${newId()}, ${userId}, 0, ${date(at)}, ${date(at)}, ${date(at)},
+          ${date(at + Math.min(idleTtlSeconds, ttlSeconds) * 1000)}, ${date(at + ttlSeconds * 1000)},
+          ${request?.ip ?? null}, ${request?.userAgent ?? null})
+        RETURNING ${columns}`);
+      return row as SessionRow;
+    },
+
+    /**
+     * Exchanges a counter for the next one: one compare-and-swap. The immediate predecessor within 10 s gets the
+     * present state again; anything older is a stolen or replayed token.
+     * @returns null when the token was reused: the caller revokes the session
+     * @throws TOKEN_REVOKED when the session has ended
+     */
+    async rotate(sessionId: string, counter: number): Promise<SessionRow | null> {
+      const at = now();
+      const alive = sql`revoked_at IS NULL AND idle_expires_at > ${date(at)} AND expires_at > ${date(at)}
+        AND EXISTS (SELECT FROM users WHERE users.id = user_id AND status = 'ACTIVE')`;
+      const [rotated] = await db.query<SessionRow>(sql`
+        UPDATE sessions SET counter = counter + 1, rotated_at = ${date(at)}, last_used_at = ${date(at)},
+          idle_expires_at = LEAST(${date(at + idleTtlSeconds * 1000)}::timestamptz, expires_at)
+        WHERE id = ${sessionId} AND counter = ${counter} AND ${alive} RETURNING ${columns}`);
+      if (rotated !== undefined) return rotated;
+      const [present] = await db.query<SessionRow>(
+        sql`SELECT ${columns} FROM sessions WHERE id = ${sessionId} AND ${alive}`,
+      );
+      if (present === undefined) throw new AppError('TOKEN_REVOKED');
+      const isRepeated = counter === present.counter - 1 && Date.parse(present.rotatedAt) + graceMs >= at;
+      return isRepeated ? present : null;
+    },
+
+    /**
+     * Who a session belongs to, with the role of this moment; believed for a second.
+     * @throws TOKEN_REVOKED
+     */
+    async check(sessionId: string): Promise<Viewer> {
+      const session = live.get(sessionId) ?? (await load(sessionId));
+      if (session.endsAtMs <= now()) throw new AppError('TOKEN_REVOKED');
+      return session.viewer;
+    },
+
+    /** Ends one session; nothing happens when it has ended already. */
+    revoke: (tx: Transaction, sessionId: string, reason: RevocationReason): Promise<SessionRow[]> =>
+      revokeWhere(tx, sql`id = ${sessionId}`, reason),
+
+    /** Ends all sessions of a user, but for one when it is named. */
+    revokeAll: (tx: Transaction, userId: string, reason: RevocationReason, except?: string): Promise<SessionRow[]> =>
+      revokeWhere(tx, except === undefined ? sql`user_id = ${userId}` : sql`user_id = ${userId} AND id <> ${except}`, reason),
+
+    /** Live sessions of a user, newest first; at most 100. */
+    liveOf(userId: string): Promise<Session[]> {
+      const at = date(now());
+      return db.prisma.session.findMany({
+        where: { userId, revokedAt: null, idleExpiresAt: { gt: at }, expiresAt: { gt: at } },
+        orderBy: { id: 'desc' },
+        take: 100,
+      });
+    },
+
+    /** @throws NOT_FOUND */
+    async get(sessionId: string): Promise<Session> {
+      const row = await db.prisma.session.findUnique({ where: { id: sessionId } });
+      if (row === null) throw new AppError('NOT_FOUND');
+      return row;
+    },
+  };
+}

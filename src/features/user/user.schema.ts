@@ -1,0 +1,161 @@
+// Users, their sessions and keys in GraphQL: types and root fields.
+import { toPublicId } from '../../core/ids.js';
+import type { User } from '../../generated/prisma/client.js';
+import { builder } from '../../graphql/builder.js';
+import { connectionType, pageArgs } from '../../graphql/connection.js';
+import { type GraphQLContext, viewerOf } from '../../graphql/context.js';
+import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
+import { idOf } from '../input.js';
+import { createUserInput, role, updateUserInput, userFilter, userStatus } from './user.input.js';
+
+/** What is personal: shown to oneself and to those who may read users. */
+const personal = (user: User, _args: object, { viewer, signedInUserId }: GraphQLContext) =>
+  user.id === viewer?.userId || user.id === signedInUserId || { can: 'user:read' as const };
+
+const SessionType = builder.prismaObject('Session', {
+  description: 'A sign-in that is still good.',
+  fields: (t) => ({
+    id: t.id({ description: 'Id of the session.', resolve: ({ id }) => toPublicId('Session', id) }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the user signed in.' }),
+    lastUsedAt: t.expose('lastUsedAt', { type: 'DateTime', description: 'When it was last refreshed.' }),
+    expiresAt: t.field({
+      type: 'DateTime',
+      description: 'When it ends unless it is refreshed.',
+      resolve: ({ idleExpiresAt, expiresAt }) => (idleExpiresAt < expiresAt ? idleExpiresAt : expiresAt),
+    }),
+    ip: t.exposeString('ip', { nullable: true, description: 'Address it was opened from.' }),
+    userAgent: t.exposeString('userAgent', { nullable: true, description: 'Program it was opened with.' }),
+    current: t.boolean({
+      description: 'Whether this request came with it.',
+      resolve: ({ id }, _args, { viewer }) => id === viewer?.sessionId,
+    }),
+  }),
+});
+
+const ApiKeyType = builder.prismaObject('ApiKey', {
+  description: 'A bearer secret for scripts, without the secret.',
+  fields: (t) => ({
+    id: t.id({ description: 'Id of the key.', resolve: ({ id }) => toPublicId('ApiKey', id) }),
+    name: t.exposeString('name', { description: 'What it is for.' }),
+    prefix: t.exposeString('prefix', { description: 'Its first characters, to tell keys apart.' }),
+    scopes: t.exposeStringList('scopes', { description: 'Permissions it is limited to.' }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it ends.' }),
+    lastUsedAt: t.expose('lastUsedAt', { type: 'DateTime', nullable: true, description: 'When it was last used.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true, description: 'When it was revoked.' }),
+  }),
+});
+
+export const UserType = builder.prismaObject('User', {
+  description: 'Someone who signs in. Id, name and role are open to all users, the rest to oneself and to admins.',
+  interfaces: [builder.nodeInterfaceRef()],
+  fields: (t) => ({
+    id: t.id({ description: 'Id of the user.', resolve: ({ id }) => toPublicId('User', id) }),
+    email: t.exposeString('email', { authScopes: personal, description: 'E-mail address, as typed.' }),
+    name: t.exposeString('name', { description: 'Display name.' }),
+    role: t.field({ type: enumType(role), description: 'What the user may do.', resolve: (user) => user.role }),
+    status: t.field({
+      type: enumType(userStatus),
+      authScopes: personal,
+      description: 'Whether the user may sign in.',
+      resolve: (user) => user.status,
+    }),
+    lastLoginAt: t.expose('lastLoginAt', {
+      type: 'DateTime',
+      nullable: true,
+      authScopes: personal,
+      description: 'When the user last signed in.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', authScopes: personal, description: 'When the user was made.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', authScopes: personal, description: 'When the user last changed.' }),
+    sessions: t.field({
+      type: [SessionType],
+      authScopes: personal,
+      description: 'Live sessions, newest first.',
+      resolve: ({ id }, _args, { services }) => services.sessions.liveOf(id),
+    }),
+    apiKeys: t.field({
+      type: [ApiKeyType],
+      authScopes: personal,
+      description: 'API keys, newest first; never the secret.',
+      resolve: ({ id }, _args, { services }) => services.apiKeys.listOf(id),
+    }),
+  }),
+});
+
+const UserConnection = connectionType('User', UserType, 'users');
+
+export const UserPayload = builder.objectRef<{ user: User }>('UserPayload').implement({
+  description: 'A user after a change.',
+  fields: (t) => ({ user: t.field({ type: UserType, description: 'The user.', resolve: ({ user }) => user }) }),
+});
+
+export const DeletePayload = builder.objectRef<{ deletedId: string }>('DeletePayload').implement({
+  description: 'What was deleted.',
+  fields: (t) => ({ deletedId: t.exposeID('deletedId', { description: 'Id of what is gone.' }) }),
+});
+
+builder.queryFields((t) => ({
+  me: t.field({
+    type: UserType,
+    authScopes: { can: 'profile:read' },
+    description: 'Oneself.',
+    resolve: (_root, _args, context) => context.services.users.get(viewerOf(context), viewerOf(context).userId),
+  }),
+  user: t.field({
+    type: UserType,
+    nullable: true,
+    authScopes: { can: 'user:read' },
+    description: 'One user. Error NOT_FOUND when there is none.',
+    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
+    resolve: (_root, { id }, context) => context.services.users.get(viewerOf(context), id),
+  }),
+  users: t.field({
+    type: UserConnection,
+    authScopes: { can: 'user:read' },
+    description: 'All users, newest first.',
+    args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'UserFilter', userFilter) },
+    resolve: (_root, { filter, ...page }, context) => context.services.users.list(viewerOf(context), filter ?? {}, page),
+  }),
+}));
+
+builder.mutationFields((t) => ({
+  createUser: t.field({
+    type: UserPayload,
+    authScopes: { can: 'user:create' },
+    description: 'Makes a user who may sign in at once.',
+    args: { input: inputArg(t.arg, 'CreateUserInput', createUserInput) },
+    resolve: async (_root, { input }, context) => ({ user: await context.services.users.create(viewerOf(context), input) }),
+  }),
+  updateUser: t.field({
+    type: UserPayload,
+    authScopes: { can: 'user:update' },
+    description: 'Changes e-mail, name or role. A new role acts at once.',
+    args: { input: inputArg(t.arg, 'UpdateUserInput', updateUserInput) },
+    resolve: async (_root, { input }, context) => ({ user: await context.services.users.update(viewerOf(context), input) }),
+  }),
+  deactivateUser: t.field({
+    type: UserPayload,
+    authScopes: { can: 'user:update' },
+    description: 'Forbids a user to sign in and ends all sessions.',
+    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
+    resolve: async (_root, { id }, context) => ({ user: await context.services.users.deactivate(viewerOf(context), id) }),
+  }),
+  activateUser: t.field({
+    type: UserPayload,
+    authScopes: { can: 'user:update' },
+    description: 'Lets a deactivated user sign in again.',
+    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
+    resolve: async (_root, { id }, context) => ({ user: await context.services.users.activate(viewerOf(context), id) }),
+  }),
+  deleteUser: t.field({
+    type: DeletePayload,
+    authScopes: { can: 'user:delete' },
+    description: 'Deletes a user with sessions and keys; executions and the audit trail stay.',
+    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
+    resolve: async (_root, { id }, context) => {
+      await context.services.users.remove(viewerOf(context), id);
+      return { deletedId: toPublicId('User', id) };
+    },
+  }),
+}));

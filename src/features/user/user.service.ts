@@ -1,0 +1,255 @@
+// Users: their rules, reads and writes. Signing in is the auth service's matter.
+import { LRUCache } from 'lru-cache';
+import { can, type Role, type Viewer } from '../../core/access.js';
+import { AppError, invalid } from '../../core/errors.js';
+import { newId } from '../../core/ids.js';
+import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
+import type { Prisma, User } from '../../generated/prisma/client.js';
+import { type Database, type Transaction, violates } from '../../infra/database.js';
+import type { Events } from '../../infra/events.js';
+import type { PasswordHasher } from '../../infra/passwords.js';
+import { join, type Sql, sql } from '../../infra/sql.js';
+import type { AuditService } from '../audit/audit.service.js';
+import { checkNewPassword } from '../../core/password-policy.js';
+import type { SessionService } from '../session/session.service.js';
+import type { CreateUserInput, UpdateUserInput, UserFilter } from './user.input.js';
+
+interface UserServiceOptions {
+  db: Database;
+  events: Events;
+  passwords: PasswordHasher;
+  audit: AuditService;
+  sessions: SessionService;
+  now: () => number;
+  passwordMinLength: number;
+}
+
+const order = 'CREATED_AT';
+const cursorOf = (row: { id: string }) => encodeCursor(order, { id: row.id });
+const cachedMs = 10_000;
+
+export type UserService = ReturnType<typeof createUserService>;
+
+export function createUserService({ db, events, passwords, audit, sessions, now, passwordMinLength }: UserServiceOptions) {
+  const known = new LRUCache<string, User>({ max: 5000, ttl: cachedMs });
+  let generation = 0;
+  events.subscribe('user.changed', ({ userId }) => {
+    generation += 1;
+    known.delete(userId);
+  });
+
+  /** Users by id, in the order asked; null where there is none. Kept for ten seconds. */
+  async function byIds(ids: readonly string[]): Promise<(User | null)[]> {
+    const missing = ids.filter((id) => !known.has(id));
+    const fresh = new Map<string, User>();
+    if (missing.length > 0) {
+      const startedIn = generation;
+      for (const row of await db.prisma.user.findMany({ where: { id: { in: missing } } })) {
+        fresh.set(row.id, row);
+        if (startedIn === generation) known.set(row.id, row);
+      }
+    }
+    return ids.map((id) => fresh.get(id) ?? known.get(id) ?? null);
+  }
+
+  /** The row as it is now, past the cache. */
+  async function reload(id: string): Promise<User> {
+    const row = await db.prisma.user.findUnique({ where: { id } });
+    if (row === null) throw new AppError('NOT_FOUND');
+    return row;
+  }
+
+  /** Locks all active admins, so that racing changes meet here, and refuses to lose the last. */
+  async function keepOneAdmin(tx: Transaction, withoutId: string): Promise<void> {
+    const admins = await tx.query<{ id: string }>(
+      sql`SELECT id FROM users WHERE role = 'ADMIN' AND status = 'ACTIVE' ORDER BY id FOR UPDATE`,
+    );
+    if (admins.some(({ id }) => id === withoutId) && admins.length === 1) {
+      throw new AppError('CONFLICT', { message: 'At least one active admin must remain.' });
+    }
+  }
+
+  async function lock(tx: Transaction, id: string): Promise<{ email: string; name: string; role: Role; status: string }> {
+    const [row] = await tx.query<{ email: string; name: string; role: Role; status: string }>(
+      sql`SELECT email, name, role, status FROM users WHERE id = ${id} FOR UPDATE`,
+    );
+    if (row === undefined) throw new AppError('NOT_FOUND');
+    return row;
+  }
+
+  async function setStatus(viewer: Viewer, id: string, status: 'ACTIVE' | 'DEACTIVATED'): Promise<User> {
+    await db.transaction(async (tx) => {
+      if (status === 'DEACTIVATED') await keepOneAdmin(tx, id);
+      const before = await lock(tx, id);
+      if (before.status === status) return;
+      await tx.query(sql`UPDATE users SET status = ${status}, updated_at = ${new Date(now())} WHERE id = ${id}`);
+      if (status === 'DEACTIVATED') await sessions.revokeAll(tx, id, 'user_deactivated');
+      await audit.record(tx, {
+        action: status === 'ACTIVE' ? 'user.activate' : 'user.deactivate',
+        actor: viewer,
+        targetType: 'User',
+        targetId: id,
+        changes: { status: { from: before.status, to: status } },
+      });
+      tx.afterCommit(() => events.publish('user.changed', { userId: id }));
+    });
+    return reload(id);
+  }
+
+  function conditions(filter: UserFilter): Prisma.UserWhereInput {
+    return {
+      ...(filter.role != null && { role: filter.role }),
+      ...(filter.status != null && { status: filter.status }),
+      ...(filter.search != null && {
+        OR: [
+          { name: { contains: likeText(filter.search), mode: 'insensitive' } },
+          { email: { contains: likeText(filter.search), mode: 'insensitive' } },
+        ],
+      }),
+    };
+  }
+
+  return {
+    byIds,
+
+    /**
+     * One user: oneself, or any for those who may read users; others are not there.
+     * @throws NOT_FOUND
+     */
+    async get(viewer: Viewer, id: string): Promise<User> {
+      const row = id === viewer.userId || can(viewer, 'user:read') ? (await byIds([id]))[0] : null;
+      if (row == null) throw new AppError('NOT_FOUND');
+      return row;
+    },
+
+    /** Newest first. */
+    async list(_viewer: Viewer, filter: UserFilter, args: PageArgs): Promise<Page<User>> {
+      const request = parsePage(args, order);
+      const matches = conditions(filter);
+      const rows = await db.prisma.user.findMany({
+        where: {
+          AND: [
+            matches,
+            request.after === null ? {} : { id: { lt: request.after.id } },
+            request.before === null ? {} : { id: { gt: request.before.id } },
+          ],
+        },
+        orderBy: { id: request.isBackward ? 'asc' : 'desc' },
+        take: request.limit + 1,
+      });
+      return toPage(request, rows, cursorOf, () => db.prisma.user.count({ where: matches }));
+    },
+
+    /**
+     * @param viewer null for the first admin, made by the server itself
+     * @throws VALIDATION_FAILED for a weak password
+     * @throws CONFLICT when the e-mail is taken
+     */
+    async create(viewer: Viewer | null, input: CreateUserInput): Promise<User> {
+      checkNewPassword(input.password, { path: 'input.password', minLength: passwordMinLength, user: input });
+      const passwordHash = await passwords.hash(input.password);
+      const id = newId();
+      const at = new Date(now());
+      await db
+        .transaction(async (tx) => {
+          await tx.query(sql`
+            INSERT INTO users (id, email, name, role, status, password_hash, created_at, updated_at)
+            VALUES (${id}, ${input.email}, ${input.name}, ${input.role}, 'ACTIVE', ${passwordHash}, ${at}, ${at})`);
+          await audit.record(tx, {
+            action: 'user.create',
+            actor: viewer,
+            actorLabel: 'system',
+            targetType: 'User',
+            targetId: id,
+            changes: { email: input.email, name: input.name, role: input.role },
+          });
+        })
+        .catch(emailTaken);
+      return reload(id);
+    },
+
+    /**
+     * Changes what is given; a new role acts at once.
+     * @throws NOT_FOUND
+     * @throws CONFLICT when the e-mail is taken or the last admin would lose the role
+     */
+    async update(viewer: Viewer, input: UpdateUserInput): Promise<User> {
+      const { id, email, name, role } = input;
+      if (email == null && name == null && role == null) throw invalid('input', 'gives nothing to change');
+      await db
+        .transaction(async (tx) => {
+          if (role != null && role !== 'ADMIN') await keepOneAdmin(tx, id);
+          const before = await lock(tx, id);
+          const changes: Record<string, { from: string; to: string }> = {};
+          const assignments: Sql[] = [];
+          const assign = (field: 'email' | 'name' | 'role', value: string | null | undefined, assignment: Sql) => {
+            if (value == null || value === before[field]) return;
+            changes[field] = { from: before[field], to: value };
+            assignments.push(assignment);
+          };
+          assign('email', email, sql`email = ${email}`);
+          assign('name', name, sql`name = ${name}`);
+          assign('role', role, sql`role = ${role}`);
+          if (assignments.length === 0) return;
+          assignments.push(sql`updated_at = ${new Date(now())}`);
+          await tx.query(sql`UPDATE users SET ${join(assignments)} WHERE id = ${id}`);
+          await audit.record(tx, { action: 'user.update', actor: viewer, targetType: 'User', targetId: id, changes });
+          tx.afterCommit(() => events.publish('user.changed', { userId: id }));
+        })
+        .catch(emailTaken);
+      return reload(id);
+    },
+
+    /** @throws NOT_FOUND */
+    activate: (viewer: Viewer, id: string): Promise<User> => setStatus(viewer, id, 'ACTIVE'),
+
+    /**
+     * Ends all sessions too.
+     * @throws NOT_FOUND
+     * @throws CONFLICT for the last active admin
+     */
+    deactivate: (viewer: Viewer, id: string): Promise<User> => setStatus(viewer, id, 'DEACTIVATED'),
+
+    /**
+     * Removes a user with sessions and keys; executions and the audit trail stay.
+     * @throws NOT_FOUND
+     * @throws CONFLICT for the last active admin
+     */
+    async remove(viewer: Viewer, id: string): Promise<void> {
+      await db.transaction(async (tx) => {
+        await keepOneAdmin(tx, id);
+        const before = await lock(tx, id);
+        await sessions.revokeAll(tx, id, 'user_deactivated');
+        await tx.query(sql`DELETE FROM users WHERE id = ${id}`);
+        await audit.record(tx, {
+          action: 'user.delete',
+          actor: viewer,
+          targetType: 'User',
+          targetId: id,
+          changes: { email: before.email, name: before.name, role: before.role },
+        });
+        tx.afterCommit(() => events.publish('user.changed', { userId: id }));
+      });
+    },
+
+    /** Whether there is no user at all: a new installation. */
+    async isEmpty(): Promise<boolean> {
+      return (await db.prisma.user.findFirst({ select: { id: true } })) === null;
+    },
+  };
+}
+
+/** Prisma's `contains` leaves LIKE's wildcards in the text alive. */
+function likeText(text: string): string {
+  return text.replace(/[\\%_]/g, '\\$&');
+}
+
+function emailTaken(error: unknown): never {
+  if (violates(error, 'users_email_key')) {
+    throw new AppError('CONFLICT', {
+      message: 'Another user has this e-mail address.',
+      fields: [{ path: 'input.email', message: 'is taken' }],
+    });
+  }
+  throw error;
+}

@@ -1,0 +1,67 @@
+// What every resolver gets: who asks, the services, and loaders that batch the request's reads.
+import DataLoader from 'dataloader';
+import type { Viewer } from '../core/access.js';
+import { AppError } from '../core/errors.js';
+import type { Page, PageArgs } from '../core/page.js';
+import type { ExecutionRow } from '../features/execution/execution.service.js';
+import type { ResultFilter } from '../features/result/result.input.js';
+import type { ResultRow } from '../features/result/result.service.js';
+import type { User } from '../generated/prisma/client.js';
+import type { Services } from '../services.js';
+
+interface ResultPageKey {
+  execution: ExecutionRow;
+  filter: ResultFilter;
+  args: PageArgs;
+}
+
+/** One per request. */
+export interface GraphQLContext {
+  services: Services;
+  /** Null for an anonymous request. */
+  viewer: Viewer | null;
+  /** Set by a sign-in within this request: that user's own profile may be shown in the answer. */
+  signedInUserId?: string;
+  users: DataLoader<string, User | null>;
+  executions: DataLoader<string, ExecutionRow | null>;
+  resultPages: DataLoader<ResultPageKey, Page<ResultRow>>;
+}
+
+/** The viewer, for fields whose scope has already asked for one. @throws UNAUTHENTICATED */
+export function viewerOf(context: GraphQLContext): Viewer {
+  if (context.viewer === null) throw new AppError('UNAUTHENTICATED');
+  return context.viewer;
+}
+
+export function createGraphQLContext(services: Services, viewer: Viewer | null): GraphQLContext {
+  const context: GraphQLContext = {
+    services,
+    viewer,
+    users: new DataLoader((ids) => services.users.byIds(ids)),
+    executions: new DataLoader((ids) => services.executions.byIds(viewerOf(context), ids)),
+    resultPages: new DataLoader((keys) => loadResultPages(context, keys), { cache: false }),
+  };
+  return context;
+}
+
+/** One statement per distinct set of arguments, however many executions ask with it. */
+async function loadResultPages(context: GraphQLContext, keys: readonly ResultPageKey[]): Promise<Page<ResultRow>[]> {
+  const groups = new Map<string, { filter: ResultFilter; args: PageArgs; at: number[] }>();
+  keys.forEach(({ filter, args }, index) => {
+    const name = JSON.stringify([filter, args]);
+    const group = groups.get(name) ?? { filter, args, at: [] };
+    group.at.push(index);
+    groups.set(name, group);
+  });
+  const pages: Page<ResultRow>[] = [];
+  await Promise.all(
+    [...groups.values()].map(async ({ filter, args, at }) => {
+      const executions = at.map((index) => (keys[index] as ResultPageKey).execution);
+      const found = await context.services.results.listOfEach(viewerOf(context), executions, filter, args);
+      found.forEach((page, position) => {
+        pages[at[position] as number] = page;
+      });
+    }),
+  );
+  return pages;
+}

@@ -1,0 +1,110 @@
+// The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
+import { EnvelopArmor } from '@escape.tech/graphql-armor';
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { type ExecutionArgs, NoSchemaIntrospectionCustomRule, specifiedRules, ValuesOfCorrectTypeRule } from 'graphql';
+import { createYoga, type Plugin } from 'graphql-yoga';
+import { currentRequest } from '../infra/request-context.js';
+import type { Infra, Services } from '../services.js';
+import { createGraphQLContext, type GraphQLContext } from './context.js';
+import { toGraphQLError, ValuesOfCorrectType } from './errors.js';
+import { buildSchema } from './schema.js';
+
+/** Limits on documents; the same on every transport. */
+export const documentLimits = { depth: 12, aliases: 30, directives: 50, tokens: 2000, cost: 20_000 } as const;
+const maxBodyBytes = 10_000_000;
+
+export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
+
+export function createGraphQLServer(services: Services, { config, log }: Pick<Infra, 'config' | 'log'>) {
+  const maskError = (error: unknown) => toGraphQLError(error, log);
+  const armor = new EnvelopArmor({
+    maxDepth: { n: documentLimits.depth, ignoreIntrospection: true },
+    maxAliases: { n: documentLimits.aliases, allowList: [] },
+    maxDirectives: { n: documentLimits.directives },
+    maxTokens: { n: documentLimits.tokens },
+    costLimit: { enabled: false },
+    blockFieldSuggestion: { enabled: !config.isIntrospectionEnabled },
+  });
+
+  return createYoga<object, GraphQLContext>({
+    schema: buildSchema(),
+    graphqlEndpoint: '/(graphql|api/v1/graphql)',
+    landingPage: false,
+    logging: false,
+    batching: false,
+    multipart: false,
+    cors: false,
+    maxRequestBodySize: maxBodyBytes,
+    graphiql: config.isGraphiqlEnabled && { title: 'SEC-TESTER API', defaultQuery, credentials: 'same-origin' },
+    renderGraphiQL,
+    maskedErrors: { maskError },
+    context: async ({ request }) => {
+      const viewer = await services.auth.authenticate(request.headers.get('authorization') ?? undefined);
+      const store = currentRequest();
+      if (store !== undefined && viewer !== null) {
+        store.userId = viewer.userId;
+        if (viewer.sessionId !== undefined) store.sessionId = viewer.sessionId;
+      }
+      return createGraphQLContext(services, viewer);
+    },
+    plugins: [...armor.protect().plugins, checkDocuments(config.isIntrospectionEnabled), nameOperations],
+  });
+}
+
+/** Literals of the wrong type are VALIDATION_FAILED; introspection may be off. */
+function checkDocuments(isIntrospectionEnabled: boolean): Plugin {
+  const rules = specifiedRules.map((rule) => (rule === ValuesOfCorrectTypeRule ? ValuesOfCorrectType : rule));
+  const closed = isIntrospectionEnabled ? [] : [NoSchemaIntrospectionCustomRule];
+  return {
+    onValidate({ validateFn, setValidationFn }) {
+      setValidationFn((schema, document, given, ...rest) => {
+        const added = (given ?? []).filter((rule: (typeof rules)[number]) => !specifiedRules.includes(rule));
+        return validateFn(schema, document, [...rules, ...closed, ...added], ...rest);
+      });
+    },
+  };
+}
+
+/** Puts the operation's name on the request, for its log line. */
+const nameOperations: Plugin = {
+  onExecute({ args }: { args: ExecutionArgs }) {
+    const store = currentRequest();
+    if (store === undefined) return;
+    const operation = args.document.definitions.find(
+      (definition) =>
+        definition.kind === 'OperationDefinition' && (args.operationName == null || definition.name?.value === args.operationName),
+    );
+    if (operation?.kind !== 'OperationDefinition') return;
+    store.operation = `${operation.operation} ${operation.name?.value ?? 'anonymous'}`;
+  },
+};
+
+const defaultQuery = `# SEC-TESTER API. Every type and field is described: open the docs on the left.
+#
+# 1. Run this mutation with your e-mail and password.
+# 2. Put the access token into the Headers tab below: { "Authorization": "Bearer <accessToken>" }
+# 3. Run the query.
+
+mutation SignIn {
+  login(input: { email: "admin@example.test", password: "…" }) {
+    accessToken
+    expiresIn
+    user { name role }
+  }
+}
+
+query LatestExecutions {
+  executions(first: 10) {
+    totalCount
+    nodes {
+      id
+      name
+      target
+      status
+      progress
+      severityCounts { critical high medium low info total }
+      createdBy { name }
+    }
+  }
+}
+`;

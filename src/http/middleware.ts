@@ -1,0 +1,100 @@
+// What every response has and every request goes through, ahead of GraphQL and Express: ids, headers, CORS, logging.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import cors from 'cors';
+import type { Logger } from 'pino';
+import { pinoHttp } from 'pino-http';
+import type { Config } from '../config.js';
+import { isValidCorrelationId, newCorrelationId, type RequestContext, runInRequest } from '../infra/request-context.js';
+
+/** Version of the API as clients see it; the first number is in the path. */
+export const apiVersion = '1.0';
+
+const contentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+const securityHeaders: readonly (readonly [string, string])[] = [
+  ['API-Version', apiVersion],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['X-Frame-Options', 'DENY'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['Cross-Origin-Opener-Policy', 'same-origin'],
+  ['Cross-Origin-Resource-Policy', 'same-origin'],
+  ['Content-Security-Policy', contentSecurityPolicy],
+];
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Wraps the dispatcher. */
+export function withMiddleware(config: Config, log: Logger, dispatch: Listener): Listener {
+  const logRequests = createRequestLog(log);
+  const allowOrigins = cors({
+    origin: [...config.corsOrigins],
+    methods: ['GET', 'POST'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'X-Correlation-ID'],
+    exposedHeaders: ['X-Correlation-ID', 'API-Version', 'Retry-After', 'Deprecation', 'Sunset'],
+    maxAge: 600,
+  });
+  return (request, response) => {
+    const incoming = request.headers['x-correlation-id'];
+    const correlationId = isValidCorrelationId(incoming) ? incoming : newCorrelationId();
+    const userAgent = request.headers['user-agent']?.slice(0, 500) ?? null;
+    const store: RequestContext = { correlationId, ip: clientIp(request, config.trustProxyHops), userAgent, dbQueries: 0, dbMs: 0 };
+    response.setHeader('X-Correlation-ID', correlationId);
+    for (const [name, value] of securityHeaders) response.setHeader(name, value);
+    if (config.isProduction) response.setHeader('Strict-Transport-Security', 'max-age=31536000; includeSubDomains');
+    runInRequest(store, () => {
+      logRequests(request, response, store);
+      if (request.headers.origin === undefined) dispatch(request, response);
+      else allowOrigins(request as never, response as never, () => dispatch(request, response));
+    });
+  };
+}
+
+/** The sender's address: the socket's, or as many hops up X-Forwarded-For as are trusted. */
+export function clientIp(request: IncomingMessage, trustedHops: number): string | null {
+  const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',').map((hop) => hop.trim()).filter(Boolean);
+  const chain = [request.socket.remoteAddress ?? null, ...forwarded.reverse()];
+  return chain[Math.min(trustedHops, chain.length - 1)]?.replace(/^::ffff:/, '').slice(0, 100) ?? null;
+}
+
+/** One line per request when its answer is out; probes only at debug. */
+function createRequestLog(log: Logger) {
+  const log_ = pinoHttp({
+    logger: log,
+    quietReqLogger: true,
+    quietResLogger: true,
+    serializers: { req: () => undefined, res: () => undefined },
+    customLogLevel: (request, response, error) => {
+      if (error !== undefined || response.statusCode >= 500) return 'error';
+      return request.url?.startsWith('/api/v1/health') ? 'debug' : 'info';
+    },
+    customSuccessObject: (request, response, given) => describe(request, response, given),
+    customErrorObject: (request, response, error, given) => ({ ...describe(request, response, given), err: error }),
+    customSuccessMessage: () => 'request',
+    customErrorMessage: () => 'request failed',
+    customAttributeKeys: { responseTime: 'durationMs' },
+  });
+  return (request: IncomingMessage, response: ServerResponse, store: RequestContext) => {
+    Object.assign(request, { id: store.correlationId });
+    contexts.set(request, store);
+    log_(request, response);
+  };
+}
+
+const contexts = new WeakMap<IncomingMessage, RequestContext>();
+
+function describe(request: IncomingMessage, response: ServerResponse, given: { durationMs?: number }) {
+  const store = contexts.get(request);
+  return {
+    event: 'request',
+    correlationId: store?.correlationId,
+    ...(store?.userId !== undefined && { userId: store.userId, sessionId: store.sessionId }),
+    method: request.method,
+    path: request.url?.split('?', 1)[0]?.slice(0, 200),
+    ...(store?.operation !== undefined && { operation: store.operation }),
+    status: response.statusCode,
+    durationMs: given.durationMs,
+    dbMs: Math.round((store?.dbMs ?? 0) * 10) / 10,
+    dbQueries: store?.dbQueries ?? 0,
+    ip: store?.ip,
+  };
+}

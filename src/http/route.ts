@@ -1,0 +1,94 @@
+// REST routes as data: what the router mounts is what openapi.yaml tells. No route is named here.
+import express, { type Request, type Response, Router } from 'express';
+import type { z } from 'zod';
+import type { Viewer } from '../core/access.js';
+import { AppError, type ErrorCode } from '../core/errors.js';
+import { parseInput } from '../features/input.js';
+import { currentRequest } from '../infra/request-context.js';
+
+/** What a handler answers. */
+export interface RouteAnswer {
+  /** 200 unless said otherwise. */
+  status?: number;
+  headers?: Record<string, string>;
+  /** Left out for 204. */
+  body?: unknown;
+}
+
+/** One route. */
+export interface Route<Body extends z.ZodType = z.ZodType> {
+  method: 'get' | 'post';
+  /** Full path. */
+  path: string;
+  operationId: string;
+  tag: string;
+  summary: string;
+  description: string;
+  /** Whether an access token is needed. */
+  isProtected: boolean;
+  body?: Body;
+  /** An empty body is taken as {}. */
+  isBodyOptional?: boolean;
+  responses: Record<number, { description: string; schema?: z.ZodType }>;
+  errors: readonly ErrorCode[];
+  handle: (request: { body: z.output<Body>; viewer: Viewer | null }) => Promise<RouteAnswer>;
+}
+
+/** Keeps the body's type within a route. */
+export function defineRoute<Body extends z.ZodType>(route: Route<Body>): Route {
+  return route as unknown as Route;
+}
+
+const maxBodyBytes = 100_000;
+
+/** Mounts routes; other methods on their paths get 405 with Allow. */
+export function mountRoutes(routes: Route[], authenticate: (authorization: string | undefined) => Promise<Viewer | null>): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  const parse = express.json({ limit: maxBodyBytes, type: 'application/json' });
+  for (const route of routes) {
+    const steps = route.method === 'post' ? [requireJson(route), parse] : [];
+    router[route.method](route.path, ...steps, async (request, response) => {
+      response.setHeader('Cache-Control', 'no-store');
+      const viewer = await viewerOf(route, request.headers.authorization, authenticate);
+      const body = route.body === undefined ? undefined : parseInput(route.body, request.body ?? (route.isBodyOptional ? {} : undefined));
+      send(response, await route.handle({ body, viewer }));
+    });
+  }
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const methods = routes.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());
+    const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
+    router.all(path, (request: Request, response: Response) => {
+      response.setHeader('Allow', allow);
+      if (request.method !== 'OPTIONS') throw new AppError('METHOD_NOT_ALLOWED');
+      response.status(204).end();
+    });
+  }
+  return router;
+}
+
+async function viewerOf(
+  route: Route,
+  authorization: string | undefined,
+  authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
+): Promise<Viewer | null> {
+  if (!route.isProtected) return null;
+  const viewer = await authenticate(authorization);
+  if (viewer === null) throw new AppError('UNAUTHENTICATED');
+  const store = currentRequest();
+  if (store !== undefined) Object.assign(store, { userId: viewer.userId, sessionId: viewer.sessionId });
+  return viewer;
+}
+
+function requireJson(route: Route) {
+  return (request: Request, _response: Response, next: () => void) => {
+    const isEmpty = request.headers['content-length'] === '0' || (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined);
+    if (!(isEmpty && route.isBodyOptional === true) && !request.is('application/json')) throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+    next();
+  };
+}
+
+function send(response: Response, { status = 200, headers = {}, body }: RouteAnswer): void {
+  response.status(status).set(headers);
+  if (body === undefined) response.end();
+  else response.json(body);
+}

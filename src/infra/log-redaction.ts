@@ -1,0 +1,115 @@
+// What may not reach a log line: secrets by name and characters that would break or forge lines; writing is in logger.ts.
+
+const secretNames = new Set([
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'password',
+  'currentpassword',
+  'newpassword',
+  'adminpassword',
+  'passwordhash',
+  'accesstoken',
+  'refreshtoken',
+  'token',
+  'apikey',
+  'secret',
+  'code',
+  'databaseurl',
+  'redisurl',
+  'jwtsigningkeys',
+]);
+
+/** What stands in the place of a secret. */
+export const redacted = '[Redacted]';
+
+const depthMax = 6;
+// DEL and C1 controls, line and paragraph separators, and the marks that reorder text on a screen.
+const unsafe = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
+const everyUnsafe = new RegExp(unsafe, 'g');
+
+/**
+ * Takes secrets, known by the name of their field in any case, out of what is about to be logged. Errors become
+ * plain objects with type, message, code, stack and the chain of causes. What is nested deeper than 6 levels is
+ * left out.
+ *
+ * @returns the same value when there was nothing to take out, otherwise a copy; the original is never changed
+ */
+export function redactSecrets(value: unknown): unknown {
+  return redactWithin(value, depthMax);
+}
+
+/**
+ * Escapes what JSON leaves as it is but terminals and log viewers obey: DEL, C1 controls, U+2028, U+2029 and marks
+ * that reorder text. C0 controls, ESC among them, are escaped by JSON already.
+ *
+ * @param line JSON text
+ * @returns JSON text with the same meaning
+ */
+export function escapeUnsafe(line: string): string {
+  return unsafe.test(line) ? line.replace(everyUnsafe, unicodeEscape) : line;
+}
+
+/**
+ * Escapes control characters once more, so that pretty-printing shows them as text instead of obeying them; line
+ * breaks and tabs are kept for stacks.
+ *
+ * @param line JSON text
+ * @returns JSON text whose strings hold no control characters but line breaks and tabs
+ */
+export function escapeForTerminal(line: string): string {
+  return escapeUnsafe(line).replace(/\\(?:u[0-9a-f]{4}|.)/g, (sequence) =>
+    /^\\[urbf]/.test(sequence) ? `\\${sequence}` : sequence,
+  );
+}
+
+function redactWithin(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Error) return errorAsObject(value, depth);
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return value;
+  if (depth === 0) return '[Deeper]';
+  return Array.isArray(value) ? redactList(value, depth) : redactFields(value, depth);
+}
+
+function redactList(list: unknown[], depth: number): unknown[] {
+  let copy: unknown[] | undefined;
+  for (const [index, item] of list.entries()) {
+    const safe = redactWithin(item, depth - 1);
+    if (safe === item) continue;
+    copy ??= [...list];
+    copy[index] = safe;
+  }
+  return copy ?? list;
+}
+
+function redactFields(fields: object, depth: number): object {
+  let copy: Record<string, unknown> | undefined;
+  for (const [key, field] of Object.entries(fields)) {
+    const safe = isSecret(key, field) ? redacted : redactWithin(field, depth - 1);
+    if (safe === field) continue;
+    copy ??= { ...fields };
+    copy[key] = safe;
+  }
+  return copy ?? fields;
+}
+
+function isSecret(name: string, value: unknown): boolean {
+  return value !== undefined && value !== null && secretNames.has(name.toLowerCase());
+}
+
+/** The code of an error names a fault (ECONNREFUSED, NOT_FOUND) and is kept; its other fields are redacted. */
+function errorAsObject(error: Error, depth: number): Record<string, unknown> {
+  const { message, stack, cause } = error;
+  const { code, ...fields } = error as Error & { code?: unknown };
+  const type = error.constructor?.name || error.name;
+  const plain: Record<string, unknown> = { type, message, code, stack };
+  if (depth === 0) return plain;
+  for (const [key, field] of Object.entries(redactFields(fields, depth))) plain[key] ??= field;
+  if (cause !== undefined) plain.cause = redactWithin(cause, depth - 1);
+  if (error instanceof AggregateError) plain.errors = redactList(error.errors, depth - 1);
+  return plain;
+}
+
+function unicodeEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

@@ -1,0 +1,209 @@
+// Makes the logger: one JSON line each, to stdout and, when asked, to rotating files; what is logged is up to callers.
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import {
+  type ChildLoggerOptions,
+  type DestinationStream,
+  type Logger,
+  type LoggerOptions as PinoOptions,
+  pino,
+} from 'pino';
+import type { prettyFactory } from 'pino-pretty';
+import { escapeForTerminal, escapeUnsafe, redactSecrets } from './log-redaction.js';
+import { currentRequest } from './request-context.js';
+
+export type { Logger };
+
+/** How to log. */
+export type LoggerOptions = {
+  /** Least important level that is logged, or `silent`. */
+  level: string;
+  environment: 'development' | 'test' | 'production';
+  /** Absolute path of a log file; date and number are put into its name: api.log becomes api.2026-01-31.1.log. */
+  file?: string | undefined;
+  /** Number of files kept, the one being written included. */
+  keep: number;
+  /** Size at which the next file is begun, in MB. */
+  maxSizeMb: number;
+  /** Takes the lines in place of stdout; for tests. */
+  destination?: NodeJS.WritableStream | undefined;
+  /** Whether a person is looking at a terminal; by default, whether stdout is one. */
+  isTerminal?: boolean | undefined;
+};
+
+type Sink = DestinationStream & { flushSync(): void; close(): Promise<void> };
+
+const closers = new WeakMap<Logger, () => Promise<void>>();
+const closeTimeoutMs = 5_000;
+
+/**
+ * Makes the logger of the process. Lines carry level (as a word), time (ISO 8601, UTC, milliseconds), service and,
+ * within a request, correlationId, userId and sessionId. Secrets are redacted and errors get their stack and causes.
+ * In development a terminal gets readable text instead of JSON.
+ *
+ * @returns the logger; give it to {@link closeLogger} at the end
+ * @throws Error when the folder of the log file cannot be made or written
+ */
+export function createLogger(options: LoggerOptions): Logger {
+  const { environment, destination, isTerminal = process.stdout.isTTY === true } = options;
+  const isPretty = environment === 'development' && isTerminal;
+  const main = isPretty ? prettySink(destination) : mainSink(destination);
+  const sink = options.file === undefined ? main : both(main, fileSink(options, options.file, main));
+  const logger = pino(pinoOptions(options.level), sink);
+  closers.set(logger, sink.close);
+  redactBindings(logger);
+  return logger;
+}
+
+/**
+ * Writes out what is still held back and closes the log file, waiting at most 5 seconds. Lines logged later still
+ * reach stdout.
+ */
+export async function closeLogger(logger: Logger): Promise<void> {
+  await closers.get(logger)?.();
+}
+
+function pinoOptions(level: string): PinoOptions {
+  return {
+    level,
+    base: { service: 'sec-tester-api' },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    mixin: requestFields,
+    formatters: {
+      level: (label) => ({ level: label }),
+      log: redactObject,
+    },
+    // redactObject has made plain objects of errors already.
+    serializers: { err: (error: unknown) => error },
+    hooks: { streamWrite: escapeUnsafe },
+  };
+}
+
+/** pino formats what a line is given but not what a child logger is bound to. Children inherit the method. */
+function redactBindings(logger: Logger): void {
+  type Child = (this: unknown, bindings: pino.Bindings, options?: ChildLoggerOptions) => Logger;
+  const makeChild = logger.child as unknown as Child;
+  const child: Child = function child(bindings, options) {
+    return makeChild.call(this, redactObject(bindings), options);
+  };
+  Object.assign(logger, { child });
+}
+
+function requestFields(): object {
+  const request = currentRequest();
+  if (!request) return {};
+  const { correlationId, userId, sessionId } = request;
+  return { correlationId, userId, sessionId };
+}
+
+function redactObject(fields: Record<string, unknown>): Record<string, unknown> {
+  try {
+    return redactSecrets(fields) as Record<string, unknown>;
+  } catch {
+    return { unreadable: true };
+  }
+}
+
+function mainSink(destination: NodeJS.WritableStream | undefined): Sink {
+  return destination ? streamSink(destination) : stdoutSink();
+}
+
+/** Writes without blocking; what is left when the process ends is written then. */
+function stdoutSink(): Sink {
+  // Each line is longer than 1 and so written at once; with 0, flush would not wait.
+  const stdout = pino.destination({ fd: 1, sync: false, minLength: 1 });
+  return {
+    write: (line) => void stdout.write(line),
+    flushSync: () => stdout.flushSync(),
+    close: () => settled((done) => stdout.flush(() => done())),
+  };
+}
+
+/** Waits for an event, at most closeTimeoutMs; the timer also keeps the process alive, which a worker does not. */
+function settled(listen: (done: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, closeTimeoutMs);
+    listen(() => resolve(clearTimeout(timer)));
+  });
+}
+
+function streamSink(stream: NodeJS.WritableStream): Sink {
+  return {
+    write: (line) => void stream.write(line),
+    flushSync: () => {},
+    close: () => new Promise((resolve) => stream.write('', () => resolve())),
+  };
+}
+
+function prettySink(destination: NodeJS.WritableStream | undefined): Sink {
+  // Loaded only where it is used: production never needs it.
+  const pretty = createRequire(import.meta.url)('pino-pretty') as { prettyFactory: typeof prettyFactory };
+  const format = pretty.prettyFactory({
+    colorize: !destination,
+    ignore: 'service',
+    translateTime: 'HH:MM:ss.l',
+  });
+  const out = mainSink(destination);
+  return { ...out, write: (line) => out.write(format(escapeForTerminal(line))) };
+}
+
+/** Files are written by a worker thread. A full disk or a lost folder ends the file, never the process. */
+function fileSink({ keep, maxSizeMb }: LoggerOptions, file: string, fallback: Sink): Sink {
+  mustBeWritable(dirname(file));
+  const limit = { count: keep, removeOtherLogFiles: true };
+  const rotation = { frequency: 'daily', dateFormat: 'yyyy-MM-dd', size: `${maxSizeMb}m`, limit };
+  // Synchronous within the worker: pino-roll counts the files it keeps right only when the new one exists already.
+  const stream = pino.transport({ target: 'pino-roll', options: { file, ...rotation, sync: true } });
+  let isOpen = true;
+  stream.on('error', (error: Error) => {
+    isOpen = false;
+    const line = {
+      level: 'error',
+      time: new Date().toISOString(),
+      msg: 'log file given up',
+      file,
+      reason: error.message,
+    };
+    fallback.write(`${escapeUnsafe(JSON.stringify(line))}\n`);
+  });
+  return {
+    write: (line) => void (isOpen && stream.write(line)),
+    flushSync: () => void (isOpen && stream.flushSync()),
+    close: async () => {
+      if (!isOpen) return;
+      isOpen = false;
+      await settled((done) => {
+        stream.once('close', done);
+        stream.end();
+      });
+    },
+  };
+}
+
+function mustBeWritable(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new Error(`LOG_FILE: ${folder} cannot be written (${(error as NodeJS.ErrnoException).code})`, {
+      cause: error,
+    });
+  }
+}
+
+function both(first: Sink, second: Sink): Sink {
+  return {
+    write: (line) => {
+      first.write(line);
+      second.write(line);
+    },
+    flushSync: () => {
+      first.flushSync();
+      second.flushSync();
+    },
+    close: async () => {
+      await Promise.all([first.close(), second.close()]);
+    },
+  };
+}

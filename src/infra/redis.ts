@@ -1,0 +1,39 @@
+// Redis connections with short time-outs: what waits on Redis fails fast and says so, nothing queues for it.
+import { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+
+const commandTimeoutMs = 500;
+
+/** The two connections that an instance keeps: commands, and subscriptions. */
+export type RedisConnections = ReturnType<typeof createRedis>;
+
+/**
+ * Opens both connections and keeps reopening them (back-off up to 1 s). Never rejects: without Redis the
+ * server runs degraded.
+ */
+export function createRedis(url: string, log: Logger) {
+  const base = { commandTimeout: commandTimeoutMs, connectTimeout: 2000, retryStrategy: (tries: number) => Math.min(tries * 50, 1000) };
+  const client = new Redis(url, { ...base, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+  // Subscriptions asked for while Redis is away are made when it is back; nobody waits for them.
+  const subscriber = new Redis(url, { ...base, commandTimeout: undefined, maxRetriesPerRequest: null });
+  let isDown = false;
+  client.on('error', (error: Error) => {
+    if (!isDown) log.warn({ event: 'redis_unreachable', reason: error.message }, 'Redis is unreachable: running degraded');
+    isDown = true;
+  });
+  client.on('ready', () => {
+    if (isDown) log.info({ event: 'redis_back' }, 'Redis is back');
+    isDown = false;
+  });
+  subscriber.on('error', () => {}); // reported by the command connection
+
+  return {
+    client,
+    subscriber,
+    isReady: () => client.status === 'ready',
+    async close(): Promise<void> {
+      client.disconnect();
+      subscriber.disconnect();
+    },
+  };
+}

@@ -1,0 +1,87 @@
+// Pieces of SQL that every hot list shares: column lists and keyset pages. No entity is named here.
+import sqlTag, { empty, join, raw, type Sql } from 'sql-template-tag';
+import { encodeCursor, type Page, type PageArgs, type PageRequest, parsePage, toPage } from '../core/page.js';
+
+export { join, raw, type Sql } from 'sql-template-tag';
+/** Tagged template: values become parameters, nested pieces are spliced in. */
+export const sql = sqlTag;
+
+/**
+ * Select list of a model: Prisma's field names over their snake_case columns.
+ * @param fields Prisma's scalar field enum of the model
+ */
+export function columnsOf(fields: Record<string, string>, alias?: string): Sql {
+  const prefix = alias === undefined ? '' : `${alias}.`;
+  return raw(
+    Object.keys(fields)
+      .map((field) => {
+        const column = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+        return `${prefix}"${column}"${column === field ? '' : ` AS "${field}"`}`;
+      })
+      .join(', '),
+  );
+}
+
+/** `WHERE a AND b`, or nothing. */
+export function where(conditions: Sql[]): Sql {
+  return conditions.length === 0 ? empty : sql`WHERE ${join(conditions, ' AND ')}`;
+}
+
+/** ILIKE pattern for "contains", with its wildcards taken literally. */
+export function containing(text: string): string {
+  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+}
+
+/** An order with a total, indexable key: the expression and then the id, both in one direction. */
+export interface KeysetOrder<Row> {
+  /** Names the order in cursors. */
+  name: string;
+  isDescending: boolean;
+  /** What comes before the id; absent when the id itself is the order. */
+  key?: { expression: Sql; type: Sql; of: (row: Row) => string };
+}
+
+/** What a page is cut from. */
+export interface PageSource<Row> {
+  /** `SELECT … FROM …` without a condition. */
+  select: Sql;
+  conditions: Sql[];
+  order: KeysetOrder<Row>;
+}
+
+/** Conditions, order and limit (one row more than the page, which tells whether there is another). */
+export function pageClauses<Row>({ conditions, order }: Omit<PageSource<Row>, 'select'>, request: PageRequest): Sql {
+  const isDescending = order.isDescending !== request.isBackward;
+  const direction = isDescending ? raw('DESC') : raw('ASC');
+  const beyond = (position: PageRequest['after'], isLess: boolean): Sql[] => {
+    if (position === null) return [];
+    const operator = raw(isLess ? '<' : '>');
+    if (order.key === undefined) return [sql`id ${operator} ${position.id}::uuid`];
+    const { expression, type } = order.key;
+    return [sql`(${expression}, id) ${operator} (${position.key}::${type}, ${position.id}::uuid)`];
+  };
+  const bounds = [...beyond(request.after, order.isDescending), ...beyond(request.before, !order.isDescending)];
+  const by = order.key === undefined ? sql`id ${direction}` : sql`${order.key.expression} ${direction}, id ${direction}`;
+  return sql`${where([...conditions, ...bounds])} ORDER BY ${by} LIMIT ${request.limit + 1}`;
+}
+
+/** The cursor of a row in an order. */
+export function cursorIn<Row extends { id: string }>(order: KeysetOrder<Row>): (row: Row) => string {
+  const { name, key } = order;
+  return (row) => encodeCursor(name, key === undefined ? { id: row.id } : { id: row.id, key: key.of(row) });
+}
+
+/**
+ * One keyset page: a statement for the rows; the count is another, only when asked for.
+ * @throws VALIDATION_FAILED for page arguments out of range or cursors of another order
+ */
+export async function fetchPage<Row extends { id: string }>(
+  query: (statement: Sql) => Promise<Row[]>,
+  source: PageSource<Row>,
+  args: PageArgs,
+  totalCount: () => Promise<number>,
+): Promise<Page<Row>> {
+  const request = parsePage(args, source.order.name);
+  const rows = await query(sql`${source.select} ${pageClauses(source, request)}`);
+  return toPage(request, rows, cursorIn(source.order), totalCount);
+}

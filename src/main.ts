@@ -1,0 +1,87 @@
+// The process: configuration in, a running server, a banner, a graceful stop. The only process.exit.
+import { start } from './bootstrap.js';
+import { type Config, loadConfig } from './config.js';
+import { closeLogger, createLogger } from './infra/logger.js';
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  const log = createLogger({
+    level: config.logLevel,
+    environment: config.environment,
+    file: config.logFile,
+    keep: config.logKeep,
+    maxSizeMb: config.logMaxSizeMb,
+  });
+  const leave = async (code: number) => {
+    await closeLogger(log);
+    process.exit(code);
+  };
+  let running: Awaited<ReturnType<typeof start>>;
+  let isLeaving = false;
+  const stop = (reason: string, code: number) => {
+    if (isLeaving) return;
+    isLeaving = true;
+    setTimeout(() => process.exit(1), config.shutdownTimeoutMs + 5000).unref();
+    log.info({ event: 'stopping', reason });
+    starting
+      .then((server) => server.close())
+      .catch(() => {})
+      .finally(() => {
+        log.info({ event: 'stopped' });
+        void leave(code);
+      });
+  };
+  process.on('SIGTERM', () => stop('SIGTERM', 0));
+  process.on('SIGINT', () => stop('SIGINT', 0));
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      log.fatal({ event: 'crashed', err: error }, 'stopping after an unexpected error');
+      stop(event, 1);
+    });
+  }
+  const starting = start(config, log);
+  try {
+    running = await starting;
+  } catch (error) {
+    if (isLeaving) return;
+    process.stderr.write(`\nSEC-TESTER API cannot start.\n${error instanceof Error ? error.message : String(error)}\n\n`);
+    log.debug({ event: 'start_failed', err: error });
+    return leave(1);
+  }
+  log.info({ event: 'started', port: running.port });
+  process.stdout.write(banner(config, running));
+}
+
+function readConfig(): Config {
+  try {
+    return loadConfig(process.env);
+  } catch (error) {
+    process.stderr.write(`\nSEC-TESTER API cannot start. These settings are wrong:\n${(error as Error).message}\n\n`);
+    return process.exit(1);
+  }
+}
+
+/** What a newcomer needs; the generated password is shown here once and written nowhere. */
+function banner(config: Config, { port, firstAdmin }: Awaited<ReturnType<typeof start>>): string {
+  const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const password = firstAdmin?.generatedPassword ?? 'the ADMIN_PASSWORD that you set';
+  const signIn =
+    firstAdmin === undefined
+      ? []
+      : ['', '  Sign in     ' + `${firstAdmin.email} / ${password}`, ...(firstAdmin.generatedPassword ? ['              (shown this once: write it down)'] : [])];
+  return [
+    '',
+    '  SEC-TESTER API is ready',
+    '',
+    `  GraphQL     ${url}/graphql${config.isGraphiqlEnabled ? '  (GraphiQL in a browser)' : ''}`,
+    `  REST docs   ${url}/docs`,
+    `  Health      ${url}/api/v1/health`,
+    `  Data        ${config.databaseUrl === undefined ? `${config.dataDir} (embedded PostgreSQL)` : 'DATABASE_URL'}`,
+    ...signIn,
+    '',
+    '',
+  ].join('\n');
+}
+
+void main();

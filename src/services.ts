@@ -1,0 +1,52 @@
+// The composition root: which service gets what, one line each.
+import type { Logger } from 'pino';
+import type { Config } from './config.js';
+import { createApiKeyService } from './features/api-key/api-key.service.js';
+import { createAuditService } from './features/audit/audit.service.js';
+import { createAuthService } from './features/auth/auth.service.js';
+import { createExecutionService } from './features/execution/execution.service.js';
+import { createHealthService } from './features/health/health.service.js';
+import { createResultService } from './features/result/result.service.js';
+import { createSessionService } from './features/session/session.service.js';
+import { createUserService } from './features/user/user.service.js';
+import type { Database } from './infra/database.js';
+import type { Events } from './infra/events.js';
+import type { PasswordHasher } from './infra/passwords.js';
+import { createRateLimiter } from './infra/rate-limit.js';
+import type { RedisConnections } from './infra/redis.js';
+import type { Tokens } from './infra/tokens.js';
+
+/** What the services stand on. */
+export interface Infra {
+  config: Config;
+  log: Logger;
+  db: Database;
+  redis: RedisConnections | undefined;
+  events: Events;
+  tokens: Tokens;
+  passwords: PasswordHasher;
+  /** Milliseconds since 1970; tests turn it. */
+  now: () => number;
+}
+
+export type Services = ReturnType<typeof createServices>;
+
+export function createServices({ config, db, redis, events, tokens, passwords, now }: Infra) {
+  const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
+  const { loginMaxFailures, loginLockSeconds } = config;
+  const accounts = createRateLimiter(redis, { name: 'login-account', points: loginMaxFailures, windowSeconds: loginLockSeconds });
+  const addresses = createRateLimiter(redis, { name: 'login-address', points: loginMaxFailures * 10, windowSeconds: 60 });
+
+  const audit = createAuditService({ db, now });
+  const sessions = createSessionService({ db, events, now, idleTtlSeconds: refreshIdleTtlSeconds, ttlSeconds: sessionTtlSeconds });
+  const users = createUserService({ db, events, passwords, audit, sessions, now, passwordMinLength });
+  const auth = createAuthService({
+    ...{ db, events, passwords, tokens, audit, sessions, users, accounts, addresses, now },
+    ...{ accessTokenTtlSeconds, passwordMinLength },
+  });
+  const apiKeys = createApiKeyService({ db });
+  const executions = createExecutionService({ db, events, audit, now });
+  const results = createResultService({ db, audit, executions, now });
+  const health = createHealthService({ db, redis, now });
+  return { audit, sessions, users, auth, apiKeys, executions, results, health };
+}

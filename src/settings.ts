@@ -1,0 +1,277 @@
+// Every setting, declared once as data: name, group, words, shape and default; reading them is in config.ts.
+import { z } from 'zod';
+import { flag, oneOf, origins, path, signingKeys, text, urlOf, wholeNumber } from './setting-schemas.js';
+
+/** The profiles a process can run in; each has its own safe defaults. */
+export type Environment = 'development' | 'test' | 'production';
+
+/** One setting as data. Defaults are written as a person would write them in the environment. */
+export type Setting = {
+  /** The name in the environment; a secret is also read from the file that `<name>_FILE` names. */
+  name: string;
+  group: string;
+  description: string;
+  schema: z.ZodType<unknown, string>;
+  secret?: true;
+  /** Absent where unset is a choice of its own. */
+  default?: string | Readonly<Record<Environment, string>>;
+};
+
+const year = 31_536_000;
+const word = text(/^[\x21-\x7e]{1,200}$/, '1 to 200 visible characters without spaces');
+
+/** All settings by their key in the configuration, in the order people read them. */
+export const settings = {
+  environment: {
+    name: 'NODE_ENV',
+    group: 'Server',
+    description: 'Profile that picks safe defaults: development, test or production.',
+    schema: oneOf('development', 'test', 'production'),
+    default: 'development',
+  },
+  host: {
+    name: 'HOST',
+    group: 'Server',
+    description: 'Address to listen on.',
+    schema: text(/^[A-Za-z0-9._:%-]{1,253}$/, 'a host name or an IP address'),
+    default: { development: '127.0.0.1', test: '127.0.0.1', production: '0.0.0.0' },
+  },
+  port: {
+    name: 'PORT',
+    group: 'Server',
+    description: 'TCP port to listen on; 0 takes a free one.',
+    schema: wholeNumber(0, 65_535),
+    default: '4000',
+  },
+  trustProxyHops: {
+    name: 'TRUST_PROXY',
+    group: 'Server',
+    description: 'Number of reverse proxies in front whose X-Forwarded-For entries are believed.',
+    schema: wholeNumber(0, 10, 'hops'),
+    default: '0',
+  },
+  shutdownTimeoutMs: {
+    name: 'SHUTDOWN_TIMEOUT_MS',
+    group: 'Server',
+    description: 'Longest time a graceful stop waits for open requests, in milliseconds.',
+    schema: wholeNumber(0, 300_000, 'milliseconds'),
+    default: '8000',
+  },
+  dataDir: {
+    name: 'DATA_DIR',
+    group: 'Server',
+    description: 'Folder of the embedded database and of the keys made for it.',
+    schema: path(),
+    default: '.data',
+  },
+  corsOrigins: {
+    name: 'CORS_ORIGINS',
+    group: 'Server',
+    description: 'Web origins that may call the API from a browser, separated by commas; none by default.',
+    schema: origins(),
+    default: '',
+  },
+  isGraphiqlEnabled: {
+    name: 'GRAPHIQL',
+    group: 'Server',
+    description: 'Whether a browser at /graphql gets GraphiQL.',
+    schema: flag(),
+    default: { development: 'true', test: 'true', production: 'false' },
+  },
+  isIntrospectionEnabled: {
+    name: 'INTROSPECTION',
+    group: 'Server',
+    description: 'Whether clients may ask for the GraphQL schema.',
+    schema: flag(),
+    default: { development: 'true', test: 'true', production: 'false' },
+  },
+  databaseUrl: {
+    name: 'DATABASE_URL',
+    group: 'Database',
+    description: 'PostgreSQL to use; without it the server starts one of its own in DATA_DIR.',
+    schema: urlOf('postgres', 'postgresql'),
+    secret: true,
+  },
+  databasePoolMax: {
+    name: 'DATABASE_POOL_MAX',
+    group: 'Database',
+    description: 'Most database connections of one process.',
+    schema: wholeNumber(1, 1_000, 'connections'),
+    default: '20',
+  },
+  databaseStatementTimeoutMs: {
+    name: 'DATABASE_STATEMENT_TIMEOUT_MS',
+    group: 'Database',
+    description: 'Longest time one SQL statement may run, in milliseconds.',
+    schema: wholeNumber(100, 600_000, 'milliseconds'),
+    default: '10000',
+  },
+  databaseAcquireTimeoutMs: {
+    name: 'DATABASE_ACQUIRE_TIMEOUT_MS',
+    group: 'Database',
+    description: 'Longest wait for a free database connection, in milliseconds.',
+    schema: wholeNumber(50, 60_000, 'milliseconds'),
+    default: '1500',
+  },
+  migrateOnStart: {
+    name: 'MIGRATE_ON_START',
+    group: 'Database',
+    description: 'Whether the start applies pending migrations to DATABASE_URL.',
+    schema: flag(),
+    default: 'false',
+  },
+  redisUrl: {
+    name: 'REDIS_URL',
+    group: 'Redis',
+    description: 'Redis that instances share; without it everything shared lives in the process.',
+    schema: urlOf('redis', 'rediss'),
+    secret: true,
+  },
+  adminEmail: {
+    name: 'ADMIN_EMAIL',
+    group: 'First admin',
+    description: 'E-mail address of the first admin, made only while there are no users.',
+    schema: z.email({ error: 'an e-mail address' }).max(254, { error: 'at most 254 characters' }),
+  },
+  adminPassword: {
+    name: 'ADMIN_PASSWORD',
+    group: 'First admin',
+    description: 'Password of the first admin, taken exactly as given.',
+    schema: z.string(),
+    secret: true,
+  },
+  jwtSigningKeys: {
+    name: 'JWT_SIGNING_KEYS',
+    group: 'Tokens and sessions',
+    description:
+      'Private Ed25519 JWKs as JSON: the first signs, all verify. Needed in production with DATABASE_URL.',
+    schema: signingKeys(),
+    secret: true,
+  },
+  jwtIssuer: {
+    name: 'JWT_ISSUER',
+    group: 'Tokens and sessions',
+    description: 'Issuer (iss) of the tokens.',
+    schema: word,
+    default: 'sec-tester',
+  },
+  jwtAudience: {
+    name: 'JWT_AUDIENCE',
+    group: 'Tokens and sessions',
+    description: 'Audience (aud) of the access tokens.',
+    schema: word,
+    default: 'sec-tester-api',
+  },
+  accessTokenTtlSeconds: {
+    name: 'ACCESS_TOKEN_TTL_SECONDS',
+    group: 'Tokens and sessions',
+    description: 'Lifetime of an access token, in seconds.',
+    schema: wholeNumber(60, 3_600, 'seconds'),
+    default: '900',
+  },
+  refreshIdleTtlSeconds: {
+    name: 'REFRESH_IDLE_TTL_SECONDS',
+    group: 'Tokens and sessions',
+    description: 'Time without a refresh after which a session ends, in seconds.',
+    schema: wholeNumber(60, year, 'seconds'),
+    default: '604800',
+  },
+  sessionTtlSeconds: {
+    name: 'SESSION_TTL_SECONDS',
+    group: 'Tokens and sessions',
+    description: 'Longest lifetime of a session, in seconds; at least REFRESH_IDLE_TTL_SECONDS.',
+    schema: wholeNumber(60, year, 'seconds'),
+    default: '2592000',
+  },
+  passwordMinLength: {
+    name: 'PASSWORD_MIN_LENGTH',
+    group: 'Passwords',
+    description: 'Shortest password people may choose, in code points.',
+    schema: wholeNumber(8, 128, 'code points'),
+    default: '15',
+  },
+  argon2MemoryKib: {
+    name: 'ARGON2_MEMORY_KIB',
+    group: 'Passwords',
+    description: 'Memory of one Argon2id hash, in KiB; at least 19456 outside tests.',
+    schema: wholeNumber(8, 4_194_304, 'KiB'),
+    default: '19456',
+  },
+  argon2Iterations: {
+    name: 'ARGON2_ITERATIONS',
+    group: 'Passwords',
+    description: 'Passes of one Argon2id hash; at least 2 outside tests.',
+    schema: wholeNumber(1, 100, 'passes'),
+    default: '2',
+  },
+  argon2Parallelism: {
+    name: 'ARGON2_PARALLELISM',
+    group: 'Passwords',
+    description: 'Lanes of one Argon2id hash.',
+    schema: wholeNumber(1, 64, 'lanes'),
+    default: '1',
+  },
+  hashQueueMax: {
+    name: 'HASH_QUEUE_MAX',
+    group: 'Passwords',
+    description: 'Most password checks that may wait; more are told to come back later.',
+    schema: wholeNumber(1, 100_000, 'waiting'),
+    default: '200',
+  },
+  rateLimitPerMinute: {
+    name: 'RATE_LIMIT_PER_MINUTE',
+    group: 'Limits',
+    description: 'Requests a user or API key may make in a minute; 0 for no limit.',
+    schema: wholeNumber(0, 10_000_000, 'requests'),
+    default: '3000',
+  },
+  rateLimitAnonymousPerMinute: {
+    name: 'RATE_LIMIT_ANONYMOUS_PER_MINUTE',
+    group: 'Limits',
+    description: 'Requests without sign-in an address may make in a minute; 0 for no limit.',
+    schema: wholeNumber(0, 10_000_000, 'requests'),
+    default: '300',
+  },
+  loginMaxFailures: {
+    name: 'LOGIN_MAX_FAILURES',
+    group: 'Limits',
+    description: 'Failed sign-ins of one account after which it is locked for a while.',
+    schema: wholeNumber(1, 1_000, 'failures'),
+    default: '5',
+  },
+  loginLockSeconds: {
+    name: 'LOGIN_LOCK_SECONDS',
+    group: 'Limits',
+    description: 'Length of the first lock, in seconds; it grows when failures go on.',
+    schema: wholeNumber(1, 86_400, 'seconds'),
+    default: '60',
+  },
+  logLevel: {
+    name: 'LOG_LEVEL',
+    group: 'Logs',
+    description: 'Least important level that is logged: fatal, error, warn, info, debug, trace or silent.',
+    schema: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    default: { development: 'info', test: 'warn', production: 'info' },
+  },
+  logFile: {
+    name: 'LOG_FILE',
+    group: 'Logs',
+    description:
+      'File that gets the log too, rotated by size and day; date and number are put into its name.',
+    schema: path(),
+  },
+  logKeep: {
+    name: 'LOG_KEEP',
+    group: 'Logs',
+    description: 'Number of log files that are kept.',
+    schema: wholeNumber(1, 10_000, 'files'),
+    default: '7',
+  },
+  logMaxSizeMb: {
+    name: 'LOG_MAX_SIZE_MB',
+    group: 'Logs',
+    description: 'Size at which a log file is rotated, in MB.',
+    schema: wholeNumber(1, 100_000, 'MB'),
+    default: '50',
+  },
+} as const satisfies Record<string, Setting>;
