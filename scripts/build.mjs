@@ -8,13 +8,16 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const stamp = join(root, 'dist/.built');
-const inputs = ['prisma/schema.prisma', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'].map((file) => join(root, file));
+const inputs = ['prisma/schema.prisma', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'].map(
+  (file) => join(root, file),
+);
 const sources = () =>
   readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.parentPath.includes('generated'))
     .map((entry) => join(entry.parentPath, entry.name));
 const isFresh = () =>
-  existsSync(stamp) && [...inputs, ...sources()].every((file) => statSync(file).mtimeMs <= statSync(stamp).mtimeMs);
+  existsSync(stamp) &&
+  [...inputs, ...sources()].every((file) => statSync(file).mtimeMs <= statSync(stamp).mtimeMs);
 
 // An installed package has no sources: what is in dist is what there is.
 const isInstalled = !existsSync(join(root, 'src'));

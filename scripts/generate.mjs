@@ -18,7 +18,12 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== hash) {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
     // Generating needs no native engine, and its download fails on closed networks: any existing file will do.
-    env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH}`, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath, PRISMA_HIDE_UPDATE_MESSAGE: '1' },
+    env: {
+      ...process.env,
+      PATH: `${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH}`,
+      PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
+      PRISMA_HIDE_UPDATE_MESSAGE: '1',
+    },
   });
   writeFileSync(stamp, hash);
 }

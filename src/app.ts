@@ -35,10 +35,15 @@ export function createApp(services: Services, infra: Infra): Server {
       sendGraphQLRefusal(response, refusal);
       return;
     }
-    const isPage = request.method === 'GET' && config.isGraphiqlEnabled && /\btext\/html\b/.test(request.headers.accept ?? '');
+    const isPage =
+      request.method === 'GET' &&
+      config.isGraphiqlEnabled &&
+      /\btext\/html\b/.test(request.headers.accept ?? '');
     response.setHeader('Cache-Control', 'no-store');
     if (isPage) response.setHeader('Content-Security-Policy', graphiqlPolicy);
-    Promise.resolve(yoga(request, response)).catch((error: unknown) => sendProblem(response, '/graphql', error, log));
+    Promise.resolve(yoga(request, response)).catch((error: unknown) =>
+      sendProblem(response, '/graphql', error, log),
+    );
   };
 
   const dispatch = (request: IncomingMessage, response: ServerResponse): void => {
@@ -47,7 +52,13 @@ export function createApp(services: Services, infra: Infra): Server {
     else rest(request, response);
   };
   const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, connectionsCheckingInterval: 2000, maxHeaderSize: 16_384 },
+    {
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 65_000,
+      connectionsCheckingInterval: 2000,
+      maxHeaderSize: 16_384,
+    },
     withMiddleware(config, log, dispatch),
   );
   server.maxHeadersCount = 100;
@@ -74,7 +85,8 @@ function createRestApp(services: Services, { log }: Infra) {
 /** GraphQL is GET for queries and POST of JSON; anything else could be sent by a foreign page without asking (CSRF). */
 function refuseGraphQL(request: IncomingMessage): AppError | undefined {
   const { method, headers } = request;
-  if (method !== 'GET' && method !== 'POST' && method !== 'OPTIONS') return new AppError('METHOD_NOT_ALLOWED');
+  if (method !== 'GET' && method !== 'POST' && method !== 'OPTIONS')
+    return new AppError('METHOD_NOT_ALLOWED');
   const isJson = /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
   return method === 'POST' && !isJson ? new AppError('UNSUPPORTED_MEDIA_TYPE') : undefined;
 }

@@ -88,7 +88,8 @@ async function embedded(config: Config, log: Logger, closers: (() => Promise<unk
   const postgres = await startEmbeddedPostgres({
     dataDir: config.dataDir,
     isDurable: config.environment !== 'test',
-    onExit: (reason) => log.error({ event: 'embedded_database_ended', reason }, 'the embedded database ended'),
+    onExit: (reason) =>
+      log.error({ event: 'embedded_database_ended', reason }, 'the embedded database ended'),
   });
   closers.push(postgres.stop);
   log.info({ event: 'embedded_database_started', directory: config.dataDir });

@@ -44,7 +44,9 @@ async function main(): Promise<void> {
     running = await starting;
   } catch (error) {
     if (isLeaving) return;
-    process.stderr.write(`\nSEC-TESTER API cannot start.\n${error instanceof Error ? error.message : String(error)}\n\n`);
+    process.stderr.write(
+      `\nSEC-TESTER API cannot start.\n${error instanceof Error ? error.message : String(error)}\n\n`,
+    );
     log.debug({ event: 'start_failed', err: error });
     return leave(1);
   }
@@ -56,7 +58,9 @@ function readConfig(): Config {
   try {
     return loadConfig(process.env);
   } catch (error) {
-    process.stderr.write(`\nSEC-TESTER API cannot start. These settings are wrong:\n${(error as Error).message}\n\n`);
+    process.stderr.write(
+      `\nSEC-TESTER API cannot start. These settings are wrong:\n${(error as Error).message}\n\n`,
+    );
     return process.exit(1);
   }
 }
@@ -69,7 +73,11 @@ function banner(config: Config, { port, firstAdmin }: Awaited<ReturnType<typeof 
   const signIn =
     firstAdmin === undefined
       ? []
-      : ['', '  Sign in     ' + `${firstAdmin.email} / ${password}`, ...(firstAdmin.generatedPassword ? ['              (shown this once: write it down)'] : [])];
+      : [
+          '',
+          '  Sign in     ' + `${firstAdmin.email} / ${password}`,
+          ...(firstAdmin.generatedPassword ? ['              (shown this once: write it down)'] : []),
+        ];
   return [
     '',
     '  SEC-TESTER API is ready',

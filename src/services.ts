@@ -34,11 +34,25 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices({ config, db, redis, events, tokens, passwords, now }: Infra) {
   const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
   const { loginMaxFailures, loginLockSeconds } = config;
-  const accounts = createRateLimiter(redis, { name: 'login-account', points: loginMaxFailures, windowSeconds: loginLockSeconds });
-  const addresses = createRateLimiter(redis, { name: 'login-address', points: loginMaxFailures * 10, windowSeconds: 60 });
+  const accounts = createRateLimiter(redis, {
+    name: 'login-account',
+    points: loginMaxFailures,
+    windowSeconds: loginLockSeconds,
+  });
+  const addresses = createRateLimiter(redis, {
+    name: 'login-address',
+    points: loginMaxFailures * 10,
+    windowSeconds: 60,
+  });
 
   const audit = createAuditService({ db, now });
-  const sessions = createSessionService({ db, events, now, idleTtlSeconds: refreshIdleTtlSeconds, ttlSeconds: sessionTtlSeconds });
+  const sessions = createSessionService({
+    db,
+    events,
+    now,
+    idleTtlSeconds: refreshIdleTtlSeconds,
+    ttlSeconds: sessionTtlSeconds,
+  });
   const users = createUserService({ db, events, passwords, audit, sessions, now, passwordMinLength });
   const auth = createAuthService({
     ...{ db, events, passwords, tokens, audit, sessions, users, accounts, addresses, now },

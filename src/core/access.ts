@@ -47,7 +47,9 @@ const granted: Record<Role, ReadonlySet<string>> = {
 };
 
 function grantedTo(role: Role): ReadonlySet<string> {
-  return new Set(permissionNames.filter((name) => (permissions[name].roles as readonly Role[]).includes(role)));
+  return new Set(
+    permissionNames.filter((name) => (permissions[name].roles as readonly Role[]).includes(role)),
+  );
 }
 
 /** Whether the viewer's role holds the permission. Nobody without a sign-in holds any. */

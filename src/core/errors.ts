@@ -25,14 +25,30 @@ export const errorCatalogue = {
     title: 'Invalid credentials',
     message: 'E-mail or password is wrong, or the account cannot sign in now.',
   },
-  TOKEN_EXPIRED: { status: 401, title: 'Token expired', message: 'The token has expired; refresh it or sign in.' },
+  TOKEN_EXPIRED: {
+    status: 401,
+    title: 'Token expired',
+    message: 'The token has expired; refresh it or sign in.',
+  },
   TOKEN_REVOKED: { status: 401, title: 'Token revoked', message: 'The session has ended; sign in again.' },
   FORBIDDEN: { status: 403, title: 'Forbidden', message: 'Your role does not allow this.' },
   NOT_FOUND: { status: 404, title: 'Not found', message: 'There is no such thing, or you may not see it.' },
-  METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed', message: 'This path does not take that method.' },
-  NOT_ACCEPTABLE: { status: 406, title: 'Not acceptable', message: 'No representation fits the Accept header.' },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: 'Method not allowed',
+    message: 'This path does not take that method.',
+  },
+  NOT_ACCEPTABLE: {
+    status: 406,
+    title: 'Not acceptable',
+    message: 'No representation fits the Accept header.',
+  },
   CONFLICT: { status: 409, title: 'Conflict', message: 'The present state does not allow this.' },
-  EXECUTION_FINISHED: { status: 409, title: 'Execution finished', message: 'The execution has already finished.' },
+  EXECUTION_FINISHED: {
+    status: 409,
+    title: 'Execution finished',
+    message: 'The execution has already finished.',
+  },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'Payload too large', message: 'The request body is too large.' },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
@@ -41,7 +57,11 @@ export const errorCatalogue = {
   },
   RATE_LIMITED: { status: 429, title: 'Too many requests', message: 'Too many requests; try again later.' },
   INTERNAL: { status: 500, title: 'Internal error', message: 'Something went wrong on the server.' },
-  UNAVAILABLE: { status: 503, title: 'Unavailable', message: 'A resource is busy or down; try again shortly.' },
+  UNAVAILABLE: {
+    status: 503,
+    title: 'Unavailable',
+    message: 'A resource is busy or down; try again shortly.',
+  },
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** A key of {@link errorCatalogue}. */
@@ -85,4 +105,12 @@ export class AppError extends Error {
 /** A VALIDATION_FAILED for one field. */
 export function invalid(path: string, message: string): AppError {
   return new AppError('VALIDATION_FAILED', { message: `${path}: ${message}`, fields: [{ path, message }] });
+}
+
+/** A VALIDATION_FAILED of these faults; the message names the first. */
+export function validationFailed(fields: FieldError[]): AppError {
+  const [first] = fields;
+  const message =
+    first === undefined ? undefined : first.path === '' ? first.message : `${first.path}: ${first.message}`;
+  return new AppError('VALIDATION_FAILED', { fields, ...(message === undefined ? {} : { message }) });
 }

@@ -45,7 +45,10 @@ export const pageLimits = { default: 20, max: 100 } as const;
 export function parsePage(args: PageArgs, order: string): PageRequest {
   const { first, last, after, before } = args;
   if (first != null && last != null) throw invalid('last', 'give either first or last, not both');
-  for (const [name, size] of [['first', first], ['last', last]] as const) {
+  for (const [name, size] of [
+    ['first', first],
+    ['last', last],
+  ] as const) {
     if (size != null && (!Number.isInteger(size) || size < 1 || size > pageLimits.max)) {
       throw invalid(name, `must be between 1 and ${pageLimits.max}`);
     }

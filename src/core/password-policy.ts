@@ -20,8 +20,15 @@ export function checkNewPassword(
   if (length < rules.minLength) refuse(`must have at least ${rules.minLength} characters`);
   if (length > maxLength) refuse(`must have at most ${maxLength} characters`);
   if (isRepetitive(password)) refuse('must not repeat one piece over and over');
-  const words = [...productWords, ...rules.user.email.split(/[@.]/), rules.user.email, ...rules.user.name.split(/\s+/), rules.user.name];
-  if (remainder(password, words) < rules.minLength / 2) refuse('must not be made of your own name, e-mail or the product’s name');
+  const words = [
+    ...productWords,
+    ...rules.user.email.split(/[@.]/),
+    rules.user.email,
+    ...rules.user.name.split(/\s+/),
+    rules.user.name,
+  ];
+  if (remainder(password, words) < rules.minLength / 2)
+    refuse('must not be made of your own name, e-mail or the product’s name');
 }
 
 /** A piece of up to four characters said over and over, or a run like abcdef… or 123456…. */
@@ -40,5 +47,7 @@ function remainder(password: string, words: string[]): number {
     .sort((a, b) => b.length - a.length);
   let rest = password.toLowerCase();
   for (const word of longestFirst) rest = rest.replaceAll(word, '');
-  return [...rest.replace(/[\s\d\p{P}]/gu, '')].length + (rest.length === password.length ? password.length : 0);
+  return (
+    [...rest.replace(/[\s\d\p{P}]/gu, '')].length + (rest.length === password.length ? password.length : 0)
+  );
 }

@@ -1,6 +1,6 @@
 // Building blocks of the input shapes (text, ids, enums, JSON), shared by GraphQL, REST and the docs. No entity.
 import { z } from 'zod';
-import { AppError, type FieldError } from '../core/errors.js';
+import { type FieldError, validationFailed } from '../core/errors.js';
 import { type IdType, parsePublicId } from '../core/ids.js';
 
 const wellFormed = 'must be well-formed Unicode without NUL';
@@ -83,26 +83,27 @@ function isShallow(value: unknown, levels: number): boolean {
 }
 
 /** A GraphQL enum as a zod shape, with what each value means. */
-export function enumOf<const Name extends string>(name: string, description: string, values: Record<Name, string>) {
+export function enumOf<const Name extends string>(
+  name: string,
+  description: string,
+  values: Record<Name, string>,
+) {
   return z.enum(Object.keys(values) as [Name, ...Name[]]).meta({ graphql: name, description, values });
 }
 
 /** Faults of a zod or other Standard Schema check, as the API reports them. */
 export function toFieldErrors(
-  issues: readonly { path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined; message: string; keys?: string[] }[],
+  issues: readonly {
+    path?: readonly (PropertyKey | { key: PropertyKey })[] | undefined;
+    message: string;
+    keys?: string[];
+  }[],
 ): FieldError[] {
   return issues.flatMap(({ path = [], message, keys }) => {
     const base = path.map((part) => String(typeof part === 'object' ? part.key : part));
     if (keys === undefined) return [{ path: base.join('.'), message }];
     return keys.map((key) => ({ path: [...base, key].join('.'), message: 'is not a known field' }));
   });
-}
-
-/** A VALIDATION_FAILED of these faults; the message names the first. */
-export function validationFailed(fields: FieldError[]): AppError {
-  const [first] = fields;
-  const message = first === undefined ? undefined : first.path === '' ? first.message : `${first.path}: ${first.message}`;
-  return new AppError('VALIDATION_FAILED', { fields, ...(message === undefined ? {} : { message }) });
 }
 
 /**

@@ -6,8 +6,8 @@ import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import ValidationPlugin from '@pothos/plugin-validation';
 import { GraphQLError, Kind } from 'graphql';
 import { can, type Permission } from '../core/access.js';
-import { AppError } from '../core/errors.js';
-import { toFieldErrors, validationFailed } from '../features/input.js';
+import { AppError, validationFailed } from '../core/errors.js';
+import { toFieldErrors } from '../features/input.js';
 import type PrismaTypes from '../generated/pothos-types.js';
 import { getDatamodel } from '../generated/pothos-types.js';
 import type { GraphQLContext } from './context.js';
@@ -34,10 +34,12 @@ export const builder = new SchemaBuilder<BuilderTypes>({
   defaultFieldNullability: false,
   scopeAuth: {
     authScopes: ({ viewer }) => ({ can: (permission) => can(viewer, permission), public: true }),
-    unauthorizedError: (_parent, { viewer }) => new AppError(viewer === null ? 'UNAUTHENTICATED' : 'FORBIDDEN'),
+    unauthorizedError: (_parent, { viewer }) =>
+      new AppError(viewer === null ? 'UNAUTHENTICATED' : 'FORBIDDEN'),
   },
   validation: {
-    validationError: ({ issues }) => validationFailed(toFieldErrors(issues as Parameters<typeof toFieldErrors>[0])),
+    validationError: ({ issues }) =>
+      validationFailed(toFieldErrors(issues as Parameters<typeof toFieldErrors>[0])),
   },
   relay: {
     cursorType: 'String',
@@ -48,7 +50,9 @@ export const builder = new SchemaBuilder<BuilderTypes>({
     hasNextPageFieldOptions: { description: 'Whether more follows this page.' },
     hasPreviousPageFieldOptions: { description: 'Whether something comes before this page.' },
     startCursorFieldOptions: { description: 'Cursor of the first entry; null for an empty page.' },
-    endCursorFieldOptions: { description: 'Cursor of the last entry; give it as `after` to get the next page.' },
+    endCursorFieldOptions: {
+      description: 'Cursor of the last entry; give it as `after` to get the next page.',
+    },
   },
   prisma: {
     client: { $parent: undefined } as never, // reads go through the services; nothing is resolved by the plugin itself
@@ -81,4 +85,6 @@ builder.scalarType('JSON', {
 });
 
 builder.queryType({ description: 'Reading.' });
-builder.mutationType({ description: 'Changing. Each mutation is one transaction: all of it happens, or nothing.' });
+builder.mutationType({
+  description: 'Changing. Each mutation is one transaction: all of it happens, or nothing.',
+});

@@ -17,7 +17,10 @@ export function connectionType<Row>(
   const edge = builder.objectRef<{ page: Page<Row>; row: Row }>(`${name}Edge`).implement({
     description: `An entry of a list of ${plural}.`,
     fields: (t) => ({
-      cursor: t.string({ description: 'Where the entry lies in the list.', resolve: ({ page, row }) => page.cursorOf(row) }),
+      cursor: t.string({
+        description: 'Where the entry lies in the list.',
+        resolve: ({ page, row }) => page.cursorOf(row),
+      }),
       node: t.field({ type: node, description: 'The entry itself.', resolve: ({ row }) => row as never }),
     }),
   });
@@ -29,7 +32,11 @@ export function connectionType<Row>(
         description: 'The entries with their cursors.',
         resolve: (page) => page.rows.map((row) => ({ page, row })),
       }),
-      nodes: t.field({ type: [node], description: 'The entries without cursors.', resolve: (page) => page.rows as never }),
+      nodes: t.field({
+        type: [node],
+        description: 'The entries without cursors.',
+        resolve: (page) => page.rows as never,
+      }),
       pageInfo: t.field({
         type: builder.pageInfoRef(),
         description: 'Where the page lies in the list.',
@@ -54,7 +61,9 @@ export function connectionType<Row>(
 /** Relay's page arguments, 1 to 100 entries, 20 when nothing is said. */
 export function pageArgs(arg: ArgBuilder<Types>) {
   return {
-    first: arg.int({ description: 'How many entries from the start (or after `after`): 1 to 100, default 20.' }),
+    first: arg.int({
+      description: 'How many entries from the start (or after `after`): 1 to 100, default 20.',
+    }),
     after: arg.string({ description: 'Cursor: only entries after it.' }),
     last: arg.int({ description: 'How many entries from the end (or before `before`): 1 to 100.' }),
     before: arg.string({ description: 'Cursor: only entries before it.' }),

@@ -45,7 +45,10 @@ export function createGraphQLContext(services: Services, viewer: Viewer | null):
 }
 
 /** One statement per distinct set of arguments, however many executions ask with it. */
-async function loadResultPages(context: GraphQLContext, keys: readonly ResultPageKey[]): Promise<Page<ResultRow>[]> {
+async function loadResultPages(
+  context: GraphQLContext,
+  keys: readonly ResultPageKey[],
+): Promise<Page<ResultRow>[]> {
   const groups = new Map<string, { filter: ResultFilter; args: PageArgs; at: number[] }>();
   keys.forEach(({ filter, args }, index) => {
     const name = JSON.stringify([filter, args]);

@@ -1,5 +1,13 @@
 // Any error → the GraphQL error that a client may see: code, correlation id, fields. REST's mapper is http/problem.ts.
-import { type ASTVisitor, GraphQLError, Kind, type ValidationContext, type ValidationRule, ValuesOfCorrectTypeRule, visit } from 'graphql';
+import {
+  type ASTVisitor,
+  GraphQLError,
+  Kind,
+  type ValidationContext,
+  type ValidationRule,
+  ValuesOfCorrectTypeRule,
+  visit,
+} from 'graphql';
 import type { Logger } from 'pino';
 import { AppError, type ErrorCode, errorCatalogue, type FieldError } from '../core/errors.js';
 import { toDatabaseError } from '../infra/database.js';
@@ -12,19 +20,28 @@ const httpCodes: Record<number, ErrorCode> = {
   415: 'UNSUPPORTED_MEDIA_TYPE',
 };
 /** Codes that other libraries give. */
-const foreignCodes: Record<string, ErrorCode> = { BAD_USER_INPUT: 'QUERY_TOO_COMPLEX', BAD_REQUEST: 'VALIDATION_FAILED' };
+const foreignCodes: Record<string, ErrorCode> = {
+  BAD_USER_INPUT: 'QUERY_TOO_COMPLEX',
+  BAD_REQUEST: 'VALIDATION_FAILED',
+};
 /** Codes that decide the HTTP status even where the document could be executed. */
 const transportCodes: readonly ErrorCode[] = ['UNAVAILABLE', 'RATE_LIMITED'];
+
+const variableFault = /^Variable "\$(\w+)"(?: got invalid value .*? at "([^"]+)")?/s;
 
 /** What to show for an error; the unexpected becomes INTERNAL and is logged once, with its stack. */
 export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
   const outer = error instanceof GraphQLError ? error : undefined;
   const known = toAppError(error);
-  if (known.code === 'INTERNAL') log.error({ event: 'internal_error', err: rootOf(error) }, 'unexpected error');
-  if (known.code === 'UNAVAILABLE') log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
+  if (known.code === 'INTERNAL')
+    log.error({ event: 'internal_error', err: rootOf(error) }, 'unexpected error');
+  if (known.code === 'UNAVAILABLE')
+    log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
   const http = {
     status: known.status,
-    ...(known.retryAfterSeconds !== undefined && { headers: { 'Retry-After': String(known.retryAfterSeconds) } }),
+    ...(known.retryAfterSeconds !== undefined && {
+      headers: { 'Retry-After': String(known.retryAfterSeconds) },
+    }),
   };
   const isRequestError = outer?.path === undefined;
   const given = (outer?.extensions.http ?? {}) as { status?: number; headers?: Record<string, string> };
@@ -37,14 +54,22 @@ export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
       code: known.code,
       correlationId: currentRequest()?.correlationId,
       ...(known.fields !== undefined && { fields: known.fields }),
-      ...((isRequestError || transportCodes.includes(known.code)) && { http: { ...http, ...given, headers: { ...given.headers, ...http.headers } } }),
+      ...((isRequestError || transportCodes.includes(known.code)) && {
+        http: { ...http, ...given, headers: { ...given.headers, ...http.headers } },
+      }),
     },
   });
 }
 
 function rootOf(error: unknown): unknown {
   let root = error;
-  while (root instanceof GraphQLError && root.originalError !== undefined) root = root.originalError;
+  while (
+    root instanceof GraphQLError &&
+    root.originalError !== undefined &&
+    !variableFault.test(root.message)
+  ) {
+    root = root.originalError;
+  }
   return root;
 }
 
@@ -52,19 +77,30 @@ function toAppError(error: unknown): AppError {
   const root = toDatabaseError(rootOf(error));
   if (root instanceof AppError) return root;
   if (!(root instanceof GraphQLError)) return new AppError('INTERNAL', { cause: root });
-  const { code, http, fields } = root.extensions as { code?: string; http?: { status?: number }; fields?: FieldError[] };
-  const named = foreignCodes[code ?? ''] ?? (code !== undefined && code in errorCatalogue ? (code as ErrorCode) : undefined);
+  const { code, http, fields } = root.extensions as {
+    code?: string;
+    http?: { status?: number };
+    fields?: FieldError[];
+  };
+  const named =
+    foreignCodes[code ?? ''] ??
+    (code !== undefined && code in errorCatalogue ? (code as ErrorCode) : undefined);
   const message = root.message;
   if (named !== undefined) return new AppError(named, { message, ...(fields !== undefined && { fields }) });
-  const variable = /^Variable "\$(\w+)"(?: got invalid value .*? at "([^"]+)")?/s.exec(message);
+  const variable = variableFault.exec(message);
   if (variable !== null) {
     const path = (variable[2] ?? variable[1] ?? '').replace(/\[(\d+)\]/g, '.$1');
-    return new AppError('VALIDATION_FAILED', { message, fields: [{ path, message: message.split('; ').at(-1) ?? message }] });
+    return new AppError('VALIDATION_FAILED', {
+      message,
+      fields: [{ path, message: message.split('; ').at(-1) ?? message }],
+    });
   }
   const status = httpCodes[http?.status ?? 0];
   if (status !== undefined) return new AppError(status, { message });
   // What is left without a path comes from reading the request: no operation of that name, no query at all.
-  return root.path === undefined ? new AppError('GRAPHQL_VALIDATION_FAILED', { message }) : new AppError('INTERNAL', { cause: root });
+  return root.path === undefined
+    ? new AppError('GRAPHQL_VALIDATION_FAILED', { message })
+    : new AppError('INTERNAL', { cause: root });
 }
 
 /** GraphQL's rule on literals, reporting VALIDATION_FAILED with the path of the value, as variables do. */
@@ -74,7 +110,10 @@ export const ValuesOfCorrectType: ValidationRule = (context) => {
       value: (error: GraphQLError) => {
         const fields = [{ path: pathOf(context, error), message: error.message }];
         context.reportError(
-          new GraphQLError(error.message, { nodes: error.nodes, extensions: { code: 'VALIDATION_FAILED', fields } }),
+          new GraphQLError(error.message, {
+            nodes: error.nodes,
+            extensions: { code: 'VALIDATION_FAILED', fields },
+          }),
         );
       },
     },
@@ -86,9 +125,11 @@ export const ValuesOfCorrectType: ValidationRule = (context) => {
 function pathOf(context: ValidationContext, error: GraphQLError): string {
   let path = '';
   const visitor: ASTVisitor = {
-    enter(node, _key, _parent, _way, ancestors) {
+    enter(node, _key, parent, _way, ancestors) {
       if (node !== error.nodes?.[0]) return;
-      const chain = [...ancestors.filter((ancestor) => !Array.isArray(ancestor)), node] as (typeof node)[];
+      const chain = [...ancestors, parent, node].filter(
+        (step) => step !== undefined && !Array.isArray(step),
+      ) as (typeof node)[];
       path = chain
         .flatMap((step, index) => {
           if (step.kind === Kind.ARGUMENT || step.kind === Kind.OBJECT_FIELD) return [step.name.value];

@@ -33,23 +33,31 @@ export function enumType<Name extends string>(shape: z.ZodType<Name>): EnumRef<T
 
 /** An argument that takes this shape as an input object of this name, checked and converted by it. */
 export function inputArg<Shape extends z.ZodObject>(arg: ArgBuilder<Types>, name: string, shape: Shape) {
-  return arg({ type: inputType(name, shape), required: true, ...described(shape) }).validate<z.output<Shape>>(shape as never);
+  return arg({ type: inputType(name, shape), required: true, ...described(shape) }).validate<z.output<Shape>>(
+    shape as never,
+  );
 }
 
 /** As {@link inputArg}, for one that may be left out; gives an empty object then. */
 export function filterArg<Shape extends z.ZodObject>(arg: ArgBuilder<Types>, name: string, shape: Shape) {
-  return arg({ type: inputType(name, shape), ...described(shape) }).validate<z.output<Shape> | null | undefined>(
-    shape.nullish() as never,
-  );
+  return arg({ type: inputType(name, shape), ...described(shape) }).validate<
+    z.output<Shape> | null | undefined
+  >(shape.nullish() as never);
 }
 
 /** An argument of a simple shape (id, text, number), checked and converted by it. */
-export function simpleArg<Shape extends z.ZodType>(arg: ArgBuilder<Types>, shape: Shape, description?: string) {
+export function simpleArg<Shape extends z.ZodType>(
+  arg: ArgBuilder<Types>,
+  shape: Shape,
+  description?: string,
+) {
   const { type } = convert(shape, '');
   const text = description ?? metaOf(shape).description;
-  return arg({ type: type as 'String', required: true, ...(text !== undefined && { description: text }) }).validate<
-    z.output<Shape>
-  >(shape as never);
+  return arg({
+    type: type as 'String',
+    required: true,
+    ...(text !== undefined && { description: text }),
+  }).validate<z.output<Shape>>(shape as never);
 }
 
 function inputType<Shape extends z.ZodObject>(name: string, shape: Shape): InputRef<z.output<Shape>> {
@@ -62,7 +70,14 @@ function inputType<Shape extends z.ZodObject>(name: string, shape: Shape): Input
         Object.fromEntries(
           Object.entries(shape.shape).map(([field, fieldShape]) => {
             const { type, isRequired } = convert(fieldShape as Zod, name);
-            return [field, t.field({ type: type as 'String', required: isRequired as false, ...described(fieldShape as Zod) })];
+            return [
+              field,
+              t.field({
+                type: type as 'String',
+                required: isRequired as false,
+                ...described(fieldShape as Zod),
+              }),
+            ];
           }),
         ) as never,
     });

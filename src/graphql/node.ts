@@ -1,9 +1,10 @@
 // node(id): any thing by its id, under the same rules as its own query.
-import { AppError } from '../core/errors.js';
+
 import { can, type Permission, type Viewer } from '../core/access.js';
+import { AppError } from '../core/errors.js';
 import type { IdType } from '../core/ids.js';
-import type { Services } from '../services.js';
 import { anyIdOf } from '../features/input.js';
+import type { Services } from '../services.js';
 import { builder } from './builder.js';
 import { viewerOf } from './context.js';
 import { simpleArg } from './input.js';
@@ -15,7 +16,10 @@ interface NodeReader {
 
 const readers: Partial<Record<IdType, NodeReader>> = {
   User: { permission: 'profile:read', get: ({ users }, viewer, id) => users.get(viewer, id) },
-  TestExecution: { permission: 'execution:read', get: ({ executions }, viewer, id) => executions.get(viewer, id) },
+  TestExecution: {
+    permission: 'execution:read',
+    get: ({ executions }, viewer, id) => executions.get(viewer, id),
+  },
   TestResult: { permission: 'result:read', get: ({ results }, viewer, id) => results.get(viewer, id) },
   AuditEvent: { permission: 'audit:read', get: ({ audit }, viewer, id) => audit.get(viewer, id) },
 };

@@ -19,7 +19,8 @@ export function buildSchema(): GraphQLSchema {
   const schema = builder.toSchema({ sortSchema: true });
   for (const { name, permission } of rootFields(schema)) {
     const isPublic = publicRootFields.includes(name);
-    if (isPublic !== (permission === 'public')) throw new Error(`${name} must name its permission or be on the public list`);
+    if (isPublic !== (permission === 'public'))
+      throw new Error(`${name} must name its permission or be on the public list`);
   }
   return schema;
 }
@@ -28,8 +29,13 @@ export function buildSchema(): GraphQLSchema {
 export function rootFields(schema: GraphQLSchema): { name: string; permission: string | undefined }[] {
   return [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].flatMap((type) =>
     Object.values(type?.getFields() ?? {}).map((field) => {
-      const { authScopes } = (field.extensions.pothosOptions ?? {}) as { authScopes?: { can?: string; public?: boolean } };
-      return { name: `${type?.name}.${field.name}`, permission: authScopes?.public ? 'public' : authScopes?.can };
+      const { authScopes } = (field.extensions.pothosOptions ?? {}) as {
+        authScopes?: { can?: string; public?: boolean };
+      };
+      return {
+        name: `${type?.name}.${field.name}`,
+        permission: authScopes?.public ? 'public' : authScopes?.can,
+      };
     }),
   );
 }

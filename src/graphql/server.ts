@@ -1,7 +1,13 @@
 // The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
 import { EnvelopArmor } from '@escape.tech/graphql-armor';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
-import { type ExecutionArgs, NoSchemaIntrospectionCustomRule, specifiedRules, ValuesOfCorrectTypeRule } from 'graphql';
+import {
+  type ExecutionArgs,
+  GraphQLError,
+  NoSchemaIntrospectionCustomRule,
+  specifiedRules,
+  ValuesOfCorrectTypeRule,
+} from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
@@ -35,7 +41,11 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
     multipart: false,
     cors: false,
     maxRequestBodySize: maxBodyBytes,
-    graphiql: config.isGraphiqlEnabled && { title: 'SEC-TESTER API', defaultQuery, credentials: 'same-origin' },
+    graphiql: config.isGraphiqlEnabled && {
+      title: 'SEC-TESTER API',
+      defaultQuery,
+      credentials: 'same-origin',
+    },
     renderGraphiQL,
     maskedErrors: { maskError },
     context: async ({ request }) => {
@@ -47,7 +57,12 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
       }
       return createGraphQLContext(services, viewer);
     },
-    plugins: [...armor.protect().plugins, checkDocuments(config.isIntrospectionEnabled), nameOperations],
+    plugins: [
+      ...armor.protect().plugins,
+      checkDocuments(config.isIntrospectionEnabled),
+      nameOperations,
+      addCorrelationIds,
+    ],
   });
 }
 
@@ -65,6 +80,21 @@ function checkDocuments(isIntrospectionEnabled: boolean): Plugin {
   };
 }
 
+/** Faults of documents are cached, so they get their correlation id on the way out. */
+const addCorrelationIds: Plugin = {
+  onExecutionResult({ result, setResult }) {
+    if (result === undefined || Array.isArray(result) || !('errors' in result) || result.errors === undefined)
+      return;
+    const correlationId = currentRequest()?.correlationId;
+    const errors = result.errors.map((error) =>
+      error.extensions?.correlationId !== undefined
+        ? error
+        : new GraphQLError(error.message, { ...error, extensions: { ...error.extensions, correlationId } }),
+    );
+    setResult({ ...result, errors });
+  },
+};
+
 /** Puts the operation's name on the request, for its log line. */
 const nameOperations: Plugin = {
   onExecute({ args }: { args: ExecutionArgs }) {
@@ -72,7 +102,8 @@ const nameOperations: Plugin = {
     if (store === undefined) return;
     const operation = args.document.definitions.find(
       (definition) =>
-        definition.kind === 'OperationDefinition' && (args.operationName == null || definition.name?.value === args.operationName),
+        definition.kind === 'OperationDefinition' &&
+        (args.operationName == null || definition.name?.value === args.operationName),
     );
     if (operation?.kind !== 'OperationDefinition') return;
     store.operation = `${operation.operation} ${operation.name?.value ?? 'anonymous'}`;

@@ -4,12 +4,18 @@ import cors from 'cors';
 import type { Logger } from 'pino';
 import { pinoHttp } from 'pino-http';
 import type { Config } from '../config.js';
-import { isValidCorrelationId, newCorrelationId, type RequestContext, runInRequest } from '../infra/request-context.js';
+import {
+  isValidCorrelationId,
+  newCorrelationId,
+  type RequestContext,
+  runInRequest,
+} from '../infra/request-context.js';
 
 /** Version of the API as clients see it; the first number is in the path. */
 export const apiVersion = '1.0';
 
-const contentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const contentSecurityPolicy =
+  "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 const securityHeaders: readonly (readonly [string, string])[] = [
   ['API-Version', apiVersion],
@@ -37,10 +43,17 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
     const incoming = request.headers['x-correlation-id'];
     const correlationId = isValidCorrelationId(incoming) ? incoming : newCorrelationId();
     const userAgent = request.headers['user-agent']?.slice(0, 500) ?? null;
-    const store: RequestContext = { correlationId, ip: clientIp(request, config.trustProxyHops), userAgent, dbQueries: 0, dbMs: 0 };
+    const store: RequestContext = {
+      correlationId,
+      ip: clientIp(request, config.trustProxyHops),
+      userAgent,
+      dbQueries: 0,
+      dbMs: 0,
+    };
     response.setHeader('X-Correlation-ID', correlationId);
     for (const [name, value] of securityHeaders) response.setHeader(name, value);
-    if (config.isProduction) response.setHeader('Strict-Transport-Security', 'max-age=31536000; includeSubDomains');
+    if (config.isProduction)
+      response.setHeader('Strict-Transport-Security', 'max-age=31536000; includeSubDomains');
     runInRequest(store, () => {
       logRequests(request, response, store);
       if (request.headers.origin === undefined) dispatch(request, response);
@@ -51,7 +64,10 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
 
 /** The sender's address: the socket's, or as many hops up X-Forwarded-For as are trusted. */
 export function clientIp(request: IncomingMessage, trustedHops: number): string | null {
-  const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',').map((hop) => hop.trim()).filter(Boolean);
+  const forwarded = String(request.headers['x-forwarded-for'] ?? '')
+    .split(',')
+    .map((hop) => hop.trim())
+    .filter(Boolean);
   const chain = [request.socket.remoteAddress ?? null, ...forwarded.reverse()];
   return chain[Math.min(trustedHops, chain.length - 1)]?.replace(/^::ffff:/, '').slice(0, 100) ?? null;
 }
@@ -68,10 +84,13 @@ function createRequestLog(log: Logger) {
       return request.url?.startsWith('/api/v1/health') ? 'debug' : 'info';
     },
     customSuccessObject: (request, response, given) => describe(request, response, given),
-    customErrorObject: (request, response, error, given) => ({ ...describe(request, response, given), err: error }),
+    customErrorObject: (request, response, error, given) => ({
+      ...describe(request, response, given),
+      err: error,
+    }),
     customSuccessMessage: () => 'request',
     customErrorMessage: () => 'request failed',
-    customAttributeKeys: { responseTime: 'durationMs' },
+    customAttributeKeys: { reqId: 'correlationId', responseTime: 'durationMs' },
   });
   return (request: IncomingMessage, response: ServerResponse, store: RequestContext) => {
     Object.assign(request, { id: store.correlationId });
@@ -86,7 +105,6 @@ function describe(request: IncomingMessage, response: ServerResponse, given: { d
   const store = contexts.get(request);
   return {
     event: 'request',
-    correlationId: store?.correlationId,
     ...(store?.userId !== undefined && { userId: store.userId, sessionId: store.sessionId }),
     method: request.method,
     path: request.url?.split('?', 1)[0]?.slice(0, 200),

@@ -2,7 +2,7 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
-import { errorCatalogue, type ErrorCode } from '../core/errors.js';
+import { type ErrorCode, errorCatalogue } from '../core/errors.js';
 import type { Route } from './route.js';
 
 const problem = z
@@ -12,9 +12,14 @@ const problem = z
     status: z.int(),
     detail: z.string().describe('What went wrong, for people.'),
     instance: z.string().describe('The path that was asked.'),
-    code: z.enum(Object.keys(errorCatalogue) as [ErrorCode, ...ErrorCode[]]).describe('What went wrong, for programs.'),
+    code: z
+      .enum(Object.keys(errorCatalogue) as [ErrorCode, ...ErrorCode[]])
+      .describe('What went wrong, for programs.'),
     correlationId: z.string().describe('Id of the request, as in the logs.'),
-    errors: z.array(z.strictObject({ path: z.string(), message: z.string() })).optional().describe('Faults by field.'),
+    errors: z
+      .array(z.strictObject({ path: z.string(), message: z.string() }))
+      .optional()
+      .describe('Faults by field.'),
   })
   .meta({ id: 'Problem', description: 'An error (RFC 9457).' });
 
@@ -24,7 +29,8 @@ const commonErrors: readonly ErrorCode[] = ['INTERNAL'];
 /** The OpenAPI 3.1 document as an object. */
 export function createOpenApiDocument(routes: Route[], version: string) {
   const paths: ZodOpenApiPathsObject = {};
-  for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
+  for (const route of routes)
+    paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
   return createDocument({
     openapi: '3.1.1',
     info: {
@@ -41,7 +47,12 @@ export function createOpenApiDocument(routes: Route[], version: string) {
     ],
     components: {
       securitySchemes: {
-        accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token from sign-in.' },
+        accessToken: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'An access token from sign-in.',
+        },
       },
     },
     paths,
@@ -75,7 +86,10 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     description: route.description,
     security: route.isProtected ? [{ accessToken: [] }] : [],
     ...(route.body !== undefined && {
-      requestBody: { required: route.isBodyOptional !== true, content: { 'application/json': { schema: route.body } } },
+      requestBody: {
+        required: route.isBodyOptional !== true,
+        content: { 'application/json': { schema: route.body } },
+      },
     }),
     responses,
   };

@@ -29,8 +29,10 @@ export function toAppError(error: unknown): AppError {
   if (known instanceof AppError) return known;
   const { type, status } = (error ?? {}) as HttpError;
   if (type === 'entity.too.large') return new AppError('PAYLOAD_TOO_LARGE');
-  if (type === 'charset.unsupported' || type === 'encoding.unsupported') return new AppError('UNSUPPORTED_MEDIA_TYPE');
-  if (type === 'entity.parse.failed') return new AppError('VALIDATION_FAILED', { message: 'The body is not valid JSON.' });
+  if (type === 'charset.unsupported' || type === 'encoding.unsupported')
+    return new AppError('UNSUPPORTED_MEDIA_TYPE');
+  if (type === 'entity.parse.failed')
+    return new AppError('VALIDATION_FAILED', { message: 'The body is not valid JSON.' });
   if (status === 400) return new AppError('VALIDATION_FAILED', { message: 'The request cannot be read.' });
   return new AppError('INTERNAL', { cause: error });
 }
@@ -38,8 +40,10 @@ export function toAppError(error: unknown): AppError {
 /** Sends an error; logs the unexpected once, with its stack. */
 export function sendProblem(response: ServerResponse, instance: string, error: unknown, log: Logger): void {
   const known = toAppError(error);
-  if (known.code === 'INTERNAL') log.error({ event: 'internal_error', err: known.cause ?? known }, 'unexpected error');
-  if (known.code === 'UNAVAILABLE') log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
+  if (known.code === 'INTERNAL')
+    log.error({ event: 'internal_error', err: known.cause ?? known }, 'unexpected error');
+  if (known.code === 'UNAVAILABLE')
+    log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
   if (response.headersSent) {
     response.destroy();
     return;
@@ -58,12 +62,15 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
   response.statusCode = status;
   response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
   if (status === 401) response.setHeader('WWW-Authenticate', challengeOf(known));
-  if (known.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(known.retryAfterSeconds));
+  if (known.retryAfterSeconds !== undefined)
+    response.setHeader('Retry-After', String(known.retryAfterSeconds));
   response.end(JSON.stringify(problem));
 }
 
 /** RFC 6750: what the client is told about the token it sent, or that it has to send one. */
 function challengeOf({ code, message }: AppError): string {
   const isTokenFault = code === 'TOKEN_EXPIRED' || code === 'TOKEN_REVOKED';
-  return isTokenFault ? `Bearer realm="sec-tester", error="invalid_token", error_description="${message}"` : 'Bearer realm="sec-tester"';
+  return isTokenFault
+    ? `Bearer realm="sec-tester", error="invalid_token", error_description="${message}"`
+    : 'Bearer realm="sec-tester"';
 }

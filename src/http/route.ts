@@ -42,7 +42,10 @@ export function defineRoute<Body extends z.ZodType>(route: Route<Body>): Route {
 const maxBodyBytes = 100_000;
 
 /** Mounts routes; other methods on their paths get 405 with Allow. */
-export function mountRoutes(routes: Route[], authenticate: (authorization: string | undefined) => Promise<Viewer | null>): Router {
+export function mountRoutes(
+  routes: Route[],
+  authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
+): Router {
   const router = Router({ caseSensitive: true, strict: true });
   const parse = express.json({ limit: maxBodyBytes, type: 'application/json' });
   for (const route of routes) {
@@ -50,7 +53,10 @@ export function mountRoutes(routes: Route[], authenticate: (authorization: strin
     router[route.method](route.path, ...steps, async (request, response) => {
       response.setHeader('Cache-Control', 'no-store');
       const viewer = await viewerOf(route, request.headers.authorization, authenticate);
-      const body = route.body === undefined ? undefined : parseInput(route.body, request.body ?? (route.isBodyOptional ? {} : undefined));
+      const body =
+        route.body === undefined
+          ? undefined
+          : parseInput(route.body, request.body ?? (route.isBodyOptional ? {} : undefined));
       send(response, await route.handle({ body, viewer }));
     });
   }
@@ -81,8 +87,11 @@ async function viewerOf(
 
 function requireJson(route: Route) {
   return (request: Request, _response: Response, next: () => void) => {
-    const isEmpty = request.headers['content-length'] === '0' || (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined);
-    if (!(isEmpty && route.isBodyOptional === true) && !request.is('application/json')) throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+    const isEmpty =
+      request.headers['content-length'] === '0' ||
+      (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined);
+    if (!(isEmpty && route.isBodyOptional === true) && !request.is('application/json'))
+      throw new AppError('UNSUPPORTED_MEDIA_TYPE');
     next();
   };
 }

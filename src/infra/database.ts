@@ -9,7 +9,11 @@ import { currentRequest } from './request-context.js';
 
 /** Rows of plain SQL: timestamps are RFC 3339 text, so that nothing is parsed only to be printed again. */
 export type SqlRow<Model> = {
-  [Key in keyof Model]: Model[Key] extends Date ? string : Model[Key] extends Date | null ? string | null : Model[Key];
+  [Key in keyof Model]: Model[Key] extends Date
+    ? string
+    : Model[Key] extends Date | null
+      ? string | null
+      : Model[Key];
 };
 
 /** A transaction: statements, and what happens once it is committed. */
@@ -32,7 +36,8 @@ interface DatabaseOptions {
 const maxPreparedStatements = 400;
 const maxAttempts = 3;
 const retryable = new Set(['40001', '40P01']); // serialization failure, deadlock
-const unavailable = /^(08|53|57P0|58)|^(57014|25P03)$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
+const unavailable =
+  /^(08|53|57P0|58)|^(57014|25P03)$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
 const timestamptz = 1184;
 
 /** The database as services see it. */
@@ -124,7 +129,12 @@ export function createDatabase(options: DatabaseOptions) {
     },
 
     /** Connections now: all, idle, and requests that wait for one. */
-    poolState: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: options.poolMax }),
+    poolState: () => ({
+      total: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+      max: options.poolMax,
+    }),
 
     async close(): Promise<void> {
       await prisma.$disconnect();
@@ -159,7 +169,10 @@ export async function waitForDatabase(url: string, timeoutMs: number, log: Logge
       if (isHopeless || Date.now() + delayMs > deadline) {
         throw new Error(`${where} cannot be used: ${reasonOf(error)}`, { cause: error });
       }
-      log.warn({ event: 'database_unreachable', reason: reasonOf(error), retryInMs: delayMs }, `${where}: retrying`);
+      log.warn(
+        { event: 'database_unreachable', reason: reasonOf(error), retryInMs: delayMs },
+        `${where}: retrying`,
+      );
       await new Promise((resolve) => setTimeout(resolve, delayMs));
     }
   }
@@ -182,7 +195,9 @@ function createPool(options: DatabaseOptions): pg.Pool {
           : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
     },
   });
-  pool.on('error', (error) => options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }));
+  pool.on('error', (error) =>
+    options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),
+  );
   pool.on('connect', measure);
   return pool;
 }
@@ -223,19 +238,26 @@ function reasonOf(error: unknown): string {
 
 /** Whether the connection must not be used again: it is gone, or an answer is still owed on it. */
 function isBroken(error: unknown): boolean {
-  if (error === undefined || error instanceof AppError) return error instanceof AppError && error.code === 'UNAVAILABLE';
+  if (error === undefined || error instanceof AppError)
+    return error instanceof AppError && error.code === 'UNAVAILABLE';
   return (error as { severity?: string }).severity !== 'ERROR' && isUnavailable(error);
 }
 
 function isUnavailable(error: unknown): boolean {
   return (
     unavailable.test(codeOf(error)) ||
-    /timeout|Connection terminated|Client has encountered a connection error|not queryable/i.test(reasonOf(error))
+    /timeout|Connection terminated|Client has encountered a connection error|not queryable/i.test(
+      reasonOf(error),
+    )
   );
 }
 
 /** Down, slow or full → UNAVAILABLE with the cause for the log; anything else as it is. Prisma's errors too. */
 export function toDatabaseError(error: unknown): unknown {
   if (error instanceof AppError || !isUnavailable(error)) return error;
-  return new AppError('UNAVAILABLE', { message: 'The database is busy or down; try again shortly.', retryAfterSeconds: 1, cause: error });
+  return new AppError('UNAVAILABLE', {
+    message: 'The database is busy or down; try again shortly.',
+    retryAfterSeconds: 1,
+    cause: error,
+  });
 }

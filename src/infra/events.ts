@@ -24,8 +24,7 @@ export type Events = ReturnType<typeof createEvents>;
 export function createEvents(redis: RedisConnections | undefined, log: Logger) {
   const origin = randomUUID();
   const local = new EventEmitter().setMaxListeners(0);
-  const remote =
-    redis && new RedisPubSub({ publisher: redis.client, subscriber: redis.subscriber });
+  const remote = redis && new RedisPubSub({ publisher: redis.client, subscriber: redis.subscriber });
   const report = (topic: string) => (error: Error) => {
     log.warn({ event: 'event_bus_failed', topic, reason: error.message });
   };
@@ -44,7 +43,10 @@ export function createEvents(redis: RedisConnections | undefined, log: Logger) {
     },
 
     /** Calls the handler for every message from now on; returns how to stop. */
-    subscribe<Topic extends keyof EventMap>(topic: Topic, handler: (message: EventMap[Topic]) => void): () => void {
+    subscribe<Topic extends keyof EventMap>(
+      topic: Topic,
+      handler: (message: EventMap[Topic]) => void,
+    ): () => void {
       local.on(topic, handler);
       return () => local.off(topic, handler);
     },

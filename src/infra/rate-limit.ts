@@ -21,12 +21,21 @@ export interface RateLimiter {
 
 /** Makes a counter; with Redis all instances share it, and while Redis is down each counts for itself. */
 export function createRateLimiter(redis: RedisConnections | undefined, options: LimiterOptions): RateLimiter {
-  const settings = { keyPrefix: `sec-tester:limit:${options.name}`, points: options.points, duration: options.windowSeconds };
+  const settings = {
+    keyPrefix: `sec-tester:limit:${options.name}`,
+    points: options.points,
+    duration: options.windowSeconds,
+  };
   const memory = new RateLimiterMemory(settings);
   const limiter =
     redis === undefined
       ? memory
-      : new RateLimiterRedis({ ...settings, storeClient: redis.client, insuranceLimiter: memory, rejectIfRedisNotReady: true });
+      : new RateLimiterRedis({
+          ...settings,
+          storeClient: redis.client,
+          insuranceLimiter: memory,
+          rejectIfRedisNotReady: true,
+        });
 
   return {
     async consume(key) {
@@ -34,7 +43,9 @@ export function createRateLimiter(redis: RedisConnections | undefined, options: 
         await limiter.consume(key);
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal;
-        throw new AppError('RATE_LIMITED', { retryAfterSeconds: Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)) });
+        throw new AppError('RATE_LIMITED', {
+          retryAfterSeconds: Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)),
+        });
       }
     },
     async reset(key) {

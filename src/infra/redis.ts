@@ -12,13 +12,21 @@ export type RedisConnections = ReturnType<typeof createRedis>;
  * server runs degraded.
  */
 export function createRedis(url: string, log: Logger) {
-  const base = { commandTimeout: commandTimeoutMs, connectTimeout: 2000, retryStrategy: (tries: number) => Math.min(tries * 50, 1000) };
+  const base = {
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: 2000,
+    retryStrategy: (tries: number) => Math.min(tries * 50, 1000),
+  };
   const client = new Redis(url, { ...base, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
   // Subscriptions asked for while Redis is away are made when it is back; nobody waits for them.
   const subscriber = new Redis(url, { ...base, commandTimeout: undefined, maxRetriesPerRequest: null });
   let isDown = false;
   client.on('error', (error: Error) => {
-    if (!isDown) log.warn({ event: 'redis_unreachable', reason: error.message }, 'Redis is unreachable: running degraded');
+    if (!isDown)
+      log.warn(
+        { event: 'redis_unreachable', reason: error.message },
+        'Redis is unreachable: running degraded',
+      );
     isDown = true;
   });
   client.on('ready', () => {

@@ -67,7 +67,15 @@ function withoutTrace(error: unknown): unknown {
   return new Error(error.message.split(/\n\s+0: /)[0]?.trim(), { cause: error });
 }
 
-async function loadEngine(): Promise<typeof SchemaEngine.new> {
+let loading: Promise<typeof SchemaEngine.new> | undefined;
+
+/** Once per process: the module keeps the one instance it was given. */
+function loadEngine(): Promise<typeof SchemaEngine.new> {
+  loading ??= instantiateEngine();
+  return loading;
+}
+
+async function instantiateEngine(): Promise<typeof SchemaEngine.new> {
   const glue = (await import(MODULE)) as typeof import('@prisma/schema-engine-wasm/schema_engine_bg');
   const file = createRequire(import.meta.url)
     .resolve(MODULE)

@@ -50,7 +50,10 @@ export interface PageSource<Row> {
 }
 
 /** Conditions, order and limit (one row more than the page, which tells whether there is another). */
-export function pageClauses<Row>({ conditions, order }: Omit<PageSource<Row>, 'select'>, request: PageRequest): Sql {
+export function pageClauses<Row>(
+  { conditions, order }: Omit<PageSource<Row>, 'select'>,
+  request: PageRequest,
+): Sql {
   const isDescending = order.isDescending !== request.isBackward;
   const direction = isDescending ? raw('DESC') : raw('ASC');
   const beyond = (position: PageRequest['after'], isLess: boolean): Sql[] => {
@@ -60,8 +63,14 @@ export function pageClauses<Row>({ conditions, order }: Omit<PageSource<Row>, 's
     const { expression, type } = order.key;
     return [sql`(${expression}, id) ${operator} (${position.key}::${type}, ${position.id}::uuid)`];
   };
-  const bounds = [...beyond(request.after, order.isDescending), ...beyond(request.before, !order.isDescending)];
-  const by = order.key === undefined ? sql`id ${direction}` : sql`${order.key.expression} ${direction}, id ${direction}`;
+  const bounds = [
+    ...beyond(request.after, order.isDescending),
+    ...beyond(request.before, !order.isDescending),
+  ];
+  const by =
+    order.key === undefined
+      ? sql`id ${direction}`
+      : sql`${order.key.expression} ${direction}, id ${direction}`;
   return sql`${where([...conditions, ...bounds])} ORDER BY ${by} LIMIT ${request.limit + 1}`;
 }
 

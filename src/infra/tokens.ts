@@ -46,8 +46,12 @@ export async function createTokens({ signingKeys, issuer, audience, now }: Token
   const [first] = signingKeys;
   if (first?.kid === undefined) throw new Error('no signing key');
   const signer = await importJWK(first, algorithm);
-  const publicKeys: JWK[] = signingKeys.map(({ kty, crv, x, kid }) => ({ kty, crv, x, kid, use: 'sig', alg: algorithm }) as JWK);
-  const verifiers = new Map(await Promise.all(publicKeys.map(async (key) => [key.kid, await importJWK(key, algorithm)] as const)));
+  const publicKeys: JWK[] = signingKeys.map(
+    ({ kty, crv, x, kid }) => ({ kty, crv, x, kid, use: 'sig', alg: algorithm }) as JWK,
+  );
+  const verifiers = new Map(
+    await Promise.all(publicKeys.map(async (key) => [key.kid, await importJWK(key, algorithm)] as const)),
+  );
   const refreshAudience = `${audience}/refresh`;
   // Verified tokens by their text, so that the hot path checks a signature once per token, not per request.
   const verified = new LRUCache<string, AccessClaims & { expiresAtMs: number }>({ max: 10_000 });
@@ -55,15 +59,20 @@ export async function createTokens({ signingKeys, issuer, audience, now }: Token
   async function verify(token: string, type: string, expectedAudience: string) {
     if (!isCanonicalJws(token)) throw new AppError('UNAUTHENTICATED', { message: 'The token is malformed.' });
     try {
-      const { payload } = await jwtVerify(token, ({ kid }) => verifiers.get(kid ?? '') ?? Promise.reject(new errors.JWKSNoMatchingKey()), {
-        algorithms: [algorithm],
-        typ: type,
-        issuer,
-        audience: expectedAudience,
-        requiredClaims: ['exp', 'iat', 'sub', 'sid', 'jti'],
-        currentDate: new Date(now()),
-      });
-      if (Array.isArray(payload.aud) || (payload.iat ?? 0) * 1000 > now() + clockToleranceSeconds * 1000) throw new errors.JWTInvalid();
+      const { payload } = await jwtVerify(
+        token,
+        ({ kid }) => verifiers.get(kid ?? '') ?? Promise.reject(new errors.JWKSNoMatchingKey()),
+        {
+          algorithms: [algorithm],
+          typ: type,
+          issuer,
+          audience: expectedAudience,
+          requiredClaims: ['exp', 'iat', 'sub', 'sid', 'jti'],
+          currentDate: new Date(now()),
+        },
+      );
+      if (Array.isArray(payload.aud) || (payload.iat ?? 0) * 1000 > now() + clockToleranceSeconds * 1000)
+        throw new errors.JWTInvalid();
       return payload;
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw new AppError('TOKEN_EXPIRED');

@@ -13,15 +13,23 @@ const AuditEventType = builder.prismaObject('AuditEvent', {
   fields: (t) => ({
     id: t.id({ description: 'Id of the event.', resolve: ({ id }) => toPublicId('AuditEvent', id) }),
     at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
-    action: t.exposeString('action', { description: 'What was done: entity.verb, for example user.deactivate.' }),
-    outcome: t.field({ type: enumType(auditOutcome), description: 'How it ended.', resolve: ({ outcome }) => outcome }),
+    action: t.exposeString('action', {
+      description: 'What was done: entity.verb, for example user.deactivate.',
+    }),
+    outcome: t.field({
+      type: enumType(auditOutcome),
+      description: 'How it ended.',
+      resolve: ({ outcome }) => outcome,
+    }),
     actor: t.field({
       type: UserType,
       nullable: true,
       description: 'Who did it; null for nobody known and for users who are gone.',
       resolve: ({ actorId }, _args, { users }) => (actorId === null ? null : users.load(actorId)),
     }),
-    actorLabel: t.exposeString('actorLabel', { description: 'Who it was, as it was then; survives the user.' }),
+    actorLabel: t.exposeString('actorLabel', {
+      description: 'Who it was, as it was then; survives the user.',
+    }),
     targetType: t.exposeString('targetType', { nullable: true, description: 'Type of what it was done to.' }),
     targetId: t.id({
       nullable: true,
@@ -32,7 +40,12 @@ const AuditEventType = builder.prismaObject('AuditEvent', {
     ip: t.exposeString('ip', { nullable: true, description: 'Address of the request.' }),
     userAgent: t.exposeString('userAgent', { nullable: true, description: 'Program that sent it.' }),
     correlationId: t.exposeString('correlationId', { description: 'Id of the request, as in the logs.' }),
-    changes: t.field({ type: 'JSON', nullable: true, description: 'What changed; never a secret.', resolve: ({ changes }) => changes }),
+    changes: t.field({
+      type: 'JSON',
+      nullable: true,
+      description: 'What changed; never a secret.',
+      resolve: ({ changes }) => changes,
+    }),
   }),
 });
 
@@ -44,6 +57,7 @@ builder.queryField('auditEvents', (t) =>
     authScopes: { can: 'audit:read' },
     description: 'The audit trail, newest first.',
     args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'AuditEventFilter', auditEventFilter) },
-    resolve: (_root, { filter, ...page }, context) => context.services.audit.list(viewerOf(context), filter ?? {}, page),
+    resolve: (_root, { filter, ...page }, context) =>
+      context.services.audit.list(viewerOf(context), filter ?? {}, page),
   }),
 );

@@ -1,8 +1,8 @@
 // The audit trail: recording inside the transaction of what is told, and reading for admins.
 import type { Viewer } from '../../core/access.js';
+import { AppError } from '../../core/errors.js';
 import { idFloor, newId } from '../../core/ids.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
-import { AppError } from '../../core/errors.js';
 import type { AuditEvent, Prisma } from '../../generated/prisma/client.js';
 import type { Database, Transaction } from '../../infra/database.js';
 import { currentRequest } from '../../infra/request-context.js';

@@ -11,12 +11,16 @@ export const loginInput = z
   .describe('Credentials.');
 export type LoginInput = z.output<typeof loginInput>;
 
-export const refreshToken = text(4096).min(1, 'must not be empty').describe('The last refresh token of the session.');
+export const refreshToken = text(4096)
+  .min(1, 'must not be empty')
+  .describe('The last refresh token of the session.');
 
 export const refreshInput = z.strictObject({ refreshToken }).describe('A refresh token to exchange.');
 
 export const logoutInput = z
-  .strictObject({ everywhere: z.boolean().nullish().describe('End all sessions of the user, not only this one.') })
+  .strictObject({
+    everywhere: z.boolean().nullish().describe('End all sessions of the user, not only this one.'),
+  })
   .describe('What to end.');
 
 export const changePasswordInput = z

@@ -4,8 +4,8 @@ import type { Viewer } from '../../core/access.js';
 import { toPublicId } from '../../core/ids.js';
 import type { User } from '../../generated/prisma/client.js';
 import { defineRoute, type Route } from '../../http/route.js';
-import type { UserService } from '../user/user.service.js';
 import { role, userStatus } from '../user/user.input.js';
+import type { UserService } from '../user/user.service.js';
 import { loginInput, logoutInput, refreshInput } from './auth.input.js';
 import type { AuthService, AuthTokens } from './auth.service.js';
 
@@ -49,13 +49,22 @@ function toUserBody(user: User): z.input<typeof userBody> {
   };
 }
 
-const toTokensBody = ({ user, ...tokens }: AuthTokens): z.input<typeof tokensBody> => ({ ...tokens, user: toUserBody(user) });
+const toTokensBody = ({ user, ...tokens }: AuthTokens): z.input<typeof tokensBody> => ({
+  ...tokens,
+  user: toUserBody(user),
+});
 
 /** Routes under /api/v1/auth. */
 export function authRoutes({ auth, users }: { auth: AuthService; users: UserService }): Route[] {
   return [
     defineRoute({
-      ...{ method: 'post', path: '/api/v1/auth/login', operationId: 'login', tag: 'Authentication', isProtected: false },
+      ...{
+        method: 'post',
+        path: '/api/v1/auth/login',
+        operationId: 'login',
+        tag: 'Authentication',
+        isProtected: false,
+      },
       summary: 'Sign in',
       description: 'Opens a session. Unknown, wrong, locked and deactivated get the same answer.',
       body: loginInput,
@@ -64,7 +73,13 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       handle: async ({ body }) => ({ body: toTokensBody(await auth.login(body)) }),
     }),
     defineRoute({
-      ...{ method: 'post', path: '/api/v1/auth/refresh', operationId: 'refreshToken', tag: 'Authentication', isProtected: false },
+      ...{
+        method: 'post',
+        path: '/api/v1/auth/refresh',
+        operationId: 'refreshToken',
+        tag: 'Authentication',
+        isProtected: false,
+      },
       summary: 'Refresh tokens',
       description: 'Exchanges a refresh token for new tokens. One that was used before ends its session.',
       body: refreshInput,
@@ -73,7 +88,13 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       handle: async ({ body }) => ({ body: toTokensBody(await auth.refresh(body.refreshToken)) }),
     }),
     defineRoute({
-      ...{ method: 'post', path: '/api/v1/auth/logout', operationId: 'logout', tag: 'Authentication', isProtected: true },
+      ...{
+        method: 'post',
+        path: '/api/v1/auth/logout',
+        operationId: 'logout',
+        tag: 'Authentication',
+        isProtected: true,
+      },
       summary: 'Sign out',
       description: 'Ends this session, or all of the user’s. The body may be left out.',
       body: logoutInput,
@@ -85,18 +106,37 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       }),
     }),
     defineRoute({
-      ...{ method: 'get', path: '/api/v1/auth/me', operationId: 'me', tag: 'Authentication', isProtected: true },
+      ...{
+        method: 'get',
+        path: '/api/v1/auth/me',
+        operationId: 'me',
+        tag: 'Authentication',
+        isProtected: true,
+      },
       summary: 'Who am I',
       description: 'The profile of whoever signed in.',
       responses: { 200: { description: 'The profile.', schema: userBody } },
       errors: ['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'UNAVAILABLE'],
-      handle: async ({ viewer }) => ({ body: toUserBody(await users.get(viewer as Viewer, (viewer as Viewer).userId)) }),
+      handle: async ({ viewer }) => ({
+        body: toUserBody(await users.get(viewer as Viewer, (viewer as Viewer).userId)),
+      }),
     }),
     defineRoute({
-      ...{ method: 'get', path: '/.well-known/jwks.json', operationId: 'jwks', tag: 'Authentication', isProtected: false },
+      ...{
+        method: 'get',
+        path: '/.well-known/jwks.json',
+        operationId: 'jwks',
+        tag: 'Authentication',
+        isProtected: false,
+      },
       summary: 'Public keys',
       description: 'The keys that verify access tokens (JWK Set, RFC 7517).',
-      responses: { 200: { description: 'The keys.', schema: z.object({ keys: z.array(z.record(z.string(), z.string())) }) } },
+      responses: {
+        200: {
+          description: 'The keys.',
+          schema: z.object({ keys: z.array(z.record(z.string(), z.string())) }),
+        },
+      },
       errors: [],
       handle: async () => ({ headers: { 'Cache-Control': 'public, max-age=300' }, body: auth.jwks }),
     }),

@@ -12,17 +12,23 @@ const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implement({
   description: 'Tokens of a session. Lifetimes are in seconds.',
   fields: (t) => ({
     accessToken: t.exposeString('accessToken', { description: 'Send it as `Authorization: Bearer …`.' }),
-    refreshToken: t.exposeString('refreshToken', { description: 'Exchange it for new tokens; each works once.' }),
+    refreshToken: t.exposeString('refreshToken', {
+      description: 'Exchange it for new tokens; each works once.',
+    }),
     tokenType: t.exposeString('tokenType', { description: 'Always "Bearer".' }),
     expiresIn: t.exposeInt('expiresIn', { description: 'Seconds until the access token expires.' }),
-    refreshExpiresIn: t.exposeInt('refreshExpiresIn', { description: 'Seconds until the refresh token expires.' }),
+    refreshExpiresIn: t.exposeInt('refreshExpiresIn', {
+      description: 'Seconds until the refresh token expires.',
+    }),
     user: t.field({ type: UserType, description: 'Who signed in.', resolve: ({ user }): User => user }),
   }),
 });
 
 const LogoutPayload = builder.objectRef<{ revokedSessions: number }>('LogoutPayload').implement({
   description: 'What ended.',
-  fields: (t) => ({ revokedSessions: t.exposeInt('revokedSessions', { description: 'How many sessions ended.' }) }),
+  fields: (t) => ({
+    revokedSessions: t.exposeInt('revokedSessions', { description: 'How many sessions ended.' }),
+  }),
 });
 
 builder.mutationFields((t) => ({

@@ -1,6 +1,7 @@
 // Signing in and out: credentials, tokens and who a request comes from. GraphQL and REST both stand on this.
 import type { Role, Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
+import { checkNewPassword } from '../../core/password-policy.js';
 import type { User } from '../../generated/prisma/client.js';
 import type { Database } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
@@ -13,7 +14,6 @@ import type { AuditService } from '../audit/audit.service.js';
 import type { SessionRow, SessionService } from '../session/session.service.js';
 import type { UserService } from '../user/user.service.js';
 import type { ChangePasswordInput, LoginInput } from './auth.input.js';
-import { checkNewPassword } from '../../core/password-policy.js';
 
 interface AuthServiceOptions {
   db: Database;
@@ -51,12 +51,25 @@ interface Credentials {
   passwordHash: string;
 }
 
-const seconds = (time: string | number) => Math.floor((typeof time === 'number' ? time : Date.parse(time)) / 1000);
+const seconds = (time: string | number) =>
+  Math.floor((typeof time === 'number' ? time : Date.parse(time)) / 1000);
 
 export type AuthService = ReturnType<typeof createAuthService>;
 
 export function createAuthService(options: AuthServiceOptions) {
-  const { db, events, passwords, tokens, audit, sessions, users, accounts, addresses, now, accessTokenTtlSeconds } = options;
+  const {
+    db,
+    events,
+    passwords,
+    tokens,
+    audit,
+    sessions,
+    users,
+    accounts,
+    addresses,
+    now,
+    accessTokenTtlSeconds,
+  } = options;
 
   async function credentialsOf(condition: ReturnType<typeof sql>): Promise<Credentials | undefined> {
     const [row] = await db.query<Credentials>(
@@ -84,7 +97,13 @@ export function createAuthService(options: AuthServiceOptions) {
     const refreshExpiresAt = seconds(session.idleExpiresAt);
     const [accessToken, refreshToken, [user]] = await Promise.all([
       tokens.signAccess({ userId, sessionId, issuedAt, expiresAt }),
-      tokens.signRefresh({ userId, sessionId, counter, issuedAt: seconds(session.rotatedAt), expiresAt: refreshExpiresAt }),
+      tokens.signRefresh({
+        userId,
+        sessionId,
+        counter,
+        issuedAt: seconds(session.rotatedAt),
+        expiresAt: refreshExpiresAt,
+      }),
       users.byIds([userId]),
     ]);
     if (user == null) throw new AppError('TOKEN_REVOKED');
@@ -129,7 +148,9 @@ export function createAuthService(options: AuthServiceOptions) {
       if (found === undefined || !fits || !isAllowed || found.status !== 'ACTIVE') {
         return refuse('auth.login', found);
       }
-      const rehashed = passwords.needsRehash(found.passwordHash) ? await passwords.hash(input.password) : found.passwordHash;
+      const rehashed = passwords.needsRehash(found.passwordHash)
+        ? await passwords.hash(input.password)
+        : found.passwordHash;
       const session = await db.transaction(async (tx) => {
         const at = new Date(now());
         const [still] = await tx.query(sql`
@@ -202,7 +223,12 @@ export function createAuthService(options: AuthServiceOptions) {
       return db.transaction(async (tx) => {
         const ended = await sessions.revoke(tx, sessionId, 'revoked');
         if (ended.length > 0) {
-          await audit.record(tx, { action: 'session.revoke', actor: viewer, targetType: 'Session', targetId: sessionId });
+          await audit.record(tx, {
+            action: 'session.revoke',
+            actor: viewer,
+            targetType: 'Session',
+            targetId: sessionId,
+          });
         }
         return ended.length;
       });
@@ -215,21 +241,32 @@ export function createAuthService(options: AuthServiceOptions) {
      */
     async changePassword(viewer: Viewer, input: ChangePasswordInput): Promise<User> {
       const isAllowed = await mayTry(viewer.email.toLowerCase());
-      checkNewPassword(input.newPassword, { path: 'input.newPassword', minLength: options.passwordMinLength, user: viewer });
+      checkNewPassword(input.newPassword, {
+        path: 'input.newPassword',
+        minLength: options.passwordMinLength,
+        user: viewer,
+      });
       const found = await credentialsOf(sql`id = ${viewer.userId}`);
       const fits = await passwords.verify(found?.passwordHash, input.currentPassword);
       if (found === undefined || !fits || !isAllowed) {
         return refuse('auth.change_password', { id: viewer.userId, email: viewer.email });
       }
-      if (input.newPassword === input.currentPassword) throw invalid('input.newPassword', 'must differ from the current one');
+      if (input.newPassword === input.currentPassword)
+        throw invalid('input.newPassword', 'must differ from the current one');
       const hash = await passwords.hash(input.newPassword);
       await db.transaction(async (tx) => {
         const [changed] = await tx.query(sql`
           UPDATE users SET password_hash = ${hash}, updated_at = ${new Date(now())}
           WHERE id = ${viewer.userId} AND password_hash = ${found.passwordHash} RETURNING id`);
-        if (changed === undefined) throw new AppError('CONFLICT', { message: 'The password was changed at the same time.' });
+        if (changed === undefined)
+          throw new AppError('CONFLICT', { message: 'The password was changed at the same time.' });
         await sessions.revokeAll(tx, viewer.userId, 'password_changed', viewer.sessionId);
-        await audit.record(tx, { action: 'auth.change_password', actor: viewer, targetType: 'User', targetId: viewer.userId });
+        await audit.record(tx, {
+          action: 'auth.change_password',
+          actor: viewer,
+          targetType: 'User',
+          targetId: viewer.userId,
+        });
       });
       return users.get(viewer, viewer.userId);
     },

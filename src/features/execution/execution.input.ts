@@ -65,7 +65,9 @@ export const createExecutionInput = z
       .regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits')
       .nullish()
       .describe('The commit that is tested.'),
-    idempotencyKey: line(1, 200).nullish().describe('A repeated call with the same key gives the same execution.'),
+    idempotencyKey: line(1, 200)
+      .nullish()
+      .describe('A repeated call with the same key gives the same execution.'),
   })
   .describe('A new execution.');
 export type CreateExecutionInput = z.output<typeof createExecutionInput>;

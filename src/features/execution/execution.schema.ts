@@ -39,12 +39,26 @@ ExecutionType.implement({
   fields: (t) => ({
     id: t.id({ description: 'Id of the execution.', resolve: ({ id }) => toPublicId('TestExecution', id) }),
     name: t.exposeString('name', { description: 'What it is called.' }),
-    target: t.exposeString('target', { description: 'What is tested: a URL, a repository, an image, a host.' }),
-    kind: t.field({ type: enumType(testKind), description: 'What kind of test it is.', resolve: ({ kind }) => kind }),
-    status: t.field({ type: enumType(executionStatus), description: 'Where it stands.', resolve: ({ status }) => status }),
+    target: t.exposeString('target', {
+      description: 'What is tested: a URL, a repository, an image, a host.',
+    }),
+    kind: t.field({
+      type: enumType(testKind),
+      description: 'What kind of test it is.',
+      resolve: ({ kind }) => kind,
+    }),
+    status: t.field({
+      type: enumType(executionStatus),
+      description: 'Where it stands.',
+      resolve: ({ status }) => status,
+    }),
     progress: t.exposeInt('progress', { description: 'Per cent done, 0 to 100; never goes back.' }),
     phase: t.exposeString('phase', { nullable: true, description: 'What it is doing now.' }),
-    parameters: t.field({ type: 'JSON', description: 'Settings for the runner.', resolve: ({ parameters }) => parameters }),
+    parameters: t.field({
+      type: 'JSON',
+      description: 'Settings for the runner.',
+      resolve: ({ parameters }) => parameters,
+    }),
     tool: t.exposeString('tool', { nullable: true, description: 'The tool that runs.' }),
     toolVersion: t.exposeString('toolVersion', { nullable: true, description: 'Its version.' }),
     branch: t.exposeString('branch', { nullable: true, description: 'The branch that is tested.' }),
@@ -65,10 +79,15 @@ ExecutionType.implement({
       type: ExecutionType,
       nullable: true,
       description: 'The execution that this one repeats.',
-      resolve: ({ rerunOfId }, _args, { executions }) => (rerunOfId === null ? null : executions.load(rerunOfId)),
+      resolve: ({ rerunOfId }, _args, { executions }) =>
+        rerunOfId === null ? null : executions.load(rerunOfId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
-    startedAt: t.expose('startedAt', { type: 'DateTime', nullable: true, description: 'When it began to run.' }),
+    startedAt: t.expose('startedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it began to run.',
+    }),
     finishedAt: t.expose('finishedAt', { type: 'DateTime', nullable: true, description: 'When it ended.' }),
     results: t.field({
       type: ResultConnection,
@@ -86,7 +105,11 @@ const ExecutionConnection = connectionType('Execution', ExecutionType, 'executio
 const ExecutionPayload = builder.objectRef<{ execution: ExecutionRow }>('ExecutionPayload').implement({
   description: 'An execution after a change.',
   fields: (t) => ({
-    execution: t.field({ type: ExecutionType, description: 'The execution.', resolve: ({ execution }) => execution }),
+    execution: t.field({
+      type: ExecutionType,
+      description: 'The execution.',
+      resolve: ({ execution }) => execution,
+    }),
   }),
 });
 
@@ -138,7 +161,8 @@ builder.mutationFields((t) => ({
   reportProgress: t.field({
     type: ExecutionPayload,
     authScopes: { can: 'execution:run' },
-    description: 'Raises the progress and sets the phase; the answer tells whether cancellation was asked for.',
+    description:
+      'Raises the progress and sets the phase; the answer tells whether cancellation was asked for.',
     args: { input: inputArg(t.arg, 'ReportProgressInput', reportProgressInput) },
     resolve: async (_root, { input }, context) => ({
       execution: await context.services.executions.reportProgress(viewerOf(context), input),

@@ -6,9 +6,24 @@ import type { Page, PageArgs } from '../../core/page.js';
 import { Prisma, type TestExecution } from '../../generated/prisma/client.js';
 import type { Database, SqlRow, Transaction } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
-import { columnsOf, containing, fetchPage, join, type KeysetOrder, raw, type Sql, sql, where } from '../../infra/sql.js';
+import {
+  columnsOf,
+  containing,
+  fetchPage,
+  join,
+  type KeysetOrder,
+  raw,
+  type Sql,
+  sql,
+  where,
+} from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
-import type { CreateExecutionInput, ExecutionFilter, ExecutionOrder, ReportProgressInput } from './execution.input.js';
+import type {
+  CreateExecutionInput,
+  ExecutionFilter,
+  ExecutionOrder,
+  ReportProgressInput,
+} from './execution.input.js';
 import { activeStatuses, isFinal, type TransitionTarget, transitions } from './execution.states.js';
 
 export type ExecutionRow = SqlRow<TestExecution>;
@@ -22,7 +37,8 @@ interface ExecutionServiceOptions {
 
 const columns = columnsOf(Prisma.TestExecutionScalarFieldEnum);
 /** What an event remembers of its execution: the columns that change. */
-const snapshot = raw(`jsonb_build_object('status', status, 'progress', progress, 'phase', phase, 'errorMessage', error_message,
+const snapshot =
+  raw(`jsonb_build_object('status', status, 'progress', progress, 'phase', phase, 'errorMessage', error_message,
   'startedAt', started_at, 'finishedAt', finished_at, 'infoCount', info_count, 'lowCount', low_count,
   'mediumCount', medium_count, 'highCount', high_count, 'criticalCount', critical_count)`);
 
@@ -31,7 +47,11 @@ function orderOf(order: ExecutionOrder | null | undefined): KeysetOrder<Executio
   const isDescending = order?.direction !== 'ASC';
   switch (order?.field) {
     case 'NAME':
-      return { name: 'NAME', isDescending, key: { expression: sql`name`, type: sql`text`, of: (row) => row.name } };
+      return {
+        name: 'NAME',
+        isDescending,
+        key: { expression: sql`name`, type: sql`text`, of: (row) => row.name },
+      };
     case 'FINISHED_AT':
       return {
         name: 'FINISHED_AT',
@@ -53,7 +73,9 @@ function conditionsOf(filter: ExecutionFilter): Sql[] {
     ...(status == null ? [] : [sql`status = ANY(${status}::execution_status[])`]),
     ...(kind == null ? [] : [sql`kind = ANY(${kind}::test_kind[])`]),
     ...(target == null ? [] : [sql`target = ${target}`]),
-    ...(search == null ? [] : [sql`(name ILIKE ${containing(search)} OR target ILIKE ${containing(search)})`]),
+    ...(search == null
+      ? []
+      : [sql`(name ILIKE ${containing(search)} OR target ILIKE ${containing(search)})`]),
     ...(createdById == null ? [] : [sql`created_by_id = ${createdById}::uuid`]),
     ...(createdAfter == null ? [] : [sql`id >= ${idFloor(createdAfter.getTime())}::uuid`]),
     ...(createdBefore == null ? [] : [sql`id < ${idFloor(createdBefore.getTime())}::uuid`]),
@@ -94,7 +116,9 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
   async function getChangeable(viewer: Viewer, id: string): Promise<ExecutionRow> {
     const row = await get(viewer, id);
     if (!canChangeExecution(viewer, row)) {
-      throw new AppError('FORBIDDEN', { message: 'Only who created or claimed it, or an admin, may change this execution.' });
+      throw new AppError('FORBIDDEN', {
+        message: 'Only who created or claimed it, or an admin, may change this execution.',
+      });
     }
     return row;
   }
@@ -126,7 +150,8 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
   }
 
   function refusal(row: ExecutionRow, wanted: string): AppError {
-    if (isFinal(row.status)) return new AppError('EXECUTION_FINISHED', { message: `The execution is ${row.status} already.` });
+    if (isFinal(row.status))
+      return new AppError('EXECUTION_FINISHED', { message: `The execution is ${row.status} already.` });
     return new AppError('CONFLICT', { message: `An execution that is ${row.status} cannot ${wanted}.` });
   }
 
@@ -135,7 +160,11 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     viewer: Viewer,
     id: string,
     to: TransitionTarget,
-    { action, extra = [], changes = {} }: { action: string; extra?: Sql[]; changes?: Record<string, unknown> },
+    {
+      action,
+      extra = [],
+      changes = {},
+    }: { action: string; extra?: Sql[]; changes?: Record<string, unknown> },
   ): Promise<ExecutionRow> {
     const before = await getChangeable(viewer, id);
     const { from, event } = transitions[to];
@@ -147,7 +176,8 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
         ...(isFinal(to) ? [sql`finished_at = ${at()}`, sql`lease_expires_at = NULL`] : []),
         ...extra,
       ]);
-      if (row === undefined) throw new AppError('CONFLICT', { message: 'The execution was changed at the same time.' });
+      if (row === undefined)
+        throw new AppError('CONFLICT', { message: 'The execution was changed at the same time.' });
       await audit.record(tx, {
         action,
         actor: viewer,
@@ -159,7 +189,11 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     });
   }
 
-  async function insert(viewer: Viewer, input: CreateExecutionInput, rerunOfId: string | null): Promise<ExecutionRow> {
+  async function insert(
+    viewer: Viewer,
+    input: CreateExecutionInput,
+    rerunOfId: string | null,
+  ): Promise<ExecutionRow> {
     const id = newId();
     return db.transaction(async (tx) => {
       const [row] = await tx.query<ExecutionRow>(sql`
@@ -200,6 +234,7 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     getChangeable,
     change,
     refusal,
+    activeStatuses,
 
     /** Filtered, ordered (newest first unless asked otherwise) keyset pages. */
     async list(
@@ -209,7 +244,11 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
       args: PageArgs,
     ): Promise<Page<ExecutionRow>> {
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
-      const source = { select: sql`SELECT ${columns} FROM test_executions`, conditions, order: orderOf(order) };
+      const source = {
+        select: sql`SELECT ${columns} FROM test_executions`,
+        conditions,
+        order: orderOf(order),
+      };
       return fetchPage<ExecutionRow>(db.query, source, args, async () => {
         const [row] = await db.query<{ count: number }>(
           sql`SELECT count(*)::int AS count FROM test_executions ${where(conditions)}`,
@@ -219,7 +258,8 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     },
 
     /** A new execution that waits; the same one again for a repeated idempotencyKey. */
-    create: (viewer: Viewer, input: CreateExecutionInput): Promise<ExecutionRow> => insert(viewer, input, null),
+    create: (viewer: Viewer, input: CreateExecutionInput): Promise<ExecutionRow> =>
+      insert(viewer, input, null),
 
     /**
      * A new execution with the settings of another, to which it points.
@@ -227,7 +267,16 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
      */
     async rerun(viewer: Viewer, id: string): Promise<ExecutionRow> {
       const { name, target, kind, parameters, tool, toolVersion, branch, commitSha } = await get(viewer, id);
-      const input = { name, target, kind, tool, toolVersion, branch, commitSha, parameters: parameters as Record<string, unknown> };
+      const input = {
+        name,
+        target,
+        kind,
+        tool,
+        toolVersion,
+        branch,
+        commitSha,
+        parameters: parameters as Record<string, unknown>,
+      };
       return insert(viewer, input, id);
     },
 
@@ -247,7 +296,10 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
      * @throws CONFLICT unless it runs
      * @throws EXECUTION_FINISHED
      */
-    async reportProgress(viewer: Viewer, { executionId, progress, phase }: ReportProgressInput): Promise<ExecutionRow> {
+    async reportProgress(
+      viewer: Viewer,
+      { executionId, progress, phase }: ReportProgressInput,
+    ): Promise<ExecutionRow> {
       const before = await getChangeable(viewer, executionId);
       if (!activeStatuses.includes(before.status)) throw refusal(before, 'report progress');
       return db.transaction(async (tx) => {
@@ -279,7 +331,9 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
      */
     async cancel(viewer: Viewer, id: string): Promise<ExecutionRow> {
       const { status } = await getChangeable(viewer, id);
-      return transition(viewer, id, status === 'RUNNING' ? 'CANCEL_REQUESTED' : 'CANCELLED', { action: 'execution.cancel' });
+      return transition(viewer, id, status === 'RUNNING' ? 'CANCEL_REQUESTED' : 'CANCELLED', {
+        action: 'execution.cancel',
+      });
     },
 
     /**
@@ -290,7 +344,9 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     async remove(viewer: Viewer, id: string): Promise<void> {
       const row = await get(viewer, id);
       if (viewer.role !== 'ADMIN' && row.createdById !== viewer.userId) {
-        throw new AppError('FORBIDDEN', { message: 'Only who created it, or an admin, may delete this execution.' });
+        throw new AppError('FORBIDDEN', {
+          message: 'Only who created it, or an admin, may delete this execution.',
+        });
       }
       await db.transaction(async (tx) => {
         const gone = await tx.query(sql`DELETE FROM test_executions WHERE id = ${id} RETURNING id`);

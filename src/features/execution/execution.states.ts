@@ -9,7 +9,9 @@ export const transitions = {
   FAILED: { from: ['QUEUED', 'RUNNING', 'CANCEL_REQUESTED'], event: 'FAILED' },
   CANCELLED: { from: ['QUEUED', 'CANCEL_REQUESTED'], event: 'CANCELLED' },
   INTERRUPTED: { from: ['RUNNING', 'CANCEL_REQUESTED'], event: 'INTERRUPTED' },
-} as const satisfies Partial<Record<ExecutionStatus, { from: readonly ExecutionStatus[]; event: ExecutionEventType }>>;
+} as const satisfies Partial<
+  Record<ExecutionStatus, { from: readonly ExecutionStatus[]; event: ExecutionEventType }>
+>;
 
 export type TransitionTarget = keyof typeof transitions;
 

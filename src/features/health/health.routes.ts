@@ -5,7 +5,9 @@ import type { HealthService } from './health.service.js';
 
 const component = z
   .strictObject({
-    status: z.enum(['healthy', 'unhealthy', 'unused']).describe('"unused": there is no Redis and none is needed.'),
+    status: z
+      .enum(['healthy', 'unhealthy', 'unused'])
+      .describe('"unused": there is no Redis and none is needed.'),
     latencyMs: z.number().describe('How long the check took, in milliseconds.'),
   })
   .meta({ id: 'ComponentHealth', description: 'One thing that the server stands on.' });
@@ -18,7 +20,9 @@ const overall = z
   })
   .meta({ id: 'Health', description: 'The server and what it stands on.' });
 
-const simple = z.strictObject({ status: z.enum(['ok', 'unavailable']) }).meta({ id: 'Probe', description: 'Yes or no.' });
+const simple = z
+  .strictObject({ status: z.enum(['ok', 'unavailable']) })
+  .meta({ id: 'Probe', description: 'Yes or no.' });
 
 /** Routes under /api/v1/health: 200 healthy or degraded, 503 unhealthy. */
 export function healthRoutes(health: HealthService): Route[] {
@@ -38,7 +42,11 @@ export function healthRoutes(health: HealthService): Route[] {
     }),
     ...(['database', 'redis'] as const).map((name) =>
       defineRoute({
-        ...{ ...shared, path: `/api/v1/health/${name}`, operationId: `health${name === 'database' ? 'Database' : 'Redis'}` },
+        ...{
+          ...shared,
+          path: `/api/v1/health/${name}`,
+          operationId: `health${name === 'database' ? 'Database' : 'Redis'}`,
+        },
         summary: name === 'database' ? 'PostgreSQL' : 'Redis',
         description: `Whether ${name === 'database' ? 'PostgreSQL' : 'Redis'} answers within a second.`,
         responses: {
@@ -65,7 +73,9 @@ export function healthRoutes(health: HealthService): Route[] {
         503: { description: 'Not ready: the database is away, or the server is stopping.', schema: simple },
       },
       handle: async () =>
-        (await health.isReady()) ? { body: { status: 'ok' } } : { status: 503, body: { status: 'unavailable' } },
+        (await health.isReady())
+          ? { body: { status: 'ok' } }
+          : { status: 503, body: { status: 'unavailable' } },
     }),
   ];
 }

@@ -46,7 +46,11 @@ export function createHealthService({
     async overall(): Promise<Health> {
       const [databaseHealth, redisHealth] = await Promise.all([database(), cache()]);
       const status =
-        databaseHealth.status === 'unhealthy' ? 'unhealthy' : redisHealth.status === 'unhealthy' ? 'degraded' : 'healthy';
+        databaseHealth.status === 'unhealthy'
+          ? 'unhealthy'
+          : redisHealth.status === 'unhealthy'
+            ? 'degraded'
+            : 'healthy';
       return {
         status,
         uptimeSeconds: Math.floor((now() - startedAt) / 1000),

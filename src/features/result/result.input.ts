@@ -1,7 +1,7 @@
 // Shapes and limits of result input, shared by GraphQL and the importers.
 import { z } from 'zod';
-import { enumOf, idOf, int, line, text } from '../input.js';
 import { executionOrder } from '../execution/execution.input.js';
+import { enumOf, idOf, int, line, text } from '../input.js';
 
 /** Lowest first: the index is the rank that is stored. */
 export const severities = ['INFO', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL'] as const;
@@ -61,7 +61,9 @@ export type ResultInput = z.output<typeof resultInput>;
 export const addResultsInput = z
   .strictObject({
     executionId: idOf('TestExecution').describe('The running execution.'),
-    batchKey: line(1, 200).nullish().describe('Names the batch: a repeated call with the same key adds nothing.'),
+    batchKey: line(1, 200)
+      .nullish()
+      .describe('Names the batch: a repeated call with the same key adds nothing.'),
     results: z
       .array(resultInput)
       .min(1, 'must have at least 1 result')

@@ -7,13 +7,23 @@ import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js
 import { ExecutionType } from '../execution/execution.ref.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
 import { idOf } from '../input.js';
-import { addResultsInput, type LocationInput, resultFilter, resultOrder, severities, severity } from './result.input.js';
+import {
+  addResultsInput,
+  type LocationInput,
+  resultFilter,
+  resultOrder,
+  severities,
+  severity,
+} from './result.input.js';
 import type { AddedResults, ResultRow } from './result.service.js';
 
 const Location = builder.objectRef<LocationInput>('Location').implement({
   description: 'Where a finding is; what does not apply is null.',
   fields: (t) => ({
-    path: t.exposeString('path', { nullable: true, description: 'File, relative to the repository or image.' }),
+    path: t.exposeString('path', {
+      nullable: true,
+      description: 'File, relative to the repository or image.',
+    }),
     startLine: t.exposeInt('startLine', { nullable: true, description: 'First line, from 1.' }),
     startColumn: t.exposeInt('startColumn', { nullable: true, description: 'First column, from 1.' }),
     endLine: t.exposeInt('endLine', { nullable: true, description: 'Last line.' }),
@@ -21,7 +31,10 @@ const Location = builder.objectRef<LocationInput>('Location').implement({
     url: t.exposeString('url', { nullable: true, description: 'Address of the request.' }),
     method: t.exposeString('method', { nullable: true, description: 'HTTP method.' }),
     parameter: t.exposeString('parameter', { nullable: true, description: 'Parameter, header or field.' }),
-    component: t.exposeString('component', { nullable: true, description: 'Package or component, with its version.' }),
+    component: t.exposeString('component', {
+      nullable: true,
+      description: 'Package or component, with its version.',
+    }),
     host: t.exposeString('host', { nullable: true, description: 'Host.' }),
   }),
 });
@@ -34,10 +47,14 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
     execution: t.field({
       type: ExecutionType,
       description: 'The execution that found it.',
-      resolve: async ({ executionId }, _args, { executions }) => (await executions.load(executionId)) as ExecutionRow,
+      resolve: async ({ executionId }, _args, { executions }) =>
+        (await executions.load(executionId)) as ExecutionRow,
     }),
     title: t.exposeString('title', { description: 'The finding in one line.' }),
-    description: t.exposeString('description', { nullable: true, description: 'What was found and why it matters.' }),
+    description: t.exposeString('description', {
+      nullable: true,
+      description: 'What was found and why it matters.',
+    }),
     severity: t.field({
       type: enumType(severity),
       description: 'How bad it is.',
@@ -54,11 +71,16 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
       description: 'Where it is.',
       resolve: ({ location }) => location as LocationInput | null,
     }),
-    evidence: t.exposeString('evidence', { nullable: true, description: 'Request, response or code that shows it.' }),
+    evidence: t.exposeString('evidence', {
+      nullable: true,
+      description: 'Request, response or code that shows it.',
+    }),
     remediation: t.exposeString('remediation', { nullable: true, description: 'How to mend it.' }),
     references: t.exposeStringList('references', { description: 'Further reading.' }),
     tags: t.exposeStringList('tags', { description: 'Free labels.' }),
-    fingerprint: t.exposeString('fingerprint', { description: 'Stable across runs of the same tool on the same target.' }),
+    fingerprint: t.exposeString('fingerprint', {
+      description: 'Stable across runs of the same tool on the same target.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was added.' }),
   }),
 });
@@ -68,9 +90,15 @@ export const ResultConnection = connectionType('Result', ResultType, 'results');
 const AddResultsPayload = builder.objectRef<AddedResults>('AddResultsPayload').implement({
   description: 'What a batch brought in.',
   fields: (t) => ({
-    execution: t.field({ type: ExecutionType, description: 'The execution afterwards.', resolve: ({ execution }) => execution }),
+    execution: t.field({
+      type: ExecutionType,
+      description: 'The execution afterwards.',
+      resolve: ({ execution }) => execution,
+    }),
     added: t.exposeInt('added', { description: 'Results that are new.' }),
-    duplicates: t.exposeInt('duplicates', { description: 'Results that were there already, by fingerprint or batch.' }),
+    duplicates: t.exposeInt('duplicates', {
+      description: 'Results that were there already, by fingerprint or batch.',
+    }),
   }),
 });
 
@@ -101,7 +129,8 @@ builder.mutationField('addResults', (t) =>
   t.field({
     type: AddResultsPayload,
     authScopes: { can: 'execution:run' },
-    description: 'Adds 1 to 1,000 findings to a running execution, all or none. Known fingerprints are not doubled.',
+    description:
+      'Adds 1 to 1,000 findings to a running execution, all or none. Known fingerprints are not doubled.',
     args: { input: inputArg(t.arg, 'AddResultsInput', addResultsInput) },
     resolve: (_root, { input }, context) => context.services.results.add(viewerOf(context), input),
   }),

@@ -1,18 +1,32 @@
 // Results: bulk writes with exact counts, keyset reads, and batches of reads for many executions at once.
 import type { Viewer } from '../../core/access.js';
-import { AppError } from '../../core/errors.js';
+import { AppError, validationFailed } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
 import { Prisma, type TestResult } from '../../generated/prisma/client.js';
 import type { Database, SqlRow, Transaction } from '../../infra/database.js';
-import { columnsOf, containing, cursorIn, fetchPage, type KeysetOrder, pageClauses, type Sql, sql, where } from '../../infra/sql.js';
+import {
+  columnsOf,
+  containing,
+  cursorIn,
+  fetchPage,
+  type KeysetOrder,
+  pageClauses,
+  type Sql,
+  sql,
+  where,
+} from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
-import { activeStatuses } from '../execution/execution.states.js';
-import { validationFailed } from '../input.js';
 import { scoreCvss } from './cvss.js';
 import { computeFingerprint } from './fingerprint.js';
-import { type AddResultsInput, type ResultFilter, type ResultInput, type ResultOrder, severities } from './result.input.js';
+import {
+  type AddResultsInput,
+  type ResultFilter,
+  type ResultInput,
+  type ResultOrder,
+  severities,
+} from './result.input.js';
 
 export type ResultRow = SqlRow<TestResult>;
 
@@ -31,7 +45,11 @@ const maxEventResults = 100;
 function orderOf(order: ResultOrder | null | undefined): KeysetOrder<ResultRow> {
   const isDescending = order?.direction !== 'ASC';
   if (order?.field !== 'SEVERITY') return { name: 'CREATED_AT', isDescending };
-  const key = { expression: sql`severity`, type: sql`smallint`, of: (row: ResultRow) => String(row.severity) };
+  const key = {
+    expression: sql`severity`,
+    type: sql`smallint`,
+    of: (row: ResultRow) => String(row.severity),
+  };
   return { name: 'SEVERITY', isDescending, key };
 }
 
@@ -39,10 +57,14 @@ function conditionsOf(filter: ResultFilter): Sql[] {
   const { executionId, severity, ruleId, cweId, search, fingerprint } = filter;
   return [
     ...(executionId == null ? [] : [sql`execution_id = ${executionId}::uuid`]),
-    ...(severity == null ? [] : [sql`severity = ANY(${severity.map((name) => severities.indexOf(name))}::smallint[])`]),
+    ...(severity == null
+      ? []
+      : [sql`severity = ANY(${severity.map((name) => severities.indexOf(name))}::smallint[])`]),
     ...(ruleId == null ? [] : [sql`rule_id = ${ruleId}`]),
     ...(cweId == null ? [] : [sql`cwe_ids @> ARRAY[${cweId}]::integer[]`]),
-    ...(search == null ? [] : [sql`(title ILIKE ${containing(search)} OR rule_id ILIKE ${containing(search)})`]),
+    ...(search == null
+      ? []
+      : [sql`(title ILIKE ${containing(search)} OR rule_id ILIKE ${containing(search)})`]),
     ...(fingerprint == null ? [] : [sql`fingerprint = ${fingerprint}`]),
   ];
 }
@@ -53,7 +75,10 @@ function visibleTo(_viewer: Viewer): Sql[] {
 }
 
 /** Number of results by severity, read from the execution's counters. */
-export function countBySeverity(execution: ExecutionRow, names: readonly (typeof severities)[number][] = severities): number {
+export function countBySeverity(
+  execution: ExecutionRow,
+  names: readonly (typeof severities)[number][] = severities,
+): number {
   const counters = {
     INFO: execution.infoCount,
     LOW: execution.lowCount,
@@ -78,14 +103,17 @@ export function createResultService({
   now: () => number;
 }) {
   async function countRows(conditions: Sql[]): Promise<number> {
-    const [row] = await db.query<{ count: number }>(sql`SELECT count(*)::int AS count FROM test_results ${where(conditions)}`);
+    const [row] = await db.query<{ count: number }>(
+      sql`SELECT count(*)::int AS count FROM test_results ${where(conditions)}`,
+    );
     return row?.count ?? 0;
   }
 
   /** The counters know the answer when only the severity is asked for. */
   async function count(viewer: Viewer, filter: ResultFilter, execution?: ExecutionRow): Promise<number> {
     const { executionId, severity, ruleId, cweId, search, fingerprint } = filter;
-    const isCounted = executionId != null && [ruleId, cweId, search, fingerprint].every((value) => value == null);
+    const isCounted =
+      executionId != null && [ruleId, cweId, search, fingerprint].every((value) => value == null);
     if (isCounted) {
       const row = execution ?? (await executions.byIds(viewer, [executionId]))[0];
       return row == null ? 0 : countBySeverity(row, severity ?? severities);
@@ -98,7 +126,8 @@ export function createResultService({
     const faults: { path: string; message: string }[] = [];
     const records = results.map((result, index) => {
       const cvss = result.cvssVector == null ? null : scoreCvss(result.cvssVector);
-      if (cvss !== null && 'fault' in cvss) faults.push({ path: `input.results.${index}.cvssVector`, message: cvss.fault });
+      if (cvss !== null && 'fault' in cvss)
+        faults.push({ path: `input.results.${index}.cvssVector`, message: cvss.fault });
       return {
         id: newId(),
         title: result.title,
@@ -123,9 +152,11 @@ export function createResultService({
 
   /** Locks the execution's row, so that batches of one execution follow each other and its counters stay exact. */
   async function lock(tx: Transaction, viewer: Viewer, id: string): Promise<void> {
-    const [row] = await tx.query<{ status: string }>(sql`SELECT status FROM test_executions WHERE id = ${id} FOR UPDATE`);
+    const [row] = await tx.query<{ status: string }>(
+      sql`SELECT status FROM test_executions WHERE id = ${id} FOR UPDATE`,
+    );
     if (row === undefined) throw new AppError('NOT_FOUND');
-    if (!(activeStatuses as readonly string[]).includes(row.status)) {
+    if (!(executions.activeStatuses as readonly string[]).includes(row.status)) {
       throw executions.refusal(await executions.get(viewer, id), 'take results');
     }
   }
@@ -190,7 +221,8 @@ export function createResultService({
      */
     async add(viewer: Viewer, { executionId, batchKey, results }: AddResultsInput): Promise<AddedResults> {
       const before = await executions.getChangeable(viewer, executionId);
-      if (!activeStatuses.includes(before.status)) throw executions.refusal(before, 'take results');
+      if (!executions.activeStatuses.includes(before.status))
+        throw executions.refusal(before, 'take results');
       const records = toRecords(before, results);
       const at = new Date(now());
       return db.transaction(async (tx) => {
@@ -200,7 +232,11 @@ export function createResultService({
             sql`SELECT added FROM result_batches WHERE execution_id = ${executionId} AND batch_key = ${batchKey}`,
           );
           if (seen !== undefined) {
-            return { execution: await executions.get(viewer, executionId), added: 0, duplicates: records.length };
+            return {
+              execution: await executions.get(viewer, executionId),
+              added: 0,
+              duplicates: records.length,
+            };
           }
         }
         const inserted = await tx.query<{ id: string; severity: number }>(sql`
@@ -222,7 +258,7 @@ export function createResultService({
         const execution = await executions.change(
           tx,
           executionId,
-          activeStatuses,
+          executions.activeStatuses,
           'RESULTS_ADDED',
           [
             sql`info_count = info_count + ${rank(0)}, low_count = low_count + ${rank(1)}`,
@@ -232,7 +268,8 @@ export function createResultService({
           ],
           inserted.slice(0, maxEventResults).map(({ id }) => id),
         );
-        if (execution === undefined) throw new AppError('INTERNAL', { cause: new Error('a locked execution changed') });
+        if (execution === undefined)
+          throw new AppError('INTERNAL', { cause: new Error('a locked execution changed') });
         await audit.record(tx, {
           action: 'execution.add_results',
           actor: viewer,

@@ -22,7 +22,12 @@ interface SessionServiceOptions {
 }
 
 /** Why a session ended. */
-export type RevocationReason = 'logout' | 'revoked' | 'password_changed' | 'refresh_token_reused' | 'user_deactivated';
+export type RevocationReason =
+  | 'logout'
+  | 'revoked'
+  | 'password_changed'
+  | 'refresh_token_reused'
+  | 'user_deactivated';
 
 /** How long an instance believes what it knows of a session without having been told otherwise. */
 const believedMs = 1000;
@@ -55,7 +60,13 @@ export function createSessionService({ db, events, now, idleTtlSeconds, ttlSecon
   async function load(sessionId: string): Promise<LiveSession> {
     const startedIn = generation;
     const at = date(now());
-    const [row] = await db.query<{ userId: string; email: string; name: string; role: Role; endsAt: string }>(sql`
+    const [row] = await db.query<{
+      userId: string;
+      email: string;
+      name: string;
+      role: Role;
+      endsAt: string;
+    }>(sql`
       SELECT u.id AS "userId", u.email, u.name, u.role, LEAST(s.idle_expires_at, s.expires_at) AS "endsAt"
       FROM sessions s JOIN users u ON u.id = s.user_id
       WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
@@ -67,7 +78,11 @@ export function createSessionService({ db, events, now, idleTtlSeconds, ttlSecon
     return session;
   }
 
-  async function revokeWhere(tx: Transaction, condition: ReturnType<typeof sql>, reason: RevocationReason): Promise<SessionRow[]> {
+  async function revokeWhere(
+    tx: Transaction,
+    condition: ReturnType<typeof sql>,
+    reason: RevocationReason,
+  ): Promise<SessionRow[]> {
     const rows = await tx.query<SessionRow>(sql`
       UPDATE sessions SET revoked_at = ${date(now())}, revoked_reason = ${reason}
       WHERE revoked_at IS NULL AND ${condition} RETURNING ${columns}`);
@@ -129,8 +144,17 @@ export function createSessionService({ db, events, now, idleTtlSeconds, ttlSecon
       revokeWhere(tx, sql`id = ${sessionId}`, reason),
 
     /** Ends all sessions of a user, but for one when it is named. */
-    revokeAll: (tx: Transaction, userId: string, reason: RevocationReason, except?: string): Promise<SessionRow[]> =>
-      revokeWhere(tx, except === undefined ? sql`user_id = ${userId}` : sql`user_id = ${userId} AND id <> ${except}`, reason),
+    revokeAll: (
+      tx: Transaction,
+      userId: string,
+      reason: RevocationReason,
+      except?: string,
+    ): Promise<SessionRow[]> =>
+      revokeWhere(
+        tx,
+        except === undefined ? sql`user_id = ${userId}` : sql`user_id = ${userId} AND id <> ${except}`,
+        reason,
+      ),
 
     /** Live sessions of a user, newest first; at most 100. */
     liveOf(userId: string): Promise<Session[]> {

@@ -19,7 +19,9 @@ export const email = line(3, 254)
   .describe('E-mail address; unique without regard to case.');
 
 /** A password on its way in: any characters, exactly as given. Its rules depend on the user: see the service. */
-export const password = text(1024).min(1, 'must not be empty').describe('Taken exactly as given; 15 to 128 characters.');
+export const password = text(1024)
+  .min(1, 'must not be empty')
+  .describe('Taken exactly as given; 15 to 128 characters.');
 
 const name = line(1, 200).describe('Display name.');
 

@@ -40,20 +40,33 @@ const ApiKeyType = builder.prismaObject('ApiKey', {
     prefix: t.exposeString('prefix', { description: 'Its first characters, to tell keys apart.' }),
     scopes: t.exposeStringList('scopes', { description: 'Permissions it is limited to.' }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it ends.' }),
-    lastUsedAt: t.expose('lastUsedAt', { type: 'DateTime', nullable: true, description: 'When it was last used.' }),
+    lastUsedAt: t.expose('lastUsedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was last used.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true, description: 'When it was revoked.' }),
+    revokedAt: t.expose('revokedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was revoked.',
+    }),
   }),
 });
 
 export const UserType = builder.prismaObject('User', {
-  description: 'Someone who signs in. Id, name and role are open to all users, the rest to oneself and to admins.',
+  description:
+    'Someone who signs in. Id, name and role are open to all users, the rest to oneself and to admins.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({ description: 'Id of the user.', resolve: ({ id }) => toPublicId('User', id) }),
     email: t.exposeString('email', { authScopes: personal, description: 'E-mail address, as typed.' }),
     name: t.exposeString('name', { description: 'Display name.' }),
-    role: t.field({ type: enumType(role), description: 'What the user may do.', resolve: (user) => user.role }),
+    role: t.field({
+      type: enumType(role),
+      description: 'What the user may do.',
+      resolve: (user) => user.role,
+    }),
     status: t.field({
       type: enumType(userStatus),
       authScopes: personal,
@@ -66,8 +79,16 @@ export const UserType = builder.prismaObject('User', {
       authScopes: personal,
       description: 'When the user last signed in.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', authScopes: personal, description: 'When the user was made.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', authScopes: personal, description: 'When the user last changed.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      authScopes: personal,
+      description: 'When the user was made.',
+    }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      authScopes: personal,
+      description: 'When the user last changed.',
+    }),
     sessions: t.field({
       type: [SessionType],
       authScopes: personal,
@@ -87,7 +108,9 @@ const UserConnection = connectionType('User', UserType, 'users');
 
 export const UserPayload = builder.objectRef<{ user: User }>('UserPayload').implement({
   description: 'A user after a change.',
-  fields: (t) => ({ user: t.field({ type: UserType, description: 'The user.', resolve: ({ user }) => user }) }),
+  fields: (t) => ({
+    user: t.field({ type: UserType, description: 'The user.', resolve: ({ user }) => user }),
+  }),
 });
 
 export const DeletePayload = builder.objectRef<{ deletedId: string }>('DeletePayload').implement({
@@ -100,7 +123,8 @@ builder.queryFields((t) => ({
     type: UserType,
     authScopes: { can: 'profile:read' },
     description: 'Oneself.',
-    resolve: (_root, _args, context) => context.services.users.get(viewerOf(context), viewerOf(context).userId),
+    resolve: (_root, _args, context) =>
+      context.services.users.get(viewerOf(context), viewerOf(context).userId),
   }),
   user: t.field({
     type: UserType,
@@ -115,7 +139,8 @@ builder.queryFields((t) => ({
     authScopes: { can: 'user:read' },
     description: 'All users, newest first.',
     args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'UserFilter', userFilter) },
-    resolve: (_root, { filter, ...page }, context) => context.services.users.list(viewerOf(context), filter ?? {}, page),
+    resolve: (_root, { filter, ...page }, context) =>
+      context.services.users.list(viewerOf(context), filter ?? {}, page),
   }),
 }));
 
@@ -125,28 +150,36 @@ builder.mutationFields((t) => ({
     authScopes: { can: 'user:create' },
     description: 'Makes a user who may sign in at once.',
     args: { input: inputArg(t.arg, 'CreateUserInput', createUserInput) },
-    resolve: async (_root, { input }, context) => ({ user: await context.services.users.create(viewerOf(context), input) }),
+    resolve: async (_root, { input }, context) => ({
+      user: await context.services.users.create(viewerOf(context), input),
+    }),
   }),
   updateUser: t.field({
     type: UserPayload,
     authScopes: { can: 'user:update' },
     description: 'Changes e-mail, name or role. A new role acts at once.',
     args: { input: inputArg(t.arg, 'UpdateUserInput', updateUserInput) },
-    resolve: async (_root, { input }, context) => ({ user: await context.services.users.update(viewerOf(context), input) }),
+    resolve: async (_root, { input }, context) => ({
+      user: await context.services.users.update(viewerOf(context), input),
+    }),
   }),
   deactivateUser: t.field({
     type: UserPayload,
     authScopes: { can: 'user:update' },
     description: 'Forbids a user to sign in and ends all sessions.',
     args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
-    resolve: async (_root, { id }, context) => ({ user: await context.services.users.deactivate(viewerOf(context), id) }),
+    resolve: async (_root, { id }, context) => ({
+      user: await context.services.users.deactivate(viewerOf(context), id),
+    }),
   }),
   activateUser: t.field({
     type: UserPayload,
     authScopes: { can: 'user:update' },
     description: 'Lets a deactivated user sign in again.',
     args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
-    resolve: async (_root, { id }, context) => ({ user: await context.services.users.activate(viewerOf(context), id) }),
+    resolve: async (_root, { id }, context) => ({
+      user: await context.services.users.activate(viewerOf(context), id),
+    }),
   }),
   deleteUser: t.field({
     type: DeletePayload,

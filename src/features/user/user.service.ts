@@ -4,13 +4,13 @@ import { can, type Role, type Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
+import { checkNewPassword } from '../../core/password-policy.js';
 import type { Prisma, User } from '../../generated/prisma/client.js';
 import { type Database, type Transaction, violates } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
 import type { PasswordHasher } from '../../infra/passwords.js';
 import { join, type Sql, sql } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
-import { checkNewPassword } from '../../core/password-policy.js';
 import type { SessionService } from '../session/session.service.js';
 import type { CreateUserInput, UpdateUserInput, UserFilter } from './user.input.js';
 
@@ -30,7 +30,15 @@ const cachedMs = 10_000;
 
 export type UserService = ReturnType<typeof createUserService>;
 
-export function createUserService({ db, events, passwords, audit, sessions, now, passwordMinLength }: UserServiceOptions) {
+export function createUserService({
+  db,
+  events,
+  passwords,
+  audit,
+  sessions,
+  now,
+  passwordMinLength,
+}: UserServiceOptions) {
   const known = new LRUCache<string, User>({ max: 5000, ttl: cachedMs });
   let generation = 0;
   events.subscribe('user.changed', ({ userId }) => {
@@ -69,7 +77,10 @@ export function createUserService({ db, events, passwords, audit, sessions, now,
     }
   }
 
-  async function lock(tx: Transaction, id: string): Promise<{ email: string; name: string; role: Role; status: string }> {
+  async function lock(
+    tx: Transaction,
+    id: string,
+  ): Promise<{ email: string; name: string; role: Role; status: string }> {
     const [row] = await tx.query<{ email: string; name: string; role: Role; status: string }>(
       sql`SELECT email, name, role, status FROM users WHERE id = ${id} FOR UPDATE`,
     );
@@ -82,7 +93,9 @@ export function createUserService({ db, events, passwords, audit, sessions, now,
       if (status === 'DEACTIVATED') await keepOneAdmin(tx, id);
       const before = await lock(tx, id);
       if (before.status === status) return;
-      await tx.query(sql`UPDATE users SET status = ${status}, updated_at = ${new Date(now())} WHERE id = ${id}`);
+      await tx.query(
+        sql`UPDATE users SET status = ${status}, updated_at = ${new Date(now())} WHERE id = ${id}`,
+      );
       if (status === 'DEACTIVATED') await sessions.revokeAll(tx, id, 'user_deactivated');
       await audit.record(tx, {
         action: status === 'ACTIVE' ? 'user.activate' : 'user.deactivate',
@@ -182,7 +195,11 @@ export function createUserService({ db, events, passwords, audit, sessions, now,
           const before = await lock(tx, id);
           const changes: Record<string, { from: string; to: string }> = {};
           const assignments: Sql[] = [];
-          const assign = (field: 'email' | 'name' | 'role', value: string | null | undefined, assignment: Sql) => {
+          const assign = (
+            field: 'email' | 'name' | 'role',
+            value: string | null | undefined,
+            assignment: Sql,
+          ) => {
             if (value == null || value === before[field]) return;
             changes[field] = { from: before[field], to: value };
             assignments.push(assignment);
@@ -193,7 +210,13 @@ export function createUserService({ db, events, passwords, audit, sessions, now,
           if (assignments.length === 0) return;
           assignments.push(sql`updated_at = ${new Date(now())}`);
           await tx.query(sql`UPDATE users SET ${join(assignments)} WHERE id = ${id}`);
-          await audit.record(tx, { action: 'user.update', actor: viewer, targetType: 'User', targetId: id, changes });
+          await audit.record(tx, {
+            action: 'user.update',
+            actor: viewer,
+            targetType: 'User',
+            targetId: id,
+            changes,
+          });
           tx.afterCommit(() => events.publish('user.changed', { userId: id }));
         })
         .catch(emailTaken);

@@ -1,0 +1,58 @@
+// Before all tests: a PostgreSQL of their own with a migrated template, and Redis where there is one.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/infra/embedded-postgres.js';
+import { applyMigrations } from '../src/infra/migrate.js';
+
+export interface TestInfra {
+  postgres: EmbeddedPostgres;
+  redis: ChildProcess | undefined;
+}
+
+export default async function setUp(): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sec-tester-tests-'));
+  const postgres = await startEmbeddedPostgres({ dataDir, isDurable: false });
+  const template = new URL(postgres.url);
+  template.pathname = '/template_migrated';
+  const admin = new pg.Client({ connectionString: postgres.url });
+  await admin.connect();
+  await admin.query('CREATE DATABASE template_migrated');
+  await admin.end();
+  await applyMigrations(template.href);
+  process.env.TEST_POSTGRES_URL = postgres.url;
+  process.env.TEST_DATA_DIR = dataDir;
+  const redis = await startRedis();
+  (globalThis as { testInfra?: TestInfra }).testInfra = { postgres, redis };
+}
+
+/** TEST_REDIS_URL, else a redis-server from the PATH, else none: the tests that need one say that they did not run. */
+async function startRedis(): Promise<ChildProcess | undefined> {
+  if (process.env.TEST_REDIS_URL) return undefined;
+  if (spawnSync('redis-server', ['--version']).error !== undefined) {
+    console.warn('\nNo redis-server on the PATH and no TEST_REDIS_URL: tests that need Redis are skipped.');
+    return undefined;
+  }
+  const port = await freePort();
+  const redis = spawn(
+    'redis-server',
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    {
+      stdio: 'ignore',
+    },
+  );
+  process.env.TEST_REDIS_URL = `redis://127.0.0.1:${port}`;
+  return redis;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
