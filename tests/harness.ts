@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { expect } from '@jest/globals';
 import pg from 'pg';
 import { start } from '../src/bootstrap.js';
@@ -109,9 +110,12 @@ export async function startTestServer(env: Record<string, string> = {}): Promise
     environment: 'test',
     keep: 1,
     maxSizeMb: 1,
-    destination: {
-      write: (line: string) => void logs.push(JSON.parse(line) as Record<string, unknown>),
-    } as never,
+    destination: new Writable({
+      write(line: Buffer, _encoding, done) {
+        if (line.length > 0) logs.push(JSON.parse(line.toString('utf8')));
+        done();
+      },
+    }),
   });
   let offsetMs = 0;
   const clock = {

@@ -61,10 +61,16 @@ export async function applyMigrations(databaseUrl: string): Promise<string[]> {
     if (status.pending.length === 0) return [];
     const [schema, migrationsList] = await Promise.all([readSchema(), listForEngine()]);
     const { withSchemaEngine } = await import('./schema-engine.js');
-    return withSchemaEngine(databaseUrl, schema, async (engine) => {
-      const applied = await engine.applyMigrations({ migrationsList, filters: NO_FILTERS });
-      return applied.appliedMigrationNames;
-    });
+    try {
+      return await withSchemaEngine(databaseUrl, schema, async (engine) => {
+        const applied = await engine.applyMigrations({ migrationsList, filters: NO_FILTERS });
+        return applied.appliedMigrationNames;
+      });
+    } catch (cause) {
+      const { failed } = await readStatus(client);
+      const what = failed[0] ? `Migration ${failed[0]} failed` : 'The migrations were not applied';
+      throw new Error(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
   });
 }
 
@@ -81,9 +87,10 @@ export function assertMigrated(status: MigrationStatus): void {
 
 function assertNotDiverged({ unknown, edited, failed }: MigrationStatus): void {
   const faults: string[] = [];
-  if (failed.length > 0) {
-    const advice = 'repair the database, then mark it with prisma migrate resolve, or restore a backup';
-    faults.push(`A migration began and did not finish: ${failed.join(', ')}; ${advice}.`);
+  for (const name of failed) {
+    const mark = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '${name}'`;
+    const advice = `undo by hand what it left, if anything, then let it run again with: ${mark}`;
+    faults.push(`Migration ${name} began and did not finish; ${advice}`);
   }
   if (unknown.length > 0) {
     const advice = 'start the newer version, or restore a backup of the older database';

@@ -21,7 +21,8 @@ const SessionType = builder.prismaObject('Session', {
     expiresAt: t.field({
       type: 'DateTime',
       description: 'When it ends unless it is refreshed.',
-      resolve: ({ idleExpiresAt, expiresAt }) => (idleExpiresAt < expiresAt ? idleExpiresAt : expiresAt),
+      resolve: ({ idleExpiresAt, expiresAt }) =>
+        new Date(Math.min(idleExpiresAt.getTime(), expiresAt.getTime())),
     }),
     ip: t.exposeString('ip', { nullable: true, description: 'Address it was opened from.' }),
     userAgent: t.exposeString('userAgent', { nullable: true, description: 'Program it was opened with.' }),
