@@ -5,6 +5,7 @@ import { AppError, errorCatalogue } from './core/errors.js';
 import { authRoutes } from './features/auth/auth.routes.js';
 import { healthRoutes } from './features/health/health.routes.js';
 import { createGraphQLServer } from './graphql/server.js';
+import { createWebSockets } from './graphql/websocket.js';
 import { docsRouter } from './http/docs.routes.js';
 import { apiVersion, withMiddleware } from './http/middleware.js';
 import { sendProblem } from './http/problem.js';
@@ -23,8 +24,15 @@ export function allRoutes(services: Services): Route[] {
   return [...authRoutes(services), ...healthRoutes(services.health)];
 }
 
+/** A server that does not listen yet. */
+export interface App {
+  server: Server;
+  /** Ends all live streams and WebSockets, cleanly. */
+  endStreams: () => Promise<void>;
+}
+
 /** Makes the server. */
-export function createApp(services: Services, infra: Infra): Server {
+export function createApp(services: Services, infra: Infra): App {
   const { config, log } = infra;
   const yoga = createGraphQLServer(services, infra);
   const rest = createRestApp(services, infra);
@@ -62,7 +70,21 @@ export function createApp(services: Services, infra: Infra): Server {
     withMiddleware(config, log, dispatch),
   );
   server.maxHeadersCount = 100;
-  return server;
+  const webSockets = createWebSockets(yoga, services, infra);
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    const isGraphQL = graphqlPaths.has((request.url ?? '').split('?', 1)[0] ?? '');
+    if (isGraphQL) webSockets.upgrade(request, socket, head);
+    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  });
+  return {
+    server,
+    async endStreams() {
+      services.streams.close();
+      services.events.close();
+      await webSockets.close();
+    },
+  };
 }
 
 function createRestApp(services: Services, { log }: Infra) {

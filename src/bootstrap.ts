@@ -1,6 +1,7 @@
 // From configuration to a listening server and back: database, migrations, keys, services, first admin, graceful stop.
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createHttpTerminator } from 'http-terminator';
@@ -64,11 +65,14 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
     const infra = { config, log, db, redis, events: createEvents(redis, log), tokens, passwords, now };
     const services = createServices(infra);
     const firstAdmin = await makeFirstAdmin(services, config);
-    const server = createApp(services, infra);
+    const { server, endStreams } = createApp(services, infra);
     const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: config.shutdownTimeoutMs });
     await listen(server, config);
+    const stopReaper = services.runners.startReaper();
     closers.push(async () => {
       services.health.stopping();
+      await stopReaper();
+      await endStreams();
       await terminator.terminate();
     });
     return { port: (server.address() as AddressInfo).port, services, firstAdmin, close };
@@ -132,7 +136,7 @@ async function makeFirstAdmin(services: Services, config: Config): Promise<Runni
   return { email, ...(generatedPassword !== undefined && { generatedPassword }) };
 }
 
-async function listen(server: ReturnType<typeof createApp>, { host, port }: Config): Promise<void> {
+async function listen(server: Server, { host, port }: Config): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const reason =

@@ -4,10 +4,13 @@ import type { Config } from './config.js';
 import { createApiKeyService } from './features/api-key/api-key.service.js';
 import { createAuditService } from './features/audit/audit.service.js';
 import { createAuthService } from './features/auth/auth.service.js';
+import { createEventService } from './features/event/event.service.js';
 import { createExecutionService } from './features/execution/execution.service.js';
+import { createRunnerService } from './features/execution/runner.service.js';
 import { createHealthService } from './features/health/health.service.js';
 import { createResultService } from './features/result/result.service.js';
 import { createSessionService } from './features/session/session.service.js';
+import { createStreamService } from './features/session/stream.service.js';
 import { createUserService } from './features/user/user.service.js';
 import type { Database } from './infra/database.js';
 import type { Events } from './infra/events.js';
@@ -31,7 +34,7 @@ export interface Infra {
 
 export type Services = ReturnType<typeof createServices>;
 
-export function createServices({ config, db, redis, events, tokens, passwords, now }: Infra) {
+export function createServices({ config, log, db, redis, events: bus, tokens, passwords, now }: Infra) {
   const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
   const { loginMaxFailures, loginLockSeconds } = config;
   const accounts = createRateLimiter(redis, {
@@ -48,19 +51,22 @@ export function createServices({ config, db, redis, events, tokens, passwords, n
   const audit = createAuditService({ db, now });
   const sessions = createSessionService({
     db,
-    events,
+    events: bus,
     now,
     idleTtlSeconds: refreshIdleTtlSeconds,
     ttlSeconds: sessionTtlSeconds,
   });
-  const users = createUserService({ db, events, passwords, audit, sessions, now, passwordMinLength });
+  const users = createUserService({ db, events: bus, passwords, audit, sessions, now, passwordMinLength });
+  const apiKeys = createApiKeyService({ db, events: bus, audit, now });
   const auth = createAuthService({
-    ...{ db, events, passwords, tokens, audit, sessions, users, accounts, addresses, now },
+    ...{ db, events: bus, passwords, tokens, audit, sessions, users, apiKeys, accounts, addresses, now },
     ...{ accessTokenTtlSeconds, passwordMinLength },
   });
-  const apiKeys = createApiKeyService({ db });
-  const executions = createExecutionService({ db, events, audit, now });
+  const executions = createExecutionService({ db, events: bus, audit, now });
   const results = createResultService({ db, audit, executions, now });
+  const runners = createRunnerService({ db, audit, executions, log, now });
+  const events = createEventService({ db, events: bus, executions, log });
+  const streams = createStreamService({ db, events: bus, log, now, maxPerUser: config.streamsMaxPerUser });
   const health = createHealthService({ db, redis, now });
-  return { audit, sessions, users, auth, apiKeys, executions, results, health };
+  return { audit, sessions, users, auth, apiKeys, executions, results, runners, events, streams, health };
 }

@@ -218,6 +218,20 @@ export const settings = {
     schema: wholeNumber(1, 100_000, 'waiting'),
     default: '200',
   },
+  streamsMaxPerUser: {
+    name: 'STREAMS_MAX_PER_USER',
+    group: 'Limits',
+    description: 'Live streams that one user may have open on an instance.',
+    schema: wholeNumber(1, 1_000_000, 'streams'),
+    default: '20000',
+  },
+  streamsMaxPerConnection: {
+    name: 'STREAMS_MAX_PER_CONNECTION',
+    group: 'Limits',
+    description: 'Operations that may run at a time on one WebSocket.',
+    schema: wholeNumber(1, 100_000, 'operations'),
+    default: '200',
+  },
   rateLimitPerMinute: {
     name: 'RATE_LIMIT_PER_MINUTE',
     group: 'Limits',

@@ -1,4 +1,4 @@
-// The command line of the migrations: deploy, status and new; what a migration is and does is in infra/migrate.ts.
+// The command line of the migrations: deploy, status and new; what these do is in infra/migrate.ts.
 import { randomBytes } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -26,8 +26,8 @@ const SETTINGS_READ = ['DATABASE_URL', 'DATABASE_URL_FILE', 'DATA_DIR'];
  * @param args the words after the program's name
  * @param env names to text, usually the process's own
  * @param print takes the text, one or more lines
- * @returns the exit code: 0 when all is well, 1 when the database is not up to date or the command failed, 2 when
- *   there is no such command
+ * @returns the exit code: 0 when all is well, 1 when the database is not up to date or the command failed,
+ *   2 when there is no such command
  */
 export async function migrate(args: string[], env: Env, print: Print): Promise<0 | 1 | 2> {
   const [command = 'deploy', ...rest] = args;

@@ -13,9 +13,13 @@ export const permissions = {
   'profile:read': { roles: everyone, allows: 'read one’s own profile' },
   'profile:update': { roles: everyone, allows: 'change one’s own password' },
   'session:manage': { roles: everyone, allows: 'list and end one’s own sessions' },
+  'api_key:manage': { roles: everyone, allows: 'make, list and revoke one’s own API keys' },
   'execution:read': { roles: everyone, allows: 'read executions and watch them live' },
   'execution:create': { roles: workers, allows: 'create and rerun executions' },
-  'execution:run': { roles: workers, allows: 'start, report, add results to, finish and cancel executions' },
+  'execution:run': {
+    roles: workers,
+    allows: 'claim, start, report, add results to, finish and cancel executions',
+  },
   'execution:delete': { roles: workers, allows: 'delete executions' },
   'result:read': { roles: everyone, allows: 'read results' },
   'user:read': { roles: admins, allows: 'read all users with their sessions and keys' },
@@ -30,6 +34,11 @@ export type Permission = keyof typeof permissions;
 /** All permissions, in the table's order. */
 export const permissionNames = Object.keys(permissions) as Permission[];
 
+/** What an API key may be limited to: everything but the means to get hold of its owner's account. */
+export const keyScopes = permissionNames.filter(
+  (name) => !['profile:update', 'session:manage', 'api_key:manage'].includes(name),
+);
+
 /** Who is asking, as of this request. Role and status come from the database, never from a token. */
 export interface Viewer {
   userId: string;
@@ -38,6 +47,12 @@ export interface Viewer {
   role: Role;
   /** The session of an access token; absent for an API key. */
   sessionId?: string;
+  /** The API key; absent for a session. */
+  apiKeyId?: string;
+  /** The permissions that the API key is limited to. */
+  scopes?: ReadonlySet<string>;
+  /** When the token or key ends, in milliseconds since 1970: open streams end then. */
+  expiresAtMs: number;
 }
 
 const granted: Record<Role, ReadonlySet<string>> = {
@@ -52,9 +67,10 @@ function grantedTo(role: Role): ReadonlySet<string> {
   );
 }
 
-/** Whether the viewer's role holds the permission. Nobody without a sign-in holds any. */
+/** Whether the viewer's role holds the permission, and the key's scopes, if any. Nobody without a sign-in holds any. */
 export function can(viewer: Viewer | null, permission: Permission): boolean {
-  return viewer !== null && granted[viewer.role].has(permission);
+  if (viewer === null || !granted[viewer.role].has(permission)) return false;
+  return viewer.scopes === undefined || viewer.scopes.has(permission);
 }
 
 /** Whether the viewer may change this execution: an admin any, others what they created or have claimed. */

@@ -24,6 +24,11 @@ export function newId(): string {
   return v7();
 }
 
+/** When a UUIDv7 was made. */
+export function momentOf(uuid: string): Date {
+  return new Date(Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16));
+}
+
 /** The smallest UUIDv7 of a moment: `id >= idFloor(t)` is `created at or after t`. */
 export function idFloor(ms: number): string {
   const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, '0').slice(-12);

@@ -40,9 +40,10 @@ export const pageLimits = { default: 20, max: 100 } as const;
 /**
  * Checks page arguments.
  * @param order names the order that the cursors must belong to, for example `NAME`.
+ * @param isKey whether a text can be the order's key of a row; absent where the id itself is the order
  * @throws VALIDATION_FAILED with the argument's name
  */
-export function parsePage(args: PageArgs, order: string): PageRequest {
+export function parsePage(args: PageArgs, order: string, isKey?: (text: string) => boolean): PageRequest {
   const { first, last, after, before } = args;
   if (first != null && last != null) throw invalid('last', 'give either first or last, not both');
   for (const [name, size] of [
@@ -53,11 +54,13 @@ export function parsePage(args: PageArgs, order: string): PageRequest {
       throw invalid(name, `must be between 1 and ${pageLimits.max}`);
     }
   }
+  const position = (cursor: string | null | undefined, argument: string) =>
+    cursor == null ? null : decodeCursor(cursor, order, isKey, argument);
   return {
     limit: first ?? last ?? pageLimits.default,
     isBackward: last != null,
-    after: after == null ? null : decodeCursor(after, order, 'after'),
-    before: before == null ? null : decodeCursor(before, order, 'before'),
+    after: position(after, 'after'),
+    before: position(before, 'before'),
   };
 }
 
@@ -67,14 +70,21 @@ export function encodeCursor(order: string, position: Position): string {
   return Buffer.from(text, 'utf8').toString('base64url');
 }
 
-function decodeCursor(cursor: string, order: string, argument: string): Position {
+function decodeCursor(
+  cursor: string,
+  order: string,
+  isKey: ((text: string) => boolean) | undefined,
+  argument: string,
+): Position {
   if (cursor.length > 2000 || !/^[A-Za-z0-9_-]+$/.test(cursor)) throw invalid(argument, 'is not a cursor');
   const text = Buffer.from(cursor, 'base64url').toString('utf8');
   const match = /^([A-Z_]+):([^:]*)(?::(.*))?$/s.exec(text);
   if (match === null || !isUuid(match[2] ?? '')) throw invalid(argument, 'is not a cursor');
   if (match[1] !== order) throw invalid(argument, 'belongs to a list in another order');
-  const id = match[2] as string;
-  return match[3] === undefined ? { id } : { key: match[3], id };
+  const [id, key] = [match[2] as string, match[3]];
+  if (key === undefined ? isKey !== undefined : isKey?.(key) !== true)
+    throw invalid(argument, 'is not a cursor');
+  return key === undefined ? { id } : { key, id };
 }
 
 /**
@@ -88,7 +98,7 @@ export function toPage<Row>(
   totalCount: () => Promise<number>,
 ): Page<Row> {
   const hasMore = fetched.length > request.limit;
-  const rows = hasMore ? fetched.slice(0, request.limit) : fetched;
+  const rows = fetched.slice(0, request.limit);
   if (request.isBackward) rows.reverse();
   return {
     rows,

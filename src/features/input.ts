@@ -15,7 +15,7 @@ function isWellFormed(text: string): boolean {
 export function line(min: number, max: number) {
   return z
     .string()
-    .refine(isWellFormed, wellFormed)
+    .refine(isWellFormed, { message: wellFormed, abort: true })
     .trim()
     .normalize('NFC')
     .min(min, min === 1 ? 'must not be empty' : `must have at least ${min} characters`)
@@ -67,19 +67,33 @@ const maxJsonDepth = 32;
 export const jsonObject = z
   .custom<Record<string, unknown>>(
     (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-    'must be a JSON object',
+    { message: 'must be a JSON object', abort: true },
   )
-  .refine((value) => isShallow(value, maxJsonDepth), `must be nested at most ${maxJsonDepth} deep`)
-  .refine((value) => {
-    const json = JSON.stringify(value);
-    return Buffer.byteLength(json) <= maxJsonBytes;
-  }, 'must be at most 64 KiB of JSON')
-  .refine((value) => !/\\u0000|\\ud[89a-f]/i.test(JSON.stringify(value).replaceAll('\\\\', '')), wellFormed)
+  .superRefine((value, check) => {
+    const message = jsonFault(value);
+    if (message !== undefined) check.addIssue({ code: 'custom', message });
+  })
   .meta({ graphql: 'JSON' });
+
+/** The depth comes first: what is too deep could not be printed either. */
+function jsonFault(value: object): string | undefined {
+  if (!isShallow(value, maxJsonDepth)) return `must be nested at most ${maxJsonDepth} deep`;
+  if (!hasFiniteNumbers(value)) return 'must not have numbers beyond the range of doubles';
+  const json = JSON.stringify(value);
+  if (Buffer.byteLength(json) > maxJsonBytes) return 'must be at most 64 KiB of JSON';
+  if (/\\u0000|\\ud[89a-f]/i.test(json.replaceAll('\\\\', ''))) return wellFormed;
+  return undefined;
+}
 
 function isShallow(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   return levels > 0 && Object.values(value).every((child) => isShallow(child, levels - 1));
+}
+
+/** JSON.parse reads 1e999 as Infinity, which JSON cannot say again. */
+function hasFiniteNumbers(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value !== 'number' || Number.isFinite(value);
+  return Object.values(value).every(hasFiniteNumbers);
 }
 
 /** A GraphQL enum as a zod shape, with what each value means. */

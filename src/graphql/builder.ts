@@ -33,6 +33,7 @@ export const builder = new SchemaBuilder<BuilderTypes>({
   plugins: [ScopeAuthPlugin, ValidationPlugin, RelayPlugin, PrismaPlugin],
   defaultFieldNullability: false,
   scopeAuth: {
+    authorizeOnSubscribe: true,
     authScopes: ({ viewer }) => ({ can: (permission) => can(viewer, permission), public: true }),
     unauthorizedError: (_parent, { viewer }) =>
       new AppError(viewer === null ? 'UNAUTHENTICATED' : 'FORBIDDEN'),
@@ -63,8 +64,14 @@ export const builder = new SchemaBuilder<BuilderTypes>({
 
 const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 
+/** Date itself makes the 2nd of March of a 30th of February. */
+function isDay(text: string): boolean {
+  const midnight = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text.slice(0, 10));
+}
+
 function parseDateTime(value: unknown): Date {
-  const date = typeof value === 'string' && rfc3339.test(value) ? new Date(value) : undefined;
+  const date = typeof value === 'string' && rfc3339.test(value) && isDay(value) ? new Date(value) : undefined;
   if (date === undefined || Number.isNaN(date.getTime())) {
     throw new GraphQLError('DateTime must be RFC 3339, for example 2026-01-31T09:30:00Z');
   }

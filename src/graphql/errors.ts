@@ -9,7 +9,13 @@ import {
   visit,
 } from 'graphql';
 import type { Logger } from 'pino';
-import { AppError, type ErrorCode, errorCatalogue, type FieldError } from '../core/errors.js';
+import {
+  AppError,
+  type ErrorCode,
+  errorCatalogue,
+  type FieldError,
+  validationFailed,
+} from '../core/errors.js';
 import { toDatabaseError } from '../infra/database.js';
 import { currentRequest } from '../infra/request-context.js';
 
@@ -27,7 +33,11 @@ const foreignCodes: Record<string, ErrorCode> = {
 /** Codes that decide the HTTP status even where the document could be executed. */
 const transportCodes: readonly ErrorCode[] = ['UNAVAILABLE', 'RATE_LIMITED'];
 
-const variableFault = /^Variable "\$(\w+)"(?: got invalid value .*? at "([^"]+)")?/s;
+/** Faults of a whole input object that are about one of its fields. */
+const missingField = /^Field "(?:\w+\.)?(\w+)" of required type/;
+const unknownField = /^Field "(\w+)" is not defined by type/;
+const variableFault =
+  /^Variable "\$(\w+)" (?:got invalid value (?:.*? at "([^"]+)")?|of required type|of non-null type)/s;
 
 /** What to show for an error; the unexpected becomes INTERNAL and is logged once, with its stack. */
 export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
@@ -89,11 +99,11 @@ function toAppError(error: unknown): AppError {
   if (named !== undefined) return new AppError(named, { message, ...(fields !== undefined && { fields }) });
   const variable = variableFault.exec(message);
   if (variable !== null) {
+    // The library's own sentence repeats the whole value, passwords and all; its cause names the fault alone.
+    const fault = root.originalError?.message ?? message;
     const path = (variable[2] ?? variable[1] ?? '').replace(/\[(\d+)\]/g, '.$1');
-    return new AppError('VALIDATION_FAILED', {
-      message,
-      fields: [{ path, message: message.split('; ').at(-1) ?? message }],
-    });
+    const field = (missingField.exec(fault) ?? unknownField.exec(fault))?.[1];
+    return validationFailed([{ path: field === undefined ? path : `${path}.${field}`, message: fault }]);
   }
   const status = httpCodes[http?.status ?? 0];
   if (status !== undefined) return new AppError(status, { message });
@@ -108,7 +118,9 @@ export const ValuesOfCorrectType: ValidationRule = (context) => {
   const reporting = Object.create(context, {
     reportError: {
       value: (error: GraphQLError) => {
-        const fields = [{ path: pathOf(context, error), message: error.message }];
+        const field = missingField.exec(error.message)?.[1];
+        const path = [pathOf(context, error), ...(field === undefined ? [] : [field])].join('.');
+        const fields = [{ path, message: error.message }];
         context.reportError(
           new GraphQLError(error.message, {
             nodes: error.nodes,

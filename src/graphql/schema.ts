@@ -2,10 +2,12 @@
 import type { GraphQLSchema } from 'graphql';
 import { builder } from './builder.js';
 import '../features/user/user.schema.js';
+import '../features/api-key/api-key.schema.js';
 import '../features/auth/auth.schema.js';
 import '../features/execution/execution.schema.js';
 import '../features/result/result.schema.js';
 import '../features/audit/audit.schema.js';
+import '../features/event/event.schema.js';
 import './node.js';
 
 /** Root fields that anybody may call; all others need a permission. */

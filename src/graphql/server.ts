@@ -4,16 +4,19 @@ import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import {
   type ExecutionArgs,
   GraphQLError,
+  getOperationAST,
   NoSchemaIntrospectionCustomRule,
   specifiedRules,
   ValuesOfCorrectTypeRule,
 } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Viewer } from '../core/access.js';
 import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
 import { toGraphQLError, ValuesOfCorrectType } from './errors.js';
 import { buildSchema } from './schema.js';
+import { subscribeShared } from './subscribe.js';
 
 /** Limits on documents; the same on every transport. */
 export const documentLimits = { depth: 12, aliases: 30, directives: 50, tokens: 2000, cost: 20_000 } as const;
@@ -48,8 +51,12 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
     },
     renderGraphiQL,
     maskedErrors: { maskError },
-    context: async ({ request }) => {
-      const viewer = await services.auth.authenticate(request.headers.get('authorization') ?? undefined);
+    context: async (initial) => {
+      // A WebSocket has its viewer already; a request says who sends it.
+      const viewer =
+        'viewer' in initial
+          ? (initial.viewer as Viewer | null)
+          : await services.auth.authenticate(initial.request.headers.get('authorization') ?? undefined);
       const store = currentRequest();
       if (store !== undefined && viewer !== null) {
         store.userId = viewer.userId;
@@ -62,6 +69,7 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
       checkDocuments(config.isIntrospectionEnabled),
       nameOperations,
       addCorrelationIds,
+      shareAnswers,
     ],
   });
 }
@@ -80,6 +88,13 @@ function checkDocuments(isIntrospectionEnabled: boolean): Plugin {
   };
 }
 
+/** Subscriptions are executed once for all who would get the same answer. */
+const shareAnswers: Plugin = {
+  onSubscribe({ setSubscribeFn }) {
+    setSubscribeFn(subscribeShared);
+  },
+};
+
 /** Faults of documents are cached, so they get their correlation id on the way out. */
 const addCorrelationIds: Plugin = {
   onExecutionResult({ result, setResult }) {
@@ -97,18 +112,17 @@ const addCorrelationIds: Plugin = {
 
 /** Puts the operation's name on the request, for its log line. */
 const nameOperations: Plugin = {
-  onExecute({ args }: { args: ExecutionArgs }) {
-    const store = currentRequest();
-    if (store === undefined) return;
-    const operation = args.document.definitions.find(
-      (definition) =>
-        definition.kind === 'OperationDefinition' &&
-        (args.operationName == null || definition.name?.value === args.operationName),
-    );
-    if (operation?.kind !== 'OperationDefinition') return;
-    store.operation = `${operation.operation} ${operation.name?.value ?? 'anonymous'}`;
-  },
+  onExecute: ({ args }) => nameOperation(args as ExecutionArgs),
+  onSubscribe: ({ args }) => nameOperation(args as ExecutionArgs),
 };
+
+function nameOperation({ document, operationName }: ExecutionArgs): void {
+  const store = currentRequest();
+  const operation = getOperationAST(document, operationName);
+  if (store !== undefined && operation != null) {
+    store.operation = `${operation.operation} ${operation.name?.value ?? 'anonymous'}`;
+  }
+}
 
 const defaultQuery = `# SEC-TESTER API. Every type and field is described: open the docs on the left.
 #

@@ -76,7 +76,6 @@ export function clientIp(request: IncomingMessage, trustedHops: number): string 
 function createRequestLog(log: Logger) {
   const log_ = pinoHttp({
     logger: log,
-    quietReqLogger: true,
     quietResLogger: true,
     serializers: { req: () => undefined, res: () => undefined },
     customLogLevel: (request, response, error) => {
@@ -90,7 +89,7 @@ function createRequestLog(log: Logger) {
     }),
     customSuccessMessage: () => 'request',
     customErrorMessage: () => 'request failed',
-    customAttributeKeys: { reqId: 'correlationId', responseTime: 'durationMs' },
+    customAttributeKeys: { responseTime: 'durationMs' },
   });
   return (request: IncomingMessage, response: ServerResponse, store: RequestContext) => {
     Object.assign(request, { id: store.correlationId });

@@ -11,11 +11,13 @@ export interface EventMap {
   'session.ended': { sessionId: string };
   /** A user's profile, role or status changed, or the user is gone. */
   'user.changed': { userId: string };
-  /** An execution has new events in its log. */
-  'execution.changed': { executionId: string };
+  /** An API key was revoked. */
+  'key.ended': { apiKeyId: string };
+  /** An execution has an event of this number in its log, or (0) is gone. */
+  'execution.changed': { executionId: string; number: number };
 }
 
-const topics: (keyof EventMap)[] = ['session.ended', 'user.changed', 'execution.changed'];
+const topics: (keyof EventMap)[] = ['session.ended', 'user.changed', 'key.ended', 'execution.changed'];
 
 /** The bus as services see it. */
 export type Events = ReturnType<typeof createEvents>;

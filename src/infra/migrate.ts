@@ -1,4 +1,4 @@
-// The database's migrations by Prisma's own history table: what is applied, applying the rest, writing new ones.
+// The database's migrations by Prisma's own history table: told, applied, written; none is defined here.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const LOCK_FILE = 'migration_lock.toml';
 const LOCK_TEXT = '# Which database the migrations are for; Prisma reads it.\nprovider = "postgresql"\n';
 const NO_FILTERS = { externalTables: [], externalEnums: [] };
 
-// Held around looking and applying, so that of several starts at once the first applies and the rest find it done.
+// Held around looking and applying: of several starts at once the first applies, the rest find it done.
 // Not Prisma's own number (72707369): the engine takes that one itself, in another session.
 const ADVISORY_LOCK = 5_204_271_918;
 const LOCK_WAIT_MS = 120_000;
@@ -40,7 +40,7 @@ interface HistoryRow {
 }
 
 /**
- * Compares the files with the database by plain SQL. A database without Prisma's table has everything pending.
+ * Compares the files with the database by plain SQL. Without Prisma's table everything is pending.
  * @throws Error of the driver when the database cannot be reached
  */
 export async function migrationStatus(databaseUrl: string): Promise<MigrationStatus> {
@@ -50,7 +50,7 @@ export async function migrationStatus(databaseUrl: string): Promise<MigrationSta
 /**
  * Applies what is pending. Several instances may do so at once: one applies, the others wait for it.
  * @returns the names applied, none when there was nothing to do
- * @throws Error when the database is ahead, was edited or is left half by a failed migration, or when one fails now
+ * @throws Error when the database is ahead, was edited or holds a failed migration, or when one fails now
  */
 export async function applyMigrations(databaseUrl: string): Promise<string[]> {
   return withClient(databaseUrl, async (client) => {
@@ -179,7 +179,7 @@ async function readHistory(client: pg.Client): Promise<HistoryRow[]> {
   return rows;
 }
 
-/** SHA-256 of the text as Prisma takes it: as it is, and, since Git may change them, with either line ending. */
+/** SHA-256 as Prisma takes it: of the text as it is, and, as Git may change them, with either line ending. */
 function checksumsOf(sql: string): string[] {
   const unix = sql.replace(/\r\n/g, '\n');
   return [sql, unix, unix.replace(/\n/g, '\r\n')].map((text) =>

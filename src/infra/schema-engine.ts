@@ -1,4 +1,4 @@
-// Prisma's schema engine as WebAssembly, so that migrations need no download; what to do with it is in migrate.ts.
+// Prisma's schema engine as WebAssembly, so that nothing is downloaded; what it is used for is in migrate.ts.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { PrismaPg } from '@prisma/adapter-pg';
@@ -98,9 +98,9 @@ function unreferencedTimeout(callback: () => void, delayMs: number): NodeJS.Time
 }
 
 /**
- * Prisma's adapter with two corrections. Its own scripts are cut at every semicolon, also within strings, comments
- * and function bodies, and run piece by piece; sent whole, as Prisma's native engine does, a script succeeds or
- * fails as one. And it does not know the catalogue's "char" columns, without which no table can be described.
+ * Prisma's adapter with two corrections. It cuts scripts at every semicolon, even within strings, comments
+ * and function bodies, and runs them piece by piece; sent whole, as by Prisma's native engine, a script
+ * succeeds or fails as one. And it does not know the catalogue's "char" columns, which describing needs.
  */
 function adapterFactory(pool: pg.Pool): PrismaPg {
   const factory = new PrismaPg(pool);

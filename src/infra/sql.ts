@@ -37,8 +37,8 @@ export interface KeysetOrder<Row> {
   /** Names the order in cursors. */
   name: string;
   isDescending: boolean;
-  /** What comes before the id; absent when the id itself is the order. */
-  key?: { expression: Sql; type: Sql; of: (row: Row) => string };
+  /** What comes before the id; absent when the id itself is the order. `is` tells a key from what a client made up. */
+  key?: { expression: Sql; type: Sql; of: (row: Row) => string; is: (text: string) => boolean };
 }
 
 /** What a page is cut from. */
@@ -74,6 +74,12 @@ export function pageClauses<Row>(
   return sql`${where([...conditions, ...bounds])} ORDER BY ${by} LIMIT ${request.limit + 1}`;
 }
 
+/** Whether a text is a moment as rows carry it: RFC 3339 in UTC with milliseconds. */
+export function isMoment(text: string): boolean {
+  const date = new Date(text);
+  return !Number.isNaN(date.getTime()) && date.toISOString() === text;
+}
+
 /** The cursor of a row in an order. */
 export function cursorIn<Row extends { id: string }>(order: KeysetOrder<Row>): (row: Row) => string {
   const { name, key } = order;
@@ -90,7 +96,7 @@ export async function fetchPage<Row extends { id: string }>(
   args: PageArgs,
   totalCount: () => Promise<number>,
 ): Promise<Page<Row>> {
-  const request = parsePage(args, source.order.name);
+  const request = parsePage(args, source.order.name, source.order.key?.is);
   const rows = await query(sql`${source.select} ${pageClauses(source, request)}`);
   return toPage(request, rows, cursorIn(source.order), totalCount);
 }

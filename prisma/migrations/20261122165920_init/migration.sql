@@ -317,6 +317,6 @@ CREATE INDEX "test_results_rule_id_trgm_idx" ON "test_results" USING GIN ("rule_
 CREATE INDEX "test_executions_finished_id_idx" ON "test_executions" (COALESCE("finished_at", 'infinity'::timestamptz), "id");
 
 -- The few rows that runners, the reaper and the list of open sessions look for.
-CREATE INDEX "test_executions_queued_kind_id_idx" ON "test_executions" ("kind", "id") WHERE "status" = 'QUEUED';
+CREATE INDEX "test_executions_queued_id_idx" ON "test_executions" ("id") INCLUDE ("kind") WHERE "status" = 'QUEUED';
 CREATE INDEX "test_executions_lease_idx" ON "test_executions" ("lease_expires_at") WHERE "lease_expires_at" IS NOT NULL;
 CREATE INDEX "sessions_open_user_id_idx" ON "sessions" ("user_id") WHERE "revoked_at" IS NULL;

@@ -10,6 +10,7 @@ import type { RateLimiter } from '../../infra/rate-limit.js';
 import { currentRequest } from '../../infra/request-context.js';
 import { sql } from '../../infra/sql.js';
 import type { Tokens } from '../../infra/tokens.js';
+import type { ApiKeyService } from '../api-key/api-key.service.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionRow, SessionService } from '../session/session.service.js';
 import type { UserService } from '../user/user.service.js';
@@ -23,6 +24,7 @@ interface AuthServiceOptions {
   audit: AuditService;
   sessions: SessionService;
   users: UserService;
+  apiKeys: ApiKeyService;
   /** Attempts by account; over the limit it answers as a wrong password does. */
   accounts: RateLimiter;
   /** Attempts by address. */
@@ -65,6 +67,7 @@ export function createAuthService(options: AuthServiceOptions) {
     audit,
     sessions,
     users,
+    apiKeys,
     accounts,
     addresses,
     now,
@@ -240,17 +243,19 @@ export function createAuthService(options: AuthServiceOptions) {
      * @throws INVALID_CREDENTIALS when the current one is wrong
      */
     async changePassword(viewer: Viewer, input: ChangePasswordInput): Promise<User> {
-      const isAllowed = await mayTry(viewer.email.toLowerCase());
       checkNewPassword(input.newPassword, {
         path: 'input.newPassword',
         minLength: options.passwordMinLength,
         user: viewer,
       });
+      const account = viewer.email.toLowerCase();
+      const isAllowed = await mayTry(account);
       const found = await credentialsOf(sql`id = ${viewer.userId}`);
       const fits = await passwords.verify(found?.passwordHash, input.currentPassword);
       if (found === undefined || !fits || !isAllowed) {
         return refuse('auth.change_password', { id: viewer.userId, email: viewer.email });
       }
+      await accounts.reset(account);
       if (input.newPassword === input.currentPassword)
         throw invalid('input.newPassword', 'must differ from the current one');
       const hash = await passwords.hash(input.newPassword);
@@ -281,10 +286,13 @@ export function createAuthService(options: AuthServiceOptions) {
       if (authorization === undefined) return null;
       const token = /^Bearer +([^\s,]+)$/i.exec(authorization)?.[1];
       if (token === undefined) {
-        throw new AppError('UNAUTHENTICATED', { message: 'Send Authorization: Bearer and an access token.' });
+        throw new AppError('UNAUTHENTICATED', {
+          message: 'Send Authorization: Bearer with an access token or an API key.',
+        });
       }
-      const { sessionId } = await tokens.verifyAccess(token);
-      return sessions.check(sessionId);
+      if (apiKeys.looksLikeKey(token)) return apiKeys.check(token);
+      const { sessionId, expiresAtMs } = await tokens.verifyAccess(token);
+      return sessions.check(sessionId, expiresAtMs);
     },
   };
 }

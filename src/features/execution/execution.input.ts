@@ -38,11 +38,18 @@ export const executionOrder = z
   .describe('The order of executions.');
 export type ExecutionOrder = z.output<typeof executionOrder>;
 
+/** Indexed, and an entry of PostgreSQL's B-tree holds no more. */
+const maxTargetBytes = 2000;
+const target = line(1, maxTargetBytes).refine(
+  (text) => Buffer.byteLength(text) <= maxTargetBytes,
+  `must have at most ${maxTargetBytes} bytes`,
+);
+
 export const executionFilter = z
   .strictObject({
     status: z.array(executionStatus).max(10).nullish().describe('Any of these statuses.'),
     kind: z.array(testKind).max(10).nullish().describe('Any of these kinds.'),
-    target: line(1, 2000).nullish().describe('Exactly this target.'),
+    target: target.nullish().describe('Exactly this target.'),
     search: line(1, 200).nullish().describe('Part of the name or target, in any case.'),
     createdById: idOf('User').nullish().describe('Created by this user.'),
     createdAfter: dateTime.nullish().describe('Created at or after this moment.'),
@@ -54,7 +61,7 @@ export type ExecutionFilter = z.output<typeof executionFilter>;
 export const createExecutionInput = z
   .strictObject({
     name: line(1, 200).describe('What to call it.'),
-    target: line(1, 2000).describe('What is tested: a URL, a repository, an image, a host.'),
+    target: target.describe('What is tested: a URL, a repository, an image, a host.'),
     kind: testKind.describe('What kind of test it is.'),
     parameters: jsonObject.nullish().describe('Settings for the runner: a JSON object of at most 64 KiB.'),
     tool: line(1, 200).nullish().describe('The tool that runs, for example "zap".'),
@@ -82,3 +89,18 @@ export const reportProgressInput = z
 export type ReportProgressInput = z.output<typeof reportProgressInput>;
 
 export const errorMessage = text(10_000).min(1, 'must not be empty').describe('Why it failed.');
+
+export const claimExecutionInput = z
+  .strictObject({
+    kinds: z
+      .array(testKind)
+      .min(1, 'must have at least 1 kind')
+      .max(10)
+      .describe('Kinds that the runner can run.'),
+    runner: line(1, 200).describe('Name of the runner, for people.'),
+    leaseSeconds: int(10, 3600)
+      .nullish()
+      .describe('How long the run is the runner’s without being heard of; default 60, 10 to 3,600.'),
+  })
+  .describe('What a runner can take.');
+export type ClaimExecutionInput = z.output<typeof claimExecutionInput>;

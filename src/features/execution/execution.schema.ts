@@ -10,6 +10,7 @@ import { ResultConnection } from '../result/result.schema.js';
 import { countBySeverity } from '../result/result.service.js';
 import { DeletePayload, UserType } from '../user/user.schema.js';
 import {
+  claimExecutionInput,
   createExecutionInput,
   errorMessage,
   executionFilter,
@@ -113,6 +114,18 @@ const ExecutionPayload = builder.objectRef<{ execution: ExecutionRow }>('Executi
   }),
 });
 
+const ClaimPayload = builder.objectRef<{ execution: ExecutionRow | null }>('ClaimPayload').implement({
+  description: 'What a runner got.',
+  fields: (t) => ({
+    execution: t.field({
+      type: ExecutionType,
+      nullable: true,
+      description: 'The execution to run; null when nothing waits.',
+      resolve: ({ execution }) => execution,
+    }),
+  }),
+});
+
 builder.queryFields((t) => ({
   execution: t.field({
     type: ExecutionType,
@@ -147,6 +160,17 @@ builder.mutationFields((t) => ({
     args: { input: inputArg(t.arg, 'CreateExecutionInput', createExecutionInput) },
     resolve: async (_root, { input }, context) => ({
       execution: await context.services.executions.create(viewerOf(context), input),
+    }),
+  }),
+  claimExecution: t.field({
+    type: ClaimPayload,
+    authScopes: { can: 'execution:run' },
+    description:
+      'Hands the oldest waiting execution of these kinds to the caller alone and starts it under a lease, which ' +
+      'reportProgress and addResults renew. When the lease runs out the run is INTERRUPTED.',
+    args: { input: inputArg(t.arg, 'ClaimExecutionInput', claimExecutionInput) },
+    resolve: async (_root, { input }, context) => ({
+      execution: await context.services.runners.claim(viewerOf(context), input),
     }),
   }),
   startExecution: t.field({

@@ -1,15 +1,16 @@
 // Executions: creating, moving through their states, reading. Results have their own service.
 import { canChangeExecution, type Viewer } from '../../core/access.js';
-import { AppError } from '../../core/errors.js';
-import { idFloor, newId } from '../../core/ids.js';
+import { AppError, invalid } from '../../core/errors.js';
+import { idFloor, momentOf, newId } from '../../core/ids.js';
 import type { Page, PageArgs } from '../../core/page.js';
 import { Prisma, type TestExecution } from '../../generated/prisma/client.js';
-import type { Database, SqlRow, Transaction } from '../../infra/database.js';
+import { type Database, type SqlRow, type Transaction, violates } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
 import {
   columnsOf,
   containing,
   fetchPage,
+  isMoment,
   join,
   type KeysetOrder,
   raw,
@@ -50,7 +51,12 @@ function orderOf(order: ExecutionOrder | null | undefined): KeysetOrder<Executio
       return {
         name: 'NAME',
         isDescending,
-        key: { expression: sql`name`, type: sql`text`, of: (row) => row.name },
+        key: {
+          expression: sql`name`,
+          type: sql`text`,
+          of: (row) => row.name,
+          is: (text) => !text.includes('\0'),
+        },
       };
     case 'FINISHED_AT':
       return {
@@ -60,6 +66,7 @@ function orderOf(order: ExecutionOrder | null | undefined): KeysetOrder<Executio
           expression: sql`COALESCE(finished_at, 'infinity'::timestamptz)`,
           type: sql`timestamptz`,
           of: (row) => row.finishedAt ?? 'infinity',
+          is: (text) => text === 'infinity' || isMoment(text),
         },
       };
     default:
@@ -87,10 +94,30 @@ function visibleTo(_viewer: Viewer): Sql[] {
   return [];
 }
 
+/** The filter and the visibility as conditions on a row, for what does not come from a query. */
+function matches(_viewer: Viewer, filter: ExecutionFilter, row: ExecutionRow): boolean {
+  const { status, kind, target, search, createdById, createdAfter, createdBefore } = filter;
+  const createdAt = Date.parse(row.createdAt);
+  const has = (text: string) => text.toLowerCase().includes((search ?? '').toLowerCase());
+  return (
+    (status == null || status.includes(row.status)) &&
+    (kind == null || kind.includes(row.kind)) &&
+    (target == null || target === row.target) &&
+    (search == null || has(row.name) || has(row.target)) &&
+    (createdById == null || createdById === row.createdById) &&
+    (createdAfter == null || createdAt >= createdAfter.getTime()) &&
+    (createdBefore == null || createdAt < createdBefore.getTime())
+  );
+}
+
 export type ExecutionService = ReturnType<typeof createExecutionService>;
 
 export function createExecutionService({ db, events, audit, now }: ExecutionServiceOptions) {
   const at = () => new Date(now());
+
+  /** Rows by id in any order, whoever asks: for those who check on their own. */
+  const readByIds = (ids: readonly string[]): Promise<ExecutionRow[]> =>
+    db.query<ExecutionRow>(sql`SELECT ${columns} FROM test_executions WHERE id = ANY(${ids}::uuid[])`);
 
   /** Executions by id, in the order asked; null where there is none that the viewer may see. */
   async function byIds(viewer: Viewer, ids: readonly string[]): Promise<(ExecutionRow | null)[]> {
@@ -145,11 +172,16 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
         FROM changed
       )
       SELECT ${columns} FROM changed`);
-    if (row !== undefined) tx.afterCommit(() => events.publish('execution.changed', { executionId: id }));
+    if (row !== undefined) announce(tx, row);
     return row;
   }
 
-  function refusal(row: ExecutionRow, wanted: string): AppError {
+  /** Wakes those who watch, once the event is there to be read. */
+  function announce(tx: Transaction, { id, lastEventNumber }: ExecutionRow): void {
+    tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: lastEventNumber }));
+  }
+
+  function refusal(row: Pick<ExecutionRow, 'status'>, wanted: string): AppError {
     if (isFinal(row.status))
       return new AppError('EXECUTION_FINISHED', { message: `The execution is ${row.status} already.` });
     return new AppError('CONFLICT', { message: `An execution that is ${row.status} cannot ${wanted}.` });
@@ -195,14 +227,14 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     rerunOfId: string | null,
   ): Promise<ExecutionRow> {
     const id = newId();
-    return db.transaction(async (tx) => {
+    const work = async (tx: Transaction): Promise<ExecutionRow> => {
       const [row] = await tx.query<ExecutionRow>(sql`
         WITH created AS (
           INSERT INTO test_executions (id, name, target, kind, status, parameters, tool, tool_version, branch, commit_sha,
             idempotency_key, created_by_id, rerun_of_id, last_event_number, created_at)
           VALUES (${id}, ${input.name}, ${input.target}, ${input.kind}, 'QUEUED', ${JSON.stringify(input.parameters ?? {})},
             ${input.tool ?? null}, ${input.toolVersion ?? null}, ${input.branch ?? null}, ${input.commitSha ?? null},
-            ${input.idempotencyKey ?? null}, ${viewer.userId}, ${rerunOfId}, 1, ${at()})
+            ${input.idempotencyKey ?? null}, ${viewer.userId}, ${rerunOfId}, 1, ${momentOf(id)})
           ON CONFLICT (created_by_id, idempotency_key) DO NOTHING RETURNING *
         ), event AS (
           INSERT INTO execution_events (id, execution_id, number, type, at, snapshot, result_ids)
@@ -223,8 +255,13 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
         targetId: id,
         changes: { name: input.name, target: input.target, kind: input.kind },
       });
-      tx.afterCommit(() => events.publish('execution.changed', { executionId: id }));
+      announce(tx, row);
       return row;
+    };
+    return db.transaction(work).catch((error: unknown) => {
+      // Written out, as jsonb does, numbers like 1e300 are long.
+      const isTooLarge = violates(error, 'test_executions_parameters_size_check');
+      throw isTooLarge ? invalid('input.parameters', 'must be at most 64 KiB of JSON') : error;
     });
   }
 
@@ -235,6 +272,10 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     change,
     refusal,
     activeStatuses,
+    readByIds,
+    matches,
+    /** Whether nothing more will happen to it. */
+    isFinal: ({ status }: Pick<ExecutionRow, 'status'>): boolean => isFinal(status),
 
     /** Filtered, ordered (newest first unless asked otherwise) keyset pages. */
     async list(
@@ -302,15 +343,15 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     ): Promise<ExecutionRow> {
       const before = await getChangeable(viewer, executionId);
       if (!activeStatuses.includes(before.status)) throw refusal(before, 'report progress');
-      return db.transaction(async (tx) => {
-        const row = await change(tx, executionId, activeStatuses, 'PROGRESS', [
+      const row = await db.transaction((tx) =>
+        change(tx, executionId, activeStatuses, 'PROGRESS', [
           sql`progress = GREATEST(progress, ${progress}::smallint)`,
           sql`phase = COALESCE(${phase ?? null}, phase)`,
           sql`lease_expires_at = ${at()}::timestamptz + make_interval(secs => lease_seconds)`,
-        ]);
-        if (row === undefined) throw refusal(await get(viewer, executionId), 'report progress');
-        return row;
-      });
+        ]),
+      );
+      if (row === undefined) throw refusal(await get(viewer, executionId), 'report progress');
+      return row;
     },
 
     /** RUNNING or CANCEL_REQUESTED → COMPLETED; errors as {@link start}. */
@@ -322,7 +363,7 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
       transition(viewer, id, 'FAILED', {
         action: 'execution.fail',
         extra: [sql`error_message = ${errorMessage}`],
-        changes: { errorMessage: errorMessage.slice(0, 500) },
+        changes: { errorMessage: errorMessage.slice(0, 500).toWellFormed() },
       }),
 
     /**
@@ -358,7 +399,7 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
           targetId: id,
           changes: { name: row.name, target: row.target, status: row.status },
         });
-        tx.afterCommit(() => events.publish('execution.changed', { executionId: id }));
+        tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: 0 }));
       });
     },
   };

@@ -49,6 +49,7 @@ function orderOf(order: ResultOrder | null | undefined): KeysetOrder<ResultRow> 
     expression: sql`severity`,
     type: sql`smallint`,
     of: (row: ResultRow) => String(row.severity),
+    is: (text: string) => /^[0-4]$/.test(text),
   };
   return { name: 'SEVERITY', isDescending, key };
 }
@@ -72,6 +73,11 @@ function conditionsOf(filter: ResultFilter): Sql[] {
 /** Rows that the viewer may see: those of visible executions, which today are all. */
 function visibleTo(_viewer: Viewer): Sql[] {
   return [];
+}
+
+/** Whether an execution's counters know how many there are: when only its severity is asked for. */
+function isCounted({ ruleId, cweId, search, fingerprint }: ResultFilter): boolean {
+  return [ruleId, cweId, search, fingerprint].every((value) => value == null);
 }
 
 /** Number of results by severity, read from the execution's counters. */
@@ -109,16 +115,26 @@ export function createResultService({
     return row?.count ?? 0;
   }
 
-  /** The counters know the answer when only the severity is asked for. */
-  async function count(viewer: Viewer, filter: ResultFilter, execution?: ExecutionRow): Promise<number> {
-    const { executionId, severity, ruleId, cweId, search, fingerprint } = filter;
-    const isCounted =
-      executionId != null && [ruleId, cweId, search, fingerprint].every((value) => value == null);
-    if (isCounted) {
-      const row = execution ?? (await executions.byIds(viewer, [executionId]))[0];
-      return row == null ? 0 : countBySeverity(row, severity ?? severities);
-    }
-    return countRows([...visibleTo(viewer), ...conditionsOf(filter)]);
+  async function count(viewer: Viewer, filter: ResultFilter): Promise<number> {
+    if (filter.executionId == null || !isCounted(filter))
+      return countRows([...visibleTo(viewer), ...conditionsOf(filter)]);
+    const [execution] = await executions.byIds(viewer, [filter.executionId]);
+    return execution == null ? 0 : countBySeverity(execution, filter.severity ?? severities);
+  }
+
+  /** Counts the results of many executions, in one statement, once the first of these counts is asked for. */
+  function lazyCounts(ids: readonly string[], conditions: Sql[]): (id: string) => Promise<number> {
+    let counts: Promise<Map<string, number>> | undefined;
+    const read = async () => {
+      const rows = await db.query<{ id: string; count: number }>(sql`
+        SELECT execution_id AS id, count(*)::int AS count FROM test_results
+        ${where([sql`execution_id = ANY(${ids}::uuid[])`, ...conditions])} GROUP BY execution_id`);
+      return new Map(rows.map((row) => [row.id, row.count]));
+    };
+    return async (id) => {
+      counts ??= read();
+      return (await counts).get(id) ?? 0;
+    };
   }
 
   /** Rows as they are stored; @throws VALIDATION_FAILED for CVSS vectors. */
@@ -151,14 +167,12 @@ export function createResultService({
   }
 
   /** Locks the execution's row, so that batches of one execution follow each other and its counters stay exact. */
-  async function lock(tx: Transaction, viewer: Viewer, id: string): Promise<void> {
-    const [row] = await tx.query<{ status: string }>(
+  async function lock(tx: Transaction, id: string): Promise<void> {
+    const [row] = await tx.query<Pick<ExecutionRow, 'status'>>(
       sql`SELECT status FROM test_executions WHERE id = ${id} FOR UPDATE`,
     );
     if (row === undefined) throw new AppError('NOT_FOUND');
-    if (!(executions.activeStatuses as readonly string[]).includes(row.status)) {
-      throw executions.refusal(await executions.get(viewer, id), 'take results');
-    }
+    if (!executions.activeStatuses.includes(row.status)) throw executions.refusal(row, 'take results');
   }
 
   return {
@@ -186,19 +200,31 @@ export function createResultService({
     ): Promise<Page<ResultRow>[]> {
       const order = orderOf(null);
       const request = parsePage(args, order.name);
-      const conditions = [...visibleTo(viewer), ...conditionsOf(filter), sql`execution_id = parent.id`];
-      const rows = await db.query<ResultRow>(sql`
-        SELECT found.* FROM unnest(${parents.map(({ id }) => id)}::uuid[]) AS parent(id)
-        CROSS JOIN LATERAL (SELECT ${columns} FROM test_results ${pageClauses({ conditions, order }, request)}) AS found`);
+      const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
+      const own = { conditions: [...conditions, sql`execution_id = parent.id`], order };
       const byParent = new Map<string, ResultRow[]>(parents.map(({ id }) => [id, []]));
+      const ids = [...byParent.keys()];
+      const rows = await db.query<ResultRow>(sql`
+        SELECT found.* FROM unnest(${ids}::uuid[]) AS parent(id)
+        CROSS JOIN LATERAL (SELECT ${columns} FROM test_results ${pageClauses(own, request)}) AS found`);
       for (const row of rows) byParent.get(row.executionId)?.push(row);
+      const countOf = lazyCounts(ids, conditions);
       return parents.map((parent) =>
-        toPage(request, byParent.get(parent.id) ?? [], cursorIn(order), () =>
-          filter.executionId != null && filter.executionId !== parent.id
-            ? Promise.resolve(0)
-            : count(viewer, { ...filter, executionId: parent.id }, parent),
+        toPage(request, byParent.get(parent.id) ?? [], cursorIn(order), async () =>
+          isCounted(filter) && (filter.executionId == null || filter.executionId === parent.id)
+            ? countBySeverity(parent, filter.severity ?? severities)
+            : countOf(parent.id),
         ),
       );
+    },
+
+    /** Results by id, in the order asked; those that are gone are left out. */
+    async byIds(viewer: Viewer, ids: readonly string[]): Promise<ResultRow[]> {
+      const rows = await db.query<ResultRow>(
+        sql`SELECT ${columns} FROM test_results ${where([sql`id = ANY(${ids}::uuid[])`, ...visibleTo(viewer)])}`,
+      );
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      return ids.flatMap((id) => byId.get(id) ?? []);
     },
 
     /** @throws NOT_FOUND */
@@ -225,19 +251,13 @@ export function createResultService({
         throw executions.refusal(before, 'take results');
       const records = toRecords(before, results);
       const at = new Date(now());
-      return db.transaction(async (tx) => {
-        await lock(tx, viewer, executionId);
+      const outcome = await db.transaction(async (tx) => {
+        await lock(tx, executionId);
         if (batchKey != null) {
           const [seen] = await tx.query(
             sql`SELECT added FROM result_batches WHERE execution_id = ${executionId} AND batch_key = ${batchKey}`,
           );
-          if (seen !== undefined) {
-            return {
-              execution: await executions.get(viewer, executionId),
-              added: 0,
-              duplicates: records.length,
-            };
-          }
+          if (seen !== undefined) return undefined;
         }
         const inserted = await tx.query<{ id: string; severity: number }>(sql`
           INSERT INTO test_results (${insertColumns})
@@ -279,6 +299,13 @@ export function createResultService({
         });
         return { execution, added, duplicates };
       });
+      return (
+        outcome ?? {
+          execution: await executions.get(viewer, executionId),
+          added: 0,
+          duplicates: records.length,
+        }
+      );
     },
   };
 }

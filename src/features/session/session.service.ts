@@ -36,7 +36,7 @@ const graceMs = 10_000;
 const columns = columnsOf(Prisma.SessionScalarFieldEnum, 'sessions');
 
 interface LiveSession {
-  viewer: Viewer;
+  viewer: Omit<Viewer, 'expiresAtMs'>;
   endsAtMs: number;
 }
 
@@ -133,10 +133,10 @@ export function createSessionService({ db, events, now, idleTtlSeconds, ttlSecon
      * Who a session belongs to, with the role of this moment; believed for a second.
      * @throws TOKEN_REVOKED
      */
-    async check(sessionId: string): Promise<Viewer> {
+    async check(sessionId: string, tokenExpiresAtMs: number): Promise<Viewer> {
       const session = live.get(sessionId) ?? (await load(sessionId));
       if (session.endsAtMs <= now()) throw new AppError('TOKEN_REVOKED');
-      return session.viewer;
+      return { ...session.viewer, expiresAtMs: Math.min(tokenExpiresAtMs, session.endsAtMs) };
     },
 
     /** Ends one session; nothing happens when it has ended already. */

@@ -5,6 +5,7 @@ import { builder } from '../../graphql/builder.js';
 import { connectionType, pageArgs } from '../../graphql/connection.js';
 import { type GraphQLContext, viewerOf } from '../../graphql/context.js';
 import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
+import { ApiKeyType } from '../api-key/api-key.schema.js';
 import { idOf } from '../input.js';
 import { createUserInput, role, updateUserInput, userFilter, userStatus } from './user.input.js';
 
@@ -29,28 +30,6 @@ const SessionType = builder.prismaObject('Session', {
     current: t.boolean({
       description: 'Whether this request came with it.',
       resolve: ({ id }, _args, { viewer }) => id === viewer?.sessionId,
-    }),
-  }),
-});
-
-const ApiKeyType = builder.prismaObject('ApiKey', {
-  description: 'A bearer secret for scripts, without the secret.',
-  fields: (t) => ({
-    id: t.id({ description: 'Id of the key.', resolve: ({ id }) => toPublicId('ApiKey', id) }),
-    name: t.exposeString('name', { description: 'What it is for.' }),
-    prefix: t.exposeString('prefix', { description: 'Its first characters, to tell keys apart.' }),
-    scopes: t.exposeStringList('scopes', { description: 'Permissions it is limited to.' }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it ends.' }),
-    lastUsedAt: t.expose('lastUsedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When it was last used.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
-    revokedAt: t.expose('revokedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When it was revoked.',
     }),
   }),
 });

@@ -1,0 +1,174 @@
+// The executions' event log: reading it, and following it without a gap. Writing belongs to the executions' service.
+import type { Logger } from 'pino';
+import type { Viewer } from '../../core/access.js';
+import { invalid } from '../../core/errors.js';
+import type { ExecutionEventType } from '../../generated/prisma/client.js';
+import type { Database } from '../../infra/database.js';
+import type { Events } from '../../infra/events.js';
+import { sql } from '../../infra/sql.js';
+import type { ExecutionFilter } from '../execution/execution.input.js';
+import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
+import { createFeed } from './feed.js';
+import { createHubs, type Numbered } from './hub.js';
+
+/** An event with its execution as it was then. */
+export interface ExecutionEvent extends Numbered {
+  id: string;
+  type: ExecutionEventType;
+  /** RFC 3339 */
+  at: string;
+  execution: ExecutionRow;
+  /** Results that came with it, at most 100. */
+  resultIds: string[];
+}
+
+type Snapshot = Pick<
+  ExecutionRow,
+  | 'status'
+  | 'progress'
+  | 'phase'
+  | 'errorMessage'
+  | 'startedAt'
+  | 'finishedAt'
+  | 'infoCount'
+  | 'lowCount'
+  | 'mediumCount'
+  | 'highCount'
+  | 'criticalCount'
+>;
+
+interface LogRow {
+  id: string;
+  executionId: string;
+  number: number;
+  type: ExecutionEventType;
+  at: string;
+  snapshot: Snapshot;
+  resultIds: string[];
+}
+
+interface EventServiceOptions {
+  db: Database;
+  events: Events;
+  executions: ExecutionService;
+  log: Logger;
+}
+
+const lastTypes: readonly ExecutionEventType[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
+const columns = sql`e.id, e.execution_id AS "executionId", e.number, e.type, e.at, e.snapshot, e.result_ids AS "resultIds"`;
+
+export type EventService = ReturnType<typeof createEventService>;
+
+export function createEventService({ db, events, executions, log }: EventServiceOptions) {
+  const onError = (error: unknown) => log.warn({ event: 'event_log_unreadable', err: error });
+  const hubs = createHubs<ExecutionEvent>({ read, lastNumbers, onError });
+  const feed = createFeed<ExecutionEvent>({ readAt, readSince, onError });
+  events.subscribe('execution.changed', ({ executionId, number }) => {
+    hubs.heard(executionId, number);
+    if (number > 0) feed.heard(executionId, number);
+  });
+
+  /** Joins rows of the log with their executions. */
+  async function complete(rows: LogRow[]): Promise<ExecutionEvent[]> {
+    const ids = [...new Set(rows.map(({ executionId }) => executionId))];
+    const found = ids.length === 0 ? [] : await executions.readByIds(ids);
+    const byId = new Map(found.map((execution) => [execution.id, execution]));
+    return rows.flatMap((row) => {
+      const execution = byId.get(row.executionId);
+      return execution === undefined ? [] : [toEvent(row, execution)];
+    });
+  }
+
+  async function read(executionId: string, after: number, limit: number): Promise<ExecutionEvent[]> {
+    return complete(
+      await db.query<LogRow>(sql`
+        SELECT ${columns} FROM execution_events e
+        WHERE e.execution_id = ${executionId}::uuid AND e.number > ${after} ORDER BY e.number LIMIT ${limit}`),
+    );
+  }
+
+  async function lastNumbers(ids: string[]): Promise<Map<string, number>> {
+    const rows = await db.query<{ id: string; number: number }>(
+      sql`SELECT id, last_event_number AS number FROM test_executions WHERE id = ANY(${ids}::uuid[])`,
+    );
+    return new Map(rows.map(({ id, number }) => [id, number]));
+  }
+
+  async function readAt(keys: { executionId: string; number: number }[]): Promise<ExecutionEvent[]> {
+    return complete(
+      await db.query<LogRow>(sql`
+        SELECT ${columns} FROM unnest(${keys.map(({ executionId }) => executionId)}::uuid[], ${keys.map(({ number }) => number)}::int[])
+          WITH ORDINALITY AS wanted(id, number, position)
+        JOIN execution_events e ON e.execution_id = wanted.id AND e.number = wanted.number ORDER BY wanted.position`),
+    );
+  }
+
+  async function readSince(floor: string, limit: number): Promise<ExecutionEvent[]> {
+    return complete(
+      await db.query<LogRow>(
+        sql`SELECT ${columns} FROM execution_events e WHERE e.id >= ${floor}::uuid ORDER BY e.id LIMIT ${limit}`,
+      ),
+    );
+  }
+
+  /** The number of the event that a cursor names. @throws VALIDATION_FAILED for another execution's */
+  async function numberOf(executionId: string, eventId: string | null | undefined): Promise<number> {
+    if (eventId == null) return 0;
+    const [row] = await db.query<{ number: number }>(
+      sql`SELECT number FROM execution_events WHERE id = ${eventId}::uuid AND execution_id = ${executionId}::uuid`,
+    );
+    if (row === undefined) throw invalid('after', 'is not an event of this execution');
+    return row.number;
+  }
+
+  return {
+    /**
+     * Every event of one execution after a cursor, in order and without gaps; ends after the last one.
+     * @param after UUID of an event; null means from the first
+     * @param signal ends the stream; its reason is thrown
+     * @throws NOT_FOUND
+     * @throws VALIDATION_FAILED for a cursor of another execution
+     */
+    async follow(
+      viewer: Viewer,
+      executionId: string,
+      after: string | null | undefined,
+      signal: AbortSignal,
+    ): Promise<AsyncIterableIterator<ExecutionEvent>> {
+      const execution = await executions.get(viewer, executionId);
+      const position = await numberOf(executionId, after);
+      if (executions.isFinal(execution) && position >= execution.lastEventNumber) return nothing();
+      return hubs.follow(executionId, position, execution.lastEventNumber, signal);
+    },
+
+    /**
+     * Changes of all executions that the viewer may see and the filter lets through, from now on.
+     * @param signal ends the stream; its reason is thrown
+     */
+    changes(
+      viewer: Viewer,
+      filter: ExecutionFilter,
+      signal: AbortSignal,
+    ): AsyncIterableIterator<ExecutionEvent> {
+      return feed.follow(({ execution }) => executions.matches(viewer, filter, execution), signal);
+    },
+
+    /** Ends all streams, for the server's stop. */
+    close(): void {
+      hubs.close();
+      feed.close();
+    },
+  };
+}
+
+function toEvent(row: LogRow, execution: ExecutionRow): ExecutionEvent {
+  const { snapshot, id, type, at, number, resultIds } = row;
+  const startedAt = snapshot.startedAt && new Date(snapshot.startedAt).toISOString();
+  const finishedAt = snapshot.finishedAt && new Date(snapshot.finishedAt).toISOString();
+  return {
+    ...{ id, type, at, number, resultIds, isLast: lastTypes.includes(type) },
+    execution: { ...execution, ...snapshot, startedAt, finishedAt },
+  };
+}
+
+async function* nothing(): AsyncGenerator<never, undefined> {}

@@ -1,0 +1,225 @@
+// Fan-out: one hub per watched execution reads new events once; all who follow it read from its memory.
+import { LRUCache } from 'lru-cache';
+
+/** Events are numbered without gaps within an execution, from 1. */
+export interface Numbered {
+  number: number;
+  /** Nothing follows it. */
+  isLast: boolean;
+}
+
+interface HubOptions<Event extends Numbered> {
+  /** Events with a number above `after`, in order. */
+  read: (executionId: string, after: number, limit: number) => Promise<Event[]>;
+  /** Numbers of the last events of these executions; one that is gone is left out. */
+  lastNumbers: (executionIds: string[]) => Promise<Map<string, number>>;
+  onError: (error: unknown) => void;
+}
+
+interface Hub<Event> {
+  executionId: string;
+  /** The newest events, contiguous; older ones are read from the log. */
+  recent: Event[];
+  /** Number of the newest event read; what lies between `recent` and 1 is in the log. */
+  last: number;
+  followers: number;
+  waiting: Set<() => void>;
+  isReading: boolean;
+  /** The highest number heard of. */
+  wanted: number;
+  isGone: boolean;
+}
+
+const maxRecent = 500;
+const pageSize = 200;
+const pollEveryMs = 2000;
+
+export type Hubs<Event extends Numbered> = ReturnType<typeof createHubs<Event>>;
+
+export function createHubs<Event extends Numbered>({ read, lastNumbers, onError }: HubOptions<Event>) {
+  const hubs = new Map<string, Hub<Event>>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function wakeAll(hub: Hub<Event>): void {
+    const woken = [...hub.waiting];
+    hub.waiting.clear();
+    for (const wake of woken) wake();
+  }
+
+  /** Reads what is new, once for all; again while more was heard of meanwhile. */
+  async function pump(hub: Hub<Event>): Promise<void> {
+    if (hub.isReading) return;
+    hub.isReading = true;
+    try {
+      while (hub.wanted > hub.last && hub.followers > 0) {
+        const fresh = await read(hub.executionId, hub.last, pageSize);
+        if (fresh.length === 0) break;
+        hub.recent.push(...fresh);
+        if (hub.recent.length > maxRecent) hub.recent.splice(0, hub.recent.length - maxRecent);
+        hub.last = (fresh.at(-1) as Event).number;
+        wakeAll(hub);
+      }
+    } catch (error) {
+      onError(error); // the poll tries again
+    } finally {
+      hub.isReading = false;
+    }
+  }
+
+  /** Makes good for wake-ups that were lost: one statement for all hubs. */
+  async function poll(): Promise<void> {
+    const numbers = await lastNumbers([...hubs.keys()]);
+    for (const hub of hubs.values()) {
+      const number = numbers.get(hub.executionId);
+      if (number === undefined) {
+        hub.isGone = true;
+        wakeAll(hub);
+      } else if (number > hub.last) {
+        hub.wanted = Math.max(hub.wanted, number);
+        void pump(hub);
+      }
+    }
+  }
+
+  function join(executionId: string, last: number): Hub<Event> {
+    let hub = hubs.get(executionId);
+    if (hub === undefined) {
+      hub = {
+        ...{ executionId, recent: [], last, followers: 0, waiting: new Set<() => void>() },
+        ...{ isReading: false, wanted: last, isGone: false },
+      };
+      hubs.set(executionId, hub);
+      timer ??= setInterval(() => poll().catch(onError), pollEveryMs).unref();
+    }
+    hub.followers += 1;
+    if (last > hub.last) {
+      hub.wanted = Math.max(hub.wanted, last);
+      void pump(hub);
+    }
+    return hub;
+  }
+
+  function leave(hub: Hub<Event>): void {
+    hub.followers -= 1;
+    if (hub.followers > 0) return;
+    hubs.delete(hub.executionId);
+    if (hubs.size === 0) {
+      clearInterval(timer);
+      timer = undefined;
+    }
+  }
+
+  // Late joiners read the same old pages: keep them for a moment, so that a crowd costs one read.
+  const pages = new LRUCache<string, Promise<Event[]>>({ max: 100, ttl: 1000 });
+  function readPage(executionId: string, after: number): Promise<Event[]> {
+    const key = `${executionId}:${after}`;
+    let page = pages.get(key);
+    if (page === undefined) {
+      page = read(executionId, after, pageSize);
+      pages.set(key, page);
+      page.catch(() => pages.delete(key));
+    }
+    return page;
+  }
+
+  return {
+    /** Tells of an event; 0 means that the execution is gone. */
+    heard(executionId: string, number: number): void {
+      const hub = hubs.get(executionId);
+      if (hub === undefined) return;
+      if (number === 0) {
+        hub.isGone = true;
+        wakeAll(hub);
+        return;
+      }
+      hub.wanted = Math.max(hub.wanted, number);
+      void pump(hub);
+    },
+
+    /**
+     * Events after `after`: old ones, then new ones as they come, in order, none left out, none twice. Ends after
+     * the last event or when the execution is gone.
+     * @param last number of the execution's last event when following began
+     * @param signal ends the stream; its reason is thrown
+     */
+    follow(
+      executionId: string,
+      after: number,
+      last: number,
+      signal: AbortSignal,
+    ): AsyncIterableIterator<Event> {
+      const hub = join(executionId, last);
+      let position = after;
+      let page: Event[] = [];
+      let isDone = false;
+      let waiting: (() => void) | undefined;
+      const wake = () => {
+        if (waiting === undefined) return;
+        hub.waiting.delete(waiting);
+        waiting();
+      };
+      signal.addEventListener('abort', wake);
+
+      function finish(): { done: true; value: undefined } {
+        if (!isDone) {
+          isDone = true;
+          signal.removeEventListener('abort', wake);
+          leave(hub);
+          wake();
+        }
+        return { done: true, value: undefined };
+      }
+
+      async function take(): Promise<Event | undefined> {
+        for (;;) {
+          if (isDone) return undefined;
+          if (signal.aborted) throw signal.reason;
+          const first = hub.recent[0]?.number ?? hub.last + 1;
+          if (position >= first - 1 && position < hub.last) return hub.recent[position + 1 - first];
+          if (page[0]?.number === position + 1) return page.shift();
+          if (position < hub.last) {
+            page = [...(await readPage(executionId, position))].filter(({ number }) => number > position);
+            if (page.length === 0) return undefined; // deleted meanwhile
+            continue;
+          }
+          if (hub.isGone) return undefined;
+          await new Promise<void>((resolve) => {
+            waiting = resolve;
+            hub.waiting.add(resolve);
+          });
+        }
+      }
+
+      let isOver = false;
+      return {
+        async next() {
+          try {
+            const event = isOver ? undefined : await take();
+            if (event === undefined) return finish();
+            position = event.number;
+            isOver = event.isLast;
+            return { done: false, value: event };
+          } catch (error) {
+            finish();
+            throw error;
+          }
+        },
+        return: async () => finish(),
+        [Symbol.asyncIterator]() {
+          return this;
+        },
+      };
+    },
+
+    /** How many executions are watched here. */
+    size: () => hubs.size,
+
+    close(): void {
+      clearInterval(timer);
+      for (const hub of hubs.values()) {
+        hub.isGone = true;
+        wakeAll(hub);
+      }
+    },
+  };
+}

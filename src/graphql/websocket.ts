@@ -1,0 +1,225 @@
+// GraphQL over WebSocket (graphql-transport-ws) on the same paths, with the same rules as over HTTP.
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type ExecutionArgs, GraphQLError } from 'graphql';
+import { CloseCode, makeServer } from 'graphql-ws';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Viewer } from '../core/access.js';
+import { AppError } from '../core/errors.js';
+import { clientIp } from '../http/middleware.js';
+import { isValidCorrelationId, type RequestContext, runInRequest } from '../infra/request-context.js';
+import type { Infra, Services } from '../services.js';
+import { toGraphQLError } from './errors.js';
+import type { GraphQLServer } from './server.js';
+
+const protocol = 'graphql-transport-ws';
+const maxMessageBytes = 1_000_000;
+/** What may wait in a socket's buffer before its reader counts as too slow. */
+const maxBufferedBytes = 4_000_000;
+const initTimeoutMs = 3000;
+const pingEveryMs = 15_000;
+
+interface Connection {
+  socket: WebSocket;
+  request: IncomingMessage;
+  /** As it was given when the connection was opened; checked again for each operation. */
+  authorization?: string;
+  unwatch?: () => void;
+  operations: Set<string>;
+}
+
+/** The WebSocket side of the server. */
+export interface WebSocketTransport {
+  /** Takes an HTTP upgrade. */
+  upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Says goodbye (1001) to all. */
+  close: () => Promise<void>;
+}
+
+export function createWebSockets(
+  yoga: GraphQLServer,
+  services: Services,
+  { config, log }: Infra,
+): WebSocketTransport {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxMessageBytes,
+    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
+  });
+  /** As over HTTP, without what is meant for an HTTP answer. */
+  const mask = (error: unknown): GraphQLError => {
+    const { extensions, ...rest } =
+      error instanceof GraphQLError && error.extensions.correlationId ? error : toGraphQLError(error, log);
+    const { http: _http, ...shown } = extensions;
+    return new GraphQLError(rest.message, { ...rest, extensions: shown });
+  };
+
+  /** Who opened the connection, by connectionParams.authorization or the header. */
+  async function authenticate(
+    params: Record<string, unknown> | undefined,
+    connection: Connection,
+  ): Promise<boolean> {
+    const given = params?.authorization ?? params?.Authorization ?? connection.request.headers.authorization;
+    if (typeof given !== 'string') return false;
+    const viewer = await check(given);
+    if (viewer === null) return false;
+    connection.authorization = given;
+    connection.unwatch = services.streams.watch(viewer, () =>
+      connection.socket.close(CloseCode.Forbidden, 'Forbidden'),
+    );
+    return true;
+  }
+
+  /** The viewer, or null for anything wrong with the credentials; @throws UNAVAILABLE */
+  async function check(authorization: string | undefined): Promise<Viewer | null> {
+    return services.auth.authenticate(authorization).catch((error: unknown) => {
+      if (error instanceof AppError && error.status === 401) return null;
+      throw error;
+    });
+  }
+
+  const server = makeServer<Record<string, unknown>, { connection: Connection }>({
+    connectionInitWaitTimeout: initTimeoutMs,
+    onConnect: ({ connectionParams, extra }) => authenticate(connectionParams, extra.connection),
+    onSubscribe: async ({ extra }, id, payload) => {
+      const { connection } = extra;
+      if (connection.operations.size >= config.streamsMaxPerConnection) {
+        return [
+          mask(
+            new AppError('RATE_LIMITED', {
+              message: `At most ${config.streamsMaxPerConnection} operations at a time.`,
+            }),
+          ),
+        ];
+      }
+      try {
+        const viewer = await check(connection.authorization);
+        if (viewer === null) {
+          connection.socket.close(CloseCode.Forbidden, 'Forbidden');
+          return [mask(new AppError('TOKEN_REVOKED'))];
+        }
+        const enveloped = yoga.getEnveloped({ viewer, params: payload } as never);
+        const document = enveloped.parse(payload.query);
+        const faults = enveloped.validate(enveloped.schema, document);
+        if (faults.length > 0) return faults.map(mask);
+        connection.operations.add(id);
+        return {
+          schema: enveloped.schema,
+          document,
+          operationName: payload.operationName,
+          variableValues: payload.variables,
+          contextValue: await enveloped.contextFactory(),
+          execute: enveloped.execute,
+          subscribe: enveloped.subscribe,
+        } as ExecutionArgs;
+      } catch (error) {
+        return [mask(error)];
+      }
+    },
+    execute: (args) =>
+      (args as unknown as { execute: (args: ExecutionArgs) => never }).execute(args as ExecutionArgs),
+    subscribe: (args) =>
+      (args as unknown as { subscribe: (args: ExecutionArgs) => never }).subscribe(args as ExecutionArgs),
+    onError: (_context, _id, _payload, errors) => errors.map(mask),
+    onNext: (_context, _id, _payload, _args, result) =>
+      result.errors === undefined
+        ? result
+        : {
+            ...result,
+            errors: result.errors.map(mask),
+          },
+    onComplete: ({ extra }, id) => {
+      extra.connection.operations.delete(id);
+    },
+  });
+
+  function open(socket: WebSocket, request: IncomingMessage, store: RequestContext): void {
+    const connection: Connection = { socket, request, operations: new Set() };
+    let isAlive = true;
+    const pinger = setInterval(() => {
+      if (!isAlive) return socket.terminate();
+      isAlive = false;
+      socket.ping();
+    }, pingEveryMs);
+    socket.on('pong', () => {
+      isAlive = true;
+    });
+    socket.on('error', () => {}); // followed by close
+    const closed = server.opened(
+      {
+        protocol: socket.protocol,
+        send: (data) => send(socket, data),
+        close: (code, reason) => socket.close(code, reason?.slice(0, 120)),
+        onMessage: (callback) =>
+          socket.on('message', (data) => {
+            runInRequest({ ...store, dbQueries: 0, dbMs: 0 }, () => callback(String(data))).catch(
+              (error: unknown) => {
+                mask(error); // logs it
+                socket.close(CloseCode.InternalServerError, 'Internal server error');
+              },
+            );
+          }),
+      },
+      { connection },
+    );
+    socket.once('close', (code, reason) => {
+      clearInterval(pinger);
+      connection.unwatch?.();
+      void closed(code, String(reason));
+    });
+  }
+
+  return {
+    upgrade(request, socket, head) {
+      const fault = refuseUpgrade(request, config.corsOrigins);
+      if (fault !== undefined) {
+        socket.end(
+          `HTTP/1.1 ${fault}\r\nConnection: close\r\nContent-Length: 0\r\nX-Content-Type-Options: nosniff\r\n\r\n`,
+        );
+        return;
+      }
+      const incoming = request.headers['x-correlation-id'];
+      const store: RequestContext = {
+        correlationId: isValidCorrelationId(incoming) ? incoming : randomUUID(),
+        ip: clientIp(request, config.trustProxyHops),
+        userAgent: request.headers['user-agent']?.slice(0, 500) ?? null,
+        ...{ dbQueries: 0, dbMs: 0 },
+      };
+      sockets.handleUpgrade(request, socket, head, (opened) => open(opened, request, store));
+    },
+    async close() {
+      for (const socket of sockets.clients) socket.close(1001, 'The server is stopping');
+      const deadline = setTimeout(() => {
+        for (const socket of sockets.clients) socket.terminate();
+      }, 2000);
+      await new Promise<void>((resolve) => sockets.close(() => resolve()));
+      clearTimeout(deadline);
+    },
+  };
+}
+
+/** Resolves when the socket has taken the message; a reader that leaves megabytes lying is cut off. */
+function send(socket: WebSocket, data: string): Promise<void> {
+  if (socket.bufferedAmount > maxBufferedBytes) {
+    socket.terminate();
+    return Promise.resolve();
+  }
+  return new Promise((resolve, reject) => {
+    socket.send(data, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** A browser's page may only connect from an allowed origin or from this very host. */
+function refuseUpgrade(request: IncomingMessage, allowed: readonly string[]): string | undefined {
+  const { origin, host } = request.headers;
+  if (origin !== undefined && !allowed.includes(origin) && !isSameHost(origin, host)) return '403 Forbidden';
+  const offered = String(request.headers['sec-websocket-protocol'] ?? '')
+    .split(',')
+    .map((name) => name.trim());
+  return offered.includes(protocol) ? undefined : '400 Bad Request';
+}
+
+function isSameHost(origin: string, host: string | undefined): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host;
+}
