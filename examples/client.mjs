@@ -64,8 +64,7 @@ export function readOptions(usage, ownOptions = {}) {
     ...(values.email ? [] : ['--email (or SEC_TESTER_EMAIL) is missing']),
     ...(values.password ? [] : ['--password (or SEC_TESTER_PASSWORD) is missing']),
   ];
-  if (faults.length > 0)
-    throw new Failure([...faults, tryHelp].join('\n'), { exitCode: exitCodes.usage });
+  if (faults.length > 0) throw new Failure([...faults, tryHelp].join('\n'), { exitCode: exitCodes.usage });
   return { ...values, argument: /** @type {string} */ (positionals[0]) };
 }
 
@@ -134,7 +133,7 @@ export async function run(program) {
 export function reasonOf(error) {
   if (error?.name === 'TimeoutError') return 'no answer in time';
   if (error instanceof AggregateError) return [...new Set(error.errors.map(reasonOf))].join('; ');
-  if (error?.cause !== undefined) return reasonOf(error.cause);
+  if (error instanceof TypeError && error.cause !== undefined) return reasonOf(error.cause);
   return error?.message || String(error);
 }
 

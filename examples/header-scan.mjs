@@ -1,7 +1,7 @@
 // A small real test module: checks the security headers, cookies, CORS and TLS redirect of a URL and records the run.
 import { randomUUID } from 'node:crypto';
 import { exitCodes, Failure, readOptions, reasonOf, run, signIn } from './client.mjs';
-import { checkCors, checkHeaders, checkRedirect } from './header-checks.mjs';
+import { checkCors, checkHeaders, checkRedirect } from './lib/header-checks.mjs';
 
 const tool = { tool: 'header-scan', toolVersion: '1.0.0' };
 const timeoutMs = 15_000;
@@ -16,8 +16,8 @@ Options:
   --branch NAME        the branch that is deployed there
   --commit SHA         and the commit`;
 
-/** @typedef {import('./header-checks.mjs').Page} Page */
-/** @typedef {import('./header-checks.mjs').Finding} Finding */
+/** @typedef {import('./lib/header-checks.mjs').Page} Page */
+/** @typedef {import('./lib/header-checks.mjs').Finding} Finding */
 
 await run(async () => {
   const options = readOptions(usage, { branch: { type: 'string' }, commit: { type: 'string' } });

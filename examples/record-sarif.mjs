@@ -1,9 +1,9 @@
-// Sends a SARIF file's results to the API, one execution per run; what SARIF means is read in sarif.mjs.
+// Sends a SARIF file's results to the API, one execution per run; what SARIF means is read in lib/sarif.mjs.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { exitCodes, Failure, readOptions, reasonOf, run, signIn } from './client.mjs';
-import { readSarif } from './sarif.mjs';
+import { readSarif } from './lib/sarif.mjs';
 
 const batch = { results: 500, bytes: 4_000_000 };
 
@@ -29,7 +29,7 @@ const kinds = [
   [/zap|nuclei|burp|dastardly/i, 'DAST'],
 ];
 
-/** @typedef {import('./sarif.mjs').SarifRun} SarifRun */
+/** @typedef {import('./lib/sarif.mjs').SarifRun} SarifRun */
 /** @typedef {import('./client.mjs').Api} Api */
 
 await run(async () => {

@@ -1,5 +1,5 @@
 // Generates Prisma's client and Pothos' types into src/generated, when the schema has changed since the last time.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,9 +14,9 @@ const hash = createHash('sha256').update(Buffer.concat(sources)).digest('hex');
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== hash) {
   const prisma = join(dirname(require.resolve('prisma/package.json')), 'build/index.js');
-  execFileSync(process.execPath, [prisma, 'generate'], {
+  const result = spawnSync(process.execPath, [prisma, 'generate'], {
     cwd: root,
-    stdio: ['ignore', 'ignore', 'inherit'],
+    encoding: 'utf8',
     // Generating needs no native engine, and its download fails on closed networks: any existing file will do.
     env: {
       ...process.env,
@@ -25,5 +25,6 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== hash) {
       PRISMA_HIDE_UPDATE_MESSAGE: '1',
     },
   });
+  if (result.status !== 0) throw new Error(`prisma generate failed:\n${result.stdout}${result.stderr}`);
   writeFileSync(stamp, hash);
 }

@@ -75,7 +75,7 @@ function banner(config: Config, { port, firstAdmin }: Awaited<ReturnType<typeof 
       ? []
       : [
           '',
-          '  Sign in     ' + `${firstAdmin.email} / ${password}`,
+          `  Sign in     ${firstAdmin.email} / ${password}`,
           ...(firstAdmin.generatedPassword ? ['              (shown this once: write it down)'] : []),
         ];
   return [

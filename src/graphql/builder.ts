@@ -6,11 +6,12 @@ import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import ValidationPlugin from '@pothos/plugin-validation';
 import { GraphQLError, Kind } from 'graphql';
 import { can, type Permission } from '../core/access.js';
-import { AppError, validationFailed } from '../core/errors.js';
+import { validationFailed } from '../core/errors.js';
 import { toFieldErrors } from '../features/input.js';
 import type PrismaTypes from '../generated/pothos-types.js';
 import { getDatamodel } from '../generated/pothos-types.js';
 import type { GraphQLContext } from './context.js';
+import { doorPlugin, notAllowed } from './door.js';
 
 interface BuilderTypes {
   Context: GraphQLContext;
@@ -30,13 +31,12 @@ interface BuilderTypes {
 }
 
 export const builder = new SchemaBuilder<BuilderTypes>({
-  plugins: [ScopeAuthPlugin, ValidationPlugin, RelayPlugin, PrismaPlugin],
+  plugins: [doorPlugin, ScopeAuthPlugin, ValidationPlugin, RelayPlugin, PrismaPlugin],
   defaultFieldNullability: false,
   scopeAuth: {
     authorizeOnSubscribe: true,
     authScopes: ({ viewer }) => ({ can: (permission) => can(viewer, permission), public: true }),
-    unauthorizedError: (_parent, { viewer }) =>
-      new AppError(viewer === null ? 'UNAUTHENTICATED' : 'FORBIDDEN'),
+    unauthorizedError: (_parent, { viewer }) => notAllowed(viewer),
   },
   validation: {
     validationError: ({ issues }) =>

@@ -1,6 +1,5 @@
 // The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
 import { EnvelopArmor } from '@escape.tech/graphql-armor';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import {
   type ExecutionArgs,
   GraphQLError,
@@ -15,6 +14,7 @@ import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
 import { toGraphQLError, ValuesOfCorrectType } from './errors.js';
+import { graphiqlOptions, renderPage } from './graphiql.js';
 import { buildSchema } from './schema.js';
 import { subscribeShared } from './subscribe.js';
 
@@ -44,12 +44,8 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
     multipart: false,
     cors: false,
     maxRequestBodySize: maxBodyBytes,
-    graphiql: config.isGraphiqlEnabled && {
-      title: 'SEC-TESTER API',
-      defaultQuery,
-      credentials: 'same-origin',
-    },
-    renderGraphiQL,
+    graphiql: config.isGraphiqlEnabled && graphiqlOptions,
+    renderGraphiQL: renderPage,
     maskedErrors: { maskError },
     context: async (initial) => {
       // A WebSocket has its viewer already; a request says who sends it.
@@ -74,18 +70,34 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
   });
 }
 
-/** Literals of the wrong type are VALIDATION_FAILED; introspection may be off. */
+/** Literals of the wrong type are VALIDATION_FAILED; introspection may be off; the stack may be too short. */
 function checkDocuments(isIntrospectionEnabled: boolean): Plugin {
   const rules = specifiedRules.map((rule) => (rule === ValuesOfCorrectTypeRule ? ValuesOfCorrectType : rule));
   const closed = isIntrospectionEnabled ? [] : [NoSchemaIntrospectionCustomRule];
   return {
+    onParse({ parseFn, setParseFn }) {
+      setParseFn((source, options) => refuseBottomless(() => parseFn(source, options)));
+    },
     onValidate({ validateFn, setValidationFn }) {
       setValidationFn((schema, document, given, ...rest) => {
         const added = (given ?? []).filter((rule: (typeof rules)[number]) => !specifiedRules.includes(rule));
-        return validateFn(schema, document, [...rules, ...closed, ...added], ...rest);
+        const all = [...rules, ...closed, ...added];
+        return refuseBottomless(() => validateFn(schema, document, all, ...rest));
       });
     },
   };
+}
+
+/** A document so deep that walking it overflows the stack is the client's fault. */
+function refuseBottomless<Result>(walk: () => Result): Result {
+  try {
+    return walk();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new GraphQLError('The document is nested too deeply.', {
+      extensions: { code: 'GRAPHQL_PARSE_FAILED' },
+    });
+  }
 }
 
 /** Subscriptions are executed once for all who would get the same answer. */
@@ -123,33 +135,3 @@ function nameOperation({ document, operationName }: ExecutionArgs): void {
     store.operation = `${operation.operation} ${operation.name?.value ?? 'anonymous'}`;
   }
 }
-
-const defaultQuery = `# SEC-TESTER API. Every type and field is described: open the docs on the left.
-#
-# 1. Run this mutation with your e-mail and password.
-# 2. Put the access token into the Headers tab below: { "Authorization": "Bearer <accessToken>" }
-# 3. Run the query.
-
-mutation SignIn {
-  login(input: { email: "admin@example.test", password: "…" }) {
-    accessToken
-    expiresIn
-    user { name role }
-  }
-}
-
-query LatestExecutions {
-  executions(first: 10) {
-    totalCount
-    nodes {
-      id
-      name
-      target
-      status
-      progress
-      severityCounts { critical high medium low info total }
-      createdBy { name }
-    }
-  }
-}
-`;

@@ -51,7 +51,7 @@ export function createOpenApiDocument(routes: Route[], version: string) {
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'An access token from sign-in.',
+          description: 'An access token from sign-in, or an API key.',
         },
       },
     },
@@ -84,7 +84,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     tags: [route.tag],
     summary: route.summary,
     description: route.description,
-    security: route.isProtected ? [{ accessToken: [] }] : [],
+    security: route.permission === 'public' ? [] : [{ accessToken: [] }],
     ...(route.body !== undefined && {
       requestBody: {
         required: route.isBodyOptional !== true,

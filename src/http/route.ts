@@ -1,7 +1,7 @@
 // REST routes as data: what the router mounts is what openapi.yaml tells. No route is named here.
 import express, { type Request, type Response, Router } from 'express';
 import type { z } from 'zod';
-import type { Viewer } from '../core/access.js';
+import { can, type Permission, type Viewer } from '../core/access.js';
 import { AppError, type ErrorCode } from '../core/errors.js';
 import { parseInput } from '../features/input.js';
 import { currentRequest } from '../infra/request-context.js';
@@ -24,8 +24,8 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
   tag: string;
   summary: string;
   description: string;
-  /** Whether an access token is needed. */
-  isProtected: boolean;
+  /** What one must hold to use it. */
+  permission: Permission | 'public';
   body?: Body;
   /** An empty body is taken as {}. */
   isBodyOptional?: boolean;
@@ -77,11 +77,12 @@ async function viewerOf(
   authorization: string | undefined,
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
 ): Promise<Viewer | null> {
-  if (!route.isProtected) return null;
+  if (route.permission === 'public') return null;
   const viewer = await authenticate(authorization);
   if (viewer === null) throw new AppError('UNAUTHENTICATED');
   const store = currentRequest();
   if (store !== undefined) Object.assign(store, { userId: viewer.userId, sessionId: viewer.sessionId });
+  if (!can(viewer, route.permission)) throw new AppError('FORBIDDEN');
   return viewer;
 }
 

@@ -137,6 +137,7 @@ export function createDatabase(options: DatabaseOptions) {
     }),
 
     async close(): Promise<void> {
+      pool.removeAllListeners('error').on('error', () => {}); // what is lost now was about to be closed
       await prisma.$disconnect();
       await pool.end();
     },

@@ -120,12 +120,17 @@ export function createAuthService(options: AuthServiceOptions) {
     };
   }
 
-  async function refuse(action: string, account: { id: string; email: string } | undefined): Promise<never> {
+  /** @param actor who is signed in already; nobody is when it is the signing in that fails */
+  async function refuse(
+    action: string,
+    account: { id: string; email: string } | undefined,
+    actor: Viewer | null = null,
+  ): Promise<never> {
     await db.transaction((tx) =>
       audit.record(tx, {
         action,
         outcome: 'FAILURE',
-        actor: null,
+        actor,
         actorLabel: account?.email ?? 'unknown account',
         ...(account !== undefined && { targetType: 'User', targetId: account.id }),
       }),
@@ -253,7 +258,7 @@ export function createAuthService(options: AuthServiceOptions) {
       const found = await credentialsOf(sql`id = ${viewer.userId}`);
       const fits = await passwords.verify(found?.passwordHash, input.currentPassword);
       if (found === undefined || !fits || !isAllowed) {
-        return refuse('auth.change_password', { id: viewer.userId, email: viewer.email });
+        return refuse('auth.change_password', { id: viewer.userId, email: viewer.email }, viewer);
       }
       await accounts.reset(account);
       if (input.newPassword === input.currentPassword)

@@ -62,7 +62,7 @@ export type EventService = ReturnType<typeof createEventService>;
 export function createEventService({ db, events, executions, log }: EventServiceOptions) {
   const onError = (error: unknown) => log.warn({ event: 'event_log_unreadable', err: error });
   const hubs = createHubs<ExecutionEvent>({ read, lastNumbers, onError });
-  const feed = createFeed<ExecutionEvent>({ readAt, readSince, onError });
+  const feed = createFeed<ExecutionEvent>({ readAfter, changedSince, onError });
   events.subscribe('execution.changed', ({ executionId, number }) => {
     hubs.heard(executionId, number);
     if (number > 0) feed.heard(executionId, number);
@@ -94,22 +94,26 @@ export function createEventService({ db, events, executions, log }: EventService
     return new Map(rows.map(({ id, number }) => [id, number]));
   }
 
-  async function readAt(keys: { executionId: string; number: number }[]): Promise<ExecutionEvent[]> {
+  async function readAfter(
+    positions: { executionId: string; after: number }[],
+    floor: string,
+    limit: number,
+  ): Promise<ExecutionEvent[]> {
+    const ids = positions.map(({ executionId }) => executionId);
+    const after = positions.map((position) => position.after);
     return complete(
       await db.query<LogRow>(sql`
-        SELECT ${columns} FROM unnest(${keys.map(({ executionId }) => executionId)}::uuid[], ${keys.map(({ number }) => number)}::int[])
-          WITH ORDINALITY AS wanted(id, number, position)
-        JOIN execution_events e ON e.execution_id = wanted.id AND e.number = wanted.number ORDER BY wanted.position`),
+        SELECT ${columns} FROM unnest(${ids}::uuid[], ${after}::int[]) WITH ORDINALITY AS wanted(id, after, position)
+        JOIN execution_events e ON e.execution_id = wanted.id AND e.number > wanted.after
+          AND (wanted.after > 0 OR e.id >= ${floor}::uuid)
+        ORDER BY wanted.position, e.number LIMIT ${limit}`),
     );
   }
 
-  async function readSince(floor: string, limit: number): Promise<ExecutionEvent[]> {
-    return complete(
-      await db.query<LogRow>(
-        sql`SELECT ${columns} FROM execution_events e WHERE e.id >= ${floor}::uuid ORDER BY e.id LIMIT ${limit}`,
-      ),
-    );
-  }
+  const changedSince = (floor: string) =>
+    db.query<{ executionId: string; number: number }>(sql`
+      SELECT execution_id AS "executionId", max(number) AS number FROM execution_events
+      WHERE id >= ${floor}::uuid GROUP BY execution_id ORDER BY max(id)`);
 
   /** The number of the event that a cursor names. @throws VALIDATION_FAILED for another execution's */
   async function numberOf(executionId: string, eventId: string | null | undefined): Promise<number> {

@@ -1,5 +1,4 @@
 // The live feed of all executions: events from now on, to everyone whose filter lets them through.
-
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
@@ -10,10 +9,17 @@ interface FeedEvent {
 }
 
 interface FeedOptions<Event> {
-  /** The events of these numbers. */
-  readAt: (keys: { executionId: string; number: number }[]) => Promise<Event[]>;
-  /** Events whose id is at least this. */
-  readSince: (floor: string, limit: number) => Promise<Event[]>;
+  /**
+   * Events of each execution above its number, in their order; for number 0, those whose id is at least the floor.
+   * What is beyond the limit is asked for again.
+   */
+  readAfter: (
+    positions: { executionId: string; after: number }[],
+    floor: string,
+    limit: number,
+  ) => Promise<Event[]>;
+  /** Executions with events whose id is at least this, and the number of the last. */
+  changedSince: (floor: string) => Promise<{ executionId: string; number: number }[]>;
   onError: (error: unknown) => void;
 }
 
@@ -30,34 +36,42 @@ const pollEveryMs = 2000;
 /** How far back the poll looks: longer than a transaction takes from making an id to its commit. */
 const lookBackMs = 6000;
 
-export function createFeed<Event extends FeedEvent>({ readAt, readSince, onError }: FeedOptions<Event>) {
+export function createFeed<Event extends FeedEvent>({ readAfter, changedSince, onError }: FeedOptions<Event>) {
   const followers = new Set<Follower<Event>>();
-  const seen = new LRUCache<string, true>({ max: 50_000 });
-  let wanted: { executionId: string; number: number }[] = [];
+  /** Execution → number of its last event that was handed out. */
+  const handed = new LRUCache<string, number>({ max: 50_000 });
+  const wanted = new Set<string>();
   let isReading = false;
+  let isPolling = false;
   let isClosed = false;
   let timer: NodeJS.Timeout | undefined;
   let startedAtMs = 0;
 
-  function hand(events: Event[]): void {
-    for (const event of events) {
-      const key = `${event.execution.id}:${event.number}`;
-      if (seen.has(key)) continue;
-      seen.set(key, true);
-      for (const follower of followers) {
-        if (!follower.isWanted(event)) continue;
-        if (follower.queue.length >= maxQueue) follower.isTooSlow = true;
-        else follower.queue.push(event);
-        follower.wake?.();
-      }
+  const floor = () => idFloor(Math.max(startedAtMs, Date.now() - lookBackMs));
+
+  function hand(event: Event): void {
+    handed.set(event.execution.id, event.number);
+    for (const follower of followers) {
+      if (!follower.isWanted(event)) continue;
+      if (follower.queue.length >= maxQueue) follower.isTooSlow = true;
+      else follower.queue.push(event);
+      follower.wake?.();
     }
   }
 
+  /** Reads what was heard of, in each execution's order and without gaps; again while more is heard of meanwhile. */
   async function pump(): Promise<void> {
     if (isReading) return;
     isReading = true;
     try {
-      while (wanted.length > 0 && followers.size > 0) hand(await readAt(wanted.splice(0, maxBatch)));
+      while (wanted.size > 0 && followers.size > 0) {
+        const ids = [...wanted].slice(0, maxBatch);
+        for (const id of ids) wanted.delete(id);
+        const positions = ids.map((id) => ({ executionId: id, after: handed.get(id) ?? 0 }));
+        const events = await readAfter(positions, floor(), maxQueue);
+        if (events.length >= maxQueue) for (const id of ids) wanted.add(id);
+        for (const event of events) hand(event);
+      }
     } catch (error) {
       onError(error); // the poll finds them
     } finally {
@@ -65,38 +79,47 @@ export function createFeed<Event extends FeedEvent>({ readAt, readSince, onError
     }
   }
 
+  function heard(executionId: string, number: number): void {
+    if (followers.size === 0 || number <= (handed.get(executionId) ?? 0)) return;
+    wanted.add(executionId);
+    void pump();
+  }
+
   /** Makes good for wake-ups that were lost. */
   async function poll(): Promise<void> {
-    const since = Math.max(startedAtMs, Date.now() - lookBackMs);
-    hand(await readSince(idFloor(since), maxQueue));
+    if (isPolling) return;
+    isPolling = true;
+    try {
+      for (const { executionId, number } of await changedSince(floor())) heard(executionId, number);
+    } catch (error) {
+      onError(error);
+    } finally {
+      isPolling = false;
+    }
   }
 
   function join(follower: Follower<Event>): void {
     followers.add(follower);
     if (followers.size > 1) return;
     startedAtMs = Date.now();
-    timer = setInterval(() => poll().catch(onError), pollEveryMs).unref();
+    handed.clear();
+    timer = setInterval(() => void poll(), pollEveryMs).unref();
   }
 
   function leave(follower: Follower<Event>): void {
-    followers.delete(follower);
-    if (followers.size > 0) return;
+    if (!followers.delete(follower) || followers.size > 0) return;
     clearInterval(timer);
-    wanted = [];
+    wanted.clear();
   }
 
   return {
     /** Tells of an event. */
-    heard(executionId: string, number: number): void {
-      if (followers.size === 0) return;
-      wanted.push({ executionId, number });
-      void pump();
-    },
+    heard,
 
     /**
      * Events from now on.
      * @param signal ends the stream; its reason is thrown
-     * @throws UNAVAILABLE for a consumer that lags by 1,000 events
+     * @throws UNAVAILABLE for a consumer that lags by 1,000 events, and when the server stops
      */
     follow(isWanted: (event: Event) => boolean, signal: AbortSignal): AsyncIterableIterator<Event> {
       const follower: Follower<Event> = { isWanted, queue: [], wake: undefined, isTooSlow: false };
@@ -107,24 +130,30 @@ export function createFeed<Event extends FeedEvent>({ readAt, readSince, onError
 
       function finish(): { done: true; value: undefined } {
         isDone = true;
+        follower.queue = [];
         signal.removeEventListener('abort', wake);
         leave(follower);
         wake();
         return { done: true, value: undefined };
       }
 
+      function fault(): unknown {
+        if (signal.aborted) return signal.reason;
+        if (isClosed)
+          return new AppError('UNAVAILABLE', { message: 'The server is stopping: connect again.' });
+        if (!follower.isTooSlow) return undefined;
+        return new AppError('UNAVAILABLE', { message: 'The stream was not read fast enough.' });
+      }
+
       return {
         async next() {
           for (;;) {
-            const fault = signal.aborted
-              ? signal.reason
-              : follower.isTooSlow &&
-                new AppError('UNAVAILABLE', { message: 'The stream was not read fast enough.' });
-            if (fault) {
+            if (isDone) return finish();
+            const reason = fault();
+            if (reason !== undefined) {
               finish();
-              throw fault;
+              throw reason;
             }
-            if (isDone || isClosed) return finish();
             const event = follower.queue.shift();
             if (event !== undefined) return { done: false, value: event };
             await new Promise<void>((resolve) => {
@@ -139,6 +168,7 @@ export function createFeed<Event extends FeedEvent>({ readAt, readSince, onError
       };
     },
 
+    /** Ends all streams. */
     close(): void {
       isClosed = true;
       clearInterval(timer);

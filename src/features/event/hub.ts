@@ -1,5 +1,6 @@
 // Fan-out: one hub per watched execution reads new events once; all who follow it read from its memory.
 import { LRUCache } from 'lru-cache';
+import { AppError } from '../../core/errors.js';
 
 /** Events are numbered without gaps within an execution, from 1. */
 export interface Numbered {
@@ -18,9 +19,9 @@ interface HubOptions<Event extends Numbered> {
 
 interface Hub<Event> {
   executionId: string;
-  /** The newest events, contiguous; older ones are read from the log. */
+  /** The newest events, contiguous and up to `last`; older ones are read from the log. */
   recent: Event[];
-  /** Number of the newest event read; what lies between `recent` and 1 is in the log. */
+  /** Number of the newest event that followers may have. */
   last: number;
   followers: number;
   waiting: Set<() => void>;
@@ -30,7 +31,7 @@ interface Hub<Event> {
   isGone: boolean;
 }
 
-const maxRecent = 500;
+const maxRecent = 200;
 const pageSize = 200;
 const pollEveryMs = 2000;
 
@@ -38,7 +39,11 @@ export type Hubs<Event extends Numbered> = ReturnType<typeof createHubs<Event>>;
 
 export function createHubs<Event extends Numbered>({ read, lastNumbers, onError }: HubOptions<Event>) {
   const hubs = new Map<string, Hub<Event>>();
+  // What was heard while nobody followed: someone may just be about to.
+  const heardLately = new LRUCache<string, number>({ max: 10_000 });
   let timer: NodeJS.Timeout | undefined;
+  let isPolling = false;
+  let isClosed = false;
 
   function wakeAll(hub: Hub<Event>): void {
     const woken = [...hub.waiting];
@@ -53,10 +58,11 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
     try {
       while (hub.wanted > hub.last && hub.followers > 0) {
         const fresh = await read(hub.executionId, hub.last, pageSize);
-        if (fresh.length === 0) break;
+        const newest = fresh.at(-1);
+        if (newest === undefined) break;
         hub.recent.push(...fresh);
         if (hub.recent.length > maxRecent) hub.recent.splice(0, hub.recent.length - maxRecent);
-        hub.last = (fresh.at(-1) as Event).number;
+        hub.last = newest.number;
         wakeAll(hub);
       }
     } catch (error) {
@@ -66,18 +72,28 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
     }
   }
 
+  function tell(hub: Hub<Event>, number: number): void {
+    if (number === 0) {
+      hub.isGone = true;
+      wakeAll(hub);
+      return;
+    }
+    hub.wanted = Math.max(hub.wanted, number);
+    if (hub.wanted > hub.last) void pump(hub);
+  }
+
   /** Makes good for wake-ups that were lost: one statement for all hubs. */
   async function poll(): Promise<void> {
-    const numbers = await lastNumbers([...hubs.keys()]);
-    for (const hub of hubs.values()) {
-      const number = numbers.get(hub.executionId);
-      if (number === undefined) {
-        hub.isGone = true;
-        wakeAll(hub);
-      } else if (number > hub.last) {
-        hub.wanted = Math.max(hub.wanted, number);
-        void pump(hub);
-      }
+    if (isPolling) return;
+    isPolling = true;
+    const asked = [...hubs.values()];
+    try {
+      const numbers = await lastNumbers(asked.map(({ executionId }) => executionId));
+      for (const hub of asked) tell(hub, numbers.get(hub.executionId) ?? 0);
+    } catch (error) {
+      onError(error);
+    } finally {
+      isPolling = false;
     }
   }
 
@@ -89,13 +105,11 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
         ...{ isReading: false, wanted: last, isGone: false },
       };
       hubs.set(executionId, hub);
-      timer ??= setInterval(() => poll().catch(onError), pollEveryMs).unref();
+      timer ??= setInterval(() => void poll(), pollEveryMs).unref();
     }
     hub.followers += 1;
-    if (last > hub.last) {
-      hub.wanted = Math.max(hub.wanted, last);
-      void pump(hub);
-    }
+    const heard = heardLately.get(executionId) ?? last;
+    tell(hub, heard === 0 ? 0 : Math.max(heard, last));
     return hub;
   }
 
@@ -103,14 +117,13 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
     hub.followers -= 1;
     if (hub.followers > 0) return;
     hubs.delete(hub.executionId);
-    if (hubs.size === 0) {
-      clearInterval(timer);
-      timer = undefined;
-    }
+    if (hubs.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
   }
 
   // Late joiners read the same old pages: keep them for a moment, so that a crowd costs one read.
-  const pages = new LRUCache<string, Promise<Event[]>>({ max: 100, ttl: 1000 });
+  const pages = new LRUCache<string, Promise<Event[]>>({ max: 20, ttl: 1000 });
   function readPage(executionId: string, after: number): Promise<Event[]> {
     const key = `${executionId}:${after}`;
     let page = pages.get(key);
@@ -126,14 +139,8 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
     /** Tells of an event; 0 means that the execution is gone. */
     heard(executionId: string, number: number): void {
       const hub = hubs.get(executionId);
-      if (hub === undefined) return;
-      if (number === 0) {
-        hub.isGone = true;
-        wakeAll(hub);
-        return;
-      }
-      hub.wanted = Math.max(hub.wanted, number);
-      void pump(hub);
+      heardLately.set(executionId, number);
+      if (hub !== undefined) tell(hub, number);
     },
 
     /**
@@ -141,6 +148,7 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
      * the last event or when the execution is gone.
      * @param last number of the execution's last event when following began
      * @param signal ends the stream; its reason is thrown
+     * @throws UNAVAILABLE when the server stops
      */
     follow(
       executionId: string,
@@ -152,6 +160,7 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
       let position = after;
       let page: Event[] = [];
       let isDone = false;
+      let isOver = false;
       let waiting: (() => void) | undefined;
       const wake = () => {
         if (waiting === undefined) return;
@@ -170,27 +179,38 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
         return { done: true, value: undefined };
       }
 
+      /** From the hub's memory, else from a page of the log; undefined when it is in neither. */
+      function pick(): Event | undefined {
+        const first = hub.last - hub.recent.length + 1;
+        if (position + 1 >= first && position < hub.last) {
+          page = [];
+          return hub.recent[position + 1 - first];
+        }
+        while (page[0] !== undefined && page[0].number <= position) page.shift();
+        return page.shift();
+      }
+
       async function take(): Promise<Event | undefined> {
         for (;;) {
           if (isDone) return undefined;
           if (signal.aborted) throw signal.reason;
-          const first = hub.recent[0]?.number ?? hub.last + 1;
-          if (position >= first - 1 && position < hub.last) return hub.recent[position + 1 - first];
-          if (page[0]?.number === position + 1) return page.shift();
+          if (isClosed) throw stopping();
+          const event = pick();
+          if (event !== undefined) return event;
           if (position < hub.last) {
-            page = [...(await readPage(executionId, position))].filter(({ number }) => number > position);
+            page = [...(await readPage(executionId, position))];
             if (page.length === 0) return undefined; // deleted meanwhile
-            continue;
+          } else if (hub.isGone) {
+            return undefined;
+          } else {
+            await new Promise<void>((resolve) => {
+              waiting = resolve;
+              hub.waiting.add(resolve);
+            });
           }
-          if (hub.isGone) return undefined;
-          await new Promise<void>((resolve) => {
-            waiting = resolve;
-            hub.waiting.add(resolve);
-          });
         }
       }
 
-      let isOver = false;
       return {
         async next() {
           try {
@@ -214,12 +234,15 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
     /** How many executions are watched here. */
     size: () => hubs.size,
 
+    /** Ends all streams. */
     close(): void {
+      isClosed = true;
       clearInterval(timer);
-      for (const hub of hubs.values()) {
-        hub.isGone = true;
-        wakeAll(hub);
-      }
+      for (const hub of hubs.values()) wakeAll(hub);
     },
   };
+}
+
+function stopping(): AppError {
+  return new AppError('UNAVAILABLE', { message: 'The server is stopping: connect again.' });
 }

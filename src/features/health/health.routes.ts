@@ -26,7 +26,7 @@ const simple = z
 
 /** Routes under /api/v1/health: 200 healthy or degraded, 503 unhealthy. */
 export function healthRoutes(health: HealthService): Route[] {
-  const shared = { method: 'get', tag: 'Health', isProtected: false, errors: [] } as const;
+  const shared = { method: 'get', tag: 'Health', permission: 'public', errors: [] } as const;
   return [
     defineRoute({
       ...{ ...shared, path: '/api/v1/health', operationId: 'health', summary: 'Overall health' },

@@ -64,7 +64,11 @@ function roots(run) {
 /** An absolute address relative to the checkout or the tool's working directory, if it lies in one. */
 function withoutRoot(/** @type {Json} */ run, /** @type {string} */ uri) {
   const invocations = Array.isArray(run.invocations) ? run.invocations : [];
-  const folders = [...roots(run), ...invocations.map(({ workingDirectory }) => workingDirectory)];
+  const checkouts = roots(run).map(({ uriBaseId, uri = '' }) => {
+    const base = run.originalUriBaseIds?.[uriBaseId];
+    return { ...base, uri: `${base?.uri ?? ''}${uri}` };
+  });
+  const folders = [...checkouts, ...invocations.map(({ workingDirectory }) => workingDirectory)];
   for (const folder of folders) {
     const root = resolve(run, folder)?.replace(/\/*$/, '/');
     if (root !== undefined && root !== '/' && uri.startsWith(root)) return uri.slice(root.length) || '.';

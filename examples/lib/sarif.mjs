@@ -1,6 +1,7 @@
 // Reads SARIF 2.1.0: a file's text to runs with results as the API takes them. It sends nothing.
 import { createHash } from 'node:crypto';
 import { placeOf } from './sarif-location.mjs';
+import { isObject, line, list, messageOf, text, unique } from './sarif-text.mjs';
 
 /** The API's limits on texts, in UTF-16 code units, and on lists. */
 const limits = {
@@ -59,6 +60,7 @@ function readRun(run) {
   const driver = run?.tool?.driver;
   if (typeof driver?.name !== 'string') throw new Error('tool.driver.name is missing');
   const all = list(run.results);
+  if (!all.every(isObject)) throw new Error('results holds something that is no result');
   const [source] = list(run.versionControlProvenance);
   const active = all.filter((result) => !isSuppressed(result));
   const findings = active.filter(isFinding);
@@ -104,7 +106,7 @@ function readResult(run, result, seen) {
   const ruleId = line(result.ruleId ?? result.rule?.id ?? rule.id, limits.rule);
   const message = messageOf(result, rule, component);
   const summary = line(rule.shortDescription?.text, limits.title);
-  const title = line(withoutLinks(message.text).split(/\r?\n/)[0], limits.title) || summary || ruleId;
+  const title = line(message.plain.split(/\r?\n/)[0], limits.title) || summary || ruleId;
   const tags = [...list(rule.properties?.tags), ...list(result.properties?.tags)].filter(
     (tag) => typeof tag === 'string',
   );
@@ -113,10 +115,7 @@ function readResult(run, result, seen) {
   const remediation = rule.help?.markdown || rule.help?.text || list(result.fixes)[0]?.description?.text;
   return {
     title: title ?? 'Finding without a message',
-    description: text(
-      [message.markdown ?? message.text, explanation].filter(Boolean).join('\n\n'),
-      limits.text,
-    ),
+    description: text([message.full, explanation].filter(Boolean).join('\n\n'), limits.text),
     severity: severityOf(result, rule),
     ruleId,
     cweIds: cwesOf(run, result, rule, tags),
@@ -155,40 +154,6 @@ function ruleOf(run, result) {
   return { component, rule: isObject(rule) ? rule : {} };
 }
 
-/** The message with its arguments put in. @param {Json} result @param {Json} rule @param {Json} component */
-function messageOf({ message, relatedLocations }, rule, component) {
-  const { id } = message ?? {};
-  const source = rule.messageStrings?.[id] ?? component.globalMessageStrings?.[id] ?? {};
-  const places = new Map(list(relatedLocations).map((place) => [String(place.id), place]));
-  const fill = (/** @type {unknown} */ template) => {
-    if (typeof template !== 'string' || template === '') return undefined;
-    const filled = template.replace(/\{\{|\}\}|\{(\d+)\}/g, (found, index) =>
-      index === undefined ? (found[0] ?? '') : String(list(message?.arguments)[index] ?? found),
-    );
-    // [here](1) points to a related location: its address says more.
-    return filled.replace(
-      /\[([^\]]*)\]\((\d+)\)/g,
-      (_found, label, place) => label + addressOf(places.get(place)),
-    );
-  };
-  return {
-    text: fill(message?.text ?? source.text) ?? '',
-    markdown: fill(message?.markdown ?? source.markdown),
-  };
-}
-
-/** @param {Json | undefined} place */
-function addressOf(place) {
-  const { artifactLocation, region } = place?.physicalLocation ?? {};
-  if (typeof artifactLocation?.uri !== 'string') return '';
-  return ` (${artifactLocation.uri}${region?.startLine === undefined ? '' : `:${region.startLine}`})`;
-}
-
-/** @param {string} message */
-function withoutLinks(message) {
-  return message.replace(/\[([^\]]*)\]\([^)\s]*\)/g, '$1').replace(/\\([[\]\\])/g, '$1');
-}
-
 /** A score (security-severity) says more than a level. @param {Json} result @param {Json} rule */
 function severityOf(result, rule) {
   const score = Number(
@@ -203,7 +168,7 @@ function severityOf(result, rule) {
   return severityOfLevel[/** @type {'error'} */ (level)] ?? 'MEDIUM';
 }
 
-/** From tags (external/cwe/cwe-079, CWE-79: …), taxa and the rule's relationships. */
+/** From tags (external/cwe/cwe-079, CWE-79: …), taxa, the rule's relationships and its help. */
 function cwesOf(
   /** @type {Json} */ run,
   /** @type {Json} */ result,
@@ -219,7 +184,13 @@ function cwesOf(
   const labels = references
     .filter(isCwe)
     .map((reference) => `cwe-${String(reference.id).replace(/^cwe-/i, '')}`);
-  const numbers = [...tags, ...labels].flatMap((label) => /\bcwe-0*(\d{1,5})\b/i.exec(label)?.[1] ?? []);
+  const numbers = [...tags, ...labels, String(rule.helpUri)].flatMap(
+    (label) =>
+      /\bcwe-0*(\d{1,5})\b|cwe\.mitre\.org\/data\/definitions\/(\d{1,5})/i
+        .exec(label)
+        ?.slice(1)
+        .filter(Boolean) ?? [],
+  );
   return unique(
     numbers.map(Number).filter((number) => number > 0),
     limits.list,
@@ -249,35 +220,7 @@ function digest(value) {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32);
 }
 
-/** One line without control characters, cut to a limit; undefined for none. @param {unknown} value @param {number} max */
-function line(value, max) {
-  if (typeof value !== 'string') return undefined;
-  return text(value.replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ').trim(), max) || undefined;
-}
-
-/** Text that the API can store, cut to a limit. @param {unknown} value @param {number} max @returns {string | undefined} */
-function text(value, max) {
-  if (typeof value !== 'string' || value === '') return undefined;
-  const clean = value.replaceAll('\0', '').toWellFormed().normalize('NFC');
-  return clean.length <= max ? clean : `${clean.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
-}
-
-/** @template T @param {(T | undefined)[]} values @param {number} max @returns {T[]} */
-function unique(values, max) {
-  return /** @type {T[]} */ ([...new Set(values)].filter((value) => value !== undefined)).slice(0, max);
-}
-
 /** @param {unknown} value */
 function isWebAddress(value) {
   return typeof value === 'string' && value.length <= limits.url && /^https?:\/\/[^\s\p{Cc}]+$/u.test(value);
-}
-
-/** @param {unknown} value @returns {value is Json} */
-function isObject(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** What SARIF calls an array: absent is empty, and what does not belong is left out. @param {unknown} value @returns {any[]} */
-function list(value) {
-  return Array.isArray(value) ? value.filter((item) => item !== null) : [];
 }

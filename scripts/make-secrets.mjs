@@ -1,0 +1,69 @@
+// Writes the random secrets that a deployment needs as files, one folder per reader; those that exist are kept.
+// Usage: node scripts/make-secrets.mjs FOLDER [--database-host HOST] [--redis-host HOST]
+// As root it also gives each folder to the account that reads it, and to nobody else.
+import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+/** Account of the images that read a folder: node:*-slim, redis:8 and root (postgres:18 reads its own as root). */
+const readers = { app: 1000, migrate: 1000, redis: 999, postgres: 0 };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    'database-host': { type: 'string', default: 'postgres:5432' },
+    'redis-host': { type: 'string', default: 'redis:6379' },
+  },
+});
+const [folder] = positionals;
+if (folder === undefined) {
+  console.error('Usage: node scripts/make-secrets.mjs FOLDER [--database-host HOST] [--redis-host HOST]');
+  process.exit(2);
+}
+
+/** The file's text: what it holds already, else what `make` gives. */
+function secret(path, make) {
+  const file = join(folder, path);
+  const [reader] = path.split('/');
+  const home = join(folder, reader);
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  if (!existsSync(file)) {
+    writeFileSync(file, make(), { mode: 0o400, flag: 'wx' });
+    console.log(`wrote ${file}`);
+  }
+  if (process.getuid?.() === 0)
+    for (const owned of [home, file]) chownSync(owned, readers[reader], readers[reader]);
+  chmodSync(file, 0o400);
+  return readFileSync(file, 'utf8');
+}
+
+/** A private Ed25519 key as a JWK with a key id. */
+function signingKeys() {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  return JSON.stringify([
+    { ...privateKey.export({ format: 'jwk' }), kid: randomUUID(), use: 'sig', alg: 'EdDSA' },
+  ]);
+}
+
+const random = () => randomBytes(24).toString('base64url');
+const databaseUrl = (role, password) =>
+  `postgresql://${role}:${password}@${values['database-host']}/sec_tester`;
+
+// The owner migrates; the app's own role only reads and writes rows (scripts/app-role.mjs makes it).
+const ownerPassword = secret('postgres/password', random);
+secret('migrate/database-url', () => databaseUrl('sec_tester', ownerPassword));
+const appUrl = secret('migrate/app-database-url', () => databaseUrl('sec_tester_app', random()));
+secret('app/database-url', () => appUrl);
+const redisPassword = /requirepass (\S+)/.exec(
+  secret('redis/redis.conf', () => redisSettings(random())),
+)?.[1];
+secret('app/redis-url', () => `redis://:${redisPassword}@${values['redis-host']}`);
+secret('app/jwt-signing-keys', signingKeys);
+secret('app/admin-password', random);
+
+/** What Redis holds may be lost at any time: nothing is written to disk, and what is oldest goes first. */
+function redisSettings(password) {
+  const lines = ['save ""', 'appendonly no', 'maxmemory 128mb', 'maxmemory-policy volatile-lru'];
+  return [`requirepass ${password}`, ...lines, ''].join('\n');
+}
