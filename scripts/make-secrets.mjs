@@ -6,8 +6,11 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSyn
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-/** Account of the images that read a folder: node:*-slim, redis:8 and root (postgres:18 reads its own as root). */
-const readers = { app: 1000, migrate: 1000, redis: 999, postgres: 0 };
+/**
+ * Accounts that read the folders, as docker-compose.yml runs them: node's, one of its own for migrating (the server
+ * must not read the owner's password), redis', and root, as which postgres' image reads.
+ */
+const readers = { app: 1000, migrate: 1001, redis: 999, postgres: 0 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -22,12 +25,14 @@ if (folder === undefined) {
   process.exit(2);
 }
 
+mkdirSync(folder, { recursive: true, mode: 0o711 });
+
 /** The file's text: what it holds already, else what `make` gives. */
 function secret(path, make) {
   const file = join(folder, path);
   const [reader] = path.split('/');
   const home = join(folder, reader);
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  if (!existsSync(home)) mkdirSync(home, { mode: 0o700 });
   if (!existsSync(file)) {
     writeFileSync(file, make(), { mode: 0o400, flag: 'wx' });
     console.log(`wrote ${file}`);

@@ -18,6 +18,8 @@ const maxMessageBytes = 1_000_000;
 /** What may wait in a socket's buffer before its reader counts as too slow. */
 const maxBufferedBytes = 4_000_000;
 const initTimeoutMs = 3000;
+/** WebSocket close code (IANA registry) for a server that is short of something for a moment. */
+const tryAgainLater = 1013;
 const pingEveryMs = 15_000;
 
 interface Connection {
@@ -26,7 +28,6 @@ interface Connection {
   /** As it was given when the connection was opened; checked again for each operation. */
   authorization?: string;
   unwatch?: () => void;
-  operations: Set<string>;
 }
 
 /** The WebSocket side of the server. */
@@ -64,10 +65,10 @@ export function createWebSockets(
     if (typeof given !== 'string') return false;
     const viewer = await check(given);
     if (viewer === null) return false;
+    const { socket } = connection;
+    if (socket.readyState !== socket.OPEN) return false;
     connection.authorization = given;
-    connection.unwatch = services.streams.watch(viewer, () =>
-      connection.socket.close(CloseCode.Forbidden, 'Forbidden'),
-    );
+    connection.unwatch = services.streams.watch(viewer, () => socket.close(CloseCode.Forbidden, 'Forbidden'));
     return true;
   }
 
@@ -82,9 +83,9 @@ export function createWebSockets(
   const server = makeServer<Record<string, unknown>, { connection: Connection }>({
     connectionInitWaitTimeout: initTimeoutMs,
     onConnect: ({ connectionParams, extra }) => authenticate(connectionParams, extra.connection),
-    onSubscribe: async ({ extra }, id, payload) => {
+    onSubscribe: async ({ extra, subscriptions }, _id, payload) => {
       const { connection } = extra;
-      if (connection.operations.size >= config.streamsMaxPerConnection) {
+      if (Object.keys(subscriptions).length > config.streamsMaxPerConnection) {
         return [
           mask(
             new AppError('RATE_LIMITED', {
@@ -103,7 +104,6 @@ export function createWebSockets(
         const document = enveloped.parse(payload.query);
         const faults = enveloped.validate(enveloped.schema, document);
         if (faults.length > 0) return faults.map(mask);
-        connection.operations.add(id);
         return {
           schema: enveloped.schema,
           document,
@@ -129,13 +129,10 @@ export function createWebSockets(
             ...result,
             errors: result.errors.map(mask),
           },
-    onComplete: ({ extra }, id) => {
-      extra.connection.operations.delete(id);
-    },
   });
 
   function open(socket: WebSocket, request: IncomingMessage, store: RequestContext): void {
-    const connection: Connection = { socket, request, operations: new Set() };
+    const connection: Connection = { socket, request };
     let isAlive = true;
     const pinger = setInterval(() => {
       if (!isAlive) return socket.terminate();
@@ -155,8 +152,9 @@ export function createWebSockets(
           socket.on('message', (data) => {
             runInRequest({ ...store, dbQueries: 0, dbMs: 0 }, () => callback(String(data))).catch(
               (error: unknown) => {
-                mask(error); // logs it
-                socket.close(CloseCode.InternalServerError, 'Internal server error');
+                const { code } = mask(error).extensions; // logs it
+                if (code === 'UNAVAILABLE') socket.close(tryAgainLater, 'Try again later');
+                else socket.close(CloseCode.InternalServerError, 'Internal server error');
               },
             );
           }),
@@ -199,14 +197,15 @@ export function createWebSockets(
   };
 }
 
-/** Resolves when the socket has taken the message; a reader that leaves megabytes lying is cut off. */
+/**
+ * Resolves when the socket has taken the message, so that a stream waits for its reader; one who leaves megabytes
+ * lying is cut off. What comes after the end of the connection goes nowhere.
+ */
 function send(socket: WebSocket, data: string): Promise<void> {
-  if (socket.bufferedAmount > maxBufferedBytes) {
-    socket.terminate();
-    return Promise.resolve();
-  }
-  return new Promise((resolve, reject) => {
-    socket.send(data, (error) => (error ? reject(error) : resolve()));
+  if (socket.bufferedAmount > maxBufferedBytes) socket.terminate();
+  if (socket.readyState !== socket.OPEN) return Promise.resolve();
+  return new Promise((resolve) => {
+    socket.send(data, () => resolve());
   });
 }
 

@@ -1,4 +1,5 @@
 // The executions' event log: reading it, and following it without a gap. Writing belongs to the executions' service.
+import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { Viewer } from '../../core/access.js';
 import { invalid } from '../../core/errors.js';
@@ -8,7 +9,7 @@ import type { Events } from '../../infra/events.js';
 import { sql } from '../../infra/sql.js';
 import type { ExecutionFilter } from '../execution/execution.input.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
-import { createFeed } from './feed.js';
+import { createFeed, type FeedPosition } from './feed.js';
 import { createHubs, type Numbered } from './hub.js';
 
 /** An event with its execution as it was then. */
@@ -68,11 +69,20 @@ export function createEventService({ db, events, executions, log }: EventService
     if (number > 0) feed.heard(executionId, number);
   });
 
+  // One object for all events of an execution: it may have 64 KiB and never changes.
+  const parameters = new LRUCache<string, ExecutionRow['parameters']>({ max: 1000 });
+  function intern(execution: ExecutionRow): ExecutionRow {
+    const known = parameters.get(execution.id);
+    if (known !== undefined) return { ...execution, parameters: known };
+    parameters.set(execution.id, execution.parameters ?? {});
+    return execution;
+  }
+
   /** Joins rows of the log with their executions. */
   async function complete(rows: LogRow[]): Promise<ExecutionEvent[]> {
     const ids = [...new Set(rows.map(({ executionId }) => executionId))];
     const found = ids.length === 0 ? [] : await executions.readByIds(ids);
-    const byId = new Map(found.map((execution) => [execution.id, execution]));
+    const byId = new Map(found.map((execution) => [execution.id, intern(execution)]));
     return rows.flatMap((row) => {
       const execution = byId.get(row.executionId);
       return execution === undefined ? [] : [toEvent(row, execution)];
@@ -95,25 +105,28 @@ export function createEventService({ db, events, executions, log }: EventService
   }
 
   async function readAfter(
-    positions: { executionId: string; after: number }[],
+    positions: FeedPosition[],
     floor: string,
     limit: number,
   ): Promise<ExecutionEvent[]> {
     const ids = positions.map(({ executionId }) => executionId);
     const after = positions.map((position) => position.after);
+    const from = positions.map((position) => position.from);
     return complete(
       await db.query<LogRow>(sql`
-        SELECT ${columns} FROM unnest(${ids}::uuid[], ${after}::int[]) WITH ORDINALITY AS wanted(id, after, position)
+        SELECT ${columns} FROM unnest(${ids}::uuid[], ${after}::int[], ${from}::int[])
+          WITH ORDINALITY AS wanted(id, after, "from", position)
         JOIN execution_events e ON e.execution_id = wanted.id AND e.number > wanted.after
-          AND (wanted.after > 0 OR e.id >= ${floor}::uuid)
+          AND (e.number >= wanted."from" OR e.id >= ${floor}::uuid)
         ORDER BY wanted.position, e.number LIMIT ${limit}`),
     );
   }
 
-  const changedSince = (floor: string) =>
-    db.query<{ executionId: string; number: number }>(sql`
+  async function changedSince(floor: string): Promise<{ executionId: string; number: number }[]> {
+    return db.query(sql`
       SELECT execution_id AS "executionId", max(number) AS number FROM execution_events
-      WHERE id >= ${floor}::uuid GROUP BY execution_id ORDER BY max(id)`);
+      WHERE id >= ${floor}::uuid GROUP BY execution_id ORDER BY max(number)`);
+  }
 
   /** The number of the event that a cursor names. @throws VALIDATION_FAILED for another execution's */
   async function numberOf(executionId: string, eventId: string | null | undefined): Promise<number> {

@@ -8,16 +8,16 @@ interface FeedEvent {
   execution: { id: string };
 }
 
+/** What to read of an execution: events above `after` whose number is at least `from`, or that are new enough. */
+export interface FeedPosition {
+  executionId: string;
+  after: number;
+  from: number;
+}
+
 interface FeedOptions<Event> {
-  /**
-   * Events of each execution above its number, in their order; for number 0, those whose id is at least the floor.
-   * What is beyond the limit is asked for again.
-   */
-  readAfter: (
-    positions: { executionId: string; after: number }[],
-    floor: string,
-    limit: number,
-  ) => Promise<Event[]>;
+  /** Events at these positions, execution by execution, in their order; `floor` is the least id that is new enough. */
+  readAfter: (positions: FeedPosition[], floor: string, limit: number) => Promise<Event[]>;
   /** Executions with events whose id is at least this, and the number of the last. */
   changedSince: (floor: string) => Promise<{ executionId: string; number: number }[]>;
   onError: (error: unknown) => void;
@@ -35,12 +35,15 @@ const maxBatch = 500;
 const pollEveryMs = 2000;
 /** How far back the poll looks: longer than a transaction takes from making an id to its commit. */
 const lookBackMs = 6000;
+/** How many events may come to be heard of in the wrong order. */
+const maxDisorder = 20;
 
 export function createFeed<Event extends FeedEvent>({ readAfter, changedSince, onError }: FeedOptions<Event>) {
   const followers = new Set<Follower<Event>>();
   /** Execution → number of its last event that was handed out. */
   const handed = new LRUCache<string, number>({ max: 50_000 });
-  const wanted = new Set<string>();
+  /** Execution → the lowest number heard of that was not handed out. */
+  const wanted = new Map<string, number>();
   let isReading = false;
   let isPolling = false;
   let isClosed = false;
@@ -59,18 +62,28 @@ export function createFeed<Event extends FeedEvent>({ readAfter, changedSince, o
     }
   }
 
+  function positionOf([executionId, number]: [string, number]): FeedPosition {
+    const last = handed.get(executionId);
+    return last === undefined
+      ? { executionId, after: Math.max(0, number - 1 - maxDisorder), from: number }
+      : { executionId, after: last, from: 0 };
+  }
+
+  function want(executionId: string, number: number): void {
+    wanted.set(executionId, Math.min(number, wanted.get(executionId) ?? number));
+  }
+
   /** Reads what was heard of, in each execution's order and without gaps; again while more is heard of meanwhile. */
   async function pump(): Promise<void> {
     if (isReading) return;
     isReading = true;
     try {
       while (wanted.size > 0 && followers.size > 0) {
-        const ids = [...wanted].slice(0, maxBatch);
-        for (const id of ids) wanted.delete(id);
-        const positions = ids.map((id) => ({ executionId: id, after: handed.get(id) ?? 0 }));
-        const events = await readAfter(positions, floor(), maxQueue);
-        if (events.length >= maxQueue) for (const id of ids) wanted.add(id);
+        const batch = [...wanted].slice(0, maxBatch);
+        for (const [id] of batch) wanted.delete(id);
+        const events = await readAfter(batch.map(positionOf), floor(), maxQueue);
         for (const event of events) hand(event);
+        if (events.length >= maxQueue) for (const [id, number] of batch) want(id, number);
       }
     } catch (error) {
       onError(error); // the poll finds them
@@ -81,7 +94,7 @@ export function createFeed<Event extends FeedEvent>({ readAfter, changedSince, o
 
   function heard(executionId: string, number: number): void {
     if (followers.size === 0 || number <= (handed.get(executionId) ?? 0)) return;
-    wanted.add(executionId);
+    want(executionId, number);
     void pump();
   }
 
