@@ -55,7 +55,7 @@ const random = () => randomBytes(24).toString('base64url');
 const databaseUrl = (role, password) =>
   `postgresql://${role}:${password}@${values['database-host']}/sec_tester`;
 
-// The owner migrates; the app's own role only reads and writes rows (scripts/app-role.mjs makes it).
+// The owner migrates; the app's own role only reads and writes rows (npm run db:roles makes it).
 const ownerPassword = secret('postgres/password', random);
 secret('migrate/database-url', () => databaseUrl('sec_tester', ownerPassword));
 const appUrl = secret('migrate/app-database-url', () => databaseUrl('sec_tester_app', random()));
