@@ -8,6 +8,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
 import { clientIp } from '../http/middleware.js';
+import { logRefusal } from '../infra/refusal-log.js';
 import { isValidCorrelationId, type RequestContext, runInRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { toGraphQLError } from './errors.js';
@@ -75,8 +76,9 @@ export function createWebSockets(
   /** The viewer, or null for anything wrong with the credentials; @throws UNAVAILABLE */
   async function check(authorization: string | undefined): Promise<Viewer | null> {
     return services.auth.authenticate(authorization).catch((error: unknown) => {
-      if (error instanceof AppError && error.status === 401) return null;
-      throw error;
+      if (!(error instanceof AppError && error.status === 401)) throw error;
+      logRefusal(log, error, 'connection');
+      return null;
     });
   }
 

@@ -11,6 +11,8 @@ export type RequestContext = {
   sessionId?: string;
   /** Name of the GraphQL operation, or the route's pattern. */
   operation?: string;
+  /** Refusals that are in the log already. */
+  refusals?: Set<string>;
   /** Database statements so far. */
   dbQueries: number;
   /** Time spent waiting for the database so far, in milliseconds. */
