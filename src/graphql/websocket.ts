@@ -2,19 +2,24 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type DocumentNode, type ExecutionArgs, GraphQLError } from 'graphql';
+import { type ExecutionArgs, GraphQLError } from 'graphql';
 import { CloseCode, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
 import { clientIp } from '../http/middleware.js';
 import { logRefusal } from '../infra/refusal-log.js';
-import { isValidCorrelationId, type RequestContext, runInRequest } from '../infra/request-context.js';
+import {
+  isValidCorrelationId,
+  type RequestContext,
+  runInRequest,
+  userAgentOf,
+} from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { toGraphQLError } from './errors.js';
 import type { GraphQLServer } from './server.js';
+import { refuseUpgrade, subprotocol } from './upgrade.js';
 
-const protocol = 'graphql-transport-ws';
 const maxMessageBytes = 1_000_000;
 /** What may wait in a socket's buffer before its reader counts as too slow. */
 const maxBufferedBytes = 4_000_000;
@@ -47,7 +52,7 @@ export function createWebSockets(
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   });
   /** As over HTTP, without what is meant for an HTTP answer. */
   const mask = (error: unknown): GraphQLError => {
@@ -103,7 +108,7 @@ export function createWebSockets(
           return [mask(new AppError('TOKEN_REVOKED'))];
         }
         const enveloped = yoga.getEnveloped({ viewer, params: payload } as never);
-        const document = parseWith(enveloped.parse, payload.query);
+        const document = enveloped.parse(payload.query);
         const faults = enveloped.validate(enveloped.schema, document);
         if (faults.length > 0) return faults.map(mask);
         return {
@@ -183,7 +188,7 @@ export function createWebSockets(
       const store: RequestContext = {
         correlationId: isValidCorrelationId(incoming) ? incoming : randomUUID(),
         ip: clientIp(request, config.trustProxyHops),
-        userAgent: request.headers['user-agent']?.slice(0, 500) ?? null,
+        userAgent: userAgentOf(request.headers['user-agent']),
         ...{ dbQueries: 0, dbMs: 0 },
       };
       sockets.handleUpgrade(request, socket, head, (opened) => open(opened, request, store));
@@ -209,28 +214,4 @@ function send(socket: WebSocket, data: string): Promise<void> {
   return new Promise((resolve) => {
     socket.send(data, () => resolve());
   });
-}
-
-/** @throws GRAPHQL_PARSE_FAILED, as over HTTP, unless a limit on documents says something else */
-function parseWith(parse: (source: string) => DocumentNode, source: string): DocumentNode {
-  try {
-    return parse(source);
-  } catch (error) {
-    const isOther = error instanceof GraphQLError && error.extensions.code !== undefined;
-    throw isOther ? error : new AppError('GRAPHQL_PARSE_FAILED', { message: (error as Error).message });
-  }
-}
-
-/** A browser's page may only connect from an allowed origin or from this very host. */
-function refuseUpgrade(request: IncomingMessage, allowed: readonly string[]): string | undefined {
-  const { origin, host } = request.headers;
-  if (origin !== undefined && !allowed.includes(origin) && !isSameHost(origin, host)) return '403 Forbidden';
-  const offered = String(request.headers['sec-websocket-protocol'] ?? '')
-    .split(',')
-    .map((name) => name.trim());
-  return offered.includes(protocol) ? undefined : '400 Bad Request';
-}
-
-function isSameHost(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host;
 }

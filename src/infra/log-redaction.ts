@@ -1,4 +1,5 @@
 // What may not reach a log line: secrets by name and characters that would break or forge lines; writing is in logger.ts.
+import { isNativeError } from 'node:util/types';
 
 const secretNames = new Set([
   'authorization',
@@ -23,6 +24,10 @@ const secretNames = new Set([
 /** What stands in the place of a secret. */
 export const redacted = '[Redacted]';
 
+/** Secrets known by their look, wherever they stand: JWTs, API keys, password hashes, credentials in URLs. */
+const secretLooks =
+  /\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?|\bstk_\w[\w-]{7,}|\$argon2\w*\$[^"\s\\]+|(?<=:\/\/[^\s"/:@]{0,100}:)[^\s"/@]+(?=@)/g;
+
 const depthMax = 6;
 // DEL and C1 controls, line and paragraph separators, and the marks that reorder text on a screen.
 const unsafe = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
@@ -37,6 +42,16 @@ const everyUnsafe = new RegExp(unsafe, 'g');
  */
 export function redactSecrets(value: unknown): unknown {
   return redactWithin(value, depthMax);
+}
+
+/**
+ * Takes out secrets that are known by their look, whatever field or sentence they stand in.
+ *
+ * @param text any text, a line of JSON too: what is put in needs no escaping
+ * @returns the same text when there was none
+ */
+export function redactLooks(text: string): string {
+  return /eyJ|stk_|\$argon2|@/.test(text) ? text.replace(secretLooks, redacted) : text;
 }
 
 /**
@@ -65,7 +80,8 @@ export function escapeForTerminal(line: string): string {
 
 function redactWithin(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof Error) return errorAsObject(value, depth);
+  // Also errors of another realm (a worker, a VM), which are no instances of this one's Error.
+  if (isNativeError(value) || value instanceof Error) return errorAsObject(value, depth);
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return value;
   if (depth === 0) return '[Deeper]';
   return Array.isArray(value) ? redactList(value, depth) : redactFields(value, depth);
