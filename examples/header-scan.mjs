@@ -1,7 +1,7 @@
 // A small real test module: checks the security headers, cookies, CORS and TLS redirect of a URL and records the run.
 import { randomUUID } from 'node:crypto';
 import { exitCodes, Failure, readOptions, reasonOf, run, signIn } from './client.mjs';
-import { checkCors, checkHeaders, checkRedirect } from './lib/header-checks.mjs';
+import { checkCookies, checkCors, checkHeaders, checkRedirect } from './lib/header-checks.mjs';
 
 const tool = { tool: 'header-scan', toolVersion: '1.0.0' };
 const timeoutMs = 15_000;
@@ -101,7 +101,7 @@ async function findAll(target, tell) {
   const pages = await follow(target);
   const page = /** @type {Page} */ (pages.at(-1));
   await tell(40, `Checking headers and cookies of ${page.url}`);
-  const findings = checkHeaders(page);
+  const findings = [...pages.slice(0, -1).flatMap(checkCookies), ...checkHeaders(page)];
   const { protocol, port } = new URL(page.url);
   if (protocol === 'https:' && port === '' && !pages[0]?.url.startsWith('http:')) {
     await tell(60, 'Checking the way from plain HTTP to HTTPS');

@@ -18,8 +18,8 @@ export interface FeedPosition {
 interface FeedOptions<Event> {
   /** Events at these positions, execution by execution, in their order; `floor` is the least id that is new enough. */
   readAfter: (positions: FeedPosition[], floor: string, limit: number) => Promise<Event[]>;
-  /** Executions with events whose id is at least this, and the number of the last. */
-  changedSince: (floor: string) => Promise<{ executionId: string; number: number }[]>;
+  /** Executions with events whose id is at least this, and the numbers of the first and the last of these. */
+  changedSince: (floor: string) => Promise<{ executionId: string; first: number; last: number }[]>;
   onError: (error: unknown) => void;
 }
 
@@ -96,9 +96,9 @@ export function createFeed<Event extends FeedEvent>({
     }
   }
 
-  function heard(executionId: string, number: number): void {
+  function heard(executionId: string, number: number, first = number): void {
     if (followers.size === 0 || number <= (handed.get(executionId) ?? 0)) return;
-    want(executionId, number);
+    want(executionId, first);
     void pump();
   }
 
@@ -107,7 +107,7 @@ export function createFeed<Event extends FeedEvent>({
     if (isPolling) return;
     isPolling = true;
     try {
-      for (const { executionId, number } of await changedSince(floor())) heard(executionId, number);
+      for (const { executionId, first, last } of await changedSince(floor())) heard(executionId, last, first);
     } catch (error) {
       onError(error);
     } finally {
@@ -131,7 +131,7 @@ export function createFeed<Event extends FeedEvent>({
 
   return {
     /** Tells of an event. */
-    heard,
+    heard: (executionId: string, number: number) => heard(executionId, number),
 
     /**
      * Events from now on.
