@@ -9,6 +9,7 @@ import {
   newCorrelationId,
   type RequestContext,
   runInRequest,
+  userAgentOf,
 } from '../infra/request-context.js';
 
 /** Version of the API as clients see it; the first number is in the path. */
@@ -42,7 +43,7 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
   return (request, response) => {
     const incoming = request.headers['x-correlation-id'];
     const correlationId = isValidCorrelationId(incoming) ? incoming : newCorrelationId();
-    const userAgent = request.headers['user-agent']?.slice(0, 500) ?? null;
+    const userAgent = userAgentOf(request.headers['user-agent']);
     const store: RequestContext = {
       correlationId,
       ip: clientIp(request, config.trustProxyHops),
