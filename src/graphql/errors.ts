@@ -27,7 +27,6 @@ const httpCodes: Record<number, ErrorCode> = {
 };
 /** Codes that other libraries give. */
 const foreignCodes: Record<string, ErrorCode> = {
-  BAD_USER_INPUT: 'QUERY_TOO_COMPLEX',
   BAD_REQUEST: 'VALIDATION_FAILED',
 };
 /** Codes that decide the HTTP status even where the document could be executed. */
@@ -36,13 +35,17 @@ const transportCodes: readonly ErrorCode[] = ['UNAVAILABLE', 'RATE_LIMITED'];
 /** Faults of a whole input object that are about one of its fields. */
 const missingField = /^Field "(?:\w+\.)?(\w+)" of required type/;
 const unknownField = /^Field "(\w+)" is not defined by type/;
+const suggestion = / Did you mean .*\?$/s;
 const variableFault =
   /^Variable "\$(\w+)" (?:got invalid value (?:.*? at "([^"]+)")?|of required type|of non-null type)/s;
 
-/** What to show for an error; the unexpected becomes INTERNAL and is logged once, with its stack. */
-export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
+/**
+ * What to show for an error; the unexpected becomes INTERNAL and is logged once, with its stack.
+ * @param isSchemaPublic whether messages may name parts of the schema that were not asked for ("Did you mean …")
+ */
+export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = true): GraphQLError {
   const outer = error instanceof GraphQLError ? error : undefined;
-  const known = toAppError(error);
+  const known = isSchemaPublic ? toAppError(error) : withoutSuggestions(toAppError(error));
   if (known.code === 'INTERNAL')
     log.error({ event: 'internal_error', err: rootOf(error) }, 'unexpected error');
   if (known.code === 'UNAVAILABLE')
@@ -68,6 +71,20 @@ export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
         http: { ...http, ...given, headers: { ...given.headers, ...http.headers } },
       }),
     },
+  });
+}
+
+/** graphql-js and the executor propose names that are spelt alike; where the schema is closed they would give it away. */
+function withoutSuggestions(error: AppError): AppError {
+  if (!suggestion.test(error.message)) return error;
+  const fields = error.fields?.map(({ path, message }) => ({
+    path,
+    message: message.replace(suggestion, ''),
+  }));
+  return new AppError(error.code, {
+    message: error.message.replace(suggestion, ''),
+    ...(fields !== undefined && { fields }),
+    cause: error.cause,
   });
 }
 
