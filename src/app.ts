@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
-import { AppError } from './core/errors.js';
+import { AppError, headersOf } from './core/errors.js';
 import { authRoutes } from './features/auth/auth.routes.js';
 import { healthRoutes } from './features/health/health.routes.js';
 import { createGraphiqlPage } from './graphql/graphiql.js';
@@ -160,11 +160,11 @@ function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logg
     response.destroy();
     return;
   }
-  const { code, message, status, retryAfterSeconds, fields } = error;
+  const { code, message, status, fields } = error;
   response.statusCode = status;
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
   if (status === 405) response.setHeader('Allow', graphqlMethods);
-  if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(retryAfterSeconds));
+  for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);
   const extensions = {
     code,
     correlationId: currentRequest()?.correlationId,

@@ -14,6 +14,7 @@ import {
   type ErrorCode,
   errorCatalogue,
   type FieldError,
+  headersOf,
   validationFailed,
 } from '../core/errors.js';
 import { toDatabaseError } from '../infra/database.js';
@@ -29,6 +30,7 @@ const httpCodes: Record<number, ErrorCode> = {
 const foreignCodes: Record<string, ErrorCode> = {
   BAD_REQUEST: 'VALIDATION_FAILED',
 };
+const documentCodes: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED'];
 /** Codes that decide the HTTP status even where the document could be executed. */
 const transportCodes: readonly ErrorCode[] = ['UNAVAILABLE', 'RATE_LIMITED'];
 
@@ -50,12 +52,7 @@ export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = tru
     log.error({ event: 'internal_error', err: rootOf(error) }, 'unexpected error');
   if (known.code === 'UNAVAILABLE')
     log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
-  const http = {
-    status: known.status,
-    ...(known.retryAfterSeconds !== undefined && {
-      headers: { 'Retry-After': String(known.retryAfterSeconds) },
-    }),
-  };
+  const { status } = known;
   const isRequestError = outer?.path === undefined;
   const given = (outer?.extensions.http ?? {}) as { status?: number; headers?: Record<string, string> };
   return new GraphQLError(known.message, {
@@ -68,7 +65,12 @@ export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = tru
       correlationId: currentRequest()?.correlationId,
       ...(known.fields !== undefined && { fields: known.fields }),
       ...((isRequestError || transportCodes.includes(known.code)) && {
-        http: { ...http, ...given, headers: { ...given.headers, ...http.headers } },
+        http: {
+          status,
+          ...given,
+          headers: { ...given.headers, ...headersOf(known) },
+          spec: isDocumentFault(known),
+        },
       }),
     },
   });
@@ -86,6 +88,11 @@ function withoutSuggestions(error: AppError): AppError {
     ...(fields !== undefined && { fields }),
     cause: error.cause,
   });
+}
+
+/** Those that GraphQL over HTTP answers with 200 for clients that accept no more than application/json. */
+function isDocumentFault({ code, fields }: AppError): boolean {
+  return documentCodes.includes(code) || (code === 'VALIDATION_FAILED' && fields !== undefined);
 }
 
 function rootOf(error: unknown): unknown {
@@ -110,6 +117,7 @@ function toAppError(error: unknown): AppError {
     fields?: FieldError[];
   };
   const named =
+    httpCodes[http?.status ?? 0] ??
     foreignCodes[code ?? ''] ??
     (code !== undefined && code in errorCatalogue ? (code as ErrorCode) : undefined);
   const message = root.message;
@@ -122,8 +130,6 @@ function toAppError(error: unknown): AppError {
     const field = (missingField.exec(fault) ?? unknownField.exec(fault))?.[1];
     return validationFailed([{ path: field === undefined ? path : `${path}.${field}`, message: fault }]);
   }
-  const status = httpCodes[http?.status ?? 0];
-  if (status !== undefined) return new AppError(status, { message });
   // What is left without a path comes from reading the request: no operation of that name, no query at all.
   return root.path === undefined
     ? new AppError('GRAPHQL_VALIDATION_FAILED', { message })

@@ -18,7 +18,6 @@ import {
   Source,
   TokenKind,
 } from 'graphql';
-import type { ErrorCode } from '../core/errors.js';
 
 /** Limits on documents; the same over HTTP, event streams and WebSockets. docs/security.md tells of each. */
 export const documentLimits = {
@@ -47,26 +46,24 @@ const maxPageSize = 100;
 const listSize = 10;
 const valueCost = 0.1;
 
-const refused = (message: string, code: ErrorCode): GraphQLError =>
-  new GraphQLError(message, { extensions: { code } });
+const tooComplex = (message: string): GraphQLError =>
+  new GraphQLError(message, { extensions: { code: 'QUERY_TOO_COMPLEX' } });
 const tooMany = (what: string, limit: number): GraphQLError =>
-  refused(`The document has more than ${limit.toLocaleString('en')} ${what}.`, 'QUERY_TOO_COMPLEX');
+  tooComplex(`The document has more than ${limit.toLocaleString('en')} ${what}.`);
 
 /**
  * Reads a document token by token, in one pass that stops at the first limit, so that what would keep the
  * (recursive) parser or the validation busy never reaches them.
- * @throws GRAPHQL_PARSE_FAILED for its length and nesting; QUERY_TOO_COMPLEX for what it is made of
+ * @throws QUERY_TOO_COMPLEX
  */
 export function checkTokens(text: string): void {
   const { characters, tokens, nesting, aliases, directives, fragments, spreads } = documentLimits;
-  if (text.length > characters)
-    throw refused(`The document is longer than ${characters} characters.`, 'GRAPHQL_PARSE_FAILED');
+  if (text.length > characters) throw tooComplex(`The document is longer than ${characters} characters.`);
   const lexer = new Lexer(new Source(text));
   const found = { tokens: 0, depth: 0, brackets: 0, aliases: 0, directives: 0, fragments: 0, spreads: 0 };
   for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) {
     found.tokens += 1;
-    if (found.tokens > tokens)
-      throw refused(`The document has more than ${tokens} tokens.`, 'GRAPHQL_PARSE_FAILED');
+    if (found.tokens > tokens) throw tooComplex(`The document has more than ${tokens} tokens.`);
     switch (token.kind) {
       case TokenKind.PAREN_L:
       case TokenKind.BRACKET_L:
@@ -99,7 +96,7 @@ export function checkTokens(text: string): void {
         break;
       default:
     }
-    if (found.depth > nesting) throw refused('The document is nested too deeply.', 'GRAPHQL_PARSE_FAILED');
+    if (found.depth > nesting) throw tooComplex('The document is nested too deeply.');
     if (found.aliases > aliases) throw tooMany('aliases', aliases);
     if (found.directives > directives) throw tooMany('directives', directives);
     if (found.fragments > fragments) throw tooMany('fragments', fragments);
@@ -201,11 +198,10 @@ export function checkWeight(
       schema.getRootType(definition.operation) ?? undefined,
     );
     if (depth > documentLimits.depth)
-      throw refused(`The document is deeper than ${documentLimits.depth} fields.`, 'QUERY_TOO_COMPLEX');
+      throw tooComplex(`The document is deeper than ${documentLimits.depth} fields.`);
     if (cost > documentLimits.cost)
-      throw refused(
+      throw tooComplex(
         `The document may bring back ${Math.round(cost).toLocaleString('en')} objects, more than ${documentLimits.cost.toLocaleString('en')}. Ask for smaller pages.`,
-        'QUERY_TOO_COMPLEX',
       );
   }
   return dependsOnVariables;

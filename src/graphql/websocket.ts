@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, GraphQLError } from 'graphql';
+import { type DocumentNode, type ExecutionArgs, GraphQLError } from 'graphql';
 import { CloseCode, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../core/access.js';
@@ -106,7 +106,7 @@ export function createWebSockets(
           return [mask(new AppError('TOKEN_REVOKED'))];
         }
         const enveloped = yoga.getEnveloped({ viewer, params: payload } as never);
-        const document = enveloped.parse(payload.query);
+        const document = parseWith(enveloped.parse, payload.query);
         const faults = enveloped.validate(enveloped.schema, document);
         if (faults.length > 0) return faults.map(mask);
         return {
@@ -224,6 +224,16 @@ function isAmbiguous(message: string): boolean {
     return false;
   }
   return hasRepeatedKey(message);
+}
+
+/** @throws GRAPHQL_PARSE_FAILED, as over HTTP, unless a limit on documents says something else */
+function parseWith(parse: (source: string) => DocumentNode, source: string): DocumentNode {
+  try {
+    return parse(source);
+  } catch (error) {
+    const isOther = error instanceof GraphQLError && error.extensions.code !== undefined;
+    throw isOther ? error : new AppError('GRAPHQL_PARSE_FAILED', { message: (error as Error).message });
+  }
 }
 
 /** A browser's page may only connect from an allowed origin or from this very host. */

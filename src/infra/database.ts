@@ -200,6 +200,19 @@ function createPool(options: DatabaseOptions): pg.Pool {
     options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),
   );
   pool.on('connect', measure);
+  // The pool's own query() works by callbacks, which know nothing of the request; this is what Prisma calls.
+  pool.query = (async (...args: Parameters<pg.PoolClient['query']>) => {
+    const client = await pool.connect();
+    let failure: unknown;
+    try {
+      return await client.query(...args);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      client.release(isBroken(failure));
+    }
+  }) as typeof pool.query;
   return pool;
 }
 

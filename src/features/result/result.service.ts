@@ -9,6 +9,7 @@ import {
   columnsOf,
   containing,
   cursorIn,
+  fetchOfEach,
   fetchPage,
   type KeysetOrder,
   pageClauses,
@@ -202,12 +203,9 @@ export function createResultService({
       const request = parsePage(args, order.name);
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
       const own = { conditions: [...conditions, sql`execution_id = parent.id`], order };
-      const byParent = new Map<string, ResultRow[]>(parents.map(({ id }) => [id, []]));
-      const ids = [...byParent.keys()];
-      const rows = await db.query<ResultRow>(sql`
-        SELECT found.* FROM unnest(${ids}::uuid[]) AS parent(id)
-        CROSS JOIN LATERAL (SELECT ${columns} FROM test_results ${pageClauses(own, request)}) AS found`);
-      for (const row of rows) byParent.get(row.executionId)?.push(row);
+      const ids = parents.map(({ id }) => id);
+      const select = sql`SELECT ${columns} FROM test_results ${pageClauses(own, request)}`;
+      const byParent = await fetchOfEach<ResultRow>(db.query, ids, select, (row) => row.executionId);
       const countOf = lazyCounts(ids, conditions);
       return parents.map((parent) =>
         toPage(request, byParent.get(parent.id) ?? [], cursorIn(order), async () =>
