@@ -131,8 +131,11 @@ function toAppError(error: unknown): AppError {
     return validationFailed([{ path: field === undefined ? path : `${path}.${field}`, message: fault }]);
   }
   // What is left without a path comes from reading the request: no operation of that name, no query at all.
+  const documentCode = message.startsWith('Syntax Error')
+    ? 'GRAPHQL_PARSE_FAILED'
+    : 'GRAPHQL_VALIDATION_FAILED';
   return root.path === undefined
-    ? new AppError('GRAPHQL_VALIDATION_FAILED', { message })
+    ? new AppError(documentCode, { message })
     : new AppError('INTERNAL', { cause: root });
 }
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type DocumentNode, type ExecutionArgs, GraphQLError } from 'graphql';
+import { type ExecutionArgs, GraphQLError } from 'graphql';
 import { CloseCode, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../core/access.js';
@@ -14,8 +14,8 @@ import { isValidCorrelationId, type RequestContext, runInRequest } from '../infr
 import type { Infra, Services } from '../services.js';
 import { toGraphQLError } from './errors.js';
 import type { GraphQLServer } from './server.js';
+import { refuseUpgrade, subprotocol } from './upgrade.js';
 
-const protocol = 'graphql-transport-ws';
 /** What may wait in a socket's buffer before its reader counts as too slow. */
 const maxBufferedBytes = 4_000_000;
 const initTimeoutMs = 3000;
@@ -47,7 +47,7 @@ export function createWebSockets(
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: bodyLimits.webSocketMessage,
-    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   });
   // A handshake with a wrong version or key; ws's own answer would lack the headers.
   sockets.on('wsClientError', (_error, socket) => endRaw(socket, '400 Bad Request', config.isProduction));
@@ -106,7 +106,7 @@ export function createWebSockets(
           return [mask(new AppError('TOKEN_REVOKED'))];
         }
         const enveloped = yoga.getEnveloped({ viewer, params: payload } as never);
-        const document = parseWith(enveloped.parse, payload.query);
+        const document = enveloped.parse(payload.query);
         const faults = enveloped.validate(enveloped.schema, document);
         if (faults.length > 0) return faults.map(mask);
         return {
@@ -224,28 +224,4 @@ function isAmbiguous(message: string): boolean {
     return false;
   }
   return hasRepeatedKey(message);
-}
-
-/** @throws GRAPHQL_PARSE_FAILED, as over HTTP, unless a limit on documents says something else */
-function parseWith(parse: (source: string) => DocumentNode, source: string): DocumentNode {
-  try {
-    return parse(source);
-  } catch (error) {
-    const isOther = error instanceof GraphQLError && error.extensions.code !== undefined;
-    throw isOther ? error : new AppError('GRAPHQL_PARSE_FAILED', { message: (error as Error).message });
-  }
-}
-
-/** A browser's page may only connect from an allowed origin or from this very host. */
-function refuseUpgrade(request: IncomingMessage, allowed: readonly string[]): string | undefined {
-  const { origin, host } = request.headers;
-  if (origin !== undefined && !allowed.includes(origin) && !isSameHost(origin, host)) return '403 Forbidden';
-  const offered = String(request.headers['sec-websocket-protocol'] ?? '')
-    .split(',')
-    .map((name) => name.trim());
-  return offered.includes(protocol) ? undefined : '400 Bad Request';
-}
-
-function isSameHost(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host;
 }

@@ -110,7 +110,7 @@ export function createResultService({
   now: () => number;
 }) {
   async function countRows(conditions: Sql[]): Promise<number> {
-    const [row] = await db.query<{ count: number }>(
+    const [row] = await db.queryAnew<{ count: number }>(
       sql`SELECT count(*)::int AS count FROM test_results ${where(conditions)}`,
     );
     return row?.count ?? 0;
@@ -127,7 +127,7 @@ export function createResultService({
   function lazyCounts(ids: readonly string[], conditions: Sql[]): (id: string) => Promise<number> {
     let counts: Promise<Map<string, number>> | undefined;
     const read = async () => {
-      const rows = await db.query<{ id: string; count: number }>(sql`
+      const rows = await db.queryAnew<{ id: string; count: number }>(sql`
         SELECT execution_id AS id, count(*)::int AS count FROM test_results
         ${where([sql`execution_id = ANY(${ids}::uuid[])`, ...conditions])} GROUP BY execution_id`);
       return new Map(rows.map((row) => [row.id, row.count]));
@@ -186,7 +186,8 @@ export function createResultService({
     ): Promise<Page<ResultRow>> {
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
       const source = { select: sql`SELECT ${columns} FROM test_results`, conditions, order: orderOf(order) };
-      return fetchPage<ResultRow>(db.query, source, args, () => count(viewer, filter));
+      const query = conditions.length === 0 ? db.query : db.queryAnew;
+      return fetchPage<ResultRow>(query, source, args, () => count(viewer, filter));
     },
 
     /**
@@ -205,7 +206,8 @@ export function createResultService({
       const own = { conditions: [...conditions, sql`execution_id = parent.id`], order };
       const ids = parents.map(({ id }) => id);
       const select = sql`SELECT ${columns} FROM test_results ${pageClauses(own, request)}`;
-      const byParent = await fetchOfEach<ResultRow>(db.query, ids, select, (row) => row.executionId);
+      const query = conditions.length === 0 ? db.query : db.queryAnew;
+      const byParent = await fetchOfEach<ResultRow>(query, ids, select, (row) => row.executionId);
       const countOf = lazyCounts(ids, conditions);
       return parents.map((parent) =>
         toPage(request, byParent.get(parent.id) ?? [], cursorIn(order), async () =>
