@@ -67,6 +67,7 @@ export function createApp(services: Services, infra: Infra): App {
   const dispatch = (request: IncomingMessage, response: ServerResponse): void => {
     const path = pathOf(request);
     const fault = ambiguityOf(request);
+    if (fault !== undefined) response.setHeader('Connection', 'close');
     if (!graphqlPaths.has(path)) {
       if (fault === undefined) rest(request, response);
       else sendProblem(response, path, fault, log);
@@ -84,6 +85,7 @@ export function createApp(services: Services, infra: Infra): App {
       keepAliveTimeout: 65_000,
       connectionsCheckingInterval: 2000,
       maxHeaderSize: 16_384,
+      requireHostHeader: false, // ambiguityOf asks for it: Node's own refusal has no headers
     },
     listener,
   );

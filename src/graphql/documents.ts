@@ -19,6 +19,9 @@ import { checkTokens, checkWeight, documentLimits } from './limits.js';
 /** Documents that passed: so many, of so many characters in all; longer ones are read anew each time. */
 const cacheLimits = { max: 1000, maxSize: 2_000_000, maxEntrySize: 20_000 };
 
+/** Faults that are told of a document: finding and wording each costs. */
+const maxErrors = 10;
+
 /**
  * Reads, checks and remembers documents. What fails is never remembered, so that no flood of hostile documents
  * drives the good ones out.
@@ -47,7 +50,10 @@ export function documentPlugin(isIntrospectionEnabled: boolean, toAnswer: (error
   const validateChecked = (schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] => {
     if (passed.has(document)) return [];
     const dependsOnVariables = checkWeight(schema, document);
-    const faults = validate(schema, document, rules, { hideSuggestions: !isIntrospectionEnabled });
+    const faults = validate(schema, document, rules, {
+      hideSuggestions: !isIntrospectionEnabled,
+      maxErrors,
+    });
     if (faults.length > 0) return faults;
     passed.set(document, dependsOnVariables);
     const text = document.loc?.source.body;

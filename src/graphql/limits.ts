@@ -23,6 +23,8 @@ import {
 export const documentLimits = {
   /** Characters of the text, comments and all. */
   characters: 200_000,
+  /** Lines: comments end there, and are no tokens. */
+  lines: 5000,
   /** Names, values and punctuation marks. */
   tokens: 2000,
   /** Brackets of any kind within each other. */
@@ -32,6 +34,8 @@ export const documentLimits = {
   /** Fields under another name, `__typename` too. */
   aliases: 30,
   directives: 50,
+  /** The same field in one selection: validation compares each with each. */
+  repeats: 20,
   /** Named fragments. */
   fragments: 50,
   /** Uses of fragments, named or inline. */
@@ -59,6 +63,7 @@ const tooMany = (what: string, limit: number): GraphQLError =>
 export function checkTokens(text: string): void {
   const { characters, tokens, nesting, aliases, directives, fragments, spreads } = documentLimits;
   if (text.length > characters) throw tooComplex(`The document is longer than ${characters} characters.`);
+  if (hasMoreLines(text, documentLimits.lines)) throw tooMany('lines', documentLimits.lines);
   const lexer = new Lexer(new Source(text));
   const found = { tokens: 0, depth: 0, brackets: 0, aliases: 0, directives: 0, fragments: 0, spreads: 0 };
   for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) {
@@ -104,6 +109,15 @@ export function checkTokens(text: string): void {
   }
 }
 
+function hasMoreLines(text: string, limit: number): boolean {
+  let lines = 1;
+  for (let at = 0; at < text.length && lines <= limit; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === 10 || code === 13) lines += 1;
+  }
+  return lines > limit;
+}
+
 interface Weight {
   depth: number;
   cost: number;
@@ -129,7 +143,15 @@ export function checkWeight(
 
   function weighSelections({ selections }: SelectionSetNode, parent: GraphQLNamedType | undefined): Weight {
     const sum = { depth: 0, cost: 0 };
+    const repeats = new Map<string, number>();
     for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) {
+        const name = selection.alias?.value ?? selection.name.value;
+        const count = (repeats.get(name) ?? 0) + 1;
+        if (count > documentLimits.repeats)
+          throw tooMany('fields of one name side by side', documentLimits.repeats);
+        repeats.set(name, count);
+      }
       const weight =
         selection.kind === Kind.FIELD
           ? weighField(selection, parent)

@@ -55,9 +55,12 @@ export function endRaw(
 /** Headers of which a second one must not silently be dropped or joined. */
 const single = new Set(['authorization', 'content-type', 'host', 'origin']);
 
-/** What is ambiguous about a request: a header or a query parameter that is there twice. */
+/** What is ambiguous about a request: no host, or a header or a query parameter that is there twice. */
 export function ambiguityOf(request: IncomingMessage): AppError | undefined {
   const { rawHeaders, url = '' } = request;
+  if (request.headers.host === undefined && request.httpVersion === '1.1') {
+    return new AppError('VALIDATION_FAILED', { message: 'The header host is missing.' });
+  }
   let seen: Set<string> | undefined;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] as string).toLowerCase();
