@@ -7,6 +7,7 @@ import { authRoutes } from './features/auth/auth.routes.js';
 import { healthRoutes } from './features/health/health.routes.js';
 import { createGraphiqlPage } from './graphql/graphiql.js';
 import { createGraphQLServer } from './graphql/server.js';
+import { loadTrustedDocuments } from './graphql/trusted.js';
 import { createWebSockets } from './graphql/websocket.js';
 import { bodyLimits, readJson } from './http/body.js';
 import { refuseBrokenRequests } from './http/broken.js';
@@ -35,7 +36,9 @@ export interface App {
 /** Makes the server. */
 export function createApp(services: Services, infra: Infra): App {
   const { config, log } = infra;
-  const yoga = createGraphQLServer(services, infra);
+  const trusted =
+    config.trustedDocuments === undefined ? undefined : loadTrustedDocuments(config.trustedDocuments);
+  const yoga = createGraphQLServer(services, infra, trusted);
   const rest = createRestApp(services, infra);
   const page = config.isGraphiqlEnabled ? createGraphiqlPage() : undefined;
   const allowed = allowedMethods(allRoutes(services));
@@ -92,7 +95,7 @@ export function createApp(services: Services, infra: Infra): App {
   server.maxHeadersCount = 0; // their size is limited; a count would drop those beyond it unseen
   server.on('checkExpectation', listener); // an Expect header that nobody knows is ignored
   refuseBrokenRequests(server, config.isProduction, allowOf);
-  const webSockets = createWebSockets(yoga, services, infra);
+  const webSockets = createWebSockets(yoga, services, infra, trusted);
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
     if (ambiguityOf(request) !== undefined) endRaw(socket, '400 Bad Request', config.isProduction);

@@ -9,10 +9,15 @@ import { documentPlugin } from './documents.js';
 import { toGraphQLError } from './errors.js';
 import { buildSchema } from './schema.js';
 import { subscribeShared } from './subscribe.js';
+import type { DocumentParams } from './trusted.js';
 
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
 
-export function createGraphQLServer(services: Services, { config, log }: Pick<Infra, 'config' | 'log'>) {
+export function createGraphQLServer(
+  services: Services,
+  { config, log }: Pick<Infra, 'config' | 'log'>,
+  trusted?: (params: DocumentParams) => string,
+) {
   const maskError = (error: unknown) => toGraphQLError(error, log, config.isIntrospectionEnabled);
 
   return createYoga<object, GraphQLContext>({
@@ -40,7 +45,9 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
       }
       return createGraphQLContext(services, viewer);
     },
+    extraParamNames: ['documentId'],
     plugins: [
+      ...(trusted === undefined ? [] : [onlyTrusted(trusted)]),
       documentPlugin(config.isIntrospectionEnabled, maskError),
       useExecutionCancellation(),
       nameOperations,
@@ -48,6 +55,16 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
       shareAnswers,
     ],
   });
+}
+
+/** Puts the listed document in the place of what was sent. */
+function onlyTrusted(textOf: (params: DocumentParams) => string): Plugin {
+  return {
+    onParams({ params, setParams }) {
+      const { documentId: _named, ...rest } = params as DocumentParams;
+      setParams({ ...(rest as typeof params), query: textOf(params) });
+    },
+  };
 }
 
 /** Subscriptions are executed once for all who would get the same answer. */

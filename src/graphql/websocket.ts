@@ -14,6 +14,7 @@ import { isValidCorrelationId, type RequestContext, runInRequest } from '../infr
 import type { Infra, Services } from '../services.js';
 import { toGraphQLError } from './errors.js';
 import type { GraphQLServer } from './server.js';
+import type { DocumentParams } from './trusted.js';
 import { refuseUpgrade, subprotocol } from './upgrade.js';
 
 /** What may wait in a socket's buffer before its reader counts as too slow. */
@@ -43,6 +44,7 @@ export function createWebSockets(
   yoga: GraphQLServer,
   services: Services,
   { config, log }: Infra,
+  trusted?: (params: DocumentParams) => string,
 ): WebSocketTransport {
   const sockets = new WebSocketServer({
     noServer: true,
@@ -106,7 +108,7 @@ export function createWebSockets(
           return [mask(new AppError('TOKEN_REVOKED'))];
         }
         const enveloped = yoga.getEnveloped({ viewer, params: payload } as never);
-        const document = enveloped.parse(payload.query);
+        const document = enveloped.parse(trusted?.(payload) ?? payload.query);
         const faults = enveloped.validate(enveloped.schema, document);
         if (faults.length > 0) return faults.map(mask);
         return {
