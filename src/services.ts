@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { createApiKeyService } from './features/api-key/api-key.service.js';
 import { createAuditService } from './features/audit/audit.service.js';
+import { createSealService } from './features/audit/seal.service.js';
 import { createAuthService } from './features/auth/auth.service.js';
 import { createEventService } from './features/event/event.service.js';
 import { createExecutionService } from './features/execution/execution.service.js';
@@ -48,7 +49,9 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
     windowSeconds: 60,
   });
 
-  const audit = createAuditService({ db, now });
+  const audit = createAuditService({ db, log, now });
+  const { auditSealEverySeconds: everySeconds, auditSealKey: key } = config;
+  const seals = createSealService({ db, log, now, everySeconds, key });
   const sessions = createSessionService({
     db,
     events: bus,
@@ -68,5 +71,18 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
   const events = createEventService({ db, events: bus, executions, log });
   const streams = createStreamService({ db, events: bus, log, now, maxPerUser: config.streamsMaxPerUser });
   const health = createHealthService({ db, redis, now });
-  return { audit, sessions, users, auth, apiKeys, executions, results, runners, events, streams, health };
+  return {
+    audit,
+    seals,
+    sessions,
+    users,
+    auth,
+    apiKeys,
+    executions,
+    results,
+    runners,
+    events,
+    streams,
+    health,
+  };
 }

@@ -119,6 +119,14 @@ export const settings = {
     schema: wholeNumber(50, 60_000, 'milliseconds'),
     default: '1500',
   },
+  migrationDatabaseUrl: {
+    name: 'MIGRATION_DATABASE_URL',
+    group: 'Database',
+    description:
+      'The same database as its owner, for migrating only; without it DATABASE_URL is used, which then owns the tables.',
+    schema: urlOf('postgres', 'postgresql'),
+    secret: true,
+  },
   migrateOnStart: {
     name: 'MIGRATE_ON_START',
     group: 'Database',
@@ -265,6 +273,20 @@ export const settings = {
     description: 'Length of the first lock, in seconds; it grows when failures go on.',
     schema: wholeNumber(1, 86_400, 'seconds'),
     default: '60',
+  },
+  auditSealEverySeconds: {
+    name: 'AUDIT_SEAL_EVERY_SECONDS',
+    group: 'Audit trail',
+    description: 'Time between two seals over new audit events, in seconds.',
+    schema: wholeNumber(1, 3_600, 'seconds'),
+    default: '10',
+  },
+  auditSealKey: {
+    name: 'AUDIT_SEAL_KEY',
+    group: 'Audit trail',
+    description: 'Signs the seals (HMAC-SHA-256), so that who owns the database cannot make them anew.',
+    schema: text(/^.{32,1000}$/, 'at least 32 characters'),
+    secret: true,
   },
   logLevel: {
     name: 'LOG_LEVEL',

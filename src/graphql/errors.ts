@@ -18,6 +18,7 @@ import {
   validationFailed,
 } from '../core/errors.js';
 import { toDatabaseError } from '../infra/database.js';
+import { logRefusal } from '../infra/refusal-log.js';
 import { currentRequest } from '../infra/request-context.js';
 
 const httpCodes: Record<number, ErrorCode> = {
@@ -52,6 +53,7 @@ export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = tru
     log.error({ event: 'internal_error', err: rootOf(error) }, 'unexpected error');
   if (known.code === 'UNAVAILABLE')
     log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
+  logRefusal(log, known, outer?.path?.filter((step) => typeof step === 'string').join('.'));
   const { status } = known;
   const isRequestError = outer?.path === undefined;
   const given = (outer?.extensions.http ?? {}) as { status?: number; headers?: Record<string, string> };

@@ -1,13 +1,14 @@
 // The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
-import { type ExecutionArgs, GraphQLError, getOperationAST } from 'graphql';
-import { createYoga, type Plugin, useExecutionCancellation } from 'graphql-yoga';
+import { type DocumentNode, type ExecutionArgs, GraphQLError, getOperationAST } from 'graphql';
+import { createYoga, type Plugin, useExecutionCancellation, type YogaInitialContext } from 'graphql-yoga';
 import type { Viewer } from '../core/access.js';
+import { AppError } from '../core/errors.js';
 import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
 import { documentPlugin } from './documents.js';
 import { toGraphQLError } from './errors.js';
-import { buildSchema } from './schema.js';
+import { asksOnlyPublic, buildSchema } from './schema.js';
 import { subscribeShared } from './subscribe.js';
 import type { DocumentParams } from './trusted.js';
 
@@ -19,6 +20,19 @@ export function createGraphQLServer(
   trusted?: (params: DocumentParams) => string,
 ) {
   const maskError = (error: unknown) => toGraphQLError(error, log, config.isIntrospectionEnabled);
+
+  /** A stale token keeps nobody from signing in or refreshing: clients send the header with everything. */
+  async function viewerOfRequest(initial: YogaInitialContext): Promise<Viewer | null> {
+    try {
+      return await services.auth.authenticate(initial.request.headers.get('authorization') ?? undefined);
+    } catch (error) {
+      const { document } = initial as { document?: DocumentNode };
+      const isStale = error instanceof AppError && error.status === 401;
+      if (isStale && document !== undefined && asksOnlyPublic(document, initial.params.operationName))
+        return null;
+      throw error;
+    }
+  }
 
   return createYoga<object, GraphQLContext>({
     schema: buildSchema(),
@@ -34,10 +48,7 @@ export function createGraphQLServer(
     maskedErrors: { maskError },
     context: async (initial) => {
       // A WebSocket has its viewer already; a request says who sends it.
-      const viewer =
-        'viewer' in initial
-          ? (initial.viewer as Viewer | null)
-          : await services.auth.authenticate(initial.request.headers.get('authorization') ?? undefined);
+      const viewer = 'viewer' in initial ? (initial.viewer as Viewer | null) : await viewerOfRequest(initial);
       const store = currentRequest();
       if (store !== undefined && viewer !== null) {
         store.userId = viewer.userId;
@@ -50,6 +61,7 @@ export function createGraphQLServer(
       ...(trusted === undefined ? [] : [onlyTrusted(trusted)]),
       documentPlugin(config.isIntrospectionEnabled, maskError),
       useExecutionCancellation(),
+      keepDocument,
       nameOperations,
       addCorrelationIds,
       shareAnswers,
@@ -66,6 +78,15 @@ function onlyTrusted(textOf: (params: DocumentParams) => string): Plugin {
     },
   };
 }
+
+/** Lets the context know what is asked. */
+const keepDocument: Plugin = {
+  onParse:
+    () =>
+    ({ result, extendContext }) => {
+      if (!(result instanceof Error)) extendContext({ document: result } as never);
+    },
+};
 
 /** Subscriptions are executed once for all who would get the same answer. */
 const shareAnswers: Plugin = {

@@ -10,7 +10,13 @@ import { AppError } from '../core/errors.js';
 import { bodyLimits, hasRepeatedKey } from '../http/body.js';
 import { endRaw } from '../http/headers.js';
 import { clientIp } from '../http/middleware.js';
-import { isValidCorrelationId, type RequestContext, runInRequest } from '../infra/request-context.js';
+import { logRefusal } from '../infra/refusal-log.js';
+import {
+  isValidCorrelationId,
+  type RequestContext,
+  runInRequest,
+  userAgentOf,
+} from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { toGraphQLError } from './errors.js';
 import type { GraphQLServer } from './server.js';
@@ -82,8 +88,9 @@ export function createWebSockets(
   /** The viewer, or null for anything wrong with the credentials; @throws UNAVAILABLE */
   async function check(authorization: string | undefined): Promise<Viewer | null> {
     return services.auth.authenticate(authorization).catch((error: unknown) => {
-      if (error instanceof AppError && error.status === 401) return null;
-      throw error;
+      if (!(error instanceof AppError && error.status === 401)) throw error;
+      logRefusal(log, error, 'connection');
+      return null;
     });
   }
 
@@ -190,7 +197,7 @@ export function createWebSockets(
       const store: RequestContext = {
         correlationId: isValidCorrelationId(incoming) ? incoming : randomUUID(),
         ip: clientIp(request, config.trustProxyHops),
-        userAgent: request.headers['user-agent']?.slice(0, 500) ?? null,
+        userAgent: userAgentOf(request.headers['user-agent']),
         ...{ dbQueries: 0, dbMs: 0 },
       };
       sockets.handleUpgrade(request, socket, head, (opened) => open(opened, request, store));

@@ -9,6 +9,7 @@ import {
   newCorrelationId,
   type RequestContext,
   runInRequest,
+  userAgentOf,
 } from '../infra/request-context.js';
 import { securityHeaders } from './headers.js';
 
@@ -28,7 +29,7 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
   return (request, response) => {
     const incoming = request.headers['x-correlation-id'];
     const correlationId = isValidCorrelationId(incoming) ? incoming : newCorrelationId();
-    const userAgent = request.headers['user-agent']?.slice(0, 500) ?? null;
+    const userAgent = userAgentOf(request.headers['user-agent']);
     const store: RequestContext = {
       correlationId,
       ip: clientIp(request, config.trustProxyHops),
