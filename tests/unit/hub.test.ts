@@ -71,11 +71,6 @@ describe('a hub', () => {
     write();
     heard();
     await pause();
-    console.log(
-      followers.map((f) => f.end),
-      reads,
-      errors,
-    );
     expect(followers.map(({ numbers }) => numbers)).toEqual([[1], [1], [1]]);
     expect(reads).toEqual([0]);
   });

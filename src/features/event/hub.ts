@@ -32,7 +32,7 @@ interface Hub<Event> {
 }
 
 /** Told instead of a number when the execution is deleted. */
-export const gone = -1;
+const gone = 0;
 const maxRecent = 200;
 const pageSize = 200;
 const pollEveryMs = 2000;
@@ -111,8 +111,8 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
       timer ??= setInterval(() => void poll(), pollEveryMs).unref();
     }
     hub.followers += 1;
-    const heard = heardLately.get(executionId) ?? last;
-    tell(hub, heard === gone ? undefined : Math.max(heard, last));
+    const heard = heardLately.get(executionId);
+    tell(hub, heard === gone ? undefined : Math.max(heard ?? 0, last));
     return hub;
   }
 
@@ -139,7 +139,7 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
   }
 
   return {
-    /** Tells of an event; -1 means that the execution is gone. */
+    /** Tells of an event; 0 means that the execution is gone. */
     heard(executionId: string, number: number): void {
       const hub = hubs.get(executionId);
       heardLately.set(executionId, number);
