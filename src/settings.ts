@@ -85,6 +85,12 @@ export const settings = {
     schema: flag(),
     default: { development: 'true', test: 'true', production: 'false' },
   },
+  trustedDocuments: {
+    name: 'TRUSTED_DOCUMENTS',
+    group: 'Server',
+    description: 'JSON file of id → GraphQL document; with it, only these documents run.',
+    schema: path(),
+  },
   databaseUrl: {
     name: 'DATABASE_URL',
     group: 'Database',
