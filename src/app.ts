@@ -9,6 +9,7 @@ import { createWebSockets } from './graphql/websocket.js';
 import { docsRouter } from './http/docs.routes.js';
 import { apiVersion, withMiddleware } from './http/middleware.js';
 import { sendProblem } from './http/problem.js';
+import { createRequestLimits } from './http/request-limits.js';
 import { mountRoutes, type Route } from './http/route.js';
 import { currentRequest } from './infra/request-context.js';
 import type { Infra, Services } from './services.js';
@@ -54,10 +55,15 @@ export function createApp(services: Services, infra: Infra): App {
     );
   };
 
+  const limited = createRequestLimits({
+    requests: services.requests,
+    authenticate: services.auth.authenticate,
+    isFree: (path) => path.startsWith('/api/v1/health'),
+  });
   const dispatch = (request: IncomingMessage, response: ServerResponse): void => {
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
-    if (graphqlPaths.has(path)) graphql(request, response);
-    else rest(request, response);
+    if (graphqlPaths.has(path)) limited(request, response, path, graphql, sendGraphQLRefusal);
+    else limited(request, response, path, rest, (to, refusal) => sendProblem(to, path, refusal, log));
   };
   const server = createServer(
     {
@@ -117,6 +123,11 @@ function sendGraphQLRefusal(response: ServerResponse, error: AppError): void {
   response.statusCode = errorCatalogue[error.code].status;
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
   if (response.statusCode === 405) response.setHeader('Allow', 'GET, POST, OPTIONS');
-  const extensions = { code: error.code, correlationId: currentRequest()?.correlationId };
+  const { code, retryAfterSeconds } = error;
+  if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(retryAfterSeconds));
+  const extensions = {
+    ...{ code, correlationId: currentRequest()?.correlationId },
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  };
   response.end(JSON.stringify({ errors: [{ message: error.message, extensions }] }));
 }

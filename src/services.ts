@@ -12,11 +12,13 @@ import { createResultService } from './features/result/result.service.js';
 import { createSessionService } from './features/session/session.service.js';
 import { createStreamService } from './features/session/stream.service.js';
 import { createUserService } from './features/user/user.service.js';
+import { createAttemptLock } from './infra/attempt-lock.js';
 import type { Database } from './infra/database.js';
 import type { Events } from './infra/events.js';
 import type { PasswordHasher } from './infra/passwords.js';
-import { createRateLimiter } from './infra/rate-limit.js';
+import { createAddressBudget } from './infra/rate-limit.js';
 import type { RedisConnections } from './infra/redis.js';
+import { createRequestMeter } from './infra/request-meter.js';
 import type { Tokens } from './infra/tokens.js';
 
 /** What the services stand on. */
@@ -32,20 +34,34 @@ export interface Infra {
   now: () => number;
 }
 
+/** Failed sign-ins that an address may make in a minute, in multiples of what an account may. */
+export const addressFactor = 10;
+/** Failed refreshes that an address may make in a minute, likewise. */
+export const refreshFactor = 60;
+
 export type Services = ReturnType<typeof createServices>;
 
 export function createServices({ config, log, db, redis, events: bus, tokens, passwords, now }: Infra) {
   const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
   const { loginMaxFailures, loginLockSeconds } = config;
-  const accounts = createRateLimiter(redis, {
-    name: 'login-account',
-    points: loginMaxFailures,
-    windowSeconds: loginLockSeconds,
-  });
-  const addresses = createRateLimiter(redis, {
-    name: 'login-address',
-    points: loginMaxFailures * 10,
-    windowSeconds: 60,
+  const lock = {
+    ...{ maxFailures: loginMaxFailures, lockSeconds: loginLockSeconds },
+    ...{ queueMax: config.hashQueueMax * 2, now },
+  };
+  const limits = {
+    accounts: createAttemptLock(redis, { name: 'login', ...lock }),
+    passwordChanges: createAttemptLock(redis, { name: 'password', ...lock }),
+    addresses: createAddressBudget(redis, {
+      ...{ name: 'login', points: loginMaxFailures * addressFactor, windowSeconds: 60 },
+    }),
+    refreshes: createAddressBudget(redis, {
+      ...{ name: 'refresh', points: loginMaxFailures * refreshFactor, windowSeconds: 60 },
+    }),
+  };
+  const requests = createRequestMeter(redis, {
+    perMinute: config.rateLimitPerMinute,
+    anonymousPerMinute: config.rateLimitAnonymousPerMinute,
+    now,
   });
 
   const audit = createAuditService({ db, now });
@@ -59,7 +75,7 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
   const users = createUserService({ db, events: bus, passwords, audit, sessions, now, passwordMinLength });
   const apiKeys = createApiKeyService({ db, events: bus, audit, now });
   const auth = createAuthService({
-    ...{ db, events: bus, passwords, tokens, audit, sessions, users, apiKeys, accounts, addresses, now },
+    ...{ db, events: bus, passwords, tokens, audit, sessions, users, apiKeys, limits, now },
     ...{ accessTokenTtlSeconds, passwordMinLength },
   });
   const executions = createExecutionService({ db, events: bus, audit, now });
@@ -68,5 +84,8 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
   const events = createEventService({ db, events: bus, executions, log });
   const streams = createStreamService({ db, events: bus, log, now, maxPerUser: config.streamsMaxPerUser });
   const health = createHealthService({ db, redis, now });
-  return { audit, sessions, users, auth, apiKeys, executions, results, runners, events, streams, health };
+  return {
+    ...{ audit, sessions, users, auth, apiKeys, requests },
+    ...{ executions, results, runners, events, streams, health },
+  };
 }

@@ -64,6 +64,7 @@ export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
       code: known.code,
       correlationId: currentRequest()?.correlationId,
       ...(known.fields !== undefined && { fields: known.fields }),
+      ...(known.retryAfterSeconds !== undefined && { retryAfterSeconds: known.retryAfterSeconds }),
       ...((isRequestError || transportCodes.includes(known.code)) && {
         http: { ...http, ...given, headers: { ...given.headers, ...http.headers } },
       }),

@@ -60,6 +60,8 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
     ...(known.fields !== undefined && { errors: known.fields }),
   };
   response.statusCode = status;
+  // How a sign-in failed must not be read from what is left of a limit.
+  if (known.code === 'INVALID_CREDENTIALS') response.removeHeader('RateLimit');
   response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
   if (status === 401) response.setHeader('WWW-Authenticate', challengeOf(known));
   if (known.retryAfterSeconds !== undefined)

@@ -3,10 +3,11 @@ import type { Role, Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { checkNewPassword } from '../../core/password-policy.js';
 import type { User } from '../../generated/prisma/client.js';
+import type { AttemptLock } from '../../infra/attempt-lock.js';
 import type { Database } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
 import type { PasswordHasher } from '../../infra/passwords.js';
-import type { RateLimiter } from '../../infra/rate-limit.js';
+import type { AddressBudget } from '../../infra/rate-limit.js';
 import { currentRequest } from '../../infra/request-context.js';
 import { sql } from '../../infra/sql.js';
 import type { Tokens } from '../../infra/tokens.js';
@@ -25,13 +26,22 @@ interface AuthServiceOptions {
   sessions: SessionService;
   users: UserService;
   apiKeys: ApiKeyService;
-  /** Attempts by account; over the limit it answers as a wrong password does. */
-  accounts: RateLimiter;
-  /** Attempts by address. */
-  addresses: RateLimiter;
+  limits: SignInLimits;
   now: () => number;
   accessTokenTtlSeconds: number;
   passwordMinLength: number;
+}
+
+/** How often one may guess. */
+export interface SignInLimits {
+  /** Sign-ins by account; while it is locked the answer is that to a wrong password. */
+  accounts: AttemptLock;
+  /** Password changes by account. */
+  passwordChanges: AttemptLock;
+  /** Sign-ins by address. */
+  addresses: AddressBudget;
+  /** Refreshes by address. */
+  refreshes: AddressBudget;
 }
 
 /** What a sign-in or refresh answers; lifetimes in seconds. */
@@ -68,8 +78,7 @@ export function createAuthService(options: AuthServiceOptions) {
     sessions,
     users,
     apiKeys,
-    accounts,
-    addresses,
+    limits,
     now,
     accessTokenTtlSeconds,
   } = options;
@@ -79,18 +88,6 @@ export function createAuthService(options: AuthServiceOptions) {
       sql`SELECT id, email, name, role, status, password_hash AS "passwordHash" FROM users WHERE ${condition}`,
     );
     return row;
-  }
-
-  /** Counts one attempt; false when the account has had too many. @throws RATE_LIMITED for the address */
-  async function mayTry(account: string): Promise<boolean> {
-    await addresses.consume(currentRequest()?.ip ?? 'unknown');
-    try {
-      await accounts.consume(account);
-      return true;
-    } catch (error) {
-      if (error instanceof AppError && error.code === 'RATE_LIMITED') return false;
-      throw error;
-    }
   }
 
   async function issue(session: SessionRow): Promise<AuthTokens> {
@@ -138,6 +135,60 @@ export function createAuthService(options: AuthServiceOptions) {
     throw new AppError('INVALID_CREDENTIALS');
   }
 
+  /**
+   * A new session for the right credentials. A locked account takes as long as a wrong password and no guess at it
+   * reaches its hash.
+   * @throws INVALID_CREDENTIALS
+   */
+  async function openSession(input: LoginInput, isAllowed: boolean): Promise<SessionRow> {
+    const found = await credentialsOf(sql`lower(email) = lower(${input.email})`);
+    const fits = await passwords.verify(isAllowed ? found?.passwordHash : undefined, input.password);
+    if (found === undefined || !fits || found.status !== 'ACTIVE') return refuse('auth.login', found);
+    const rehashed = passwords.needsRehash(found.passwordHash)
+      ? await passwords.hash(input.password)
+      : found.passwordHash;
+    const session = await db.transaction(async (tx) => {
+      const at = new Date(now());
+      const [still] = await tx.query(sql`
+        UPDATE users SET last_login_at = ${at}, password_hash = ${rehashed}
+        WHERE id = ${found.id} AND status = 'ACTIVE' AND password_hash = ${found.passwordHash} RETURNING id`);
+      if (still === undefined) return undefined;
+      const opened = await sessions.open(tx, found.id);
+      await audit.record(tx, {
+        action: 'auth.login',
+        actor: { userId: found.id, email: found.email },
+        targetType: 'Session',
+        targetId: opened.id,
+      });
+      tx.afterCommit(() => events.publish('user.changed', { userId: found.id }));
+      return opened;
+    });
+    return session ?? refuse('auth.login', found);
+  }
+
+  /** @throws INVALID_CREDENTIALS when it is not the viewer's password, or too many were tried */
+  async function provePassword(viewer: Viewer, password: string, isAllowed: boolean): Promise<Credentials> {
+    const found = await credentialsOf(sql`id = ${viewer.userId}`);
+    const fits = await passwords.verify(isAllowed ? found?.passwordHash : undefined, password);
+    if (found !== undefined && fits) return found;
+    return refuse('auth.change_password', { id: viewer.userId, email: viewer.email }, viewer);
+  }
+
+  /** Ends the session of a refresh token that was used before: it is stolen, or its thief is its user. */
+  async function endReused(userId: string, sessionId: string): Promise<void> {
+    await db.transaction(async (tx) => {
+      const [user] = await users.byIds([userId]);
+      await sessions.revoke(tx, sessionId, 'refresh_token_reused');
+      await audit.record(tx, {
+        action: 'auth.refresh_reuse',
+        outcome: 'DENIED',
+        actor: user == null ? null : { userId, email: user.email },
+        targetType: 'Session',
+        targetId: sessionId,
+      });
+    });
+  }
+
   return {
     /** Public keys that verify access tokens. */
     jwks: tokens.jwks,
@@ -149,35 +200,12 @@ export function createAuthService(options: AuthServiceOptions) {
      * @throws UNAVAILABLE when too many sign-ins wait
      */
     async login(input: LoginInput): Promise<AuthTokens> {
-      const account = input.email.toLowerCase();
-      const isAllowed = await mayTry(account);
-      const found = await credentialsOf(sql`lower(email) = lower(${input.email})`);
-      const fits = await passwords.verify(found?.passwordHash, input.password);
-      if (found === undefined || !fits || !isAllowed || found.status !== 'ACTIVE') {
-        return refuse('auth.login', found);
-      }
-      const rehashed = passwords.needsRehash(found.passwordHash)
-        ? await passwords.hash(input.password)
-        : found.passwordHash;
-      const session = await db.transaction(async (tx) => {
-        const at = new Date(now());
-        const [still] = await tx.query(sql`
-          UPDATE users SET last_login_at = ${at}, password_hash = ${rehashed}
-          WHERE id = ${found.id} AND status = 'ACTIVE' AND password_hash = ${found.passwordHash} RETURNING id`);
-        if (still === undefined) return undefined;
-        const opened = await sessions.open(tx, found.id);
-        await audit.record(tx, {
-          action: 'auth.login',
-          actor: { userId: found.id, email: found.email },
-          targetType: 'Session',
-          targetId: opened.id,
-        });
-        tx.afterCommit(() => events.publish('user.changed', { userId: found.id }));
-        return opened;
-      });
-      if (session === undefined) return refuse('auth.login', found);
-      await accounts.reset(account);
-      return issue(session);
+      const refund = await limits.addresses.spend(currentRequest()?.ip);
+      const session = await limits.accounts.attempt(input.email.toLowerCase(), (isAllowed) =>
+        openSession(input, isAllowed),
+      );
+      const [fresh] = await Promise.all([issue(session), refund()]);
+      return fresh;
     },
 
     /**
@@ -185,23 +213,18 @@ export function createAuthService(options: AuthServiceOptions) {
      * @throws TOKEN_REVOKED
      * @throws TOKEN_EXPIRED
      * @throws UNAUTHENTICATED when it is not a refresh token of ours
+     * @throws RATE_LIMITED
      */
     async refresh(token: string): Promise<AuthTokens> {
+      const refund = await limits.refreshes.spend(currentRequest()?.ip);
       const { userId, sessionId, counter } = await tokens.verifyRefresh(token);
       const session = await sessions.rotate(sessionId, counter);
-      if (session !== null) return issue(session);
-      await db.transaction(async (tx) => {
-        const [user] = await users.byIds([userId]);
-        await sessions.revoke(tx, sessionId, 'refresh_token_reused');
-        await audit.record(tx, {
-          action: 'auth.refresh_reuse',
-          outcome: 'DENIED',
-          actor: user == null ? null : { userId, email: user.email },
-          targetType: 'Session',
-          targetId: sessionId,
-        });
-      });
-      throw new AppError('TOKEN_REVOKED');
+      if (session === null) {
+        await endReused(userId, sessionId);
+        throw new AppError('TOKEN_REVOKED');
+      }
+      const [fresh] = await Promise.all([issue(session), refund()]);
+      return fresh;
     },
 
     /** Ends the viewer's session, or all of the user's; tells how many ended. */
@@ -253,14 +276,11 @@ export function createAuthService(options: AuthServiceOptions) {
         minLength: options.passwordMinLength,
         user: viewer,
       });
-      const account = viewer.email.toLowerCase();
-      const isAllowed = await mayTry(account);
-      const found = await credentialsOf(sql`id = ${viewer.userId}`);
-      const fits = await passwords.verify(found?.passwordHash, input.currentPassword);
-      if (found === undefined || !fits || !isAllowed) {
-        return refuse('auth.change_password', { id: viewer.userId, email: viewer.email }, viewer);
-      }
-      await accounts.reset(account);
+      const refund = await limits.addresses.spend(currentRequest()?.ip);
+      const found = await limits.passwordChanges.attempt(viewer.userId, (isAllowed) =>
+        provePassword(viewer, input.currentPassword, isAllowed),
+      );
+      await refund();
       if (input.newPassword === input.currentPassword)
         throw invalid('input.newPassword', 'must differ from the current one');
       const hash = await passwords.hash(input.newPassword);

@@ -38,7 +38,11 @@ const lookBackMs = 6000;
 /** How many events may come to be heard of in the wrong order. */
 const maxDisorder = 20;
 
-export function createFeed<Event extends FeedEvent>({ readAfter, changedSince, onError }: FeedOptions<Event>) {
+export function createFeed<Event extends FeedEvent>({
+  readAfter,
+  changedSince,
+  onError,
+}: FeedOptions<Event>) {
   const followers = new Set<Follower<Event>>();
   /** Execution → number of its last event that was handed out. */
   const handed = new LRUCache<string, number>({ max: 50_000 });
