@@ -67,8 +67,8 @@ secret('app/redis-url', () => `redis://:${redisPassword}@${values['redis-host']}
 secret('app/jwt-signing-keys', signingKeys);
 secret('app/admin-password', random);
 
-/** What Redis holds may be lost at any time: nothing is written to disk, and what is oldest goes first. */
+/** What Redis holds may be lost at any time, so nothing is written to disk; a full one refuses and forgets no counter. */
 function redisSettings(password) {
-  const lines = ['save ""', 'appendonly no', 'maxmemory 128mb', 'maxmemory-policy volatile-lru'];
+  const lines = ['save ""', 'appendonly no', 'maxmemory 128mb', 'maxmemory-policy noeviction'];
   return [`requirepass ${password}`, ...lines, ''].join('\n');
 }

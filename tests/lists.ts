@@ -73,15 +73,15 @@ export const forged = (order: string, key?: string) =>
   cursorOf(`${order}:${someId}${key === undefined ? '' : `:${key}`}`);
 
 /**
- * Runs a named operation and reads its line in the request log. The sign-in is checked just before, as the server
- * believes what it knows of a session for a second.
+ * Runs a named operation as the admin and reads its line in the request log. With a sign-in of its own, which is
+ * checked just before: the server believes what it knows of a session for a second.
  */
 export async function countStatements(
   server: TestServer,
   query: string,
-  variables: Record<string, unknown>,
-  token: string,
+  variables: Record<string, unknown> = {},
 ): Promise<{ answer: GqlAnswer; statements: number }> {
+  const token = await server.signIn();
   (await server.gql('query WarmUp { me { id } }', {}, token)).expectData();
   const answer = await server.gql(query, variables, token);
   const correlationId = answer.headers.get('x-correlation-id');

@@ -114,3 +114,15 @@ export function validationFailed(fields: FieldError[]): AppError {
     first === undefined ? undefined : first.path === '' ? first.message : `${first.path}: ${first.message}`;
   return new AppError('VALIDATION_FAILED', { fields, ...(message === undefined ? {} : { message }) });
 }
+
+/** Headers that every answer with this error has: how to sign in (RFC 6750), when to come back. */
+export function headersOf({ code, message, status, retryAfterSeconds }: AppError): Record<string, string> {
+  const isTokenFault = code === 'TOKEN_EXPIRED' || code === 'TOKEN_REVOKED';
+  const fault = isTokenFault ? `, error="invalid_token", error_description="${message}"` : '';
+  return {
+    ...(status === 401 && { 'WWW-Authenticate': `Bearer realm="sec-tester"${fault}` }),
+    ...(retryAfterSeconds !== undefined && { 'Retry-After': String(retryAfterSeconds) }),
+    // The rest of the body is not read, so nothing more can come over this connection.
+    ...(status === 413 && { Connection: 'close' }),
+  };
+}

@@ -4,7 +4,7 @@ import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import ValidationPlugin from '@pothos/plugin-validation';
-import { GraphQLError, Kind } from 'graphql';
+import { GraphQLError, Kind, type ValueNode } from 'graphql';
 import { can, type Permission } from '../core/access.js';
 import { validationFailed } from '../core/errors.js';
 import { toFieldErrors } from '../features/input.js';
@@ -70,10 +70,11 @@ function isDay(text: string): boolean {
   return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text.slice(0, 10));
 }
 
-function parseDateTime(value: unknown): Date {
+function parseDateTime(value: unknown, node?: ValueNode): Date {
   const date = typeof value === 'string' && rfc3339.test(value) && isDay(value) ? new Date(value) : undefined;
   if (date === undefined || Number.isNaN(date.getTime())) {
-    throw new GraphQLError('DateTime must be RFC 3339, for example 2026-01-31T09:30:00Z');
+    const message = 'DateTime must be RFC 3339, for example 2026-01-31T09:30:00Z';
+    throw new GraphQLError(message, { ...(node !== undefined && { nodes: node }) });
   }
   return date;
 }
@@ -81,8 +82,8 @@ function parseDateTime(value: unknown): Date {
 builder.scalarType('DateTime', {
   description: 'A moment: RFC 3339, UTC, with milliseconds, for example 2026-01-31T09:30:00.000Z.',
   serialize: (value) => (typeof value === 'string' ? value : value.toISOString()),
-  parseValue: parseDateTime,
-  parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : undefined),
+  parseValue: (value) => parseDateTime(value),
+  parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : undefined, node),
 });
 
 builder.scalarType('JSON', {

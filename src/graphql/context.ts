@@ -3,9 +3,11 @@ import DataLoader from 'dataloader';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
 import type { Page, PageArgs } from '../core/page.js';
+import type { ApiKeyRow } from '../features/api-key/api-key.service.js';
 import type { ExecutionRow } from '../features/execution/execution.service.js';
 import type { ResultFilter } from '../features/result/result.input.js';
 import type { ResultRow } from '../features/result/result.service.js';
+import type { SessionRow } from '../features/session/session.service.js';
 import type { User } from '../generated/prisma/client.js';
 import type { Services } from '../services.js';
 
@@ -25,6 +27,10 @@ export interface GraphQLContext {
   users: DataLoader<string, User | null>;
   executions: DataLoader<string, ExecutionRow | null>;
   resultPages: DataLoader<ResultPageKey, Page<ResultRow>>;
+  /** Live sessions of a user. */
+  sessions: DataLoader<string, SessionRow[]>;
+  /** API keys of a user. */
+  apiKeys: DataLoader<string, ApiKeyRow[]>;
 }
 
 /** The viewer, for fields whose scope has already asked for one. @throws UNAUTHENTICATED */
@@ -33,13 +39,18 @@ export function viewerOf(context: GraphQLContext): Viewer {
   return context.viewer;
 }
 
+/** Nothing is kept: a later change in the same request must be seen, and so must events of a stream. */
+const batchOnly = { cache: false };
+
 export function createGraphQLContext(services: Services, viewer: Viewer | null): GraphQLContext {
   const context: GraphQLContext = {
     services,
     viewer,
-    users: new DataLoader((ids) => services.users.byIds(ids)),
-    executions: new DataLoader((ids) => services.executions.byIds(viewerOf(context), ids)),
-    resultPages: new DataLoader((keys) => loadResultPages(context, keys), { cache: false }),
+    users: new DataLoader((ids) => services.users.byIds(ids), batchOnly),
+    executions: new DataLoader((ids) => services.executions.byIds(viewerOf(context), ids), batchOnly),
+    resultPages: new DataLoader((keys) => loadResultPages(context, keys), batchOnly),
+    sessions: new DataLoader((ids) => services.sessions.liveOfEach(ids), batchOnly),
+    apiKeys: new DataLoader((ids) => services.apiKeys.listOfEach(ids), batchOnly),
   };
   return context;
 }

@@ -14,6 +14,7 @@ import {
   type ErrorCode,
   errorCatalogue,
   type FieldError,
+  headersOf,
   validationFailed,
 } from '../core/errors.js';
 import { toDatabaseError } from '../infra/database.js';
@@ -30,9 +31,16 @@ const foreignCodes: Record<string, ErrorCode> = {
   BAD_USER_INPUT: 'QUERY_TOO_COMPLEX',
   BAD_REQUEST: 'VALIDATION_FAILED',
 };
+const documentCodes: readonly ErrorCode[] = [
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'QUERY_TOO_COMPLEX',
+];
 /** Codes that decide the HTTP status even where the document could be executed. */
 const transportCodes: readonly ErrorCode[] = ['UNAVAILABLE', 'RATE_LIMITED'];
 
+/** GraphQL Armor's refusals, which have no code. */
+const limitFault = /^Syntax Error: (.* limit of \d+ exceeded.*)$/;
 /** Faults of a whole input object that are about one of its fields. */
 const missingField = /^Field "(?:\w+\.)?(\w+)" of required type/;
 const unknownField = /^Field "(\w+)" is not defined by type/;
@@ -47,12 +55,7 @@ export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
     log.error({ event: 'internal_error', err: rootOf(error) }, 'unexpected error');
   if (known.code === 'UNAVAILABLE')
     log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
-  const http = {
-    status: known.status,
-    ...(known.retryAfterSeconds !== undefined && {
-      headers: { 'Retry-After': String(known.retryAfterSeconds) },
-    }),
-  };
+  const { status } = known;
   const isRequestError = outer?.path === undefined;
   const given = (outer?.extensions.http ?? {}) as { status?: number; headers?: Record<string, string> };
   return new GraphQLError(known.message, {
@@ -66,10 +69,20 @@ export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
       ...(known.fields !== undefined && { fields: known.fields }),
       ...(known.retryAfterSeconds !== undefined && { retryAfterSeconds: known.retryAfterSeconds }),
       ...((isRequestError || transportCodes.includes(known.code)) && {
-        http: { ...http, ...given, headers: { ...given.headers, ...http.headers } },
+        http: {
+          status,
+          ...given,
+          headers: { ...given.headers, ...headersOf(known) },
+          spec: isDocumentFault(known),
+        },
       }),
     },
   });
+}
+
+/** Those that GraphQL over HTTP answers with 200 for clients that accept no more than application/json. */
+function isDocumentFault({ code, fields }: AppError): boolean {
+  return documentCodes.includes(code) || (code === 'VALIDATION_FAILED' && fields !== undefined);
 }
 
 function rootOf(error: unknown): unknown {
@@ -93,7 +106,10 @@ function toAppError(error: unknown): AppError {
     http?: { status?: number };
     fields?: FieldError[];
   };
+  const limit = limitFault.exec(root.message)?.[1];
+  if (limit !== undefined) return new AppError('QUERY_TOO_COMPLEX', { message: limit });
   const named =
+    httpCodes[http?.status ?? 0] ??
     foreignCodes[code ?? ''] ??
     (code !== undefined && code in errorCatalogue ? (code as ErrorCode) : undefined);
   const message = root.message;
@@ -106,11 +122,12 @@ function toAppError(error: unknown): AppError {
     const field = (missingField.exec(fault) ?? unknownField.exec(fault))?.[1];
     return validationFailed([{ path: field === undefined ? path : `${path}.${field}`, message: fault }]);
   }
-  const status = httpCodes[http?.status ?? 0];
-  if (status !== undefined) return new AppError(status, { message });
   // What is left without a path comes from reading the request: no operation of that name, no query at all.
+  const documentCode = message.startsWith('Syntax Error')
+    ? 'GRAPHQL_PARSE_FAILED'
+    : 'GRAPHQL_VALIDATION_FAILED';
   return root.path === undefined
-    ? new AppError('GRAPHQL_VALIDATION_FAILED', { message })
+    ? new AppError(documentCode, { message })
     : new AppError('INTERNAL', { cause: root });
 }
 

@@ -12,8 +12,8 @@ import { isValidCorrelationId, type RequestContext, runInRequest } from '../infr
 import type { Infra, Services } from '../services.js';
 import { toGraphQLError } from './errors.js';
 import type { GraphQLServer } from './server.js';
+import { refuseUpgrade, subprotocol } from './upgrade.js';
 
-const protocol = 'graphql-transport-ws';
 const maxMessageBytes = 1_000_000;
 /** What may wait in a socket's buffer before its reader counts as too slow. */
 const maxBufferedBytes = 4_000_000;
@@ -46,7 +46,7 @@ export function createWebSockets(
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxMessageBytes,
-    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
+    handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   });
   /** As over HTTP, without what is meant for an HTTP answer. */
   const mask = (error: unknown): GraphQLError => {
@@ -209,18 +209,4 @@ function send(socket: WebSocket, data: string): Promise<void> {
   return new Promise((resolve) => {
     socket.send(data, () => resolve());
   });
-}
-
-/** A browser's page may only connect from an allowed origin or from this very host. */
-function refuseUpgrade(request: IncomingMessage, allowed: readonly string[]): string | undefined {
-  const { origin, host } = request.headers;
-  if (origin !== undefined && !allowed.includes(origin) && !isSameHost(origin, host)) return '403 Forbidden';
-  const offered = String(request.headers['sec-websocket-protocol'] ?? '')
-    .split(',')
-    .map((name) => name.trim());
-  return offered.includes(protocol) ? undefined : '400 Bad Request';
-}
-
-function isSameHost(origin: string, host: string | undefined): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host;
 }

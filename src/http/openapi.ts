@@ -25,6 +25,8 @@ const problem = z
 
 /** Codes that every route can answer with. */
 const commonErrors: readonly ErrorCode[] = ['INTERNAL'];
+/** Codes that every route with a body can answer with. */
+const bodyErrors: readonly ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
 
 /** The OpenAPI 3.1 document as an object. */
 export function createOpenApiDocument(routes: Route[], version: string) {
@@ -66,13 +68,14 @@ export function printOpenApi(routes: Route[], version: string): string {
 
 function operationOf(route: Route): ZodOpenApiOperationObject {
   const responses: ZodOpenApiOperationObject['responses'] = {};
+  const errors = [...route.errors, ...(route.body === undefined ? [] : bodyErrors), ...commonErrors];
   for (const [status, { description, schema }] of Object.entries(route.responses)) {
     responses[status as '200'] = {
       description,
       ...(schema !== undefined && { content: { 'application/json': { schema } } }),
     };
   }
-  for (const [status, codes] of byStatus([...route.errors, ...commonErrors])) {
+  for (const [status, codes] of byStatus(errors)) {
     if (status in responses) continue;
     responses[String(status) as '400'] = {
       description: codes.map((code) => `${code}: ${errorCatalogue[code].message}`).join('\n'),

@@ -1,7 +1,7 @@
 // Any error → application/problem+json (RFC 9457). GraphQL's mapper is graphql/errors.ts.
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { AppError, errorCatalogue, type FieldError } from '../core/errors.js';
+import { AppError, errorCatalogue, type FieldError, headersOf } from '../core/errors.js';
 import { toDatabaseError } from '../infra/database.js';
 import { currentRequest } from '../infra/request-context.js';
 
@@ -63,16 +63,6 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
   // How a sign-in failed must not be read from what is left of a limit.
   if (known.code === 'INVALID_CREDENTIALS') response.removeHeader('RateLimit');
   response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
-  if (status === 401) response.setHeader('WWW-Authenticate', challengeOf(known));
-  if (known.retryAfterSeconds !== undefined)
-    response.setHeader('Retry-After', String(known.retryAfterSeconds));
+  for (const [name, value] of Object.entries(headersOf(known))) response.setHeader(name, value);
   response.end(JSON.stringify(problem));
-}
-
-/** RFC 6750: what the client is told about the token it sent, or that it has to send one. */
-function challengeOf({ code, message }: AppError): string {
-  const isTokenFault = code === 'TOKEN_EXPIRED' || code === 'TOKEN_REVOKED';
-  return isTokenFault
-    ? `Bearer realm="sec-tester", error="invalid_token", error_description="${message}"`
-    : 'Bearer realm="sec-tester"';
 }

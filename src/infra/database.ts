@@ -59,9 +59,10 @@ export function createDatabase(options: DatabaseOptions) {
     return name;
   }
 
-  async function run<Row>(client: pg.PoolClient, statement: Sql): Promise<Row[]> {
+  async function run<Row>(client: pg.PoolClient, statement: Sql, isKept = true): Promise<Row[]> {
     const text = statement.text;
-    const result = await client.query({ name: nameOf(text) as string, text, values: statement.values });
+    const name = isKept ? nameOf(text) : undefined;
+    const result = await client.query({ name: name as string, text, values: statement.values });
     return result.rows as Row[];
   }
 
@@ -92,7 +93,8 @@ export function createDatabase(options: DatabaseOptions) {
           query: (statement) => run(client, statement),
           afterCommit: (action) => actions.push(action),
         });
-        await client.query('COMMIT');
+        const { command } = await client.query('COMMIT');
+        if (command !== 'COMMIT') throw new Error('a statement failed unnoticed, so the transaction did');
         return value;
       } catch (error) {
         if (!isBroken(error)) await client.query('ROLLBACK');
@@ -112,6 +114,13 @@ export function createDatabase(options: DatabaseOptions) {
      * @throws UNAVAILABLE when the database is down, too slow or all connections are busy
      */
     query: <Row>(statement: Sql): Promise<Row[]> => withClient((client) => run<Row>(client, statement)),
+
+    /**
+     * As {@link query}, but planned for these very values: for filters whose best index depends on what is sought.
+     * A plan that is kept is for any value, and would read a whole table to find a rare one.
+     */
+    queryAnew: <Row>(statement: Sql): Promise<Row[]> =>
+      withClient((client) => run<Row>(client, statement, false)),
 
     /**
      * Runs work in one transaction (READ COMMITTED); again, up to three times, after a deadlock.
@@ -200,6 +209,19 @@ function createPool(options: DatabaseOptions): pg.Pool {
     options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),
   );
   pool.on('connect', measure);
+  // The pool's own query() works by callbacks, which know nothing of the request; this is what Prisma calls.
+  pool.query = (async (...args: Parameters<pg.PoolClient['query']>) => {
+    const client = await pool.connect();
+    let failure: unknown;
+    try {
+      return await client.query(...args);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      client.release(isBroken(failure));
+    }
+  }) as typeof pool.query;
   return pool;
 }
 

@@ -44,13 +44,20 @@ export function createEvents(redis: RedisConnections | undefined, log: Logger) {
       remote?.publish(`sec-tester:${topic}`, { origin, message }).catch(report(topic));
     },
 
-    /** Calls the handler for every message from now on; returns how to stop. */
+    /** Calls the handler for every message from now on; returns how to stop. Its faults are logged, not passed on. */
     subscribe<Topic extends keyof EventMap>(
       topic: Topic,
       handler: (message: EventMap[Topic]) => void,
     ): () => void {
-      local.on(topic, handler);
-      return () => local.off(topic, handler);
+      const guarded = (message: EventMap[Topic]) => {
+        try {
+          handler(message);
+        } catch (error) {
+          log.error({ event: 'event_handler_failed', topic, err: error });
+        }
+      };
+      local.on(topic, guarded);
+      return () => local.off(topic, guarded);
     },
   };
 }

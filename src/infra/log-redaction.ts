@@ -1,4 +1,5 @@
 // What may not reach a log line: secrets by name and characters that would break or forge lines; writing is in logger.ts.
+import { isNativeError } from 'node:util/types';
 
 const secretNames = new Set([
   'authorization',
@@ -65,7 +66,8 @@ export function escapeForTerminal(line: string): string {
 
 function redactWithin(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (value instanceof Error) return errorAsObject(value, depth);
+  // Also errors of another realm (a worker, a VM), which are no instances of this one's Error.
+  if (isNativeError(value) || value instanceof Error) return errorAsObject(value, depth);
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return value;
   if (depth === 0) return '[Deeper]';
   return Array.isArray(value) ? redactList(value, depth) : redactFields(value, depth);

@@ -15,6 +15,7 @@ export function createRedis(url: string, log: Logger) {
   const base = {
     commandTimeout: commandTimeoutMs,
     connectTimeout: 2000,
+    disconnectTimeout: 200, // keeps the process alive for so long after close()
     retryStrategy: (tries: number) => Math.min(tries * 50, 1000),
   };
   const client = new Redis(url, { ...base, enableOfflineQueue: false, maxRetriesPerRequest: 0 });

@@ -100,3 +100,21 @@ export async function fetchPage<Row extends { id: string }>(
   const rows = await query(sql`${source.select} ${pageClauses(source, request)}`);
   return toPage(request, rows, cursorIn(source.order), totalCount);
 }
+
+/**
+ * Rows of many parents in one statement.
+ * @param select run for each parent, which it knows as `parent.id`: order and limit are per parent
+ * @returns the rows of every parent asked for, by its id
+ */
+export async function fetchOfEach<Row>(
+  query: (statement: Sql) => Promise<Row[]>,
+  parentIds: readonly string[],
+  select: Sql,
+  parentOf: (row: Row) => string,
+): Promise<Map<string, Row[]>> {
+  const byParent = new Map<string, Row[]>(parentIds.map((id) => [id, []]));
+  const rows = await query(sql`
+    SELECT found.* FROM unnest(${[...byParent.keys()]}::uuid[]) AS parent(id) CROSS JOIN LATERAL (${select}) AS found`);
+  for (const row of rows) byParent.get(parentOf(row))?.push(row);
+  return byParent;
+}

@@ -288,7 +288,7 @@ describe('arguments of the list', () => {
 
   it('counts in a statement of its own, only when the count is selected', async () => {
     const count = async (fields: string) =>
-      (await countStatements(server, listQuery(fields, 'Counted'), { first: 2 }, analyst.token)).statements;
+      (await countStatements(server, listQuery(fields, 'Counted'), { first: 2 })).statements;
     expect(await count('nodes { id }')).toBe(1);
     expect(await count('nodes { id } totalCount')).toBe(2);
     expect((await list({ first: 2 }, 'totalCount')).totalCount).toBe(rows.length);

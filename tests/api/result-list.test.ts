@@ -292,7 +292,7 @@ describe('arguments of the lists', () => {
 
   it('counts with a statement of its own, with none where the execution’s counters know', async () => {
     const count = async (query: string, variables: Record<string, unknown>) =>
-      (await countStatements(server, query, variables, analyst.token)).statements;
+      (await countStatements(server, query, variables)).statements;
     expect(await count(listQuery('nodes { id }', 'A'), {})).toBe(1);
     expect(await count(listQuery('nodes { id } totalCount', 'B'), { filter: { ruleId: 'x' } })).toBe(2);
     const id = executions[0];

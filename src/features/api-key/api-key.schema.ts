@@ -6,8 +6,9 @@ import { viewerOf } from '../../graphql/context.js';
 import { inputArg, simpleArg } from '../../graphql/input.js';
 import { idOf } from '../input.js';
 import { createApiKeyInput } from './api-key.input.js';
+import type { ApiKeyRow } from './api-key.service.js';
 
-export const ApiKeyType = builder.prismaObject('ApiKey', {
+export const ApiKeyType = builder.objectRef<ApiKey | ApiKeyRow>('ApiKey').implement({
   description: 'A bearer secret for scripts, without the secret.',
   fields: (t) => ({
     id: t.id({ description: 'Id of the key.', resolve: ({ id }) => toPublicId('ApiKey', id) }),

@@ -4,12 +4,14 @@ import { LRUCache } from 'lru-cache';
 import { keyScopes, type Role, type Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { isUuid, newId } from '../../core/ids.js';
-import type { ApiKey } from '../../generated/prisma/client.js';
-import type { Database } from '../../infra/database.js';
+import { type ApiKey, Prisma } from '../../generated/prisma/client.js';
+import type { Database, SqlRow } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
-import { sql } from '../../infra/sql.js';
+import { columnsOf, fetchOfEach, sql } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { CreateApiKeyInput } from './api-key.input.js';
+
+export type ApiKeyRow = SqlRow<ApiKey>;
 
 interface ApiKeyServiceOptions {
   db: Database;
@@ -29,6 +31,7 @@ const believedMs = 1000;
 const usedEveryMs = 60_000;
 const maxLifetimeMs = 366 * 86_400_000;
 const maxKeys = 100;
+const columns = columnsOf(Prisma.ApiKeyScalarFieldEnum);
 const keyPattern = /^stk_([0-9a-f]{32})_([A-Za-z0-9_-]{43})$/;
 
 const hashOf = (secret: string) => createHash('sha256').update(secret).digest();
@@ -83,9 +86,13 @@ export function createApiKeyService({ db, events, audit, now }: ApiKeyServiceOpt
   }
 
   return {
-    /** Keys of a user, newest first; at most 100. */
-    listOf: (userId: string): Promise<ApiKey[]> =>
-      db.prisma.apiKey.findMany({ where: { userId }, orderBy: { id: 'desc' }, take: maxKeys }),
+    /** Keys of each user, newest first; at most 100. */
+    async listOfEach(userIds: readonly string[]): Promise<ApiKeyRow[][]> {
+      const select = sql`
+        SELECT ${columns} FROM api_keys WHERE user_id = parent.id ORDER BY api_keys.id DESC LIMIT ${maxKeys}`;
+      const byUser = await fetchOfEach<ApiKeyRow>(db.query, userIds, select, (row) => row.userId);
+      return userIds.map((id) => byUser.get(id) ?? []);
+    },
 
     /**
      * Makes a key for the viewer.

@@ -70,7 +70,7 @@ export function createEventService({ db, events, executions, log }: EventService
   });
 
   // One object for all events of an execution: it may have 64 KiB and never changes.
-  const parameters = new LRUCache<string, ExecutionRow['parameters']>({ max: 1000 });
+  const parameters = new LRUCache<string, NonNullable<ExecutionRow['parameters']>>({ max: 1000 });
   function intern(execution: ExecutionRow): ExecutionRow {
     const known = parameters.get(execution.id);
     if (known !== undefined) return { ...execution, parameters: known };

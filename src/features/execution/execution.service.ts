@@ -290,8 +290,9 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
         conditions,
         order: orderOf(order),
       };
-      return fetchPage<ExecutionRow>(db.query, source, args, async () => {
-        const [row] = await db.query<{ count: number }>(
+      const query = conditions.length === 0 ? db.query : db.queryAnew;
+      return fetchPage<ExecutionRow>(query, source, args, async () => {
+        const [row] = await query<{ count: number }>(
           sql`SELECT count(*)::int AS count FROM test_executions ${where(conditions)}`,
         );
         return row?.count ?? 0;

@@ -56,6 +56,10 @@ export function createRunnerService({ db, audit, executions, log, now }: RunnerS
     });
   }
 
+  async function reapAll(): Promise<void> {
+    while ((await reap()) === reapBatch);
+  }
+
   return {
     reap,
 
@@ -66,7 +70,7 @@ export function createRunnerService({ db, audit, executions, log, now }: RunnerS
       const timer = setInterval(() => {
         if (!isIdle) return;
         isIdle = false;
-        turn = reap()
+        turn = reapAll()
           .catch((error: unknown) => log.warn({ event: 'reaper_failed', err: error }))
           .finally(() => {
             isIdle = true;

@@ -9,6 +9,7 @@ import {
   columnsOf,
   containing,
   cursorIn,
+  fetchOfEach,
   fetchPage,
   type KeysetOrder,
   pageClauses,
@@ -109,7 +110,7 @@ export function createResultService({
   now: () => number;
 }) {
   async function countRows(conditions: Sql[]): Promise<number> {
-    const [row] = await db.query<{ count: number }>(
+    const [row] = await db.queryAnew<{ count: number }>(
       sql`SELECT count(*)::int AS count FROM test_results ${where(conditions)}`,
     );
     return row?.count ?? 0;
@@ -126,7 +127,7 @@ export function createResultService({
   function lazyCounts(ids: readonly string[], conditions: Sql[]): (id: string) => Promise<number> {
     let counts: Promise<Map<string, number>> | undefined;
     const read = async () => {
-      const rows = await db.query<{ id: string; count: number }>(sql`
+      const rows = await db.queryAnew<{ id: string; count: number }>(sql`
         SELECT execution_id AS id, count(*)::int AS count FROM test_results
         ${where([sql`execution_id = ANY(${ids}::uuid[])`, ...conditions])} GROUP BY execution_id`);
       return new Map(rows.map((row) => [row.id, row.count]));
@@ -185,7 +186,8 @@ export function createResultService({
     ): Promise<Page<ResultRow>> {
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
       const source = { select: sql`SELECT ${columns} FROM test_results`, conditions, order: orderOf(order) };
-      return fetchPage<ResultRow>(db.query, source, args, () => count(viewer, filter));
+      const query = conditions.length === 0 ? db.query : db.queryAnew;
+      return fetchPage<ResultRow>(query, source, args, () => count(viewer, filter));
     },
 
     /**
@@ -202,12 +204,10 @@ export function createResultService({
       const request = parsePage(args, order.name);
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
       const own = { conditions: [...conditions, sql`execution_id = parent.id`], order };
-      const byParent = new Map<string, ResultRow[]>(parents.map(({ id }) => [id, []]));
-      const ids = [...byParent.keys()];
-      const rows = await db.query<ResultRow>(sql`
-        SELECT found.* FROM unnest(${ids}::uuid[]) AS parent(id)
-        CROSS JOIN LATERAL (SELECT ${columns} FROM test_results ${pageClauses(own, request)}) AS found`);
-      for (const row of rows) byParent.get(row.executionId)?.push(row);
+      const ids = parents.map(({ id }) => id);
+      const select = sql`SELECT ${columns} FROM test_results ${pageClauses(own, request)}`;
+      const query = conditions.length === 0 ? db.query : db.queryAnew;
+      const byParent = await fetchOfEach<ResultRow>(query, ids, select, (row) => row.executionId);
       const countOf = lazyCounts(ids, conditions);
       return parents.map((parent) =>
         toPage(request, byParent.get(parent.id) ?? [], cursorIn(order), async () =>

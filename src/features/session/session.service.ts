@@ -7,7 +7,7 @@ import { Prisma, type Session } from '../../generated/prisma/client.js';
 import type { Database, SqlRow, Transaction } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
 import { currentRequest } from '../../infra/request-context.js';
-import { columnsOf, sql } from '../../infra/sql.js';
+import { columnsOf, fetchOfEach, sql } from '../../infra/sql.js';
 
 export type SessionRow = SqlRow<Session>;
 
@@ -156,14 +156,15 @@ export function createSessionService({ db, events, now, idleTtlSeconds, ttlSecon
         reason,
       ),
 
-    /** Live sessions of a user, newest first; at most 100. */
-    liveOf(userId: string): Promise<Session[]> {
+    /** Live sessions of each user, newest first; at most 100. */
+    async liveOfEach(userIds: readonly string[]): Promise<SessionRow[][]> {
       const at = date(now());
-      return db.prisma.session.findMany({
-        where: { userId, revokedAt: null, idleExpiresAt: { gt: at }, expiresAt: { gt: at } },
-        orderBy: { id: 'desc' },
-        take: 100,
-      });
+      const select = sql`
+        SELECT ${columns} FROM sessions
+        WHERE user_id = parent.id AND revoked_at IS NULL AND idle_expires_at > ${at} AND expires_at > ${at}
+        ORDER BY sessions.id DESC LIMIT 100`;
+      const byUser = await fetchOfEach<SessionRow>(db.query, userIds, select, (row) => row.userId);
+      return userIds.map((id) => byUser.get(id) ?? []);
     },
 
     /** @throws NOT_FOUND */

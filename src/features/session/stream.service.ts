@@ -28,6 +28,7 @@ export function createStreamService({ db, events, log, now, maxPerUser }: Stream
   const watched = new Set<Watched>();
   const openByUser = new Map<string, number>();
   let isClosed = false;
+  let isChecking = false;
   let timer: NodeJS.Timeout | undefined;
 
   function endWhere(belongs: (viewer: Viewer) => boolean, reason: AppError): void {
@@ -76,16 +77,19 @@ export function createStreamService({ db, events, log, now, maxPerUser }: Stream
     }
   }
 
-  function tick(): void {
+  async function tick(): Promise<void> {
     endWhere(({ expiresAtMs }) => expiresAtMs <= now(), new AppError('TOKEN_EXPIRED'));
-    void check();
+    if (isChecking) return;
+    isChecking = true;
+    await check();
+    isChecking = false;
   }
 
   /** Calls `end` once, when the viewer's sign-in or rights end; returns how to stop watching. */
   function watch(viewer: Viewer, end: (reason: AppError) => void): () => void {
     const entry = { viewer, end };
     watched.add(entry);
-    timer ??= setInterval(tick, checkEveryMs).unref();
+    timer ??= setInterval(() => void tick(), checkEveryMs).unref();
     return () => {
       watched.delete(entry);
       if (watched.size > 0) return;

@@ -7,13 +7,14 @@ import { type GraphQLContext, viewerOf } from '../../graphql/context.js';
 import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
 import { ApiKeyType } from '../api-key/api-key.schema.js';
 import { idOf } from '../input.js';
+import type { SessionRow } from '../session/session.service.js';
 import { createUserInput, role, updateUserInput, userFilter, userStatus } from './user.input.js';
 
 /** What is personal: shown to oneself and to those who may read users. */
 const personal = (user: User, _args: object, { viewer, signedInUserId }: GraphQLContext) =>
   user.id === viewer?.userId || user.id === signedInUserId || { can: 'user:read' as const };
 
-const SessionType = builder.prismaObject('Session', {
+const SessionType = builder.objectRef<SessionRow>('Session').implement({
   description: 'A sign-in that is still good.',
   fields: (t) => ({
     id: t.id({ description: 'Id of the session.', resolve: ({ id }) => toPublicId('Session', id) }),
@@ -23,7 +24,7 @@ const SessionType = builder.prismaObject('Session', {
       type: 'DateTime',
       description: 'When it ends unless it is refreshed.',
       resolve: ({ idleExpiresAt, expiresAt }) =>
-        new Date(Math.min(idleExpiresAt.getTime(), expiresAt.getTime())),
+        new Date(Math.min(Date.parse(idleExpiresAt), Date.parse(expiresAt))),
     }),
     ip: t.exposeString('ip', { nullable: true, description: 'Address it was opened from.' }),
     userAgent: t.exposeString('userAgent', { nullable: true, description: 'Program it was opened with.' }),
@@ -73,13 +74,13 @@ export const UserType = builder.prismaObject('User', {
       type: [SessionType],
       authScopes: personal,
       description: 'Live sessions, newest first.',
-      resolve: ({ id }, _args, { services }) => services.sessions.liveOf(id),
+      resolve: ({ id }, _args, { sessions }) => sessions.load(id),
     }),
     apiKeys: t.field({
       type: [ApiKeyType],
       authScopes: personal,
       description: 'API keys, newest first; never the secret.',
-      resolve: ({ id }, _args, { services }) => services.apiKeys.listOf(id),
+      resolve: ({ id }, _args, { apiKeys }) => apiKeys.load(id),
     }),
   }),
 });

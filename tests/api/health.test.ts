@@ -1,0 +1,123 @@
+// Health over REST, with and without Redis, and what works while Redis is away.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { admin, hasRedis, startTestServer, type TestServer } from '../harness.js';
+import { createPerson, password } from '../seed.js';
+import { meWith, tryLogin } from '../session-kit.js';
+import { createTcpProxy } from '../tcp-proxy.js';
+
+const statusOf = async (server: TestServer): Promise<unknown[]> => {
+  const { status, body } = await server.rest('GET', '/api/v1/health');
+  return [status, body.status, body.components.redis.status];
+};
+
+async function eventually(server: TestServer, wanted: unknown[]): Promise<void> {
+  let last: unknown;
+  for (let tries = 0; tries < 50; tries += 1) {
+    last = await statusOf(server);
+    if (JSON.stringify(last) === JSON.stringify(wanted)) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  expect(last).toEqual(wanted);
+}
+
+describe('health without Redis', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startTestServer();
+  });
+  afterAll(() => server.close());
+
+  it('is healthy, with each component', async () => {
+    server.clock.advance(61_000);
+    const answer = await server.rest('GET', '/api/v1/health');
+    expect(answer.status).toBe(200);
+    expect(answer.body).toEqual({
+      status: 'healthy',
+      uptimeSeconds: expect.any(Number),
+      components: {
+        database: { status: 'healthy', latencyMs: expect.any(Number) },
+        redis: { status: 'unused', latencyMs: 0 },
+      },
+    });
+    expect(answer.body.uptimeSeconds).toBeGreaterThanOrEqual(61);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('tells of each component, of life and of readiness', async () => {
+    for (const [path, body] of [
+      ['database', { status: 'healthy', latencyMs: expect.any(Number) }],
+      ['redis', { status: 'unused', latencyMs: 0 }],
+      ['live', { status: 'ok' }],
+      ['ready', { status: 'ok' }],
+    ] as const) {
+      const answer = await server.rest('GET', `/api/v1/health/${path}`);
+      expect([path, answer.status, answer.body]).toEqual([path, 200, body]);
+    }
+  });
+
+  it('is not ready any more once the server is stopping, but lives', async () => {
+    const leaving = await startTestServer();
+    try {
+      leaving.services.health.stopping();
+      expect(await leaving.rest('GET', '/api/v1/health/ready')).toMatchObject({
+        status: 503,
+        body: { status: 'unavailable' },
+      });
+      expect((await leaving.rest('GET', '/api/v1/health/live')).status).toBe(200);
+    } finally {
+      await leaving.close();
+    }
+  });
+});
+
+describe('with a Redis that is not there', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startTestServer({ REDIS_URL: 'redis://127.0.0.1:1', LOGIN_MAX_FAILURES: '3' });
+  });
+  afterAll(() => server.close());
+
+  it('the server starts, is degraded and ready', async () => {
+    expect(await statusOf(server)).toEqual([200, 'degraded', 'unhealthy']);
+    expect((await server.rest('GET', '/api/v1/health/redis')).status).toBe(503);
+    expect((await server.rest('GET', '/api/v1/health/ready')).status).toBe(200);
+  });
+
+  it('sign-in works and stays limited', async () => {
+    const { email, token } = await createPerson(server, await server.signIn(), 'VIEWER');
+    expect(await meWith(server, token)).toBe('200');
+    for (const _ of [1, 2, 3]) await tryLogin(server, email, 'wrong');
+    expect((await tryLogin(server, email, password)).body.code).toBe('INVALID_CREDENTIALS');
+    expect((await tryLogin(server, admin.email, admin.password)).status).toBe(200);
+  });
+
+  it('ended sessions stay ended', async () => {
+    const token = await server.signIn();
+    await server.rest('POST', '/api/v1/auth/logout', { token });
+    expect(await meWith(server, token)).toBe('401 TOKEN_REVOKED');
+  });
+});
+
+(hasRedis ? describe : describe.skip)('with a Redis that comes and goes', () => {
+  it('health, sign-in and its limit follow', async () => {
+    const proxy = await createTcpProxy(process.env.TEST_REDIS_URL as string);
+    const server = await startTestServer({ REDIS_URL: proxy.url, LOGIN_MAX_FAILURES: '3' });
+    try {
+      await eventually(server, [200, 'healthy', 'healthy']);
+      const token = await server.signIn();
+      const { email } = await createPerson(server, token, 'VIEWER');
+      await proxy.cut();
+      await eventually(server, [200, 'degraded', 'unhealthy']);
+      expect(await meWith(server, token)).toBe('200');
+      for (const _ of [1, 2, 3]) expect((await tryLogin(server, email, 'wrong')).status).toBe(401);
+      expect((await tryLogin(server, email, password)).status).toBe(401);
+      expect(server.logs.filter(({ event }) => event === 'redis_unreachable')).toHaveLength(1);
+      await proxy.restore();
+      await eventually(server, [200, 'healthy', 'healthy']);
+      expect(await meWith(server, token)).toBe('200');
+    } finally {
+      await server.close();
+      await proxy.cut().catch(() => {});
+    }
+  });
+});

@@ -1,0 +1,84 @@
+// Subscribers that do not read: they hold up nobody, and what they miss waits in the log, not in the process.
+import { type IncomingMessage, request } from 'node:http';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { startTestServer, type TestServer } from '../harness.js';
+import { follow, logOf, report, type Transport, transports, until } from '../live-kit.js';
+import { createPerson, type Person, startExecution } from '../seed.js';
+import { Socket } from '../socket-kit.js';
+
+let server: TestServer;
+let analyst: Person;
+beforeAll(async () => {
+  server = await startTestServer();
+  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+});
+afterAll(() => server.close());
+
+it.each(transports)(
+  'a reader by %s that stops reading holds up nobody, costs bounded memory and misses nothing',
+  async (transport) => {
+    const parameters = { filler: 'x'.repeat(60_000) };
+    const id = await startExecution(server, analyst.token, { parameters });
+    const query = `subscription { executionEvents(executionId: "${id}") { id execution { parameters } } }`;
+    const reader = await pausedReader[transport](query);
+    const healthy = follow('WebSocket', server, analyst.token, id);
+    for (let n = 0; n < 300; n += 1) await report(server, analyst.token, id, Math.floor(n / 3));
+    await until(() => healthy.events.length === 302, 'all events for the other', 10_000);
+    const waiting = Math.max(...waitingBytes());
+    expect(waiting).toBeGreaterThan(0);
+    expect(waiting).toBeLessThan(1_000_000); // of 18 MB: the rest waits in the log
+    const log = await logOf(server, id);
+    const ids = () => [...new Set(reader.text().match(/evt_[0-9a-f-]{36}/g))];
+    reader.resume();
+    await until(() => ids().length === log.length, 'the rest for the slow one', 10_000);
+    expect(ids()).toEqual(log);
+    healthy.stop();
+    reader.close();
+    await until(() => server.services.streams.size() === 0, 'no open stream');
+  },
+);
+
+/** Bytes that wait in sockets of this process, which is the server's too. */
+function waitingBytes(): number[] {
+  const { _getActiveHandles: handles } = process as unknown as {
+    _getActiveHandles: () => { writableLength?: number }[];
+  };
+  return handles().map(({ writableLength }) => writableLength ?? 0);
+}
+
+interface Reader {
+  text: () => string;
+  resume: () => void;
+  close: () => void;
+}
+
+/** Subscribers that read nothing until they are told to. */
+const pausedReader: Record<Transport, (query: string) => Promise<Reader>> = {
+  async WebSocket(query) {
+    const socket = await new Socket(server.url).init(analyst.token);
+    socket.ws.pause();
+    socket.subscribe('slow', query);
+    return {
+      text: () => JSON.stringify(socket.messages),
+      resume: () => socket.ws.resume(),
+      close: () => socket.ws.close(),
+    };
+  },
+  async 'event stream'(query) {
+    const sent = request(`${server.url}/graphql`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+        authorization: `Bearer ${analyst.token}`,
+      },
+    }).end(JSON.stringify({ query }));
+    const response = await new Promise<IncomingMessage>((resolve) => sent.once('response', resolve));
+    let text = '';
+    return {
+      text: () => text,
+      resume: () => response.on('data', (chunk) => (text += chunk)),
+      close: () => response.destroy(),
+    };
+  },
+};

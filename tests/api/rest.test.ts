@@ -1,0 +1,230 @@
+// REST as scripts meet it: problems (RFC 9457) for what is wrong, and bodies that fit openapi.yaml.
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { parse } from 'yaml';
+import { admin, type RestAnswer, startTestServer, type TestServer } from '../harness.js';
+import { openSession, refresh, tryLogin } from '../session-kit.js';
+
+const openapi = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8'));
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+ajv.addSchema(openapi, 'openapi');
+
+/** Fails unless openapi.yaml has this answer of this route, and its body fits. */
+function expectDocumented(method: string, path: string, { status, headers, body }: RestAnswer): void {
+  const type = (headers.get('content-type') ?? '').split(';')[0] ?? '';
+  const escaped = path.replaceAll('~', '~0').replaceAll('/', '~1');
+  const where = `#/paths/${escaped}/${method.toLowerCase()}/responses/${status}/content/${type.replace('/', '~1')}/schema`;
+  const validate = ajv.getSchema(`openapi${where}`);
+  if (validate === undefined) throw new Error(`${where} is not in openapi.yaml`);
+  const fits = validate(body);
+  expect([where, fits, validate.errors]).toEqual([where, true, null]);
+}
+
+let server: TestServer;
+let token: string;
+beforeAll(async () => {
+  server = await startTestServer();
+  token = await server.signIn();
+});
+afterAll(() => server.close());
+
+describe('auth', () => {
+  it('login, refresh, me and logout answer as documented', async () => {
+    const login = await tryLogin(server, admin.email, admin.password);
+    expectDocumented('POST', '/api/v1/auth/login', login);
+    expect(login.body).toEqual({
+      accessToken: expect.any(String),
+      refreshToken: expect.any(String),
+      tokenType: 'Bearer',
+      expiresIn: 900,
+      refreshExpiresIn: 604_800,
+      user: {
+        id: expect.stringMatching(/^usr_/),
+        email: admin.email,
+        name: 'Administrator',
+        role: 'ADMIN',
+        status: 'ACTIVE',
+        lastLoginAt: expect.stringMatching(/Z$/),
+        createdAt: expect.stringMatching(/Z$/),
+        updatedAt: expect.stringMatching(/Z$/),
+      },
+    });
+    const refreshed = await refresh(server, login.body.refreshToken);
+    expectDocumented('POST', '/api/v1/auth/refresh', refreshed);
+    const own = refreshed.body.accessToken;
+    const me = await server.rest('GET', '/api/v1/auth/me', { token: own });
+    expectDocumented('GET', '/api/v1/auth/me', me);
+    expect(me.body).toEqual(login.body.user);
+    const logout = await server.rest('POST', '/api/v1/auth/logout', { token: own });
+    expectDocumented('POST', '/api/v1/auth/logout', logout);
+    expect(logout.body).toEqual({ revokedSessions: 1 });
+  });
+
+  it('logout takes no body, an empty object, or everywhere', async () => {
+    for (const [body, ended] of [
+      [undefined, 1],
+      [{}, 1],
+      [{ everywhere: null }, 1],
+      [{ everywhere: false }, 1],
+    ] as const) {
+      const { accessToken } = await openSession(server);
+      const answer = await server.rest('POST', '/api/v1/auth/logout', {
+        token: accessToken,
+        ...(body && { body }),
+      });
+      expect(answer.body).toEqual({ revokedSessions: ended });
+    }
+    for (const body of [{ everywhere: 'yes' }, { somewhere: true }, [], 'x']) {
+      const answer = await server.rest('POST', '/api/v1/auth/logout', { token, body });
+      expect([body, answer.body.code]).toEqual([body, 'VALIDATION_FAILED']);
+      expectDocumented('POST', '/api/v1/auth/logout', answer);
+    }
+    expect((await server.rest('GET', '/api/v1/auth/me', { token })).status).toBe(200);
+  });
+
+  it('the key set answers as documented', async () => {
+    expectDocumented('GET', '/.well-known/jwks.json', await server.rest('GET', '/.well-known/jwks.json'));
+  });
+});
+
+describe('a problem', () => {
+  it('has type, title, status, detail, instance, code and correlation id, and fits openapi.yaml', async () => {
+    const answer = await server.rest('POST', '/api/v1/auth/login', { body: { email: 'x' } });
+    expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+    expect(answer.body).toEqual({
+      type: 'about:blank',
+      title: 'Validation failed',
+      status: 400,
+      detail: expect.stringMatching(/^email: /),
+      instance: '/api/v1/auth/login',
+      code: 'VALIDATION_FAILED',
+      correlationId: answer.headers.get('x-correlation-id'),
+      errors: [
+        { path: 'email', message: expect.any(String) },
+        { path: 'password', message: expect.any(String) },
+      ],
+    });
+    expectDocumented('POST', '/api/v1/auth/login', answer);
+  });
+
+  const post = (body: string, headers: Record<string, string> = {}) =>
+    server.rest('POST', '/api/v1/auth/login', { body, headers });
+
+  it('400: the body is no JSON, no object, or broken text', async () => {
+    for (const body of ['', '{', 'null', '[]', '"x"', '7', '{"email":"a@b.test","password":"\\u0000"}']) {
+      const answer = await post(body);
+      expect([body, answer.status, answer.body.code]).toEqual([body, 400, 'VALIDATION_FAILED']);
+      expectDocumented('POST', '/api/v1/auth/login', answer);
+    }
+    for (const text of ['a\ud800', 'a\u0000']) {
+      const answer = await tryLogin(server, admin.email, text);
+      expect(answer.body.errors).toEqual([expect.objectContaining({ path: 'password' })]);
+    }
+  });
+
+  it('401: no sign-in, with a challenge', async () => {
+    for (const [method, path] of [
+      ['GET', '/api/v1/auth/me'],
+      ['POST', '/api/v1/auth/logout'],
+    ] as const) {
+      const answer = await server.rest(method, path);
+      expect([answer.status, answer.body.code]).toEqual([401, 'UNAUTHENTICATED']);
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="sec-tester"');
+      expectDocumented(method, path, answer);
+    }
+    expectDocumented('POST', '/api/v1/auth/login', await tryLogin(server, admin.email, 'wrong'));
+    expectDocumented('POST', '/api/v1/auth/refresh', await refresh(server, 'wrong'));
+  });
+
+  it('404: nothing at this path, in any method and spelling', async () => {
+    for (const [method, path] of [
+      ['GET', '/'],
+      ['GET', '/api/v1'],
+      ['POST', '/api/v1/users'],
+      ['GET', '/api/v1/health/'],
+      ['GET', '/api/v1/Health'],
+      ['GET', '/api/v1/%2e%2e/health/x'],
+      ['GET', '/%E0%A4%A'],
+      ['GET', '/graphql/'],
+    ] as const) {
+      const answer = await server.rest(method, path);
+      expect([path, answer.status, answer.body.code]).toEqual([path, 404, 'NOT_FOUND']);
+    }
+  });
+
+  it('405: another method, with those that are allowed', async () => {
+    for (const [method, path, allow] of [
+      ['GET', '/api/v1/auth/login', 'POST, OPTIONS'],
+      ['DELETE', '/api/v1/auth/me', 'GET, HEAD, OPTIONS'],
+      ['GET', '/api/v1/auth/logout', 'POST, OPTIONS'],
+      ['PUT', '/api/v1/health', 'GET, HEAD, OPTIONS'],
+    ] as const) {
+      const answer = await server.rest(method, path);
+      expect([answer.status, answer.body.code]).toEqual([405, 'METHOD_NOT_ALLOWED']);
+      expect(answer.headers.get('allow')).toBe(allow);
+    }
+  });
+
+  it('413: a body that is too large', async () => {
+    const answer = await post(JSON.stringify({ email: admin.email, password: 'x'.repeat(150_000) }));
+    expect([answer.status, answer.body.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+    expectDocumented('POST', '/api/v1/auth/login', answer);
+  });
+
+  it('415: a body that is no JSON by its type, encoding or charset', async () => {
+    const body = JSON.stringify({ email: admin.email, password: admin.password });
+    const refused: Record<string, string>[] = [
+      { 'content-type': 'text/plain' },
+      { 'content-type': 'application/x-www-form-urlencoded' },
+      { 'content-type': 'application/jsonp' },
+      { 'content-type': 'application/json; charset=latin1' },
+      { 'content-encoding': 'compress' },
+    ];
+    for (const headers of refused) {
+      const answer = await post(body, headers);
+      expect([headers, answer.status, answer.body.code]).toEqual([headers, 415, 'UNSUPPORTED_MEDIA_TYPE']);
+      expectDocumented('POST', '/api/v1/auth/login', answer);
+    }
+  });
+});
+
+describe('methods that only ask', () => {
+  it('HEAD answers like GET without a body', async () => {
+    const answer = await server.rest('HEAD', '/api/v1/auth/me', { token });
+    expect([answer.status, answer.body]).toEqual([200, '']);
+    expect((await server.rest('HEAD', '/api/v1/auth/me')).status).toBe(401);
+  });
+
+  it('OPTIONS tells the methods of a path', async () => {
+    const answer = await server.rest('OPTIONS', '/api/v1/auth/me');
+    expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'GET, HEAD, OPTIONS']);
+  });
+});
+
+describe('the docs', () => {
+  it('are a page whose assets all come from here', async () => {
+    const page = await server.rest('GET', '/docs/');
+    expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+    expect(page.body).toContain('<title>SEC-TESTER API</title>');
+    const assets = [...(page.body as string).matchAll(/(?:src|href)="([^"]+)"/g)].map(
+      ([, url]) => url as string,
+    );
+    expect(assets.length).toBeGreaterThan(3);
+    for (const asset of assets) {
+      expect(asset).toMatch(/^\.\//);
+      const answer = await server.rest('GET', `/docs/${asset.slice(2)}`);
+      expect([asset, answer.status]).toEqual([asset, 200]);
+      expect(String(answer.body).length).toBeGreaterThan(100);
+    }
+    expect((await server.rest('GET', '/docs')).status).toBe(200);
+  });
+
+  it('show the document that stands in openapi.yaml', async () => {
+    const json = await server.rest('GET', '/docs/openapi.json');
+    expect(json.body).toEqual(openapi);
+    const yaml = await server.rest('GET', '/docs/openapi.yaml');
+    expect(yaml.headers.get('content-type')).toMatch(/^application\/yaml/);
+    expect(parse(yaml.body)).toEqual(openapi);
+  });
+});

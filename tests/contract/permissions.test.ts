@@ -1,0 +1,111 @@
+// Who may do what, written down once more by hand, so that a change of the access table is seen for what it is.
+import { describe, expect, it } from '@jest/globals';
+import { can, keyScopes, permissionNames, permissions, roles, type Viewer } from '../../src/core/access.js';
+import { buildSchema, publicRootFields, rootFields } from '../../src/graphql/schema.js';
+
+const viewerOf = (role: Viewer['role'], scopes?: Viewer['scopes']): Viewer => ({
+  ...{ userId: 'u', email: 'e', name: 'n', role, expiresAtMs: Number.MAX_SAFE_INTEGER },
+  ...(scopes !== undefined && { scopes }),
+});
+
+describe('the access table', () => {
+  it('gives each role these permissions', () => {
+    const table = permissionNames.map((permission) =>
+      [permission.padEnd(16), ...roles.map((role) => (can(viewerOf(role), permission) ? 'yes' : '-  '))].join(
+        ' | ',
+      ),
+    );
+    expect([`${''.padEnd(16)} | ${roles.join(' | ')}`, ...table].map((line) => line.trimEnd())).toEqual([
+      '                 | ADMIN | ANALYST | VIEWER',
+      'profile:read     | yes | yes | yes',
+      'profile:update   | yes | yes | yes',
+      'session:manage   | yes | yes | yes',
+      'api_key:manage   | yes | yes | yes',
+      'execution:read   | yes | yes | yes',
+      'execution:create | yes | yes | -',
+      'execution:run    | yes | yes | -',
+      'execution:delete | yes | yes | -',
+      'result:read      | yes | yes | yes',
+      'user:read        | yes | -   | -',
+      'user:create      | yes | -   | -',
+      'user:update      | yes | -   | -',
+      'user:delete      | yes | -   | -',
+      'audit:read       | yes | -   | -',
+    ]);
+  });
+
+  it('gives nobody without a sign-in anything', () => {
+    for (const permission of permissionNames) expect(can(null, permission)).toBe(false);
+  });
+
+  it('limits an API key to its scopes and to the role of its owner', () => {
+    const key = viewerOf('VIEWER', new Set(['execution:read', 'user:read']));
+    expect(permissionNames.filter((permission) => can(key, permission))).toEqual(['execution:read']);
+    expect(permissionNames.filter((permission) => can(viewerOf('ADMIN', new Set()), permission))).toEqual([]);
+  });
+
+  it('keeps from API keys what would make them the owner of the account', () => {
+    expect(permissionNames.filter((permission) => !keyScopes.includes(permission))).toEqual([
+      'profile:update',
+      'session:manage',
+      'api_key:manage',
+    ]);
+  });
+
+  it('says of each permission what it allows', () => {
+    for (const { allows } of Object.values(permissions)) expect(allows).toMatch(/^[a-z].{8,}/);
+  });
+});
+
+describe('every root field', () => {
+  it('names a permission of the table, or is on the short public list', () => {
+    const fields = rootFields(buildSchema());
+    expect(fields.length).toBeGreaterThan(25);
+    for (const { name, permission } of fields) {
+      const expected = publicRootFields.includes(name) ? ['public'] : permissionNames;
+      expect([name, expected]).toEqual([name, expect.arrayContaining([permission])]);
+    }
+    expect(publicRootFields).toEqual(['Mutation.login', 'Mutation.refreshToken']);
+  });
+
+  it('asks for this permission', () => {
+    const table = Object.fromEntries(
+      rootFields(buildSchema()).map(({ name, permission }) => [name, permission]),
+    );
+    expect(table).toEqual({
+      'Query.me': 'profile:read',
+      'Query.node': 'profile:read',
+      'Query.user': 'user:read',
+      'Query.users': 'user:read',
+      'Query.execution': 'execution:read',
+      'Query.executions': 'execution:read',
+      'Query.result': 'result:read',
+      'Query.results': 'result:read',
+      'Query.auditEvents': 'audit:read',
+      'Mutation.login': 'public',
+      'Mutation.refreshToken': 'public',
+      'Mutation.logout': 'session:manage',
+      'Mutation.revokeSession': 'session:manage',
+      'Mutation.changePassword': 'profile:update',
+      'Mutation.createApiKey': 'api_key:manage',
+      'Mutation.revokeApiKey': 'api_key:manage',
+      'Mutation.createUser': 'user:create',
+      'Mutation.updateUser': 'user:update',
+      'Mutation.activateUser': 'user:update',
+      'Mutation.deactivateUser': 'user:update',
+      'Mutation.deleteUser': 'user:delete',
+      'Mutation.createExecution': 'execution:create',
+      'Mutation.rerunExecution': 'execution:create',
+      'Mutation.claimExecution': 'execution:run',
+      'Mutation.startExecution': 'execution:run',
+      'Mutation.reportProgress': 'execution:run',
+      'Mutation.addResults': 'execution:run',
+      'Mutation.completeExecution': 'execution:run',
+      'Mutation.failExecution': 'execution:run',
+      'Mutation.cancelExecution': 'execution:run',
+      'Mutation.deleteExecution': 'execution:delete',
+      'Subscription.executionEvents': 'execution:read',
+      'Subscription.executionsChanged': 'execution:read',
+    });
+  });
+});

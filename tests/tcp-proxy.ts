@@ -1,0 +1,50 @@
+// A TCP proxy that tests cut and restore, to take a database or Redis away from a server.
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export interface TcpProxy {
+  /** The target's URL through the proxy. */
+  url: string;
+  /** Ends all connections and refuses new ones. */
+  cut: () => Promise<void>;
+  /** Lets through again, on the same port. */
+  restore: () => Promise<void>;
+}
+
+/** Stands in front of what a URL names. */
+export async function createTcpProxy(target: string): Promise<TcpProxy> {
+  const to = new URL(target);
+  const sockets = new Set<Socket>();
+  const server = createServer((incoming) => {
+    const outgoing = connect(Number(to.port), to.hostname);
+    for (const [from, into] of [
+      [incoming, outgoing],
+      [outgoing, incoming],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => into.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        into.destroy();
+      });
+      from.pipe(into);
+    }
+  });
+  let port = 0;
+  const restore = () =>
+    new Promise<void>((resolve) => {
+      server.listen(port, '127.0.0.1', resolve);
+    });
+  await restore();
+  port = (server.address() as AddressInfo).port;
+  const url = new URL(target);
+  url.host = `127.0.0.1:${port}`;
+  return {
+    url: url.href,
+    restore,
+    cut: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
