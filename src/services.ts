@@ -11,6 +11,7 @@ import { createHealthService } from './features/health/health.service.js';
 import { createResultService } from './features/result/result.service.js';
 import { createSessionService } from './features/session/session.service.js';
 import { createStreamService } from './features/session/stream.service.js';
+import { createPasswordLinkService } from './features/user/password-link.service.js';
 import { createUserService } from './features/user/user.service.js';
 import { createAttemptLock } from './infra/attempt-lock.js';
 import type { Database } from './infra/database.js';
@@ -71,11 +72,16 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
     now,
     idleTtlSeconds: refreshIdleTtlSeconds,
     ttlSeconds: sessionTtlSeconds,
+    maxPerUser: config.sessionsMaxPerUser,
   });
-  const users = createUserService({ db, events: bus, passwords, audit, sessions, now, passwordMinLength });
+  const links = createPasswordLinkService({ now });
+  const users = createUserService({
+    ...{ db, events: bus, passwords, audit, sessions, links, now, passwordMinLength },
+    isPasswordChangeRequired: config.isPasswordChangeRequired,
+  });
   const apiKeys = createApiKeyService({ db, events: bus, audit, now });
   const auth = createAuthService({
-    ...{ db, events: bus, passwords, tokens, audit, sessions, users, apiKeys, limits, now },
+    ...{ db, events: bus, passwords, tokens, audit, sessions, users, links, apiKeys, limits, now },
     ...{ accessTokenTtlSeconds, passwordMinLength },
   });
   const executions = createExecutionService({ db, events: bus, audit, now });

@@ -183,12 +183,26 @@ export const settings = {
     schema: wholeNumber(60, year, 'seconds'),
     default: '2592000',
   },
+  sessionsMaxPerUser: {
+    name: 'SESSIONS_MAX_PER_USER',
+    group: 'Tokens and sessions',
+    description: 'Live sessions one user may have; a further sign-in ends the oldest.',
+    schema: wholeNumber(1, 100_000, 'sessions'),
+    default: '20',
+  },
   passwordMinLength: {
     name: 'PASSWORD_MIN_LENGTH',
     group: 'Passwords',
     description: 'Shortest password people may choose, in code points.',
     schema: wholeNumber(8, 128, 'code points'),
     default: '15',
+  },
+  isPasswordChangeRequired: {
+    name: 'PASSWORD_CHANGE_REQUIRED',
+    group: 'Passwords',
+    description: 'Whether users must change a password that an admin gave them before they do anything else.',
+    schema: flag(),
+    default: 'false',
   },
   argon2MemoryKib: {
     name: 'ARGON2_MEMORY_KIB',

@@ -13,7 +13,7 @@ interface LimiterOptions {
 }
 
 /** A counter as the services see it. */
-interface RateLimiter {
+export interface RateLimiter {
   /** Counts one attempt, atomically. @throws RATE_LIMITED with the seconds until the window ends */
   consume(key: string): Promise<void>;
   /** Takes one attempt back: it proved to be no guess. */
@@ -21,7 +21,7 @@ interface RateLimiter {
 }
 
 /** Makes a counter; with Redis all instances share it, and while Redis is down each counts for itself. */
-function createRateLimiter(redis: RedisConnections | undefined, options: LimiterOptions): RateLimiter {
+export function createRateLimiter(redis: RedisConnections | undefined, options: LimiterOptions): RateLimiter {
   const settings = {
     keyPrefix: `sec-tester:limit:${options.name}`,
     points: options.points,

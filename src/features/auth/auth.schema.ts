@@ -35,10 +35,11 @@ builder.mutationFields((t) => ({
   login: t.field({
     type: AuthPayload,
     authScopes: { public: true },
-    description: 'Opens a session. Every failure is INVALID_CREDENTIALS, whatever its reason.',
+    description:
+      'Opens a session and ends the one it is sent with, if any. Every failure is INVALID_CREDENTIALS, whatever its reason.',
     args: { input: inputArg(t.arg, 'LoginInput', loginInput) },
     resolve: async (_root, { input }, context) => {
-      const tokens = await context.services.auth.login(input);
+      const tokens = await context.services.auth.login(input, context.viewer);
       context.signedInUserId = tokens.user.id;
       return tokens;
     },
@@ -70,6 +71,15 @@ builder.mutationFields((t) => ({
     args: { id: simpleArg(t.arg, idOf('Session'), 'Id of the session.') },
     resolve: async (_root, { id }, context) => ({
       revokedSessions: await context.services.auth.revokeSession(viewerOf(context), id),
+    }),
+  }),
+  endSessions: t.field({
+    type: LogoutPayload,
+    authScopes: { can: 'user:update' },
+    description: 'Ends all sessions of a user, or, without an id, of all users but oneself.',
+    args: { userId: t.arg({ type: 'ID', description: 'Id of the user.' }).validate(idOf('User').nullish()) },
+    resolve: async (_root, { userId }, context) => ({
+      revokedSessions: await context.services.auth.endSessions(viewerOf(context), userId ?? undefined),
     }),
   }),
   changePassword: t.field({

@@ -6,6 +6,7 @@ import type { User } from '../../generated/prisma/client.js';
 import type { AttemptLock } from '../../infra/attempt-lock.js';
 import type { Database } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
+import { estimateGuesses } from '../../infra/password-strength.js';
 import type { PasswordHasher } from '../../infra/passwords.js';
 import type { AddressBudget } from '../../infra/rate-limit.js';
 import { currentRequest } from '../../infra/request-context.js';
@@ -14,6 +15,8 @@ import type { Tokens } from '../../infra/tokens.js';
 import type { ApiKeyService } from '../api-key/api-key.service.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionRow, SessionService } from '../session/session.service.js';
+import type { PasswordLinkService } from '../user/password-link.service.js';
+import type { SetPasswordInput } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
 import type { ChangePasswordInput, LoginInput } from './auth.input.js';
 
@@ -25,6 +28,7 @@ interface AuthServiceOptions {
   audit: AuditService;
   sessions: SessionService;
   users: UserService;
+  links: PasswordLinkService;
   apiKeys: ApiKeyService;
   limits: SignInLimits;
   now: () => number;
@@ -60,7 +64,7 @@ interface Credentials {
   name: string;
   role: Role;
   status: string;
-  passwordHash: string;
+  passwordHash: string | null;
 }
 
 const seconds = (time: string | number) =>
@@ -77,6 +81,7 @@ export function createAuthService(options: AuthServiceOptions) {
     audit,
     sessions,
     users,
+    links,
     apiKeys,
     limits,
     now,
@@ -140,10 +145,17 @@ export function createAuthService(options: AuthServiceOptions) {
    * reaches its hash.
    * @throws INVALID_CREDENTIALS
    */
-  async function openSession(input: LoginInput, isAllowed: boolean): Promise<SessionRow> {
+  async function openSession(
+    input: LoginInput,
+    viewer: Viewer | null,
+    isAllowed: boolean,
+  ): Promise<SessionRow> {
     const found = await credentialsOf(sql`lower(email) = lower(${input.email})`);
-    const fits = await passwords.verify(isAllowed ? found?.passwordHash : undefined, input.password);
-    if (found === undefined || !fits || found.status !== 'ACTIVE') return refuse('auth.login', found);
+    const fits = await passwords.verify(
+      isAllowed ? (found?.passwordHash ?? undefined) : undefined,
+      input.password,
+    );
+    if (found?.passwordHash == null || !fits || found.status !== 'ACTIVE') return refuse('auth.login', found);
     const rehashed = passwords.needsRehash(found.passwordHash)
       ? await passwords.hash(input.password)
       : found.passwordHash;
@@ -160,6 +172,15 @@ export function createAuthService(options: AuthServiceOptions) {
         targetType: 'Session',
         targetId: opened.id,
       });
+      if (viewer?.sessionId !== undefined) await sessions.revoke(tx, viewer.sessionId, 'signed_in_again');
+      for (const { id } of await sessions.revokeExcess(tx, found.id)) {
+        await audit.record(tx, {
+          action: 'session.limit_exceeded',
+          actor: { userId: found.id, email: found.email },
+          targetType: 'Session',
+          targetId: id,
+        });
+      }
       tx.afterCommit(() => events.publish('user.changed', { userId: found.id }));
       return opened;
     });
@@ -169,7 +190,7 @@ export function createAuthService(options: AuthServiceOptions) {
   /** @throws INVALID_CREDENTIALS when it is not the viewer's password, or too many were tried */
   async function provePassword(viewer: Viewer, password: string, isAllowed: boolean): Promise<Credentials> {
     const found = await credentialsOf(sql`id = ${viewer.userId}`);
-    const fits = await passwords.verify(isAllowed ? found?.passwordHash : undefined, password);
+    const fits = await passwords.verify(isAllowed ? (found?.passwordHash ?? undefined) : undefined, password);
     if (found !== undefined && fits) return found;
     return refuse('auth.change_password', { id: viewer.userId, email: viewer.email }, viewer);
   }
@@ -195,14 +216,15 @@ export function createAuthService(options: AuthServiceOptions) {
 
     /**
      * Opens a session. Unknown, wrong, locked and deactivated look and last the same.
+     * @param viewer who is signed in already: that session ends
      * @throws INVALID_CREDENTIALS
      * @throws RATE_LIMITED
      * @throws UNAVAILABLE when too many sign-ins wait
      */
-    async login(input: LoginInput): Promise<AuthTokens> {
+    async login(input: LoginInput, viewer: Viewer | null): Promise<AuthTokens> {
       const refund = await limits.addresses.spend(currentRequest()?.ip);
       const session = await limits.accounts.attempt(input.email.toLowerCase(), (isAllowed) =>
-        openSession(input, isAllowed),
+        openSession(input, viewer, isAllowed),
       );
       const [fresh] = await Promise.all([issue(session), refund()]);
       return fresh;
@@ -266,15 +288,75 @@ export function createAuthService(options: AuthServiceOptions) {
     },
 
     /**
+     * Ends all sessions of a user, or of all users but the viewer; tells how many ended.
+     * @throws NOT_FOUND
+     */
+    async endSessions(viewer: Viewer, userId: string | undefined): Promise<number> {
+      const [user] = userId === undefined ? [undefined] : await users.byIds([userId]);
+      if (user === null) throw new AppError('NOT_FOUND');
+      return db.transaction(async (tx) => {
+        const ended =
+          userId === undefined
+            ? await sessions.revokeOthers(tx, viewer.userId)
+            : await sessions.revokeAll(tx, userId, 'revoked');
+        await audit.record(tx, {
+          action: 'session.revoke_all',
+          actor: viewer,
+          ...(userId !== undefined && { targetType: 'User', targetId: userId }),
+          changes: { revokedSessions: ended.length },
+        });
+        return ended.length;
+      });
+    },
+
+    /**
+     * Chooses a password with an invitation or a reset, once, and ends the user's sessions.
+     * @param path where the input's fields are, for errors
+     * @throws UNAUTHENTICATED for an invitation that cannot be used
+     * @throws VALIDATION_FAILED for a weak password; the invitation stays good
+     * @throws RATE_LIMITED
+     */
+    async setPassword({ token, newPassword }: SetPasswordInput, path = 'input.'): Promise<User> {
+      const refund = await limits.addresses.spend(currentRequest()?.ip);
+      const [owner] = await users.byIds([await links.ownerOf(db, token)]);
+      if (owner == null) throw new AppError('UNAUTHENTICATED');
+      const minLength = options.passwordMinLength;
+      await checkNewPassword(newPassword, {
+        path: `${path}newPassword`,
+        minLength,
+        user: owner,
+        estimate: estimateGuesses,
+      });
+      const hash = await passwords.hash(newPassword);
+      await db.transaction(async (tx) => {
+        const userId = await links.use(tx, token);
+        await tx.query(sql`
+          UPDATE users SET password_hash = ${hash}, must_change_password = false, updated_at = ${new Date(now())}
+          WHERE id = ${userId}`);
+        await sessions.revokeAll(tx, userId, 'password_changed');
+        await audit.record(tx, {
+          action: 'auth.set_password',
+          actor: { userId, email: owner.email },
+          targetType: 'User',
+          targetId: userId,
+        });
+        tx.afterCommit(() => events.publish('user.changed', { userId }));
+      });
+      const [[user]] = await Promise.all([users.byIds([owner.id]), refund()]);
+      return user ?? owner;
+    },
+
+    /**
      * Sets a new password and ends the user's other sessions.
      * @throws VALIDATION_FAILED when the new one is not acceptable
      * @throws INVALID_CREDENTIALS when the current one is wrong
      */
     async changePassword(viewer: Viewer, input: ChangePasswordInput): Promise<User> {
-      checkNewPassword(input.newPassword, {
+      await checkNewPassword(input.newPassword, {
         path: 'input.newPassword',
         minLength: options.passwordMinLength,
         user: viewer,
+        estimate: estimateGuesses,
       });
       const refund = await limits.addresses.spend(currentRequest()?.ip);
       const found = await limits.passwordChanges.attempt(viewer.userId, (isAllowed) =>
@@ -286,10 +368,11 @@ export function createAuthService(options: AuthServiceOptions) {
       const hash = await passwords.hash(input.newPassword);
       await db.transaction(async (tx) => {
         const [changed] = await tx.query(sql`
-          UPDATE users SET password_hash = ${hash}, updated_at = ${new Date(now())}
+          UPDATE users SET password_hash = ${hash}, must_change_password = false, updated_at = ${new Date(now())}
           WHERE id = ${viewer.userId} AND password_hash = ${found.passwordHash} RETURNING id`);
         if (changed === undefined)
           throw new AppError('CONFLICT', { message: 'The password was changed at the same time.' });
+        tx.afterCommit(() => events.publish('user.changed', { userId: viewer.userId }));
         await sessions.revokeAll(tx, viewer.userId, 'password_changed', viewer.sessionId);
         await audit.record(tx, {
           action: 'auth.change_password',
