@@ -4,6 +4,7 @@ import type { Config } from './config.js';
 import { createApiKeyService } from './features/api-key/api-key.service.js';
 import { createAuditService } from './features/audit/audit.service.js';
 import { createAuthService } from './features/auth/auth.service.js';
+import { createSecondFactorService } from './features/auth/second-factor.service.js';
 import { createEventService } from './features/event/event.service.js';
 import { createExecutionService } from './features/execution/execution.service.js';
 import { createRunnerService } from './features/execution/runner.service.js';
@@ -73,6 +74,7 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
     idleTtlSeconds: refreshIdleTtlSeconds,
     ttlSeconds: sessionTtlSeconds,
     maxPerUser: config.sessionsMaxPerUser,
+    rolesWithSecondFactor: config.secondFactorRoles,
   });
   const links = createPasswordLinkService({ now });
   const users = createUserService({
@@ -80,8 +82,26 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
     isPasswordChangeRequired: config.isPasswordChangeRequired,
   });
   const apiKeys = createApiKeyService({ db, events: bus, audit, now });
+  const secondFactors = createSecondFactorService({
+    ...{ db, events: bus, audit, now, issuer: 'SEC-TESTER' },
+    attempts: createAttemptLock(redis, { name: 'second-factor', ...lock }),
+    key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
+  });
   const auth = createAuthService({
-    ...{ db, events: bus, passwords, tokens, audit, sessions, users, links, apiKeys, limits, now },
+    ...{
+      db,
+      events: bus,
+      passwords,
+      tokens,
+      audit,
+      sessions,
+      users,
+      links,
+      secondFactors,
+      apiKeys,
+      limits,
+      now,
+    },
     ...{ accessTokenTtlSeconds, passwordMinLength },
   });
   const executions = createExecutionService({ db, events: bus, audit, now });
@@ -91,7 +111,7 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
   const streams = createStreamService({ db, events: bus, log, now, maxPerUser: config.streamsMaxPerUser });
   const health = createHealthService({ db, redis, now });
   return {
-    ...{ audit, sessions, users, auth, apiKeys, requests },
+    ...{ audit, sessions, users, auth, secondFactors, apiKeys, requests },
     ...{ executions, results, runners, events, streams, health },
   };
 }

@@ -71,7 +71,10 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       isViewerWelcome: true,
       body: loginInput,
       responses: { 200: { description: 'Signed in.', schema: tokensBody } },
-      errors: ['VALIDATION_FAILED', 'INVALID_CREDENTIALS', 'RATE_LIMITED', 'UNAVAILABLE'],
+      errors: [
+        ...(['VALIDATION_FAILED', 'INVALID_CREDENTIALS', 'SECOND_FACTOR_REQUIRED'] as const),
+        ...(['RATE_LIMITED', 'UNAVAILABLE'] as const),
+      ],
       handle: async ({ body, viewer }) => ({ body: toTokensBody(await auth.login(body, viewer)) }),
     }),
     defineRoute({

@@ -19,6 +19,7 @@ import type { PasswordLinkService } from '../user/password-link.service.js';
 import type { SetPasswordInput } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
 import type { ChangePasswordInput, LoginInput } from './auth.input.js';
+import type { SecondFactorService } from './second-factor.service.js';
 
 interface AuthServiceOptions {
   db: Database;
@@ -29,6 +30,7 @@ interface AuthServiceOptions {
   sessions: SessionService;
   users: UserService;
   links: PasswordLinkService;
+  secondFactors: SecondFactorService;
   apiKeys: ApiKeyService;
   limits: SignInLimits;
   now: () => number;
@@ -65,6 +67,7 @@ interface Credentials {
   role: Role;
   status: string;
   passwordHash: string | null;
+  hasSecondFactor: boolean;
 }
 
 const seconds = (time: string | number) =>
@@ -82,6 +85,7 @@ export function createAuthService(options: AuthServiceOptions) {
     sessions,
     users,
     links,
+    secondFactors,
     apiKeys,
     limits,
     now,
@@ -90,7 +94,9 @@ export function createAuthService(options: AuthServiceOptions) {
 
   async function credentialsOf(condition: ReturnType<typeof sql>): Promise<Credentials | undefined> {
     const [row] = await db.query<Credentials>(
-      sql`SELECT id, email, name, role, status, password_hash AS "passwordHash" FROM users WHERE ${condition}`,
+      sql`SELECT id, email, name, role, status, password_hash AS "passwordHash", EXISTS (
+          SELECT FROM second_factors WHERE user_id = users.id AND confirmed_at IS NOT NULL) AS "hasSecondFactor"
+        FROM users WHERE ${condition}`,
     );
     return row;
   }
@@ -144,6 +150,7 @@ export function createAuthService(options: AuthServiceOptions) {
    * A new session for the right credentials. A locked account takes as long as a wrong password and no guess at it
    * reaches its hash.
    * @throws INVALID_CREDENTIALS
+   * @throws SECOND_FACTOR_REQUIRED only after the right password
    */
   async function openSession(
     input: LoginInput,
@@ -156,6 +163,10 @@ export function createAuthService(options: AuthServiceOptions) {
       input.password,
     );
     if (found?.passwordHash == null || !fits || found.status !== 'ACTIVE') return refuse('auth.login', found);
+    if (found.hasSecondFactor) {
+      if (input.code == null) throw new AppError('SECOND_FACTOR_REQUIRED');
+      if (!(await secondFactors.take(db, found.id, input.code))) return refuse('auth.login', found);
+    }
     const rehashed = passwords.needsRehash(found.passwordHash)
       ? await passwords.hash(input.password)
       : found.passwordHash;

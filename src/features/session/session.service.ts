@@ -21,6 +21,8 @@ interface SessionServiceOptions {
   ttlSeconds: number;
   /** Live sessions of a user; beyond them the oldest ends. */
   maxPerUser: number;
+  /** Roles that must set up a second factor before they do anything else. */
+  rolesWithSecondFactor: readonly string[];
 }
 
 /** Why a session ended. */
@@ -53,6 +55,7 @@ export function createSessionService({
   idleTtlSeconds,
   ttlSeconds,
   maxPerUser,
+  rolesWithSecondFactor,
 }: SessionServiceOptions) {
   const live = new LRUCache<string, LiveSession>({ max: 10_000, ttl: believedMs });
   const date = (ms: number) => new Date(ms);
@@ -77,18 +80,22 @@ export function createSessionService({
       name: string;
       role: Role;
       mustChange: boolean;
+      hasSecondFactor: boolean;
       signedInAt: string;
       endsAt: string;
     }>(sql`
       SELECT u.id AS "userId", u.email, u.name, u.role, u.must_change_password AS "mustChange",
+        EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
         s.created_at AS "signedInAt", LEAST(s.idle_expires_at, s.expires_at) AS "endsAt"
       FROM sessions s JOIN users u ON u.id = s.user_id
       WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
         AND s.idle_expires_at > ${at} AND s.expires_at > ${at}`);
     if (row === undefined) throw new AppError('TOKEN_REVOKED');
-    const { endsAt, signedInAt, mustChange, ...user } = row;
+    const { endsAt, signedInAt, mustChange, hasSecondFactor, ...user } = row;
+    const mustEnrol = !hasSecondFactor && rolesWithSecondFactor.includes(user.role);
     const viewer = {
       ...{ ...user, sessionId, signedInAtMs: Date.parse(signedInAt) },
+      ...(mustEnrol && { mustFirst: 'SECOND_FACTOR_ENROLMENT_REQUIRED' as const }),
       ...(mustChange && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),
     };
     const session = { viewer, endsAtMs: Date.parse(endsAt) };
