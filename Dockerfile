@@ -27,7 +27,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY prisma ./prisma
-COPY scripts/make-secrets.mjs scripts/app-role.mjs ./scripts/
+COPY scripts/make-secrets.mjs ./scripts/
 COPY --from=build /app/dist ./dist
 USER node
 EXPOSE 4000

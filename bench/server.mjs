@@ -22,6 +22,7 @@ export async function startServer({ root, dataDir, databaseUrl }) {
     stdio: ['ignore', log, log],
     env: {
       PATH: process.env.PATH,
+      ...(process.env.NODE_OPTIONS && { NODE_OPTIONS: process.env.NODE_OPTIONS }),
       ...{
         NODE_ENV: 'production',
         HOST: '127.0.0.1',

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 const timeoutMs = 30_000;
+const apiKey = process.env.SEC_TESTER_API_KEY;
 const maxTries = 4;
 
 /** Exit codes, so that scripts can tell what happened. */
@@ -20,6 +21,7 @@ const commonHelp = `
   --server URL         the API            (or SEC_TESTER_URL; http://localhost:4000)
   --email ADDRESS      who signs in       (or SEC_TESTER_EMAIL)
   --password TEXT      and the password   (or SEC_TESTER_PASSWORD, which other users of the machine cannot see)
+                       or, instead of both, an API key in SEC_TESTER_API_KEY
   -h, --help           this text
 `;
 
@@ -61,25 +63,46 @@ export function readOptions(usage, ownOptions = {}) {
   const faults = [
     ...(positionals.length === 1 ? [] : [`expected one argument, not ${positionals.length}`]),
     ...(URL.canParse(values.server) ? [] : [`--server ${values.server} is not a URL`]),
-    ...(values.email ? [] : ['--email (or SEC_TESTER_EMAIL) is missing']),
-    ...(values.password ? [] : ['--password (or SEC_TESTER_PASSWORD) is missing']),
+    ...(values.email || apiKey ? [] : ['--email (or SEC_TESTER_EMAIL) is missing']),
+    ...(values.password || apiKey ? [] : ['--password (or SEC_TESTER_PASSWORD) is missing']),
   ];
   if (faults.length > 0) throw new Failure([...faults, tryHelp].join('\n'), { exitCode: exitCodes.usage });
   return { ...values, argument: /** @type {string} */ (positionals[0]) };
 }
 
 /**
- * Signs in over REST.
+ * Signs in over REST; with an API key there is nothing to do.
  * @param {Record<string, any>} options with server, email and password
  * @throws {Failure}
  */
 export async function signIn({ server, email, password }) {
-  let tokens = await rest(server, 'auth/login', { email, password });
+  const begin = async () =>
+    apiKey ? { accessToken: apiKey } : rest(server, 'auth/login', { email, password });
+  let tokens = await begin();
 
   /** @param {object} request */
   const post = (request) => send(server, 'graphql', request, tokens.accessToken);
 
   return {
+    /**
+     * Opens a subscription as a stream of server-sent events.
+     * @param {string} query @param {Record<string, unknown>} variables
+     */
+    open: (query, variables) =>
+      fetch(new URL('graphql', server.endsWith('/') ? server : `${server}/`), {
+        method: 'POST',
+        headers: {
+          ...{ 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+          Authorization: `Bearer ${tokens.accessToken}`,
+        },
+        body: JSON.stringify({ query, variables }),
+      }),
+
+    /** Signs in anew, for a stream that has outlived its token. */
+    async signInAgain() {
+      tokens = await begin();
+    },
+
     /**
      * Runs a GraphQL document; an expired access token is refreshed and the call repeated.
      * @param {string} query
@@ -89,7 +112,7 @@ export async function signIn({ server, email, password }) {
      */
     async graphql(query, variables = {}) {
       let { body } = await post({ query, variables });
-      if (body.errors?.[0]?.extensions?.code === 'TOKEN_EXPIRED') {
+      if (body.errors?.[0]?.extensions?.code === 'TOKEN_EXPIRED' && !apiKey) {
         tokens = await rest(server, 'auth/refresh', { refreshToken: tokens.refreshToken });
         ({ body } = await post({ query, variables }));
       }
@@ -104,7 +127,7 @@ export async function signIn({ server, email, password }) {
 
     /** Ends the session; best effort. */
     async signOut() {
-      await send(server, 'api/v1/auth/logout', {}, tokens.accessToken).catch(() => {});
+      if (!apiKey) await send(server, 'api/v1/auth/logout', {}, tokens.accessToken).catch(() => {});
     },
   };
 }

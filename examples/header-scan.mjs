@@ -1,7 +1,9 @@
 // A small real test module: checks the security headers, cookies, CORS and TLS redirect of a URL and records the run.
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { exitCodes, Failure, readOptions, reasonOf, run, signIn } from './client.mjs';
-import { checkCors, checkHeaders, checkRedirect } from './lib/header-checks.mjs';
+import { checkCookies, checkCors, checkHeaders, checkRedirect } from './lib/header-checks.mjs';
+import { serve } from './lib/runner.mjs';
 
 const tool = { tool: 'header-scan', toolVersion: '1.0.0' };
 const timeoutMs = 15_000;
@@ -11,8 +13,10 @@ const foreignOrigin = 'https://origin-check.example';
 const usage = `Checks the security headers, cookies, CORS and TLS redirect of a URL and records what it finds.
 
 Usage: node examples/header-scan.mjs [options] URL
+       node examples/header-scan.mjs [options] runner     (takes DAST executions that wait, until it is stopped)
 
 Options:
+  --runner NAME        what the runner is called; the host's name by default
   --branch NAME        the branch that is deployed there
   --commit SHA         and the commit`;
 
@@ -20,11 +24,17 @@ Options:
 /** @typedef {import('./lib/header-checks.mjs').Finding} Finding */
 
 await run(async () => {
-  const options = readOptions(usage, { branch: { type: 'string' }, commit: { type: 'string' } });
-  const target = readTarget(options.argument);
+  const text = { type: /** @type {const} */ ('string') };
+  const options = readOptions(usage, { branch: text, commit: text, runner: text });
+  const isRunner = options.argument === 'runner';
+  const target = isRunner ? '' : readTarget(options.argument);
   const api = await signIn(options);
   try {
-    return await scan(api, target, options);
+    if (!isRunner) return await scan(api, target, options);
+    await serve(api, { kinds: ['DAST'], runner: options.runner ?? hostname() }, (execution) =>
+      perform(api, execution.id, execution.target),
+    );
+    return exitCodes.done;
   } finally {
     await api.signOut();
   }
@@ -58,10 +68,20 @@ async function scan(api, target, { branch, commit }) {
     { input },
   );
   const { id } = createExecution.execution;
-  console.log(`Execution ${id}: ${target}`);
   await api.graphql('mutation Start($id: ID!) { startExecution(id: $id) { execution { id } } }', { id });
+  return perform(api, id, target);
+}
+
+/**
+ * Does the work of an execution that runs, to its end.
+ * @param {import('./client.mjs').Api} api @param {string} id @param {string} target
+ * @returns {Promise<number>} exit code
+ */
+async function perform(api, id, target) {
+  console.log(`Execution ${id}: ${target}`);
   try {
-    const findings = await findAll(target, (progress, phase) => report(api, id, progress, phase));
+    const url = readTarget(target);
+    const findings = await findAll(url, (progress, phase) => report(api, id, progress, phase));
     await record(api, id, findings);
     const { completeExecution } = await api.graphql(
       'mutation Complete($id: ID!) { completeExecution(id: $id) { execution { severityCounts { critical high medium low info total } } } }',
@@ -101,7 +121,7 @@ async function findAll(target, tell) {
   const pages = await follow(target);
   const page = /** @type {Page} */ (pages.at(-1));
   await tell(40, `Checking headers and cookies of ${page.url}`);
-  const findings = checkHeaders(page);
+  const findings = [...pages.slice(0, -1).flatMap(checkCookies), ...checkHeaders(page)];
   const { protocol, port } = new URL(page.url);
   if (protocol === 'https:' && port === '' && !pages[0]?.url.startsWith('http:')) {
     await tell(60, 'Checking the way from plain HTTP to HTTPS');

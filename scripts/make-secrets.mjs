@@ -1,8 +1,8 @@
 // Writes the random secrets that a deployment needs as files, one folder per reader; those that exist are kept.
 // Usage: node scripts/make-secrets.mjs FOLDER [--database-host HOST] [--redis-host HOST]
 // As root it also gives each folder to the account that reads it, and to nobody else.
-import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -55,20 +55,30 @@ const random = () => randomBytes(24).toString('base64url');
 const databaseUrl = (role, password) =>
   `postgresql://${role}:${password}@${values['database-host']}/sec_tester`;
 
-// The owner migrates; the app's own role only reads and writes rows (scripts/app-role.mjs makes it).
+// The owner migrates; the app's own role only reads and writes rows (npm run db:roles makes it).
 const ownerPassword = secret('postgres/password', random);
 secret('migrate/database-url', () => databaseUrl('sec_tester', ownerPassword));
 const appUrl = secret('migrate/app-database-url', () => databaseUrl('sec_tester_app', random()));
 secret('app/database-url', () => appUrl);
-const redisPassword = /requirepass (\S+)/.exec(
-  secret('redis/redis.conf', () => redisSettings(random())),
-)?.[1];
-secret('app/redis-url', () => `redis://:${redisPassword}@${values['redis-host']}`);
+const redisPassword = random();
+// Written together: Redis keeps only what the password is checked with.
+if (!existsSync(join(folder, 'app/redis-url'))) rmSync(join(folder, 'redis/redis.conf'), { force: true });
+secret('redis/redis.conf', () => redisSettings(redisPassword));
+secret('app/redis-url', () => `redis://sec_tester:${redisPassword}@${values['redis-host']}`);
 secret('app/jwt-signing-keys', signingKeys);
 secret('app/admin-password', random);
 
-/** What Redis holds may be lost at any time, so nothing is written to disk; a full one refuses and forgets no counter. */
+/**
+ * What Redis holds may be lost at any time: nothing is written to disk, and what is oldest goes first. The server's user
+ * sees its own keys and channels and cannot run what is dangerous; whoever does not sign in can only PING.
+ */
 function redisSettings(password) {
-  const lines = ['save ""', 'appendonly no', 'maxmemory 128mb', 'maxmemory-policy noeviction'];
-  return [`requirepass ${password}`, ...lines, ''].join('\n');
+  const lines = ['save ""', 'appendonly no', 'maxmemory 128mb', 'maxmemory-policy volatile-lru'];
+  const hash = createHash('sha256').update(password).digest('hex');
+  const commands = '-@all +@read +@write +@transaction +@scripting +@pubsub +@connection -@dangerous +info';
+  const users = [
+    'user default on nopass resetkeys resetchannels -@all +ping',
+    `user sec_tester on #${hash} resetkeys ~sec-tester:* resetchannels &sec-tester:* ${commands}`,
+  ];
+  return [...lines, ...users, ''].join('\n');
 }

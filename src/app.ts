@@ -1,25 +1,27 @@
 // The app factory: one node:http server, GraphQL ahead of Express. It listens to nothing until it is told to.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
-import { AppError, errorCatalogue } from './core/errors.js';
+import type { Logger } from 'pino';
+import { AppError, headersOf } from './core/errors.js';
 import { authRoutes } from './features/auth/auth.routes.js';
 import { healthRoutes } from './features/health/health.routes.js';
+import { createGraphiqlPage } from './graphql/graphiql.js';
 import { createGraphQLServer } from './graphql/server.js';
+import { loadTrustedDocuments } from './graphql/trusted.js';
 import { createWebSockets } from './graphql/websocket.js';
+import { bodyLimits, readJson } from './http/body.js';
+import { refuseBrokenRequests } from './http/broken.js';
 import { docsRouter } from './http/docs.routes.js';
-import { apiVersion, withMiddleware } from './http/middleware.js';
-import { sendProblem } from './http/problem.js';
+import { ambiguityOf, apiVersion, endRaw } from './http/headers.js';
+import { withMiddleware } from './http/middleware.js';
+import { sendProblem, toAppError } from './http/problem.js';
 import { createRequestLimits } from './http/request-limits.js';
-import { mountRoutes, type Route } from './http/route.js';
+import { allowedMethods, mountRoutes, type Route } from './http/route.js';
 import { currentRequest } from './infra/request-context.js';
 import type { Infra, Services } from './services.js';
 
 const graphqlPaths = new Set(['/graphql', '/api/v1/graphql']);
-const graphiqlPolicy =
-  "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; " +
-  "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'none'; " +
-  "base-uri 'none'; form-action 'none'";
-
+const graphqlMethods = 'GET, POST, OPTIONS';
 /** Every REST route; the one list that is mounted and documented. */
 export function allRoutes(services: Services): Route[] {
   return [...authRoutes(services), ...healthRoutes(services.health)];
@@ -35,24 +37,35 @@ export interface App {
 /** Makes the server. */
 export function createApp(services: Services, infra: Infra): App {
   const { config, log } = infra;
-  const yoga = createGraphQLServer(services, infra);
+  const trusted =
+    config.trustedDocuments === undefined ? undefined : loadTrustedDocuments(config.trustedDocuments);
+  const yoga = createGraphQLServer(services, infra, trusted);
   const rest = createRestApp(services, infra);
+  const page = config.isGraphiqlEnabled ? createGraphiqlPage() : undefined;
+  const allowed = allowedMethods(allRoutes(services));
+  const allowOf = (path: string) => (graphqlPaths.has(path) ? graphqlMethods : allowed.get(path));
 
-  const graphql = (request: IncomingMessage, response: ServerResponse): void => {
-    const refusal = refuseGraphQL(request);
-    if (refusal !== undefined) {
-      sendGraphQLRefusal(response, refusal);
+  const graphql = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (isPageAsked(request)) {
+      if (page === undefined) throw new AppError('NOT_FOUND', { message: 'There is no page here.' });
+      page(response);
       return;
     }
-    const isPage =
-      request.method === 'GET' &&
-      config.isGraphiqlEnabled &&
-      /\btext\/html\b/.test(request.headers.accept ?? '');
-    response.setHeader('Cache-Control', 'no-store');
-    if (isPage) response.setHeader('Content-Security-Policy', graphiqlPolicy);
-    Promise.resolve(yoga(request, response)).catch((error: unknown) =>
-      sendProblem(response, '/graphql', error, log),
-    );
+    const refusal = refuseGraphQL(request);
+    if (refusal !== undefined) throw refusal;
+    if (request.method === 'POST') {
+      const body = await readJson(request, await bodyLimitOf(request, services));
+      if (
+        typeof body !== 'object' ||
+        body === null ||
+        Array.isArray(body) ||
+        !('query' in body || 'extensions' in body || 'documentId' in body)
+      ) {
+        throw new AppError('VALIDATION_FAILED', { message: 'The body must be a JSON object with a query.' });
+      }
+      Object.assign(request, { body }); // where Yoga looks for it
+    }
+    await yoga(request, response);
   };
 
   const limited = createRequestLimits({
@@ -61,10 +74,25 @@ export function createApp(services: Services, infra: Infra): App {
     isFree: (path) => path.startsWith('/api/v1/health'),
   });
   const dispatch = (request: IncomingMessage, response: ServerResponse): void => {
-    const path = (request.url ?? '').split('?', 1)[0] ?? '';
-    if (graphqlPaths.has(path)) limited(request, response, path, graphql, sendGraphQLRefusal);
-    else limited(request, response, path, rest, (to, refusal) => sendProblem(to, path, refusal, log));
+    const path = pathOf(request);
+    const isGraphQL = graphqlPaths.has(path);
+    const refuse = (error: unknown) => {
+      if (isGraphQL) sendGraphQLRefusal(response, toAppError(error), log);
+      else sendProblem(response, path, error, log);
+    };
+    const fault = ambiguityOf(request);
+    if (fault !== undefined) {
+      response.setHeader('Connection', 'close');
+      refuse(fault);
+      return;
+    }
+    const next = () => {
+      if (isGraphQL) graphql(request, response).catch(refuse);
+      else rest(request, response);
+    };
+    limited(request, response, path, next, refuse);
   };
+  const listener = withMiddleware(config, log, dispatch);
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -72,16 +100,19 @@ export function createApp(services: Services, infra: Infra): App {
       keepAliveTimeout: 65_000,
       connectionsCheckingInterval: 2000,
       maxHeaderSize: 16_384,
+      requireHostHeader: false, // ambiguityOf asks for it: Node's own refusal has no headers
     },
-    withMiddleware(config, log, dispatch),
+    listener,
   );
-  server.maxHeadersCount = 100;
-  const webSockets = createWebSockets(yoga, services, infra);
+  server.maxHeadersCount = 0; // their size is limited; a count would drop those beyond it unseen
+  server.on('checkExpectation', listener); // an Expect header that nobody knows is ignored
+  refuseBrokenRequests(server, config.isProduction, allowOf);
+  const webSockets = createWebSockets(yoga, services, infra, trusted);
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
-    const isGraphQL = graphqlPaths.has((request.url ?? '').split('?', 1)[0] ?? '');
-    if (isGraphQL) webSockets.upgrade(request, socket, head);
-    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    if (ambiguityOf(request) !== undefined) endRaw(socket, '400 Bad Request', config.isProduction);
+    else if (graphqlPaths.has(pathOf(request))) webSockets.upgrade(request, socket, head);
+    else endRaw(socket, '404 Not Found', config.isProduction);
   });
   return {
     server,
@@ -119,15 +150,43 @@ function refuseGraphQL(request: IncomingMessage): AppError | undefined {
   return method === 'POST' && !isJson ? new AppError('UNSUPPORTED_MEDIA_TYPE') : undefined;
 }
 
-function sendGraphQLRefusal(response: ServerResponse, error: AppError): void {
-  response.statusCode = errorCatalogue[error.code].status;
+function isPageAsked({ method, headers, url = '' }: IncomingMessage): boolean {
+  return (
+    method === 'GET' &&
+    !/[?&](query|documentId|extensions)=/.test(url) &&
+    /\btext\/html\b/.test(headers.accept ?? '')
+  );
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?', 1)[0] ?? '';
+}
+
+/** More than a little is taken only from those who are signed in. */
+async function bodyLimitOf({ headers }: IncomingMessage, { auth }: Services): Promise<number> {
+  const length = Number(headers['content-length'] ?? Number.POSITIVE_INFINITY);
+  const { anonymousGraphQL, graphQL } = bodyLimits;
+  if (length <= anonymousGraphQL || headers.authorization === undefined) return anonymousGraphQL;
+  return (await auth.authenticate(headers.authorization)) === null ? anonymousGraphQL : graphQL;
+}
+
+function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logger): void {
+  if (error.code === 'INTERNAL')
+    log.error({ event: 'internal_error', err: error.cause ?? error }, 'unexpected error');
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const { code, message, status, fields, retryAfterSeconds } = error;
+  response.statusCode = status;
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
-  if (response.statusCode === 405) response.setHeader('Allow', 'GET, POST, OPTIONS');
-  const { code, retryAfterSeconds } = error;
-  if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(retryAfterSeconds));
+  if (status === 405) response.setHeader('Allow', graphqlMethods);
+  for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);
   const extensions = {
-    ...{ code, correlationId: currentRequest()?.correlationId },
+    code,
+    correlationId: currentRequest()?.correlationId,
+    ...(fields !== undefined && { fields }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   };
-  response.end(JSON.stringify({ errors: [{ message: error.message, extensions }] }));
+  response.end(JSON.stringify({ errors: [{ message, extensions }] }));
 }

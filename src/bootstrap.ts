@@ -9,6 +9,7 @@ import type { JWK } from 'jose';
 import type { Logger } from 'pino';
 import { createApp } from './app.js';
 import type { Config } from './config.js';
+import { APP_ROLE, ensureAppRole, roleOf, urlAs } from './infra/app-role.js';
 import { createDatabase, waitForDatabase } from './infra/database.js';
 import { startEmbeddedPostgres } from './infra/embedded-postgres.js';
 import { createEvents } from './infra/events.js';
@@ -44,8 +45,9 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
     return closing;
   };
   try {
-    const databaseUrl = config.databaseUrl ?? (await embedded(config, log, closers));
-    await migrate(databaseUrl, config, log);
+    const ownerUrl =
+      config.migrationDatabaseUrl ?? config.databaseUrl ?? (await embedded(config, log, closers));
+    const databaseUrl = await migrate(ownerUrl, config, log);
     const redis = config.redisUrl === undefined ? undefined : createRedis(config.redisUrl, log);
     if (redis !== undefined) closers.push(redis.close);
     const db = createDatabase({
@@ -70,9 +72,10 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
     const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: config.shutdownTimeoutMs });
     await listen(server, config);
     const stopReaper = services.runners.startReaper();
+    const stopSealer = services.seals.startSealer();
     closers.push(async () => {
       services.health.stopping();
-      await stopReaper();
+      await Promise.all([stopReaper(), stopSealer()]);
       await endStreams();
       await terminator.terminate();
     });
@@ -101,14 +104,26 @@ async function embedded(config: Config, log: Logger, closers: (() => Promise<unk
   return postgres.url;
 }
 
-async function migrate(url: string, config: Config, log: Logger): Promise<void> {
+/** @returns the URL to serve with: as a role that changes no table, where the server can make one or was given one */
+async function migrate(ownerUrl: string, config: Config, log: Logger): Promise<string> {
+  const { databaseUrl } = config;
+  const mayMigrate = config.migrateOnStart || databaseUrl === undefined;
+  const url = mayMigrate ? ownerUrl : databaseUrl;
   await waitForDatabase(url, databaseWaitMs, log);
-  if (config.migrateOnStart || config.databaseUrl === undefined) {
-    const applied = await applyMigrations(url);
-    if (applied.length > 0) log.info({ event: 'migrated', migrations: applied });
-    return;
+  if (!mayMigrate) {
+    assertMigrated(await migrationStatus(url));
+    return url;
   }
-  assertMigrated(await migrationStatus(url));
+  const applied = await applyMigrations(url);
+  if (applied.length > 0) log.info({ event: 'migrated', migrations: applied });
+  if (databaseUrl === undefined) {
+    // The embedded database is this process's alone: a password for as long as it runs.
+    const role = { name: APP_ROLE, password: randomBytes(24).toString('base64url') };
+    await ensureAppRole(ownerUrl, role);
+    return urlAs(ownerUrl, role);
+  }
+  if (config.migrationDatabaseUrl !== undefined) await ensureAppRole(ownerUrl, roleOf(databaseUrl));
+  return databaseUrl;
 }
 
 /** The signing key of an installation that was given none, made at its first start. */

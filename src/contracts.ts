@@ -2,7 +2,7 @@
 import { printSchema } from 'graphql';
 import { allRoutes } from './app.js';
 import { buildSchema } from './graphql/schema.js';
-import { apiVersion } from './http/middleware.js';
+import { apiVersion } from './http/headers.js';
 import { printOpenApi } from './http/openapi.js';
 import type { Services } from './services.js';
 

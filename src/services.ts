@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { createApiKeyService } from './features/api-key/api-key.service.js';
 import { createAuditService } from './features/audit/audit.service.js';
+import { createSealService } from './features/audit/seal.service.js';
 import { createAuthService } from './features/auth/auth.service.js';
 import { createSecondFactorService } from './features/auth/second-factor.service.js';
 import { createEventService } from './features/event/event.service.js';
@@ -66,7 +67,9 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
     now,
   });
 
-  const audit = createAuditService({ db, now });
+  const audit = createAuditService({ db, log, now });
+  const { auditSealEverySeconds: everySeconds, auditSealKey: key } = config;
+  const seals = createSealService({ db, log, now, everySeconds, key });
   const sessions = createSessionService({
     db,
     events: bus,
@@ -111,7 +114,7 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
   const streams = createStreamService({ db, events: bus, log, now, maxPerUser: config.streamsMaxPerUser });
   const health = createHealthService({ db, redis, now });
   return {
-    ...{ audit, sessions, users, auth, secondFactors, apiKeys, requests },
+    ...{ audit, seals, sessions, users, auth, secondFactors, apiKeys, requests },
     ...{ executions, results, runners, events, streams, health },
   };
 }

@@ -95,6 +95,12 @@ export const settings = {
     schema: flag(),
     default: { development: 'true', test: 'true', production: 'false' },
   },
+  trustedDocuments: {
+    name: 'TRUSTED_DOCUMENTS',
+    group: 'Server',
+    description: 'JSON file of id → GraphQL document; with it, only these documents run.',
+    schema: path(),
+  },
   databaseUrl: {
     name: 'DATABASE_URL',
     group: 'Database',
@@ -122,6 +128,14 @@ export const settings = {
     description: 'Longest wait for a free database connection, in milliseconds.',
     schema: wholeNumber(50, 60_000, 'milliseconds'),
     default: '1500',
+  },
+  migrationDatabaseUrl: {
+    name: 'MIGRATION_DATABASE_URL',
+    group: 'Database',
+    description:
+      'The same database as its owner, for migrating only; without it DATABASE_URL is used, which then owns the tables.',
+    schema: urlOf('postgres', 'postgresql'),
+    secret: true,
   },
   migrateOnStart: {
     name: 'MIGRATE_ON_START',
@@ -296,6 +310,20 @@ export const settings = {
     group: 'Second factor',
     description: 'Key that encrypts the second factors in the database: 32 bytes in base64.',
     schema: text(/^[A-Za-z0-9+/]{43}=$/, '32 bytes in base64, for example from: openssl rand -base64 32'),
+    secret: true,
+  },
+  auditSealEverySeconds: {
+    name: 'AUDIT_SEAL_EVERY_SECONDS',
+    group: 'Audit trail',
+    description: 'Time between two seals over new audit events, in seconds.',
+    schema: wholeNumber(1, 3_600, 'seconds'),
+    default: '10',
+  },
+  auditSealKey: {
+    name: 'AUDIT_SEAL_KEY',
+    group: 'Audit trail',
+    description: 'Signs the seals (HMAC-SHA-256), so that who owns the database cannot make them anew.',
+    schema: text(/^.{32,1000}$/, 'at least 32 characters'),
     secret: true,
   },
   logLevel: {

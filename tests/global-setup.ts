@@ -1,10 +1,12 @@
 // Before all tests: a PostgreSQL of their own with a migrated template, and Redis where there is one.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { APP_ROLE, ensureAppRole, urlAs } from '../src/infra/app-role.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/infra/embedded-postgres.js';
 import { applyMigrations } from '../src/infra/migrate.js';
 
@@ -23,7 +25,11 @@ export default async function setUp(): Promise<void> {
   await admin.query('CREATE DATABASE template_migrated');
   await admin.end();
   await applyMigrations(template.href);
+  // Servers under test have no more rights than in production.
+  const role = { name: APP_ROLE, password: randomBytes(12).toString('hex') };
+  await ensureAppRole(template.href, role);
   process.env.TEST_POSTGRES_URL = postgres.url;
+  process.env.TEST_POSTGRES_APP_URL = urlAs(postgres.url, role);
   process.env.TEST_DATA_DIR = dataDir;
   const redis = await startRedis();
   (globalThis as { testInfra?: TestInfra }).testInfra = { postgres, redis };

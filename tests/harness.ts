@@ -48,7 +48,7 @@ export interface TestServer {
   ) => Promise<RestAnswer>;
   /** Signs in over REST and gives the access token. */
   signIn: (email?: string, password?: string) => Promise<string>;
-  /** Plain SQL on the server's database. */
+  /** Plain SQL on the server's database, as a superuser. */
   sql: <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
   close: () => Promise<void>;
 }
@@ -93,14 +93,23 @@ const testEnv = {
   RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0',
 };
 
-/** A new database from the migrated template; its URL. */
+/** A new database from the migrated template; its URL as the role that servers run as. */
 export async function createTestDatabase(): Promise<string> {
   const name = `t_${randomUUID().replaceAll('-', '')}`;
   await withClient(process.env.TEST_POSTGRES_URL as string, (client) =>
     client.query(`CREATE DATABASE ${name} TEMPLATE template_migrated`),
   );
-  const url = new URL(process.env.TEST_POSTGRES_URL as string);
-  url.pathname = `/${name}`;
+  return onDatabase(process.env.TEST_POSTGRES_APP_URL as string, `/${name}`);
+}
+
+/** The same database as a superuser. */
+export function ownerUrlOf(databaseUrl: string): string {
+  return onDatabase(process.env.TEST_POSTGRES_URL as string, new URL(databaseUrl).pathname);
+}
+
+function onDatabase(serverUrl: string, path: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = path;
   return url.href;
 }
 
@@ -140,7 +149,8 @@ export async function startTestServer(env: Record<string, string> = {}): Promise
       if (answer.status !== 200) throw new Error(`sign-in of ${email}: ${JSON.stringify(answer.body)}`);
       return answer.body.accessToken as string;
     },
-    sql: (text, values) => withClient(databaseUrl, async (client) => (await client.query(text, values)).rows),
+    sql: (text, values) =>
+      withClient(ownerUrlOf(databaseUrl), async (client) => (await client.query(text, values)).rows),
     close: async () => {
       await running.close();
       await closeLogger(log);

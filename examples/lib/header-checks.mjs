@@ -37,12 +37,12 @@ export function finding(rule, { url, parameter, evidence, severity }) {
 
 /** Everything about the headers of one response. @param {Page} page @returns {Finding[]} */
 export function checkHeaders(page) {
-  return [
-    ...checkTransport(page),
-    ...checkPolicies(page),
-    ...checkSoftware(page),
-    ...page.headers.getSetCookie().flatMap((cookie) => checkCookie(page, cookie)),
-  ];
+  return [...checkTransport(page), ...checkPolicies(page), ...checkSoftware(page), ...checkCookies(page)];
+}
+
+/** The cookies that a response sets; those of a redirect count too. @param {Page} page @returns {Finding[]} */
+export function checkCookies(page) {
+  return page.headers.getSetCookie().flatMap((cookie) => checkCookie(page, cookie));
 }
 
 /** @param {Page} page */

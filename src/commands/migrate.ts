@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { type Env, loadConfig } from '../config.js';
+import { grantToAppRole, roleOf } from '../infra/app-role.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres.js';
 import { applyMigrations, assertMigrated, createMigration, migrationStatus } from '../infra/migrate.js';
 
@@ -16,10 +17,17 @@ const USAGE = `Usage: migrate [deploy | status | new NAME]
   deploy    apply the pending migrations (the default)
   status    tell applied from pending; exit code 1 when the database is not up to date
   new NAME  write a migration with the difference between the migrations and prisma/schema.prisma
-The database is DATABASE_URL, or without it the embedded one in DATA_DIR.`;
+The database is MIGRATION_DATABASE_URL, else DATABASE_URL, or without both the embedded one in DATA_DIR. With both,
+deploy also lets the role of DATABASE_URL do what the server needs; npm run db:roles makes it.`;
 
 // A migration needs no other setting: a wrong or missing one must not stop it.
-const SETTINGS_READ = ['DATABASE_URL', 'DATABASE_URL_FILE', 'DATA_DIR'];
+const SETTINGS_READ = [
+  'MIGRATION_DATABASE_URL',
+  'MIGRATION_DATABASE_URL_FILE',
+  'DATABASE_URL',
+  'DATABASE_URL_FILE',
+  'DATA_DIR',
+];
 
 /**
  * Runs one command.
@@ -39,10 +47,16 @@ export async function migrate(args: string[], env: Env, print: Print): Promise<0
   }
   try {
     const given = SETTINGS_READ.map((name) => [name, env[name]]);
-    const { databaseUrl, dataDir } = loadConfig(Object.fromEntries(given));
+    const { migrationDatabaseUrl, databaseUrl: serverUrl, dataDir } = loadConfig(Object.fromEntries(given));
+    const databaseUrl = migrationDatabaseUrl ?? serverUrl;
     if (command === 'new') return await writeNew(rest[0] ?? '', databaseUrl, print);
     const run = command === 'deploy' ? deploy : status;
-    if (databaseUrl) return await run(databaseUrl, print);
+    if (databaseUrl) {
+      const code = await run(databaseUrl, print);
+      if (command === 'deploy' && migrationDatabaseUrl && serverUrl)
+        await grantAgain(migrationDatabaseUrl, serverUrl, print);
+      return code;
+    }
     return await withEmbedded(dataDir, true, (url) => run(url, print));
   } catch (error) {
     print(`Failed: ${wordsOf(error)}`);
@@ -55,6 +69,14 @@ async function deploy(databaseUrl: string, print: Print): Promise<0> {
   if (applied.length === 0) print('Nothing to apply: the database is up to date.');
   for (const name of applied) print(`Applied ${name}`);
   return 0;
+}
+
+/** New tables are nobody's but their owner's. */
+async function grantAgain(ownerUrl: string, serverUrl: string, print: Print): Promise<void> {
+  const { name } = roleOf(serverUrl);
+  if (name === roleOf(ownerUrl).name) return;
+  if (await grantToAppRole(ownerUrl, name)) print(`The role ${name} may do what the server needs.`);
+  else print(`There is no role ${name} yet: make it with npm run db:roles.`);
 }
 
 async function status(databaseUrl: string, print: Print): Promise<0 | 1> {

@@ -47,6 +47,7 @@ export const builder = new SchemaBuilder<BuilderTypes>({
     nodeQueryOptions: false,
     nodesQueryOptions: false,
     nodeTypeOptions: { description: 'Anything with an id that is unique across all types.' },
+    idFieldOptions: { description: 'Opaque and unique across all types; the same in REST.' },
     pageInfoTypeOptions: { description: 'Where a page lies in its list (Relay).' },
     hasNextPageFieldOptions: { description: 'Whether more follows this page.' },
     hasPreviousPageFieldOptions: { description: 'Whether something comes before this page.' },

@@ -18,6 +18,7 @@ import {
   validationFailed,
 } from '../core/errors.js';
 import { toDatabaseError } from '../infra/database.js';
+import { logRefusal } from '../infra/refusal-log.js';
 import { currentRequest } from '../infra/request-context.js';
 
 const httpCodes: Record<number, ErrorCode> = {
@@ -28,33 +29,31 @@ const httpCodes: Record<number, ErrorCode> = {
 };
 /** Codes that other libraries give. */
 const foreignCodes: Record<string, ErrorCode> = {
-  BAD_USER_INPUT: 'QUERY_TOO_COMPLEX',
   BAD_REQUEST: 'VALIDATION_FAILED',
 };
-const documentCodes: readonly ErrorCode[] = [
-  'GRAPHQL_PARSE_FAILED',
-  'GRAPHQL_VALIDATION_FAILED',
-  'QUERY_TOO_COMPLEX',
-];
+const documentCodes: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED'];
 /** Codes that decide the HTTP status even where the document could be executed. */
 const transportCodes: readonly ErrorCode[] = ['UNAVAILABLE', 'RATE_LIMITED'];
 
-/** GraphQL Armor's refusals, which have no code. */
-const limitFault = /^Syntax Error: (.* limit of \d+ exceeded.*)$/;
 /** Faults of a whole input object that are about one of its fields. */
 const missingField = /^Field "(?:\w+\.)?(\w+)" of required type/;
 const unknownField = /^Field "(\w+)" is not defined by type/;
+const suggestion = / Did you mean .*\?$/s;
 const variableFault =
   /^Variable "\$(\w+)" (?:got invalid value (?:.*? at "([^"]+)")?|of required type|of non-null type)/s;
 
-/** What to show for an error; the unexpected becomes INTERNAL and is logged once, with its stack. */
-export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
+/**
+ * What to show for an error; the unexpected becomes INTERNAL and is logged once, with its stack.
+ * @param isSchemaPublic whether messages may name parts of the schema that were not asked for ("Did you mean …")
+ */
+export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = true): GraphQLError {
   const outer = error instanceof GraphQLError ? error : undefined;
-  const known = toAppError(error);
+  const known = isSchemaPublic ? toAppError(error) : withoutSuggestions(toAppError(error));
   if (known.code === 'INTERNAL')
     log.error({ event: 'internal_error', err: rootOf(error) }, 'unexpected error');
   if (known.code === 'UNAVAILABLE')
     log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
+  logRefusal(log, known, outer?.path?.filter((step) => typeof step === 'string').join('.'));
   const { status } = known;
   const isRequestError = outer?.path === undefined;
   const given = (outer?.extensions.http ?? {}) as { status?: number; headers?: Record<string, string> };
@@ -77,6 +76,20 @@ export function toGraphQLError(error: unknown, log: Logger): GraphQLError {
         },
       }),
     },
+  });
+}
+
+/** graphql-js and the executor propose names that are spelt alike; where the schema is closed they would give it away. */
+function withoutSuggestions(error: AppError): AppError {
+  if (!suggestion.test(error.message)) return error;
+  const fields = error.fields?.map(({ path, message }) => ({
+    path,
+    message: message.replace(suggestion, ''),
+  }));
+  return new AppError(error.code, {
+    message: error.message.replace(suggestion, ''),
+    ...(fields !== undefined && { fields }),
+    cause: error.cause,
   });
 }
 
@@ -106,8 +119,6 @@ function toAppError(error: unknown): AppError {
     http?: { status?: number };
     fields?: FieldError[];
   };
-  const limit = limitFault.exec(root.message)?.[1];
-  if (limit !== undefined) return new AppError('QUERY_TOO_COMPLEX', { message: limit });
   const named =
     httpCodes[http?.status ?? 0] ??
     foreignCodes[code ?? ''] ??

@@ -1,5 +1,5 @@
 // The executable schema: every feature's part, and the refusal of root fields that do not say who may use them.
-import type { GraphQLSchema } from 'graphql';
+import { type DocumentNode, type GraphQLSchema, getOperationAST, Kind } from 'graphql';
 import { builder } from './builder.js';
 import '../features/user/user.schema.js';
 import '../features/api-key/api-key.schema.js';
@@ -16,6 +16,18 @@ export const publicRootFields: readonly string[] = [
   'Mutation.refreshToken',
   'Mutation.setPassword',
 ];
+
+/** Whether an operation asks for nothing but public root fields. */
+export function asksOnlyPublic(document: DocumentNode, operationName: string | null | undefined): boolean {
+  const operation = getOperationAST(document, operationName);
+  return (
+    operation?.operation === 'mutation' &&
+    operation.selectionSet.selections.every(
+      (selection) =>
+        selection.kind === Kind.FIELD && publicRootFields.includes(`Mutation.${selection.name.value}`),
+    )
+  );
+}
 
 /**
  * Builds the schema.

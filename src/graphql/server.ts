@@ -1,39 +1,38 @@
 // The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
-import { EnvelopArmor } from '@escape.tech/graphql-armor';
-import {
-  type ExecutionArgs,
-  GraphQLError,
-  getOperationAST,
-  NoSchemaIntrospectionCustomRule,
-  specifiedRules,
-  ValuesOfCorrectTypeRule,
-} from 'graphql';
-import { createYoga, type Plugin } from 'graphql-yoga';
+import { type DocumentNode, type ExecutionArgs, GraphQLError, getOperationAST } from 'graphql';
+import { createYoga, type Plugin, useExecutionCancellation, type YogaInitialContext } from 'graphql-yoga';
 import type { Viewer } from '../core/access.js';
+import { AppError } from '../core/errors.js';
 import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
-import { toGraphQLError, ValuesOfCorrectType } from './errors.js';
-import { graphiqlOptions, renderPage } from './graphiql.js';
-import { buildSchema } from './schema.js';
+import { documentPlugin } from './documents.js';
+import { toGraphQLError } from './errors.js';
+import { asksOnlyPublic, buildSchema } from './schema.js';
 import { subscribeShared } from './subscribe.js';
-
-/** Limits on documents; the same on every transport. */
-export const documentLimits = { depth: 12, aliases: 30, directives: 50, tokens: 2000, cost: 20_000 } as const;
-const maxBodyBytes = 10_000_000;
+import type { DocumentParams } from './trusted.js';
 
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
 
-export function createGraphQLServer(services: Services, { config, log }: Pick<Infra, 'config' | 'log'>) {
-  const maskError = (error: unknown) => toGraphQLError(error, log);
-  const armor = new EnvelopArmor({
-    maxDepth: { n: documentLimits.depth, ignoreIntrospection: true },
-    maxAliases: { n: documentLimits.aliases, allowList: [] },
-    maxDirectives: { n: documentLimits.directives },
-    maxTokens: { n: documentLimits.tokens },
-    costLimit: { enabled: false },
-    blockFieldSuggestion: { enabled: !config.isIntrospectionEnabled },
-  });
+export function createGraphQLServer(
+  services: Services,
+  { config, log }: Pick<Infra, 'config' | 'log'>,
+  trusted?: (params: DocumentParams) => string,
+) {
+  const maskError = (error: unknown) => toGraphQLError(error, log, config.isIntrospectionEnabled);
+
+  /** A stale token keeps nobody from signing in or refreshing: clients send the header with everything. */
+  async function viewerOfRequest(initial: YogaInitialContext): Promise<Viewer | null> {
+    try {
+      return await services.auth.authenticate(initial.request.headers.get('authorization') ?? undefined);
+    } catch (error) {
+      const { document } = initial as { document?: DocumentNode };
+      const isStale = error instanceof AppError && error.status === 401;
+      if (isStale && document !== undefined && asksOnlyPublic(document, initial.params.operationName))
+        return null;
+      throw error;
+    }
+  }
 
   return createYoga<object, GraphQLContext>({
     schema: buildSchema(),
@@ -43,16 +42,13 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
     batching: false,
     multipart: false,
     cors: false,
-    maxRequestBodySize: maxBodyBytes,
-    graphiql: config.isGraphiqlEnabled && graphiqlOptions,
-    renderGraphiQL: renderPage,
+    maxRequestBodySize: false, // the body is read, within its limit, before it comes here
+    parserAndValidationCache: false, // documentPlugin has its own
+    graphiql: false, // app.ts sends the page
     maskedErrors: { maskError },
     context: async (initial) => {
       // A WebSocket has its viewer already; a request says who sends it.
-      const viewer =
-        'viewer' in initial
-          ? (initial.viewer as Viewer | null)
-          : await services.auth.authenticate(initial.request.headers.get('authorization') ?? undefined);
+      const viewer = 'viewer' in initial ? (initial.viewer as Viewer | null) : await viewerOfRequest(initial);
       const store = currentRequest();
       if (store !== undefined && viewer !== null) {
         store.userId = viewer.userId;
@@ -60,9 +56,12 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
       }
       return createGraphQLContext(services, viewer);
     },
+    extraParamNames: ['documentId'],
     plugins: [
-      ...armor.protect().plugins,
-      checkDocuments(config.isIntrospectionEnabled),
+      ...(trusted === undefined ? [] : [onlyTrusted(trusted)]),
+      documentPlugin(config.isIntrospectionEnabled, maskError),
+      useExecutionCancellation(),
+      keepDocument,
       nameOperations,
       addCorrelationIds,
       shareAnswers,
@@ -70,35 +69,24 @@ export function createGraphQLServer(services: Services, { config, log }: Pick<In
   });
 }
 
-/** Literals of the wrong type are VALIDATION_FAILED; introspection may be off; the stack may be too short. */
-function checkDocuments(isIntrospectionEnabled: boolean): Plugin {
-  const rules = specifiedRules.map((rule) => (rule === ValuesOfCorrectTypeRule ? ValuesOfCorrectType : rule));
-  const closed = isIntrospectionEnabled ? [] : [NoSchemaIntrospectionCustomRule];
+/** Puts the listed document in the place of what was sent. */
+function onlyTrusted(textOf: (params: DocumentParams) => string): Plugin {
   return {
-    onParse({ parseFn, setParseFn }) {
-      setParseFn((source, options) => refuseBottomless(() => parseFn(source, options)));
-    },
-    onValidate({ validateFn, setValidationFn }) {
-      setValidationFn((schema, document, given, ...rest) => {
-        const added = (given ?? []).filter((rule: (typeof rules)[number]) => !specifiedRules.includes(rule));
-        const all = [...rules, ...closed, ...added];
-        return refuseBottomless(() => validateFn(schema, document, all, ...rest));
-      });
+    onParams({ params, setParams }) {
+      const { documentId: _named, ...rest } = params as DocumentParams;
+      setParams({ ...(rest as typeof params), query: textOf(params) });
     },
   };
 }
 
-/** A document so deep that walking it overflows the stack is the client's fault. */
-function refuseBottomless<Result>(walk: () => Result): Result {
-  try {
-    return walk();
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new GraphQLError('The document is nested too deeply.', {
-      extensions: { code: 'GRAPHQL_PARSE_FAILED' },
-    });
-  }
-}
+/** Lets the context know what is asked. */
+const keepDocument: Plugin = {
+  onParse:
+    () =>
+    ({ result, extendContext }) => {
+      if (!(result instanceof Error)) extendContext({ document: result } as never);
+    },
+};
 
 /** Subscriptions are executed once for all who would get the same answer. */
 const shareAnswers: Plugin = {

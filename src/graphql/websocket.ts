@@ -7,14 +7,22 @@ import { CloseCode, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
+import { bodyLimits, hasRepeatedKey } from '../http/body.js';
+import { endRaw } from '../http/headers.js';
 import { clientIp } from '../http/middleware.js';
-import { isValidCorrelationId, type RequestContext, runInRequest } from '../infra/request-context.js';
+import { logRefusal } from '../infra/refusal-log.js';
+import {
+  isValidCorrelationId,
+  type RequestContext,
+  runInRequest,
+  userAgentOf,
+} from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { toGraphQLError } from './errors.js';
 import type { GraphQLServer } from './server.js';
+import type { DocumentParams } from './trusted.js';
 import { refuseUpgrade, subprotocol } from './upgrade.js';
 
-const maxMessageBytes = 1_000_000;
 /** What may wait in a socket's buffer before its reader counts as too slow. */
 const maxBufferedBytes = 4_000_000;
 const initTimeoutMs = 3000;
@@ -42,16 +50,21 @@ export function createWebSockets(
   yoga: GraphQLServer,
   services: Services,
   { config, log }: Infra,
+  trusted?: (params: DocumentParams) => string,
 ): WebSocketTransport {
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: maxMessageBytes,
+    maxPayload: bodyLimits.webSocketMessage,
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   });
+  // A handshake with a wrong version or key; ws's own answer would lack the headers.
+  sockets.on('wsClientError', (_error, socket) => endRaw(socket, '400 Bad Request', config.isProduction));
   /** As over HTTP, without what is meant for an HTTP answer. */
   const mask = (error: unknown): GraphQLError => {
     const { extensions, ...rest } =
-      error instanceof GraphQLError && error.extensions.correlationId ? error : toGraphQLError(error, log);
+      error instanceof GraphQLError && error.extensions.correlationId
+        ? error
+        : toGraphQLError(error, log, config.isIntrospectionEnabled);
     const { http: _http, ...shown } = extensions;
     return new GraphQLError(rest.message, { ...rest, extensions: shown });
   };
@@ -75,8 +88,9 @@ export function createWebSockets(
   /** The viewer, or null for anything wrong with the credentials; @throws UNAVAILABLE */
   async function check(authorization: string | undefined): Promise<Viewer | null> {
     return services.auth.authenticate(authorization).catch((error: unknown) => {
-      if (error instanceof AppError && error.status === 401) return null;
-      throw error;
+      if (!(error instanceof AppError && error.status === 401)) throw error;
+      logRefusal(log, error, 'connection');
+      return null;
     });
   }
 
@@ -103,7 +117,7 @@ export function createWebSockets(
         const refusal = services.requests.take(viewer, null)?.refusal;
         if (refusal !== undefined) return [mask(refusal)];
         const enveloped = yoga.getEnveloped({ viewer, params: payload } as never);
-        const document = enveloped.parse(payload.query);
+        const document = enveloped.parse(trusted?.(payload) ?? payload.query);
         const faults = enveloped.validate(enveloped.schema, document);
         if (faults.length > 0) return faults.map(mask);
         return {
@@ -151,7 +165,11 @@ export function createWebSockets(
         send: (data) => send(socket, data),
         close: (code, reason) => socket.close(code, reason?.slice(0, 120)),
         onMessage: (callback) =>
-          socket.on('message', (data) => {
+          socket.on('message', (data, isBinary) => {
+            if (isBinary || isAmbiguous(String(data))) {
+              socket.close(CloseCode.BadRequest, 'Invalid message received');
+              return;
+            }
             runInRequest({ ...store, dbQueries: 0, dbMs: 0 }, () => callback(String(data))).catch(
               (error: unknown) => {
                 const { code } = mask(error).extensions; // logs it
@@ -174,16 +192,14 @@ export function createWebSockets(
     upgrade(request, socket, head) {
       const fault = refuseUpgrade(request, config.corsOrigins);
       if (fault !== undefined) {
-        socket.end(
-          `HTTP/1.1 ${fault}\r\nConnection: close\r\nContent-Length: 0\r\nX-Content-Type-Options: nosniff\r\n\r\n`,
-        );
+        endRaw(socket, fault, config.isProduction);
         return;
       }
       const incoming = request.headers['x-correlation-id'];
       const store: RequestContext = {
         correlationId: isValidCorrelationId(incoming) ? incoming : randomUUID(),
         ip: clientIp(request, config.trustProxyHops),
-        userAgent: request.headers['user-agent']?.slice(0, 500) ?? null,
+        userAgent: userAgentOf(request.headers['user-agent']),
         ...{ dbQueries: 0, dbMs: 0 },
       };
       sockets.handleUpgrade(request, socket, head, (opened) => open(opened, request, store));
@@ -209,4 +225,14 @@ function send(socket: WebSocket, data: string): Promise<void> {
   return new Promise((resolve) => {
     socket.send(data, () => resolve());
   });
+}
+
+/** A key twice in an object; what is no JSON is told of by graphql-ws. */
+function isAmbiguous(message: string): boolean {
+  try {
+    JSON.parse(message);
+  } catch {
+    return false;
+  }
+  return hasRepeatedKey(message);
 }

@@ -1,19 +1,24 @@
 // /docs: Swagger UI from the package, offline, and the document it shows.
 import { type Request, type Response, Router } from 'express';
 import swaggerUi from 'swagger-ui-express';
+import { AppError } from '../core/errors.js';
 import { createOpenApiDocument, printOpenApi } from './openapi.js';
 import type { Route } from './route.js';
 
 const pagePolicy =
-  "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-  "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+  "connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /** /docs, /docs/openapi.json and /docs/openapi.yaml. */
 export function docsRouter(routes: Route[], version: string): Router {
   const document = createOpenApiDocument(routes, version);
   const yaml = printOpenApi(routes, version);
   const router = Router();
-  router.use('/docs', (_request: Request, response: Response, next: () => void) => {
+  router.use('/docs', (request: Request, response: Response, next: () => void) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Allow', 'GET, HEAD');
+      throw new AppError('METHOD_NOT_ALLOWED');
+    }
     response.setHeader('Content-Security-Policy', pagePolicy);
     next();
   });

@@ -9,29 +9,16 @@ import {
   newCorrelationId,
   type RequestContext,
   runInRequest,
+  userAgentOf,
 } from '../infra/request-context.js';
-
-/** Version of the API as clients see it; the first number is in the path. */
-export const apiVersion = '1.0';
-
-const contentSecurityPolicy =
-  "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-
-const securityHeaders: readonly (readonly [string, string])[] = [
-  ['API-Version', apiVersion],
-  ['X-Content-Type-Options', 'nosniff'],
-  ['X-Frame-Options', 'DENY'],
-  ['Referrer-Policy', 'no-referrer'],
-  ['Cross-Origin-Opener-Policy', 'same-origin'],
-  ['Cross-Origin-Resource-Policy', 'same-origin'],
-  ['Content-Security-Policy', contentSecurityPolicy],
-];
+import { securityHeaders } from './headers.js';
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Wraps the dispatcher. */
 export function withMiddleware(config: Config, log: Logger, dispatch: Listener): Listener {
   const logRequests = createRequestLog(log);
+  const headers = securityHeaders(config.isProduction);
   const allowOrigins = cors({
     origin: [...config.corsOrigins],
     methods: ['GET', 'POST'],
@@ -45,7 +32,7 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
   return (request, response) => {
     const incoming = request.headers['x-correlation-id'];
     const correlationId = isValidCorrelationId(incoming) ? incoming : newCorrelationId();
-    const userAgent = request.headers['user-agent']?.slice(0, 500) ?? null;
+    const userAgent = userAgentOf(request.headers['user-agent']);
     const store: RequestContext = {
       correlationId,
       ip: clientIp(request, config.trustProxyHops),
@@ -54,9 +41,7 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
       dbMs: 0,
     };
     response.setHeader('X-Correlation-ID', correlationId);
-    for (const [name, value] of securityHeaders) response.setHeader(name, value);
-    if (config.isProduction)
-      response.setHeader('Strict-Transport-Security', 'max-age=31536000; includeSubDomains');
+    for (const [name, value] of headers) response.setHeader(name, value);
     runInRequest(store, () => {
       logRequests(request, response, store);
       if (request.headers.origin === undefined) dispatch(request, response);

@@ -1,7 +1,12 @@
 // openapi.yaml from the routes: the document and nothing about serving it.
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import {
+  createDocument,
+  type ZodOpenApiObject,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+} from 'zod-openapi';
 import { type ErrorCode, errorCatalogue } from '../core/errors.js';
 import type { Route } from './route.js';
 
@@ -33,7 +38,7 @@ export function createOpenApiDocument(routes: Route[], version: string) {
   const paths: ZodOpenApiPathsObject = {};
   for (const route of routes)
     paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
-  return createDocument({
+  const document: ZodOpenApiObject = {
     openapi: '3.1.1',
     info: {
       title: 'SEC-TESTER API',
@@ -58,7 +63,16 @@ export function createOpenApiDocument(routes: Route[], version: string) {
       },
     },
     paths,
-  });
+  };
+  return createDocument(document, { override: ({ jsonSchema }) => dropOwnWords(jsonSchema) });
+}
+
+/** Takes out what is for GraphQL only, and bounds that say no more than "a whole number". */
+function dropOwnWords(schema: Record<string, unknown>): void {
+  delete schema.graphql;
+  delete schema.values;
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
 }
 
 /** The document as YAML, as it stands in openapi.yaml. */

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { AppError, errorCatalogue, type FieldError, headersOf } from '../core/errors.js';
 import { toDatabaseError } from '../infra/database.js';
+import { logRefusal } from '../infra/refusal-log.js';
 import { currentRequest } from '../infra/request-context.js';
 
 /** The body of every REST error. */
@@ -44,6 +45,7 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
     log.error({ event: 'internal_error', err: known.cause ?? known }, 'unexpected error');
   if (known.code === 'UNAVAILABLE')
     log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
+  logRefusal(log, known, instance);
   if (response.headersSent) {
     response.destroy();
     return;

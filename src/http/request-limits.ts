@@ -5,8 +5,6 @@ import { AppError } from '../core/errors.js';
 import { currentRequest } from '../infra/request-context.js';
 import { type Allowance, type RequestMeter, requestWindowSeconds } from '../infra/request-meter.js';
 
-type Listener = (request: IncomingMessage, response: ServerResponse) => void;
-
 interface RequestLimitOptions {
   requests: RequestMeter;
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
@@ -20,23 +18,23 @@ export function createRequestLimits({ requests, authenticate, isFree }: RequestL
     request: IncomingMessage,
     response: ServerResponse,
     path: string,
-    next: Listener,
-    refuse: (response: ServerResponse, refusal: AppError) => void,
+    next: () => void,
+    refuse: (refusal: AppError) => void,
   ): void => {
     const count = (viewer: Viewer | null) => {
       const allowance = requests.take(viewer, currentRequest()?.ip ?? null);
       if (allowance !== undefined) tell(response, allowance);
-      if (allowance?.refusal === undefined) next(request, response);
-      else refuse(response, allowance.refusal);
+      if (allowance?.refusal === undefined) next();
+      else refuse(allowance.refusal);
     };
     const { authorization } = request.headers;
-    if (requests.isOff || isFree(path)) next(request, response);
+    if (requests.isOff || isFree(path)) next();
     else if (authorization === undefined) count(null);
     else {
       authenticate(authorization).then(count, (error: unknown) => {
         // A bad token is its sender's; what else went wrong is told by whoever handles the request.
         if (error instanceof AppError && error.status === 401) count(null);
-        else next(request, response);
+        else next();
       });
     }
   };

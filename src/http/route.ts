@@ -1,10 +1,11 @@
 // REST routes as data: what the router mounts is what openapi.yaml tells. No route is named here.
-import express, { type Request, type Response, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import type { z } from 'zod';
 import { can, type Permission, type Viewer } from '../core/access.js';
 import { AppError, type ErrorCode } from '../core/errors.js';
 import { parseInput } from '../features/input.js';
 import { currentRequest } from '../infra/request-context.js';
+import { bodyLimits, readJson } from './body.js';
 
 /** What a handler answers. */
 export interface RouteAnswer {
@@ -41,19 +42,15 @@ export function defineRoute<Body extends z.ZodType>(route: Route<Body>): Route {
   return route as unknown as Route;
 }
 
-const maxBodyBytes = 100_000;
-
 /** Mounts routes; other methods on their paths get 405 with Allow. */
 export function mountRoutes(
   routes: Route[],
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
 ): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  const parse = express.json({ limit: maxBodyBytes, type: 'application/json' });
   for (const route of routes) {
-    const steps = route.method === 'post' ? [requireJson(route), parse] : [];
+    const steps = route.method === 'post' ? [readBody(route)] : [];
     router[route.method](route.path, ...steps, async (request, response) => {
-      response.setHeader('Cache-Control', 'no-store');
       const viewer = await viewerOf(route, request.headers.authorization, authenticate);
       const body =
         route.body === undefined
@@ -62,9 +59,7 @@ export function mountRoutes(
       send(response, await route.handle({ body, viewer }));
     });
   }
-  for (const path of new Set(routes.map((route) => route.path))) {
-    const methods = routes.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());
-    const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
+  for (const [path, allow] of allowedMethods(routes)) {
     router.all(path, (request: Request, response: Response) => {
       response.setHeader('Allow', allow);
       if (request.method !== 'OPTIONS') throw new AppError('METHOD_NOT_ALLOWED');
@@ -72,6 +67,16 @@ export function mountRoutes(
     });
   }
   return router;
+}
+
+/** Path → the methods it takes, as the Allow header says them. */
+export function allowedMethods(routes: Route[]): Map<string, string> {
+  return new Map(
+    [...new Set(routes.map((route) => route.path))].map((path) => {
+      const methods = routes.filter((route) => route.path === path).map(({ method }) => method.toUpperCase());
+      return [path, [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')];
+    }),
+  );
 }
 
 async function viewerOf(
@@ -89,13 +94,14 @@ async function viewerOf(
   return viewer;
 }
 
-function requireJson(route: Route) {
-  return (request: Request, _response: Response, next: () => void) => {
+function readBody(route: Route) {
+  return async (request: Request, _response: Response, next: () => void) => {
     const isEmpty =
       request.headers['content-length'] === '0' ||
       (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined);
     if (!(isEmpty && route.isBodyOptional === true) && !request.is('application/json'))
       throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+    request.body = await readJson(request, bodyLimits.rest);
     next();
   };
 }

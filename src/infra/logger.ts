@@ -10,7 +10,7 @@ import {
   pino,
 } from 'pino';
 import type { prettyFactory } from 'pino-pretty';
-import { escapeForTerminal, escapeUnsafe, redactSecrets } from './log-redaction.js';
+import { escapeForTerminal, escapeUnsafe, redactLooks, redactSecrets } from './log-redaction.js';
 import { currentRequest } from './request-context.js';
 
 export type { Logger };
@@ -76,7 +76,7 @@ function pinoOptions(level: string): PinoOptions {
     },
     // redactObject has made plain objects of errors already.
     serializers: { err: (error: unknown) => error },
-    hooks: { streamWrite: escapeUnsafe },
+    hooks: { streamWrite: (line) => redactLooks(escapeUnsafe(line)) },
   };
 }
 

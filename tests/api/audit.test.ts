@@ -138,7 +138,14 @@ describe('what is put on the trail', () => {
     const target = { targetType: 'User', targetId: person.id, changes: null };
     expect(
       await eventsOf(change, { input: { currentPassword: 'wrong', newPassword } }, person.token),
-    ).toEqual([expect.objectContaining({ action: 'auth.change_password', ...target, ...by(person), outcome: 'FAILURE' })]);
+    ).toEqual([
+      expect.objectContaining({
+        action: 'auth.change_password',
+        ...target,
+        ...by(person),
+        outcome: 'FAILURE',
+      }),
+    ]);
     expect(
       await eventsOf(change, { input: { currentPassword: password, newPassword } }, person.token),
     ).toEqual([expect.objectContaining({ action: 'auth.change_password', ...target, ...by(person) })]);

@@ -99,7 +99,11 @@ const byRule = (results: any[]) => Object.fromEntries(results.map((result) => [r
 describe('header-scan', () => {
   it('records what is wrong with a page and completes the execution', async () => {
     const target = await listen((request, response) => {
-      if (request.url === '/') return response.writeHead(302, { Location: '/shop?item=1' }).end();
+      if (request.url === '/') {
+        return response
+          .writeHead(302, { Location: '/shop?item=1', 'Set-Cookie': 'visit=1; HttpOnly; SameSite=Lax' })
+          .end();
+      }
       response
         .setHeader('Content-Type', 'text/html')
         .setHeader('Server', 'Sample/1.2')
@@ -135,6 +139,11 @@ describe('header-scan', () => {
       location: { url: `${target}/shop?item=1`, parameter: 'session', host: new URL(target).host },
       remediation: expect.stringContaining('HttpOnly'),
     });
+    const insecure = execution.results.nodes.filter(
+      ({ ruleId }: { ruleId: string }) => ruleId === 'cookie-not-secure',
+    );
+    const cookies = insecure.map(({ location }: { location: { parameter: string } }) => location.parameter);
+    expect(cookies.sort()).toEqual(['session', 'visit']);
     expect(found['cors-reflected-origin']).toMatchObject({ severity: 'HIGH', cweIds: [942] });
     expect(found['cookie-not-httponly'].references).not.toEqual([]);
     expect(JSON.stringify(execution)).not.toContain('s3cr3t');
@@ -217,9 +226,9 @@ describe('header-scan', () => {
       SEC_TESTER_URL: await listen((_, to) => to.end('hi')),
     });
     expect(other.err).toMatch(/answered 200 and no JSON/);
-    for (const args of [[], ['--nope', 'x'], ['ftp://x.test'], ['http://me:secret@x.test'], ['a', 'b']]) {
-      expect((await runExample('header-scan', args)).code).toBe(2);
-    }
+    const misused = [[], ['--nope', 'x'], ['ftp://x.test'], ['http://me:secret@x.test'], ['a', 'b']];
+    const outcomes = await Promise.all(misused.map((args) => runExample('header-scan', args)));
+    expect(outcomes.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2]);
     const help = await runExample('header-scan', ['--help'], { SEC_TESTER_EMAIL: '' });
     expect(help).toMatchObject({ code: 0, out: expect.stringContaining('--server URL') });
   });

@@ -1,5 +1,6 @@
 // Whose execution it is: who may change and delete it, and what goes with it.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { type GqlAnswer, startTestServer, type TestServer } from '../harness.js';
 import { addResults, createExecution, createPerson, type Person, startExecution } from '../seed.js';
 
@@ -87,6 +88,38 @@ describe('whose execution it is', () => {
         expect([table, rows]).toEqual([table, []]);
       }
       (await act('deleteExecution', id, token)).expectError('NOT_FOUND');
+    }
+  });
+
+  it('cannot be repeated once it is gone, and nobody creates one who is gone, also at that very moment', async () => {
+    const leaver = await createPerson(server, adminToken, 'ANALYST');
+    const id = await createExecution(server, analyst.token);
+    const create =
+      'mutation { createExecution(input: { name: "n", target: "t", kind: SCA }) { execution { id } } }';
+    for (const [text, values, call, code] of [
+      [
+        'DELETE FROM test_executions WHERE id = $1',
+        [uuidOf(id)],
+        () => act('rerunExecution', id),
+        'NOT_FOUND',
+      ],
+      [
+        'DELETE FROM users WHERE id = $1',
+        [uuidOf(leaver.id)],
+        () => server.gql(create, {}, leaver.token),
+        'TOKEN_REVOKED',
+      ],
+    ] as const) {
+      await server.gql('{ me { id } }', {}, leaver.token); // the server believes in this session for a second
+      const client = new pg.Client({ connectionString: server.databaseUrl });
+      await client.connect();
+      await client.query('BEGIN');
+      await client.query(text, [...values]);
+      const answer = call();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await client.query('COMMIT');
+      await client.end();
+      (await answer).expectError(code);
     }
   });
 

@@ -80,7 +80,7 @@ const mayImport: Record<Layer, readonly Layer[]> = {
   transport: ['core', 'generated', 'infra', 'input'],
   schema: ['core', 'input', 'transport', 'service'],
   root: ['core', 'generated', 'infra', 'input', 'service', 'transport', 'schema'],
-  process: ['core', 'infra', 'root'],
+  process: ['core', 'infra', 'service', 'root'],
 };
 
 const all = files.flatMap((file) => importsOf(file));

@@ -3,7 +3,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { pino } from 'pino';
 import { AppError } from '../../src/core/errors.js';
-import { createDatabase, type Database, violates, waitForDatabase } from '../../src/infra/database.js';
+import {
+  createDatabase,
+  type Database,
+  toDatabaseError,
+  violates,
+  waitForDatabase,
+} from '../../src/infra/database.js';
 import { type RequestContext, runInRequest } from '../../src/infra/request-context.js';
 import { raw, sql } from '../../src/infra/sql.js';
 import { createTestDatabase } from '../harness.js';
@@ -68,7 +74,7 @@ describe('a statement', () => {
     const kept = await narrow.query<{ statement: string }>(
       sql`SELECT statement FROM pg_prepared_statements WHERE name <> ''`,
     );
-    expect(kept.map(({ statement }) => statement.slice(0, 24))).toEqual([
+    expect(kept.map(({ statement }) => statement.slice(0, 24)).sort()).toEqual([
       'SELECT $1::int AS kept',
       'SELECT statement FROM pg',
     ]);
@@ -203,10 +209,12 @@ describe('a database that is slow, full or gone', () => {
   it('is UNAVAILABLE when no connection is free in time, and says when to try again', async () => {
     const narrow = createDatabase({ url, poolMax: 1, statementTimeoutMs: 3000, acquireTimeoutMs: 300, log });
     await narrow.query(sql`SELECT 1`);
-    const busy = narrow.query(sql`SELECT pg_sleep(0.8)`);
+    const busy = narrow.query(sql`SELECT pg_sleep(1.2)`);
     const refusal = await narrow.query(sql`SELECT 1`).catch((error: unknown) => error as AppError);
     expect(refusal).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
     expect(await codeOf(narrow.transaction((tx) => tx.query(sql`SELECT 1`)))).toBe('UNAVAILABLE');
+    const prismas = await narrow.prisma.user.count().catch((error: unknown) => error);
+    expect(toDatabaseError(prismas)).toMatchObject({ code: 'UNAVAILABLE' });
     await busy;
     expect(await narrow.query(sql`SELECT 1 AS one`)).toEqual([{ one: 1 }]);
     await narrow.close();

@@ -1,4 +1,5 @@
 // The audit trail: recording inside the transaction of what is told, and reading for admins.
+import type { Logger } from 'pino';
 import type { Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
 import { idFloor, newId } from '../../core/ids.js';
@@ -8,6 +9,7 @@ import type { Database, Transaction } from '../../infra/database.js';
 import { currentRequest } from '../../infra/request-context.js';
 import { sql } from '../../infra/sql.js';
 import type { AuditEventFilter } from './audit.input.js';
+import { wordOf } from './vocabulary.js';
 
 /** Something that happened. Action names are entity.verb. */
 export interface AuditEntry {
@@ -28,10 +30,27 @@ const cursorOf = (row: { id: string }) => encodeCursor(order, { id: row.id });
 
 export type AuditService = ReturnType<typeof createAuditService>;
 
-export function createAuditService({ db, now }: { db: Database; now: () => number }) {
-  /** Writes the event with the request's correlation id, address and user agent, in the caller's transaction. */
-  async function record(tx: Pick<Transaction, 'query'>, entry: AuditEntry): Promise<void> {
+export function createAuditService({ db, log, now }: { db: Database; log: Logger; now: () => number }) {
+  /** The event as a line of the log: ids, but neither addresses of people nor what was changed to what. */
+  function logEvent(entry: AuditEntry): void {
+    const { action, outcome = 'SUCCESS', actor, targetType, targetId, changes } = entry;
+    log[outcome === 'SUCCESS' ? 'info' : 'warn']({
+      event: wordOf(action, outcome, changes),
+      action,
+      outcome,
+      ...(actor !== null && { actorId: actor.userId }),
+      ...(targetId !== undefined && { targetType, targetId }),
+      ip: currentRequest()?.ip,
+    });
+  }
+
+  /**
+   * Writes the event with the request's correlation id, address and user agent, in the caller's transaction: when it
+   * cannot be written, what it tells of does not happen. Once committed it is logged too.
+   */
+  async function record(tx: Transaction, entry: AuditEntry): Promise<void> {
     const request = currentRequest();
+    tx.afterCommit(() => logEvent(entry));
     await tx.query(sql`
       INSERT INTO audit_events (id, at, action, outcome, actor_id, actor_label, target_type, target_id, ip, user_agent, correlation_id, changes)
       VALUES (${newId()}, ${new Date(now())}, ${entry.action}, ${entry.outcome ?? 'SUCCESS'}, ${entry.actor?.userId ?? null},

@@ -122,10 +122,12 @@ export function createEventService({ db, events, executions, log }: EventService
     );
   }
 
-  async function changedSince(floor: string): Promise<{ executionId: string; number: number }[]> {
+  async function changedSince(
+    floor: string,
+  ): Promise<{ executionId: string; first: number; last: number }[]> {
     return db.query(sql`
-      SELECT execution_id AS "executionId", max(number) AS number FROM execution_events
-      WHERE id >= ${floor}::uuid GROUP BY execution_id ORDER BY max(number)`);
+      SELECT execution_id AS "executionId", min(number) AS first, max(number) AS last FROM execution_events
+      WHERE id >= ${floor}::uuid GROUP BY execution_id`);
   }
 
   /** The number of the event that a cursor names. @throws VALIDATION_FAILED for another execution's */

@@ -18,8 +18,8 @@ export interface FeedPosition {
 interface FeedOptions<Event> {
   /** Events at these positions, execution by execution, in their order; `floor` is the least id that is new enough. */
   readAfter: (positions: FeedPosition[], floor: string, limit: number) => Promise<Event[]>;
-  /** Executions with events whose id is at least this, and the number of the last. */
-  changedSince: (floor: string) => Promise<{ executionId: string; number: number }[]>;
+  /** Executions with events whose id is at least this, and the numbers of the first and the last of these. */
+  changedSince: (floor: string) => Promise<{ executionId: string; first: number; last: number }[]>;
   onError: (error: unknown) => void;
 }
 
@@ -30,8 +30,9 @@ interface Follower<Event> {
   isTooSlow: boolean;
 }
 
-const maxQueue = 1000;
+const maxQueue = 5000;
 const maxBatch = 500;
+const maxRead = 500;
 const pollEveryMs = 2000;
 /** How far back the poll looks: longer than a transaction takes from making an id to its commit. */
 const lookBackMs = 6000;
@@ -85,9 +86,11 @@ export function createFeed<Event extends FeedEvent>({
       while (wanted.size > 0 && followers.size > 0) {
         const batch = [...wanted].slice(0, maxBatch);
         for (const [id] of batch) wanted.delete(id);
-        const events = await readAfter(batch.map(positionOf), floor(), maxQueue);
+        const events = await readAfter(batch.map(positionOf), floor(), maxRead);
         for (const event of events) hand(event);
-        if (events.length >= maxQueue) for (const [id, number] of batch) want(id, number);
+        if (events.length < maxRead) continue;
+        for (const [id, number] of batch) want(id, number);
+        await new Promise(setImmediate); // a flood: let those who read quickly do so
       }
     } catch (error) {
       onError(error); // the poll finds them
@@ -96,9 +99,9 @@ export function createFeed<Event extends FeedEvent>({
     }
   }
 
-  function heard(executionId: string, number: number): void {
+  function heard(executionId: string, number: number, first = number): void {
     if (followers.size === 0 || number <= (handed.get(executionId) ?? 0)) return;
-    want(executionId, number);
+    want(executionId, first);
     void pump();
   }
 
@@ -107,7 +110,7 @@ export function createFeed<Event extends FeedEvent>({
     if (isPolling) return;
     isPolling = true;
     try {
-      for (const { executionId, number } of await changedSince(floor())) heard(executionId, number);
+      for (const { executionId, first, last } of await changedSince(floor())) heard(executionId, last, first);
     } catch (error) {
       onError(error);
     } finally {
@@ -131,12 +134,12 @@ export function createFeed<Event extends FeedEvent>({
 
   return {
     /** Tells of an event. */
-    heard,
+    heard: (executionId: string, number: number) => heard(executionId, number),
 
     /**
      * Events from now on.
      * @param signal ends the stream; its reason is thrown
-     * @throws UNAVAILABLE for a consumer that lags by 1,000 events, and when the server stops
+     * @throws UNAVAILABLE for a consumer that lags by 5,000 events, and when the server stops
      */
     follow(isWanted: (event: Event) => boolean, signal: AbortSignal): AsyncIterableIterator<Event> {
       const follower: Follower<Event> = { isWanted, queue: [], wake: undefined, isTooSlow: false };

@@ -31,6 +31,8 @@ interface Hub<Event> {
   isGone: boolean;
 }
 
+/** Told instead of a number when the execution is deleted. */
+const gone = 0;
 const maxRecent = 200;
 const pageSize = 200;
 const pollEveryMs = 2000;
@@ -72,8 +74,9 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
     }
   }
 
-  function tell(hub: Hub<Event>, number: number): void {
-    if (number === 0) {
+  /** @param number of an event that is there to be read; undefined when the execution is gone */
+  function tell(hub: Hub<Event>, number: number | undefined): void {
+    if (number === undefined) {
       hub.isGone = true;
       wakeAll(hub);
       return;
@@ -89,7 +92,7 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
     const asked = [...hubs.values()];
     try {
       const numbers = await lastNumbers(asked.map(({ executionId }) => executionId));
-      for (const hub of asked) tell(hub, numbers.get(hub.executionId) ?? 0);
+      for (const hub of asked) tell(hub, numbers.get(hub.executionId));
     } catch (error) {
       onError(error);
     } finally {
@@ -108,8 +111,8 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
       timer ??= setInterval(() => void poll(), pollEveryMs).unref();
     }
     hub.followers += 1;
-    const heard = heardLately.get(executionId) ?? last;
-    tell(hub, heard === 0 ? 0 : Math.max(heard, last));
+    const heard = heardLately.get(executionId);
+    tell(hub, heard === gone ? undefined : Math.max(heard ?? 0, last));
     return hub;
   }
 
@@ -140,7 +143,7 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
     heard(executionId: string, number: number): void {
       const hub = hubs.get(executionId);
       heardLately.set(executionId, number);
-      if (hub !== undefined) tell(hub, number);
+      if (hub !== undefined) tell(hub, number === gone ? undefined : number);
     },
 
     /**

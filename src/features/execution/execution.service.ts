@@ -260,8 +260,12 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     };
     return db.transaction(work).catch((error: unknown) => {
       // Written out, as jsonb does, numbers like 1e300 are long.
-      const isTooLarge = violates(error, 'test_executions_parameters_size_check');
-      throw isTooLarge ? invalid('input.parameters', 'must be at most 64 KiB of JSON') : error;
+      if (violates(error, 'test_executions_parameters_size_check'))
+        throw invalid('input.parameters', 'must be at most 64 KiB of JSON');
+      // Deleted since they were read.
+      if (violates(error, 'test_executions_rerun_of_id_fkey')) throw new AppError('NOT_FOUND');
+      if (violates(error, 'test_executions_created_by_id_fkey')) throw new AppError('TOKEN_REVOKED');
+      throw error;
     });
   }
 

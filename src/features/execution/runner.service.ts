@@ -1,7 +1,8 @@
 // The runner's side of executions: claiming work under a lease, and the reaper of leases that ran out.
 import type { Logger } from 'pino';
 import type { Viewer } from '../../core/access.js';
-import type { Database, Transaction } from '../../infra/database.js';
+import { AppError } from '../../core/errors.js';
+import { type Database, type Transaction, violates } from '../../infra/database.js';
 import { sql } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ClaimExecutionInput } from './execution.input.js';
@@ -91,26 +92,33 @@ export function createRunnerService({ db, audit, executions, log, now }: RunnerS
       { kinds, runner, leaseSeconds }: ClaimExecutionInput,
     ): Promise<ExecutionRow | null> {
       const lease = leaseSeconds ?? defaultLeaseSeconds;
-      return db.transaction(async (tx) => {
-        const [waiting] = await tx.query<{ id: string }>(sql`
+      const taken = await db
+        .transaction(async (tx) => {
+          const [waiting] = await tx.query<{ id: string }>(sql`
           SELECT id FROM test_executions WHERE status = 'QUEUED' AND kind = ANY(${kinds}::test_kind[])
           ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`);
-        if (waiting === undefined) return null;
-        const at = now();
-        const row = await executions.change(tx, waiting.id, ['QUEUED'], 'STARTED', [
-          sql`status = 'RUNNING', started_at = ${new Date(at)}, runner = ${runner}, claimed_by_id = ${viewer.userId}`,
-          sql`lease_seconds = ${lease}, lease_expires_at = ${new Date(at + lease * 1000)}`,
-        ]);
-        if (row === undefined) return null;
-        await audit.record(tx, {
-          action: 'execution.claim',
-          actor: viewer,
-          targetType: 'TestExecution',
-          targetId: row.id,
-          changes: { runner, leaseSeconds: lease },
+          if (waiting === undefined) return null;
+          const at = now();
+          const row = await executions.change(tx, waiting.id, ['QUEUED'], 'STARTED', [
+            sql`status = 'RUNNING', started_at = ${new Date(at)}, runner = ${runner}, claimed_by_id = ${viewer.userId}`,
+            sql`lease_seconds = ${lease}, lease_expires_at = ${new Date(at + lease * 1000)}`,
+          ]);
+          if (row === undefined) return null;
+          await audit.record(tx, {
+            action: 'execution.claim',
+            actor: viewer,
+            targetType: 'TestExecution',
+            targetId: row.id,
+            changes: { runner, leaseSeconds: lease },
+          });
+          return row;
+        })
+        .catch((error: unknown) => {
+          // The claimer was deleted meanwhile.
+          if (violates(error, 'test_executions_claimed_by_id_fkey')) throw new AppError('TOKEN_REVOKED');
+          throw error;
         });
-        return row;
-      });
+      return taken;
     },
   };
 }

@@ -1,0 +1,52 @@
+// What an audited action is called in the log: the words of OWASP's Logging Vocabulary Cheat Sheet.
+
+interface Words {
+  success: string;
+  /** When it was refused or failed; as success unless given. */
+  otherwise?: string;
+}
+
+/** Action → event name in the log. A test fails on an action that is missing here. */
+export const vocabulary: Readonly<Record<string, Words>> = {
+  'auth.login': { success: 'authn_login_success', otherwise: 'authn_login_fail' },
+  'auth.lock': { success: 'authn_login_lock' },
+  'auth.refresh_reuse': { success: 'authn_token_reuse' },
+  'auth.logout': { success: 'authn_token_revoked' },
+  'auth.change_password': { success: 'authn_password_change', otherwise: 'authn_password_change_fail' },
+  'session.revoke': { success: 'authn_token_revoked' },
+  'session.revoke_all': { success: 'authn_token_revoked' },
+  'session.limit_exceeded': { success: 'excess_sessions_exceeded' },
+  'auth.set_password': { success: 'authn_password_change' },
+  'second_factor.confirm': { success: 'user_updated', otherwise: 'authn_login_fail' },
+  'second_factor.remove': { success: 'user_updated', otherwise: 'authn_login_fail' },
+  'user.reset_password': { success: 'user_updated' },
+  'api_key.create': { success: 'authn_token_created' },
+  'api_key.revoke': { success: 'authn_token_revoked' },
+  'user.create': { success: 'user_created' },
+  'user.update': { success: 'user_updated' },
+  'user.activate': { success: 'user_updated' },
+  'user.deactivate': { success: 'user_archived' },
+  'user.delete': { success: 'user_deleted' },
+  'execution.create': { success: 'sensitive_create' },
+  'execution.rerun': { success: 'sensitive_create' },
+  'execution.add_results': { success: 'sensitive_create' },
+  'execution.start': { success: 'sensitive_update' },
+  'execution.claim': { success: 'sensitive_update' },
+  'execution.complete': { success: 'sensitive_update' },
+  'execution.fail': { success: 'sensitive_update' },
+  'execution.cancel': { success: 'sensitive_update' },
+  'execution.interrupt': { success: 'sensitive_update' },
+  'execution.delete': { success: 'sensitive_delete' },
+};
+
+/** The event name of something audited. A change of someone's role has a word of its own. */
+export function wordOf(
+  action: string,
+  outcome: 'SUCCESS' | 'DENIED' | 'FAILURE',
+  changes: Record<string, unknown> | undefined,
+): string {
+  if (action === 'user.update' && changes?.role !== undefined) return 'privilege_permissions_changed';
+  const words = vocabulary[action];
+  const otherwise = words?.otherwise ?? words?.success;
+  return (outcome === 'SUCCESS' ? words?.success : otherwise) ?? 'audited';
+}
