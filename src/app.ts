@@ -15,6 +15,7 @@ import { docsRouter } from './http/docs.routes.js';
 import { ambiguityOf, apiVersion, endRaw } from './http/headers.js';
 import { withMiddleware } from './http/middleware.js';
 import { sendProblem, toAppError } from './http/problem.js';
+import { createRequestLimits } from './http/request-limits.js';
 import { allowedMethods, mountRoutes, type Route } from './http/route.js';
 import { currentRequest } from './infra/request-context.js';
 import type { Infra, Services } from './services.js';
@@ -67,18 +68,29 @@ export function createApp(services: Services, infra: Infra): App {
     await yoga(request, response);
   };
 
+  const limited = createRequestLimits({
+    requests: services.requests,
+    authenticate: services.auth.authenticate,
+    isFree: (path) => path.startsWith('/api/v1/health'),
+  });
   const dispatch = (request: IncomingMessage, response: ServerResponse): void => {
     const path = pathOf(request);
+    const isGraphQL = graphqlPaths.has(path);
+    const refuse = (error: unknown) => {
+      if (isGraphQL) sendGraphQLRefusal(response, toAppError(error), log);
+      else sendProblem(response, path, error, log);
+    };
     const fault = ambiguityOf(request);
-    if (fault !== undefined) response.setHeader('Connection', 'close');
-    if (!graphqlPaths.has(path)) {
-      if (fault === undefined) rest(request, response);
-      else sendProblem(response, path, fault, log);
+    if (fault !== undefined) {
+      response.setHeader('Connection', 'close');
+      refuse(fault);
       return;
     }
-    (fault === undefined ? graphql(request, response) : Promise.reject(fault)).catch((error: unknown) => {
-      sendGraphQLRefusal(response, toAppError(error), log);
-    });
+    const next = () => {
+      if (isGraphQL) graphql(request, response).catch(refuse);
+      else rest(request, response);
+    };
+    limited(request, response, path, next, refuse);
   };
   const listener = withMiddleware(config, log, dispatch);
   const server = createServer(
@@ -165,7 +177,7 @@ function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logg
     response.destroy();
     return;
   }
-  const { code, message, status, fields } = error;
+  const { code, message, status, fields, retryAfterSeconds } = error;
   response.statusCode = status;
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
   if (status === 405) response.setHeader('Allow', graphqlMethods);
@@ -174,6 +186,7 @@ function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logg
     code,
     correlationId: currentRequest()?.correlationId,
     ...(fields !== undefined && { fields }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   };
   response.end(JSON.stringify({ errors: [{ message, extensions }] }));
 }

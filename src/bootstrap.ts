@@ -14,7 +14,7 @@ import { createDatabase, waitForDatabase } from './infra/database.js';
 import { startEmbeddedPostgres } from './infra/embedded-postgres.js';
 import { createEvents } from './infra/events.js';
 import { applyMigrations, assertMigrated, migrationStatus } from './infra/migrate.js';
-import { createPasswordHasher } from './infra/passwords.js';
+import { createPasswordHasher, type PasswordHasher } from './infra/passwords.js';
 import { createRedis } from './infra/redis.js';
 import { createTokens, generateSigningKey } from './infra/tokens.js';
 import { createServices, type Services } from './services.js';
@@ -25,6 +25,7 @@ const databaseWaitMs = 30_000;
 export interface Running {
   port: number;
   services: Services;
+  passwords: PasswordHasher;
   /** The first admin, when this start made it; the password only when it was generated. */
   firstAdmin: { email: string; generatedPassword?: string } | undefined;
   /** Stops taking requests, drains, closes everything; safe to call twice. */
@@ -78,7 +79,7 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
       await endStreams();
       await terminator.terminate();
     });
-    return { port: (server.address() as AddressInfo).port, services, firstAdmin, close };
+    return { port: (server.address() as AddressInfo).port, services, passwords, firstAdmin, close };
   } catch (error) {
     await close();
     throw error;

@@ -5,6 +5,7 @@ import { createApiKeyService } from './features/api-key/api-key.service.js';
 import { createAuditService } from './features/audit/audit.service.js';
 import { createSealService } from './features/audit/seal.service.js';
 import { createAuthService } from './features/auth/auth.service.js';
+import { createSecondFactorService } from './features/auth/second-factor.service.js';
 import { createEventService } from './features/event/event.service.js';
 import { createExecutionService } from './features/execution/execution.service.js';
 import { createRunnerService } from './features/execution/runner.service.js';
@@ -12,12 +13,15 @@ import { createHealthService } from './features/health/health.service.js';
 import { createResultService } from './features/result/result.service.js';
 import { createSessionService } from './features/session/session.service.js';
 import { createStreamService } from './features/session/stream.service.js';
+import { createPasswordLinkService } from './features/user/password-link.service.js';
 import { createUserService } from './features/user/user.service.js';
+import { createAttemptLock } from './infra/attempt-lock.js';
 import type { Database } from './infra/database.js';
 import type { Events } from './infra/events.js';
 import type { PasswordHasher } from './infra/passwords.js';
-import { createRateLimiter } from './infra/rate-limit.js';
+import { createAddressBudget } from './infra/rate-limit.js';
 import type { RedisConnections } from './infra/redis.js';
+import { createRequestMeter } from './infra/request-meter.js';
 import type { Tokens } from './infra/tokens.js';
 
 /** What the services stand on. */
@@ -33,20 +37,34 @@ export interface Infra {
   now: () => number;
 }
 
+/** Failed sign-ins that an address may make in a minute, in multiples of what an account may. */
+export const addressFactor = 10;
+/** Failed refreshes that an address may make in a minute, likewise. */
+export const refreshFactor = 60;
+
 export type Services = ReturnType<typeof createServices>;
 
 export function createServices({ config, log, db, redis, events: bus, tokens, passwords, now }: Infra) {
   const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
   const { loginMaxFailures, loginLockSeconds } = config;
-  const accounts = createRateLimiter(redis, {
-    name: 'login-account',
-    points: loginMaxFailures,
-    windowSeconds: loginLockSeconds,
-  });
-  const addresses = createRateLimiter(redis, {
-    name: 'login-address',
-    points: loginMaxFailures * 10,
-    windowSeconds: 60,
+  const lock = {
+    ...{ maxFailures: loginMaxFailures, lockSeconds: loginLockSeconds },
+    ...{ queueMax: config.hashQueueMax * 2, now },
+  };
+  const limits = {
+    accounts: createAttemptLock(redis, { name: 'login', ...lock }),
+    passwordChanges: createAttemptLock(redis, { name: 'password', ...lock }),
+    addresses: createAddressBudget(redis, {
+      ...{ name: 'login', points: loginMaxFailures * addressFactor, windowSeconds: 60 },
+    }),
+    refreshes: createAddressBudget(redis, {
+      ...{ name: 'refresh', points: loginMaxFailures * refreshFactor, windowSeconds: 60 },
+    }),
+  };
+  const requests = createRequestMeter(redis, {
+    perMinute: config.rateLimitPerMinute,
+    anonymousPerMinute: config.rateLimitAnonymousPerMinute,
+    now,
   });
 
   const audit = createAuditService({ db, log, now });
@@ -58,11 +76,35 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
     now,
     idleTtlSeconds: refreshIdleTtlSeconds,
     ttlSeconds: sessionTtlSeconds,
+    maxPerUser: config.sessionsMaxPerUser,
+    rolesWithSecondFactor: config.secondFactorRoles,
   });
-  const users = createUserService({ db, events: bus, passwords, audit, sessions, now, passwordMinLength });
+  const links = createPasswordLinkService({ now });
+  const users = createUserService({
+    ...{ db, events: bus, passwords, audit, sessions, links, now, passwordMinLength },
+    isPasswordChangeRequired: config.isPasswordChangeRequired,
+  });
   const apiKeys = createApiKeyService({ db, events: bus, audit, now });
+  const secondFactors = createSecondFactorService({
+    ...{ db, events: bus, audit, now, issuer: 'SEC-TESTER' },
+    attempts: createAttemptLock(redis, { name: 'second-factor', ...lock }),
+    key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
+  });
   const auth = createAuthService({
-    ...{ db, events: bus, passwords, tokens, audit, sessions, users, apiKeys, accounts, addresses, now },
+    ...{
+      db,
+      events: bus,
+      passwords,
+      tokens,
+      audit,
+      sessions,
+      users,
+      links,
+      secondFactors,
+      apiKeys,
+      limits,
+      now,
+    },
     ...{ accessTokenTtlSeconds, passwordMinLength },
   });
   const executions = createExecutionService({ db, events: bus, audit, now });
@@ -72,17 +114,7 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
   const streams = createStreamService({ db, events: bus, log, now, maxPerUser: config.streamsMaxPerUser });
   const health = createHealthService({ db, redis, now });
   return {
-    audit,
-    seals,
-    sessions,
-    users,
-    auth,
-    apiKeys,
-    executions,
-    results,
-    runners,
-    events,
-    streams,
-    health,
+    ...{ audit, seals, sessions, users, auth, secondFactors, apiKeys, requests },
+    ...{ executions, results, runners, events, streams, health },
   };
 }

@@ -75,6 +75,18 @@ export function origins() {
     .refine((list) => list.every(isOrigin), { error: expected });
 }
 
+/** @returns a shape that accepts some of the given words, separated by commas, and gives them as a list. */
+export function words(...known: string[]) {
+  return z
+    .string()
+    .transform((value) =>
+      [...new Set(value.split(',').map((part) => part.trim()))].filter((part) => part !== ''),
+    )
+    .refine((list) => list.every((word) => known.includes(word)), {
+      error: `some of ${known.join(', ')}, separated by commas`,
+    });
+}
+
 // Faults of form abort, so that the pairs are compared only when each key is whole.
 const raw32Bytes = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 const signingKey = z.object(

@@ -1,6 +1,16 @@
 // Every setting, declared once as data: name, group, words, shape and default; reading them is in config.ts.
 import { z } from 'zod';
-import { flag, oneOf, origins, path, signingKeys, text, urlOf, wholeNumber } from './setting-schemas.js';
+import {
+  flag,
+  oneOf,
+  origins,
+  path,
+  signingKeys,
+  text,
+  urlOf,
+  wholeNumber,
+  words,
+} from './setting-schemas.js';
 
 /** The profiles a process can run in; each has its own safe defaults. */
 export type Environment = 'development' | 'test' | 'production';
@@ -197,12 +207,26 @@ export const settings = {
     schema: wholeNumber(60, year, 'seconds'),
     default: '2592000',
   },
+  sessionsMaxPerUser: {
+    name: 'SESSIONS_MAX_PER_USER',
+    group: 'Tokens and sessions',
+    description: 'Live sessions one user may have; a further sign-in ends the oldest.',
+    schema: wholeNumber(1, 100_000, 'sessions'),
+    default: '20',
+  },
   passwordMinLength: {
     name: 'PASSWORD_MIN_LENGTH',
     group: 'Passwords',
     description: 'Shortest password people may choose, in code points.',
     schema: wholeNumber(8, 128, 'code points'),
     default: '15',
+  },
+  isPasswordChangeRequired: {
+    name: 'PASSWORD_CHANGE_REQUIRED',
+    group: 'Passwords',
+    description: 'Whether users must change a password that an admin gave them before they do anything else.',
+    schema: flag(),
+    default: 'false',
   },
   argon2MemoryKib: {
     name: 'ARGON2_MEMORY_KIB',
@@ -273,6 +297,20 @@ export const settings = {
     description: 'Length of the first lock, in seconds; it grows when failures go on.',
     schema: wholeNumber(1, 86_400, 'seconds'),
     default: '60',
+  },
+  secondFactorRoles: {
+    name: 'REQUIRE_SECOND_FACTOR_ROLES',
+    group: 'Second factor',
+    description: 'Roles that must set up a second factor before they do anything else, separated by commas.',
+    schema: words('ADMIN', 'ANALYST', 'VIEWER'),
+    default: '',
+  },
+  secondFactorKey: {
+    name: 'SECOND_FACTOR_KEY',
+    group: 'Second factor',
+    description: 'Key that encrypts the second factors in the database: 32 bytes in base64.',
+    schema: text(/^[A-Za-z0-9+/]{43}=$/, '32 bytes in base64, for example from: openssl rand -base64 32'),
+    secret: true,
   },
   auditSealEverySeconds: {
     name: 'AUDIT_SEAL_EVERY_SECONDS',

@@ -10,6 +10,7 @@ import { start } from '../src/bootstrap.js';
 import { loadConfig } from '../src/config.js';
 import type { ErrorCode, FieldError } from '../src/core/errors.js';
 import { closeLogger, createLogger } from '../src/infra/logger.js';
+import type { PasswordHasher } from '../src/infra/passwords.js';
 import type { Services } from '../src/services.js';
 
 export const admin = { email: 'admin@harness.test', password: 'kiwi lantern 7391 harbor moss' } as const;
@@ -28,6 +29,8 @@ export interface TestServer {
   url: string;
   databaseUrl: string;
   services: Services;
+  /** The hasher that the services use; tests may watch it. */
+  passwords: PasswordHasher;
   clock: Clock;
   /** Log lines so far, parsed. */
   logs: Record<string, unknown>[];
@@ -53,7 +56,7 @@ export interface TestServer {
 interface GqlError {
   message: string;
   path?: (string | number)[];
-  extensions: { code: string; correlationId?: string; fields?: FieldError[] };
+  extensions: { code: string; correlationId?: string; fields?: FieldError[]; retryAfterSeconds?: number };
 }
 
 export interface GqlAnswer {
@@ -86,6 +89,8 @@ const testEnv = {
   ARGON2_MEMORY_KIB: '8',
   ARGON2_ITERATIONS: '1',
   LOGIN_MAX_FAILURES: '1000',
+  RATE_LIMIT_PER_MINUTE: '0',
+  RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0',
 };
 
 /** A new database from the migrated template; its URL as the role that servers run as. */
@@ -136,7 +141,7 @@ export async function startTestServer(env: Record<string, string> = {}): Promise
   const running = await start(config, log, clock.now);
   const url = `http://127.0.0.1:${running.port}`;
   const server: TestServer = {
-    ...{ url, databaseUrl, services: running.services, clock, logs },
+    ...{ url, databaseUrl, services: running.services, passwords: running.passwords, clock, logs },
     gql: (query, variables, token, headers) => gql(`${url}/graphql`, { query, variables }, token, headers),
     rest: (method, path, options) => rest(url + path, method, options),
     signIn: async (email = admin.email, password: string = admin.password) => {

@@ -1,5 +1,7 @@
 // Who may do what: roles, permissions and the one table that joins them. Rules about rows stand in the services.
 
+import { AppError } from './errors.js';
+
 /** From most to least. */
 export const roles = ['ADMIN', 'ANALYST', 'VIEWER'] as const;
 export type Role = (typeof roles)[number];
@@ -39,6 +41,9 @@ export const keyScopes = permissionNames.filter(
   (name) => !['profile:update', 'session:manage', 'api_key:manage'].includes(name),
 );
 
+/** What those may do who have something to do first. */
+const ownAccount: ReadonlySet<Permission> = new Set(['profile:read', 'profile:update', 'session:manage']);
+
 /** Who is asking, as of this request. Role and status come from the database, never from a token. */
 export interface Viewer {
   userId: string;
@@ -51,6 +56,10 @@ export interface Viewer {
   apiKeyId?: string;
   /** The permissions that the API key is limited to. */
   scopes?: ReadonlySet<string>;
+  /** What must be done before anything else; until then only the own account may be seen to. */
+  mustFirst?: 'PASSWORD_CHANGE_REQUIRED' | 'SECOND_FACTOR_ENROLMENT_REQUIRED';
+  /** When the user signed in, in milliseconds since 1970; absent for an API key. */
+  signedInAtMs?: number;
   /** When the token or key ends, in milliseconds since 1970: open streams end then. */
   expiresAtMs: number;
 }
@@ -70,7 +79,22 @@ function grantedTo(role: Role): ReadonlySet<string> {
 /** Whether the viewer's role holds the permission, and the key's scopes, if any. Nobody without a sign-in holds any. */
 export function can(viewer: Viewer | null, permission: Permission): boolean {
   if (viewer === null || !granted[viewer.role].has(permission)) return false;
+  if (viewer.mustFirst !== undefined && !ownAccount.has(permission)) return false;
   return viewer.scopes === undefined || viewer.scopes.has(permission);
+}
+
+/** How old a sign-in may be for what would give the account away. */
+export const freshSignInSeconds = 5 * 60;
+
+/**
+ * A stolen session must not be turned into a lasting hold on the account.
+ * @throws REAUTHENTICATION_REQUIRED when the viewer signed in more than five minutes ago
+ * @throws FORBIDDEN for an API key, which never signs in
+ */
+export function assertFresh(viewer: Viewer, nowMs: number): void {
+  if (viewer.signedInAtMs === undefined) throw new AppError('FORBIDDEN');
+  if (nowMs - viewer.signedInAtMs > freshSignInSeconds * 1000)
+    throw new AppError('REAUTHENTICATION_REQUIRED');
 }
 
 /** Whether the viewer may change this execution: an admin any, others what they created or have claimed. */

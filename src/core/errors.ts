@@ -31,6 +31,26 @@ export const errorCatalogue = {
     message: 'The token has expired; refresh it or sign in.',
   },
   TOKEN_REVOKED: { status: 401, title: 'Token revoked', message: 'The session has ended; sign in again.' },
+  SECOND_FACTOR_REQUIRED: {
+    status: 401,
+    title: 'Second factor required',
+    message: 'Send a code of your authenticator app, or a recovery code, as `code` too.',
+  },
+  REAUTHENTICATION_REQUIRED: {
+    status: 403,
+    title: 'Fresh sign-in required',
+    message: 'Sign in again: this needs a sign-in of the last five minutes.',
+  },
+  PASSWORD_CHANGE_REQUIRED: {
+    status: 403,
+    title: 'Password change required',
+    message: 'Change your password first: somebody else chose it.',
+  },
+  SECOND_FACTOR_ENROLMENT_REQUIRED: {
+    status: 403,
+    title: 'Second factor must be set up',
+    message: 'Set up a second factor first: your role needs one.',
+  },
   FORBIDDEN: { status: 403, title: 'Forbidden', message: 'Your role does not allow this.' },
   NOT_FOUND: { status: 404, title: 'Not found', message: 'There is no such thing, or you may not see it.' },
   METHOD_NOT_ALLOWED: {

@@ -4,15 +4,45 @@ import { invalid } from './errors.js';
 const maxLength = 128;
 const productWords = ['sec-tester', 'sectester', 'security tester'];
 
+/** Guesses that an attacker who knows how people choose must need at least; fewer where shorter ones are allowed. */
+export const minGuesses = 1e9;
+
+/** Famous long ones that look unguessable to an estimate by words; compared by letters and digits alone. */
+const famous = new Set([
+  ...['correcthorsebatterystaple', 'thequickbrownfox', 'thequickbrownfoxjumpsoverthelazydog'],
+  ...['supercalifragilisticexpialidocious', 'antidisestablishmentarianism', 'maytheforcebewithyou'],
+  ...[
+    'tobeornottobethatisthequestion',
+    'tobeornottobe123',
+    'allyourbasearebelongtous',
+    'ilovemymotherfather',
+  ],
+  ...['loremipsumdolorsitamet', 'opensesameopensesame', 'hastalavistababy', 'letmeinplease123'],
+  ...[
+    'floccinaucinihilipilification',
+    'zaq1xsw2cde3vfr4bgt5',
+    'pneumonoultramicroscopicsilicovolcanoconiosis',
+  ],
+]);
+
+/** What a password is checked against. */
+export interface PasswordRules {
+  /** The field, for errors. */
+  path: string;
+  /** In code points. */
+  minLength: number;
+  /** Whose it is: their own words are no secret. */
+  user: { email: string; name: string };
+  /** How many guesses it takes an attacker who also tries these words. */
+  estimate: (password: string, words: string[]) => Promise<number>;
+}
+
 /**
- * Checks a new password: 15 to 128 code points by default, any characters, not made of one repeated piece or of
- * the product's or the user's own words.
+ * Checks a new password: 15 to 128 code points by default, any characters, no rules of composition; not common, not
+ * made of one repeated piece or of the product's or the user's own words.
  * @throws VALIDATION_FAILED at `path`
  */
-export function checkNewPassword(
-  password: string,
-  rules: { path: string; minLength: number; user: { email: string; name: string } },
-): void {
+export async function checkNewPassword(password: string, rules: PasswordRules): Promise<void> {
   const refuse = (message: string): never => {
     throw invalid(rules.path, message);
   };
@@ -29,6 +59,15 @@ export function checkNewPassword(
   ];
   if (remainder(password, words) < rules.minLength / 2)
     refuse('must not be made of your own name, e-mail or the product’s name');
+  if (
+    isFamous(password) ||
+    (await rules.estimate(password, words)) < Math.min(minGuesses, 10 ** (rules.minLength - 2))
+  )
+    refuse('is too easy to guess: choose a less common one');
+}
+
+function isFamous(password: string): boolean {
+  return famous.has(password.toLowerCase().replace(/[^a-z0-9]/g, ''));
 }
 
 /** A piece of up to four characters said over and over, or a run like abcdef… or 123456…. */

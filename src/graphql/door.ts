@@ -31,7 +31,7 @@ class DoorPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
 
 /** What those are told who do not hold a permission. */
 export function notAllowed(viewer: GraphQLContext['viewer']): AppError {
-  return new AppError(viewer === null ? 'UNAUTHENTICATED' : 'FORBIDDEN');
+  return new AppError(viewer === null ? 'UNAUTHENTICATED' : (viewer.mustFirst ?? 'FORBIDDEN'));
 }
 
 SchemaBuilder.registerPlugin(name as never, DoorPlugin as never);

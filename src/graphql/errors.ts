@@ -66,6 +66,7 @@ export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = tru
       code: known.code,
       correlationId: currentRequest()?.correlationId,
       ...(known.fields !== undefined && { fields: known.fields }),
+      ...(known.retryAfterSeconds !== undefined && { retryAfterSeconds: known.retryAfterSeconds }),
       ...((isRequestError || transportCodes.includes(known.code)) && {
         http: {
           status,

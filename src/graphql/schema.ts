@@ -11,7 +11,11 @@ import '../features/event/event.schema.js';
 import './node.js';
 
 /** Root fields that anybody may call; all others need a permission. */
-export const publicRootFields: readonly string[] = ['Mutation.login', 'Mutation.refreshToken'];
+export const publicRootFields: readonly string[] = [
+  'Mutation.login',
+  'Mutation.refreshToken',
+  'Mutation.setPassword',
+];
 
 /** Whether an operation asks for nothing but public root fields. */
 export function asksOnlyPublic(document: DocumentNode, operationName: string | null | undefined): boolean {

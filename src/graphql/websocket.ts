@@ -114,6 +114,8 @@ export function createWebSockets(
           connection.socket.close(CloseCode.Forbidden, 'Forbidden');
           return [mask(new AppError('TOKEN_REVOKED'))];
         }
+        const refusal = services.requests.take(viewer, null)?.refusal;
+        if (refusal !== undefined) return [mask(refusal)];
         const enveloped = yoga.getEnveloped({ viewer, params: payload } as never);
         const document = enveloped.parse(trusted?.(payload) ?? payload.query);
         const faults = enveloped.validate(enveloped.schema, document);

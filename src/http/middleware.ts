@@ -23,7 +23,10 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
     origin: [...config.corsOrigins],
     methods: ['GET', 'POST'],
     allowedHeaders: ['Authorization', 'Content-Type', 'X-Correlation-ID'],
-    exposedHeaders: ['X-Correlation-ID', 'API-Version', 'Retry-After', 'Deprecation', 'Sunset'],
+    exposedHeaders: [
+      ...['X-Correlation-ID', 'API-Version', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
+      ...['Deprecation', 'Sunset'],
+    ],
     maxAge: 600,
   });
   return (request, response) => {

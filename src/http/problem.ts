@@ -62,6 +62,8 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
     ...(known.fields !== undefined && { errors: known.fields }),
   };
   response.statusCode = status;
+  // How a sign-in failed must not be read from what is left of a limit.
+  if (known.code === 'INVALID_CREDENTIALS') response.removeHeader('RateLimit');
   response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
   for (const [name, value] of Object.entries(headersOf(known))) response.setHeader(name, value);
   response.end(JSON.stringify(problem));

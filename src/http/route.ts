@@ -27,6 +27,8 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
   description: string;
   /** What one must hold to use it. */
   permission: Permission | 'public';
+  /** A public route that makes use of a sign-in when it comes with a good one. */
+  isViewerWelcome?: boolean;
   body?: Body;
   /** An empty body is taken as {}. */
   isBodyOptional?: boolean;
@@ -82,12 +84,13 @@ async function viewerOf(
   authorization: string | undefined,
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
 ): Promise<Viewer | null> {
-  if (route.permission === 'public') return null;
+  if (route.permission === 'public')
+    return route.isViewerWelcome ? authenticate(authorization).catch(() => null) : null;
   const viewer = await authenticate(authorization);
   if (viewer === null) throw new AppError('UNAUTHENTICATED');
   const store = currentRequest();
   if (store !== undefined) Object.assign(store, { userId: viewer.userId, sessionId: viewer.sessionId });
-  if (!can(viewer, route.permission)) throw new AppError('FORBIDDEN');
+  if (!can(viewer, route.permission)) throw new AppError(viewer.mustFirst ?? 'FORBIDDEN');
   return viewer;
 }
 

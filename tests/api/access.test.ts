@@ -45,6 +45,28 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
     `mutation { revokeSession(id: "ses_${v7()}") { revokedSessions } }`,
     'NOT_FOUND',
   ],
+  'Mutation.endSessions': [
+    'admin',
+    `mutation { endSessions(userId: "${user}") { revokedSessions } }`,
+    'NOT_FOUND',
+  ],
+  'Mutation.resetPassword': [
+    'admin',
+    `mutation { resetPassword(id: "${user}") { user { id } } }`,
+    'NOT_FOUND',
+  ],
+  'Mutation.setPassword': [
+    everyone,
+    'mutation { setPassword(input: { token: "", newPassword: "x" }) { user { id } } }',
+    'VALIDATION_FAILED',
+  ],
+  'Mutation.enrolSecondFactor': [signedIn, 'mutation { enrolSecondFactor { secret } }', 'ok'],
+  'Mutation.confirmSecondFactor': [
+    signedIn,
+    'mutation { confirmSecondFactor(code: "wrong") { recoveryCodes } }',
+    'INVALID_CREDENTIALS',
+  ],
+  'Mutation.removeSecondFactor': [signedIn, 'mutation { removeSecondFactor { user { id } } }', 'ok'],
   'Mutation.changePassword': [
     signedIn,
     'mutation { changePassword(input: { currentPassword: "wrong", newPassword: "otter bicycle 5521 velvet" }) { user { id } } }',
@@ -130,6 +152,9 @@ async function tokenOf(person: (typeof people)[number], isFresh: boolean): Promi
   return token;
 }
 
+/** What must not be sent with the token that the other rows use. */
+const endsSession = ['Mutation.logout', 'Mutation.login', 'Mutation.endSessions'];
+
 describe('the matrix', () => {
   it('has a row for every query and mutation, and no other', () => {
     expect(Object.keys(matrix).sort()).toEqual([...names].sort());
@@ -138,7 +163,7 @@ describe('the matrix', () => {
   it.each(Object.entries(matrix))('lets into %s whom it names, and nobody else', async (name, row) => {
     const [who, operation, outcome] = row;
     for (const person of people) {
-      const answer = await server.gql(operation, {}, await tokenOf(person, name === 'Mutation.logout'));
+      const answer = await server.gql(operation, {}, await tokenOf(person, endsSession.includes(name)));
       const code = answer.body.errors?.[0]?.extensions.code ?? 'ok';
       const refusal = person === 'anonymous' ? 'UNAUTHENTICATED' : 'FORBIDDEN';
       expect([name, person, code]).toEqual([

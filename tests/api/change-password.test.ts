@@ -94,13 +94,13 @@ describe('changing the password', () => {
     expect((await tryLogin(server, email, current)).status).toBe(200);
   });
 
-  it('counts wrong current passwords like failed sign-ins', async () => {
+  it('counts wrong current passwords like failed sign-ins, but apart from them', async () => {
     const { email, token } = await viewer();
     for (let tries = 0; tries < 6; tries += 1) {
       (await change(token, 'not my password at all', fresh)).expectError('INVALID_CREDENTIALS');
     }
     (await change(token, password, fresh)).expectError('INVALID_CREDENTIALS');
-    expect((await tryLogin(server, email, password)).body.code).toBe('INVALID_CREDENTIALS');
+    expect((await tryLogin(server, email, password)).status).toBe(200);
   });
 
   it('by two requests at once lets one win', async () => {

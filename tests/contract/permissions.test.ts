@@ -65,7 +65,7 @@ describe('every root field', () => {
       const expected = publicRootFields.includes(name) ? ['public'] : permissionNames;
       expect([name, expected]).toEqual([name, expect.arrayContaining([permission])]);
     }
-    expect(publicRootFields).toEqual(['Mutation.login', 'Mutation.refreshToken']);
+    expect(publicRootFields).toEqual(['Mutation.login', 'Mutation.refreshToken', 'Mutation.setPassword']);
   });
 
   it('asks for this permission', () => {
@@ -86,6 +86,12 @@ describe('every root field', () => {
       'Mutation.refreshToken': 'public',
       'Mutation.logout': 'session:manage',
       'Mutation.revokeSession': 'session:manage',
+      'Mutation.setPassword': 'public',
+      'Mutation.resetPassword': 'user:update',
+      'Mutation.endSessions': 'user:update',
+      'Mutation.enrolSecondFactor': 'profile:update',
+      'Mutation.confirmSecondFactor': 'profile:update',
+      'Mutation.removeSecondFactor': 'profile:update',
       'Mutation.changePassword': 'profile:update',
       'Mutation.createApiKey': 'api_key:manage',
       'Mutation.revokeApiKey': 'api_key:manage',

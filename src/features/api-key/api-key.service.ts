@@ -1,7 +1,7 @@
 // API keys: making, revoking and checking them. The secret is shown once; only its SHA-256 is kept.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { keyScopes, type Role, type Viewer } from '../../core/access.js';
+import { assertFresh, keyScopes, type Role, type Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { isUuid, newId } from '../../core/ids.js';
 import { type ApiKey, Prisma } from '../../generated/prisma/client.js';
@@ -97,10 +97,12 @@ export function createApiKeyService({ db, events, audit, now }: ApiKeyServiceOpt
     /**
      * Makes a key for the viewer.
      * @returns the key and its secret, which is not kept
+     * @throws REAUTHENTICATION_REQUIRED after a sign-in that is not fresh
      * @throws VALIDATION_FAILED for an expiry that is past or more than a year away
      * @throws CONFLICT beyond 100 keys that are not revoked
      */
     async create(viewer: Viewer, input: CreateApiKeyInput): Promise<{ apiKey: ApiKey; secret: string }> {
+      assertFresh(viewer, now());
       const lifetimeMs = input.expiresAt.getTime() - now();
       if (lifetimeMs <= 0) throw invalid('input.expiresAt', 'must be in the future');
       if (lifetimeMs > maxLifetimeMs) throw invalid('input.expiresAt', 'must be at most a year from now');

@@ -3,10 +3,14 @@ import { z } from 'zod';
 import { text } from '../input.js';
 import { email, password } from '../user/user.input.js';
 
+/** A code of the authenticator app, or a recovery code. */
+export const secondFactorCode = text(64).describe('A code of the authenticator app, or a recovery code.');
+
 export const loginInput = z
   .strictObject({
     email: email.describe('E-mail address, in any case.'),
     password: password.describe('The password, exactly as it was set.'),
+    code: secondFactorCode.nullish(),
   })
   .describe('Credentials.');
 export type LoginInput = z.output<typeof loginInput>;

@@ -4,7 +4,7 @@ import type { Viewer } from '../../core/access.js';
 import { toPublicId } from '../../core/ids.js';
 import type { User } from '../../generated/prisma/client.js';
 import { defineRoute, type Route } from '../../http/route.js';
-import { role, userStatus } from '../user/user.input.js';
+import { role, setPasswordInput, userStatus } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
 import { loginInput, logoutInput, refreshInput } from './auth.input.js';
 import type { AuthService, AuthTokens } from './auth.service.js';
@@ -66,11 +66,16 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
         permission: 'public',
       },
       summary: 'Sign in',
-      description: 'Opens a session. Unknown, wrong, locked and deactivated get the same answer.',
+      description:
+        'Opens a session and ends the one it is sent with, if any. Unknown, wrong, locked and deactivated get the same answer.',
+      isViewerWelcome: true,
       body: loginInput,
       responses: { 200: { description: 'Signed in.', schema: tokensBody } },
-      errors: ['VALIDATION_FAILED', 'INVALID_CREDENTIALS', 'RATE_LIMITED', 'UNAVAILABLE'],
-      handle: async ({ body }) => ({ body: toTokensBody(await auth.login(body)) }),
+      errors: [
+        ...(['VALIDATION_FAILED', 'INVALID_CREDENTIALS', 'SECOND_FACTOR_REQUIRED'] as const),
+        ...(['RATE_LIMITED', 'UNAVAILABLE'] as const),
+      ],
+      handle: async ({ body, viewer }) => ({ body: toTokensBody(await auth.login(body, viewer)) }),
     }),
     defineRoute({
       ...{
@@ -84,7 +89,10 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       description: 'Exchanges a refresh token for new tokens. One that was used before ends its session.',
       body: refreshInput,
       responses: { 200: { description: 'New tokens.', schema: tokensBody } },
-      errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'UNAVAILABLE'],
+      errors: [
+        ...(['VALIDATION_FAILED', 'UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED'] as const),
+        ...(['RATE_LIMITED', 'UNAVAILABLE'] as const),
+      ],
       handle: async ({ body }) => ({ body: toTokensBody(await auth.refresh(body.refreshToken)) }),
     }),
     defineRoute({
@@ -111,6 +119,21 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       handle: async ({ body, viewer }) => ({
         body: { revokedSessions: await auth.logout(viewer as Viewer, body.everywhere ?? false) },
       }),
+    }),
+    defineRoute({
+      ...{
+        method: 'post',
+        path: '/api/v1/auth/password',
+        operationId: 'setPassword',
+        tag: 'Authentication',
+        permission: 'public',
+      },
+      summary: 'Choose a password',
+      description: 'With the token of an invitation or a reset, once. Ends all sessions of the user.',
+      body: setPasswordInput,
+      responses: { 200: { description: 'Chosen: sign in with it.', schema: userBody } },
+      errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'RATE_LIMITED', 'UNAVAILABLE'],
+      handle: async ({ body }) => ({ body: toUserBody(await auth.setPassword(body, '')) }),
     }),
     defineRoute({
       ...{

@@ -5,8 +5,9 @@ import { viewerOf } from '../../graphql/context.js';
 import { inputArg, simpleArg } from '../../graphql/input.js';
 import { idOf } from '../input.js';
 import { UserPayload, UserType } from '../user/user.schema.js';
-import { changePasswordInput, loginInput, refreshToken } from './auth.input.js';
+import { changePasswordInput, loginInput, refreshToken, secondFactorCode } from './auth.input.js';
 import type { AuthTokens } from './auth.service.js';
+import type { Enrolment } from './second-factor.service.js';
 
 const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implement({
   description: 'Tokens of a session. Lifetimes are in seconds.',
@@ -31,14 +32,67 @@ const LogoutPayload = builder.objectRef<{ revokedSessions: number }>('LogoutPayl
   }),
 });
 
+const EnrolmentPayload = builder.objectRef<Enrolment>('SecondFactorEnrolmentPayload').implement({
+  description: 'What an authenticator app needs; shown once.',
+  fields: (t) => ({
+    secret: t.exposeString('secret', { description: 'The secret in base32, to be typed.' }),
+    uri: t.exposeString('uri', { description: 'The same as otpauth://…, to be shown as a QR code.' }),
+  }),
+});
+
+const ConfirmedPayload = builder.objectRef<{ recoveryCodes: string[] }>('SecondFactorPayload').implement({
+  description: 'A second factor that is in force.',
+  fields: (t) => ({
+    recoveryCodes: t.exposeStringList('recoveryCodes', {
+      description: 'Each stands in for the app once. Shown once.',
+    }),
+  }),
+});
+
 builder.mutationFields((t) => ({
+  enrolSecondFactor: t.field({
+    type: EnrolmentPayload,
+    authScopes: { can: 'profile:update' },
+    description:
+      'Makes a secret for an authenticator app (TOTP). In force once confirmSecondFactor got a code.',
+    resolve: (_root, _args, context) => context.services.secondFactors.enrol(viewerOf(context)),
+  }),
+  confirmSecondFactor: t.field({
+    type: ConfirmedPayload,
+    authScopes: { can: 'profile:update' },
+    description: 'Puts the second factor in force: from now on a sign-in needs a code too.',
+    args: { code: simpleArg(t.arg, secondFactorCode) },
+    resolve: async (_root, { code }, context) => ({
+      recoveryCodes: await context.services.secondFactors.confirm(viewerOf(context), code),
+    }),
+  }),
+  removeSecondFactor: t.field({
+    type: UserPayload,
+    authScopes: { can: 'profile:update' },
+    description:
+      'Removes one’s own second factor, with a code; or, for an admin, that of a user who lost it.',
+    args: {
+      userId: t
+        .arg({ type: 'ID', description: 'The user; oneself when left out.' })
+        .validate(idOf('User').nullish()),
+      code: t
+        .arg({ type: 'String', description: 'Needed for one’s own.' })
+        .validate(secondFactorCode.nullish()),
+    },
+    resolve: async (_root, { userId, code }, context) => {
+      const viewer = viewerOf(context);
+      const id = await context.services.secondFactors.remove(viewer, userId ?? undefined, code ?? undefined);
+      return { user: await context.services.users.get(viewer, id) };
+    },
+  }),
   login: t.field({
     type: AuthPayload,
     authScopes: { public: true },
-    description: 'Opens a session. Every failure is INVALID_CREDENTIALS, whatever its reason.',
+    description:
+      'Opens a session and ends the one it is sent with, if any. Every failure is INVALID_CREDENTIALS, whatever its reason.',
     args: { input: inputArg(t.arg, 'LoginInput', loginInput) },
     resolve: async (_root, { input }, context) => {
-      const tokens = await context.services.auth.login(input);
+      const tokens = await context.services.auth.login(input, context.viewer);
       context.signedInUserId = tokens.user.id;
       return tokens;
     },
@@ -70,6 +124,15 @@ builder.mutationFields((t) => ({
     args: { id: simpleArg(t.arg, idOf('Session'), 'Id of the session.') },
     resolve: async (_root, { id }, context) => ({
       revokedSessions: await context.services.auth.revokeSession(viewerOf(context), id),
+    }),
+  }),
+  endSessions: t.field({
+    type: LogoutPayload,
+    authScopes: { can: 'user:update' },
+    description: 'Ends all sessions of a user, or, without an id, of all users but oneself.',
+    args: { userId: t.arg({ type: 'ID', description: 'Id of the user.' }).validate(idOf('User').nullish()) },
+    resolve: async (_root, { userId }, context) => ({
+      revokedSessions: await context.services.auth.endSessions(viewerOf(context), userId ?? undefined),
     }),
   }),
   changePassword: t.field({

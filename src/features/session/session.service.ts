@@ -19,6 +19,10 @@ interface SessionServiceOptions {
   idleTtlSeconds: number;
   /** A session ends after so long in any case. */
   ttlSeconds: number;
+  /** Live sessions of a user; beyond them the oldest ends. */
+  maxPerUser: number;
+  /** Roles that must set up a second factor before they do anything else. */
+  rolesWithSecondFactor: readonly string[];
 }
 
 /** Why a session ended. */
@@ -27,7 +31,9 @@ export type RevocationReason =
   | 'revoked'
   | 'password_changed'
   | 'refresh_token_reused'
-  | 'user_deactivated';
+  | 'user_deactivated'
+  | 'signed_in_again'
+  | 'too_many_sessions';
 
 /** How long an instance believes what it knows of a session without having been told otherwise. */
 const believedMs = 1000;
@@ -42,7 +48,15 @@ interface LiveSession {
 
 export type SessionService = ReturnType<typeof createSessionService>;
 
-export function createSessionService({ db, events, now, idleTtlSeconds, ttlSeconds }: SessionServiceOptions) {
+export function createSessionService({
+  db,
+  events,
+  now,
+  idleTtlSeconds,
+  ttlSeconds,
+  maxPerUser,
+  rolesWithSecondFactor,
+}: SessionServiceOptions) {
   const live = new LRUCache<string, LiveSession>({ max: 10_000, ttl: believedMs });
   const date = (ms: number) => new Date(ms);
 
@@ -65,15 +79,26 @@ export function createSessionService({ db, events, now, idleTtlSeconds, ttlSecon
       email: string;
       name: string;
       role: Role;
+      mustChange: boolean;
+      hasSecondFactor: boolean;
+      signedInAt: string;
       endsAt: string;
     }>(sql`
-      SELECT u.id AS "userId", u.email, u.name, u.role, LEAST(s.idle_expires_at, s.expires_at) AS "endsAt"
+      SELECT u.id AS "userId", u.email, u.name, u.role, u.must_change_password AS "mustChange",
+        EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
+        s.created_at AS "signedInAt", LEAST(s.idle_expires_at, s.expires_at) AS "endsAt"
       FROM sessions s JOIN users u ON u.id = s.user_id
       WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
         AND s.idle_expires_at > ${at} AND s.expires_at > ${at}`);
     if (row === undefined) throw new AppError('TOKEN_REVOKED');
-    const { endsAt, ...user } = row;
-    const session = { viewer: { ...user, sessionId }, endsAtMs: Date.parse(endsAt) };
+    const { endsAt, signedInAt, mustChange, hasSecondFactor, ...user } = row;
+    const mustEnrol = !hasSecondFactor && rolesWithSecondFactor.includes(user.role);
+    const viewer = {
+      ...{ ...user, sessionId, signedInAtMs: Date.parse(signedInAt) },
+      ...(mustEnrol && { mustFirst: 'SECOND_FACTOR_ENROLMENT_REQUIRED' as const }),
+      ...(mustChange && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),
+    };
+    const session = { viewer, endsAtMs: Date.parse(endsAt) };
     if (startedIn === generation) live.set(sessionId, session);
     return session;
   }
@@ -142,6 +167,22 @@ export function createSessionService({ db, events, now, idleTtlSeconds, ttlSecon
     /** Ends one session; nothing happens when it has ended already. */
     revoke: (tx: Transaction, sessionId: string, reason: RevocationReason): Promise<SessionRow[]> =>
       revokeWhere(tx, sql`id = ${sessionId}`, reason),
+
+    /** Ends the oldest sessions of a user beyond what one may have; the caller holds the user's row. */
+    revokeExcess: (tx: Transaction, userId: string): Promise<SessionRow[]> => {
+      const at = date(now());
+      return revokeWhere(
+        tx,
+        sql`id IN (SELECT id FROM sessions
+          WHERE user_id = ${userId} AND revoked_at IS NULL AND idle_expires_at > ${at} AND expires_at > ${at}
+          ORDER BY id DESC OFFSET ${maxPerUser})`,
+        'too_many_sessions',
+      );
+    },
+
+    /** Ends the sessions of all users but one. */
+    revokeOthers: (tx: Transaction, exceptUserId: string): Promise<SessionRow[]> =>
+      revokeWhere(tx, sql`user_id <> ${exceptUserId}`, 'revoked'),
 
     /** Ends all sessions of a user, but for one when it is named. */
     revokeAll: (

@@ -29,11 +29,23 @@ export const createUserInput = z
   .strictObject({
     email,
     name,
-    password: password.describe('The first password: 15 to 128 characters, none of the common ones.'),
+    password: password
+      .nullish()
+      .describe(
+        'The first password: 15 to 128 characters, none of the common ones. Better left out: the user is invited to choose it.',
+      ),
     role: role.describe('What the user may do.'),
   })
   .describe('A new user.');
 export type CreateUserInput = z.output<typeof createUserInput>;
+
+export const setPasswordInput = z
+  .strictObject({
+    token: text(200).min(1, 'must not be empty').describe('The token of an invitation or a reset.'),
+    newPassword: password.describe('15 to 128 characters, none of the common ones.'),
+  })
+  .describe('An invitation and the password that its owner chooses.');
+export type SetPasswordInput = z.output<typeof setPasswordInput>;
 
 export const updateUserInput = z
   .strictObject({

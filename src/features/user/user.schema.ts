@@ -8,7 +8,15 @@ import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js
 import { ApiKeyType } from '../api-key/api-key.schema.js';
 import { idOf } from '../input.js';
 import type { SessionRow } from '../session/session.service.js';
-import { createUserInput, role, updateUserInput, userFilter, userStatus } from './user.input.js';
+import type { Invitation } from './password-link.service.js';
+import {
+  createUserInput,
+  role,
+  setPasswordInput,
+  updateUserInput,
+  userFilter,
+  userStatus,
+} from './user.input.js';
 
 /** What is personal: shown to oneself and to those who may read users. */
 const personal = (user: User, _args: object, { viewer, signedInUserId }: GraphQLContext) =>
@@ -87,12 +95,28 @@ export const UserType = builder.prismaObject('User', {
 
 const UserConnection = connectionType('User', UserType, 'users');
 
-export const UserPayload = builder.objectRef<{ user: User }>('UserPayload').implement({
-  description: 'A user after a change.',
+const InvitationType = builder.objectRef<Invitation>('Invitation').implement({
+  description: 'A one-time right to choose a password (setPassword); hand it to the user alone.',
   fields: (t) => ({
-    user: t.field({ type: UserType, description: 'The user.', resolve: ({ user }) => user }),
+    token: t.exposeString('token', { description: 'Shown once; 256 random bits.' }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it ends: after a day.' }),
   }),
 });
+
+export const UserPayload = builder
+  .objectRef<{ user: User; invitation?: Invitation | null }>('UserPayload')
+  .implement({
+    description: 'A user after a change.',
+    fields: (t) => ({
+      user: t.field({ type: UserType, description: 'The user.', resolve: ({ user }) => user }),
+      invitation: t.field({
+        type: InvitationType,
+        nullable: true,
+        description: 'After createUser without a password and after resetPassword; shown once.',
+        resolve: ({ invitation }) => invitation ?? null,
+      }),
+    }),
+  });
 
 export const DeletePayload = builder.objectRef<{ deletedId: string }>('DeletePayload').implement({
   description: 'What was deleted.',
@@ -129,11 +153,29 @@ builder.mutationFields((t) => ({
   createUser: t.field({
     type: UserPayload,
     authScopes: { can: 'user:create' },
-    description: 'Makes a user who may sign in at once.',
+    description:
+      'Makes a user: with a password, to sign in at once; without, with an invitation to choose one.',
     args: { input: inputArg(t.arg, 'CreateUserInput', createUserInput) },
-    resolve: async (_root, { input }, context) => ({
-      user: await context.services.users.create(viewerOf(context), input),
-    }),
+    resolve: (_root, { input }, context) => context.services.users.create(viewerOf(context), input),
+  }),
+  resetPassword: t.field({
+    type: UserPayload,
+    authScopes: { can: 'user:update' },
+    description:
+      'Gives a user a one-time right to choose a new password; the present one stays good until then.',
+    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
+    resolve: (_root, { id }, context) => context.services.users.resetPassword(viewerOf(context), id),
+  }),
+  setPassword: t.field({
+    type: UserPayload,
+    authScopes: { public: true },
+    description: 'Chooses a password with an invitation or a reset, once; ends all sessions of the user.',
+    args: { input: inputArg(t.arg, 'SetPasswordInput', setPasswordInput) },
+    resolve: async (_root, { input }, context) => {
+      const user = await context.services.auth.setPassword(input);
+      context.signedInUserId = user.id;
+      return { user };
+    },
   }),
   updateUser: t.field({
     type: UserPayload,

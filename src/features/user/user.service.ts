@@ -1,6 +1,6 @@
 // Users: their rules, reads and writes. Signing in is the auth service's matter.
 import { LRUCache } from 'lru-cache';
-import { can, type Role, type Viewer } from '../../core/access.js';
+import { assertFresh, can, type Role, type Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
@@ -8,10 +8,12 @@ import { checkNewPassword } from '../../core/password-policy.js';
 import type { Prisma, User } from '../../generated/prisma/client.js';
 import { type Database, type Transaction, violates } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
+import { estimateGuesses } from '../../infra/password-strength.js';
 import type { PasswordHasher } from '../../infra/passwords.js';
 import { join, type Sql, sql } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionService } from '../session/session.service.js';
+import type { Invitation, PasswordLinkService } from './password-link.service.js';
 import type { CreateUserInput, UpdateUserInput, UserFilter } from './user.input.js';
 
 interface UserServiceOptions {
@@ -20,8 +22,17 @@ interface UserServiceOptions {
   passwords: PasswordHasher;
   audit: AuditService;
   sessions: SessionService;
+  links: PasswordLinkService;
   now: () => number;
   passwordMinLength: number;
+  /** Whether a password that an admin chose must be changed first of all. */
+  isPasswordChangeRequired: boolean;
+}
+
+/** A user after a change, and what to hand to them. */
+export interface UserAfter {
+  user: User;
+  invitation: Invitation | null;
 }
 
 const order = 'CREATED_AT';
@@ -36,8 +47,10 @@ export function createUserService({
   passwords,
   audit,
   sessions,
+  links,
   now,
   passwordMinLength,
+  isPasswordChangeRequired,
 }: UserServiceOptions) {
   const known = new LRUCache<string, User>({ max: 5000, ttl: cachedMs });
   let generation = 0;
@@ -154,31 +167,63 @@ export function createUserService({
     },
 
     /**
+     * Makes a user; without a password, with an invitation to choose one.
      * @param viewer null for the first admin, made by the server itself
      * @throws VALIDATION_FAILED for a weak password
      * @throws CONFLICT when the e-mail is taken
      */
-    async create(viewer: Viewer | null, input: CreateUserInput): Promise<User> {
-      checkNewPassword(input.password, { path: 'input.password', minLength: passwordMinLength, user: input });
-      const passwordHash = await passwords.hash(input.password);
+    async create(viewer: Viewer | null, input: CreateUserInput): Promise<UserAfter> {
+      const { email, name, role, password } = input;
+      if (password != null) {
+        const path = 'input.password';
+        await checkNewPassword(password, {
+          path,
+          minLength: passwordMinLength,
+          user: input,
+          estimate: estimateGuesses,
+        });
+      }
+      const passwordHash = password == null ? null : await passwords.hash(password);
+      const mustChange = password != null && viewer !== null && isPasswordChangeRequired;
       const id = newId();
       const at = new Date(now());
-      await db
+      const invitation = await db
         .transaction(async (tx) => {
           await tx.query(sql`
-            INSERT INTO users (id, email, name, role, status, password_hash, created_at, updated_at)
-            VALUES (${id}, ${input.email}, ${input.name}, ${input.role}, 'ACTIVE', ${passwordHash}, ${at}, ${at})`);
+            INSERT INTO users (id, email, name, role, status, password_hash, must_change_password, created_at, updated_at)
+            VALUES (${id}, ${email}, ${name}, ${role}, 'ACTIVE', ${passwordHash}, ${mustChange}, ${at}, ${at})`);
           await audit.record(tx, {
             action: 'user.create',
             actor: viewer,
             actorLabel: 'system',
             targetType: 'User',
             targetId: id,
-            changes: { email: input.email, name: input.name, role: input.role },
+            changes: { email, name, role, ...(password == null && { isInvited: true }) },
           });
+          return password == null ? links.create(tx, id) : null;
         })
         .catch(emailTaken);
-      return reload(id);
+      return { user: await reload(id), invitation };
+    },
+
+    /**
+     * Gives a one-time right to choose a new password; the present one stays good until then.
+     * @throws NOT_FOUND
+     */
+    async resetPassword(viewer: Viewer, id: string): Promise<UserAfter> {
+      const invitation = await db.transaction(async (tx) => {
+        await lock(tx, id);
+        const made = await links.create(tx, id);
+        await audit.record(tx, {
+          action: 'user.reset_password',
+          actor: viewer,
+          targetType: 'User',
+          targetId: id,
+          changes: { expiresAt: made.expiresAt.toISOString() },
+        });
+        return made;
+      });
+      return { user: await reload(id), invitation };
     },
 
     /**
@@ -189,6 +234,7 @@ export function createUserService({
     async update(viewer: Viewer, input: UpdateUserInput): Promise<User> {
       const { id, email, name, role } = input;
       if (email == null && name == null && role == null) throw invalid('input', 'gives nothing to change');
+      if (email != null && id === viewer.userId) assertFresh(viewer, now());
       await db
         .transaction(async (tx) => {
           if (role != null && role !== 'ADMIN') await keepOneAdmin(tx, id);

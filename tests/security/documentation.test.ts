@@ -1,0 +1,43 @@
+// The numbers that docs/security/authentication.md names are those in force. ASVS 5.0: 6.1.1, 6.1.3, 7.1.2.
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, it } from '@jest/globals';
+import { loadConfig } from '../../src/config.js';
+import { freshSignInSeconds } from '../../src/core/access.js';
+import { minGuesses } from '../../src/core/password-policy.js';
+import { invitationTtlSeconds } from '../../src/features/user/password-link.service.js';
+import { publicRootFields } from '../../src/graphql/schema.js';
+import { lockMemorySeconds, longestLockSeconds } from '../../src/infra/attempt-lock.js';
+import { rangeFactor } from '../../src/infra/rate-limit.js';
+import { requestWindowSeconds } from '../../src/infra/request-meter.js';
+import { addressFactor, refreshFactor } from '../../src/services.js';
+
+const text = readFileSync(new URL('../../docs/security/authentication.md', import.meta.url), 'utf8');
+const config = loadConfig({});
+
+it('names the limits in force', () => {
+  const { loginMaxFailures: failures, loginLockSeconds: lock } = config;
+  const perAddress = failures * addressFactor;
+  for (const words of [
+    `${failures} failures, then locked for ${lock} s, doubled by each further failure up to ${longestLockSeconds} s`,
+    `after ${lockMemorySeconds} s of quiet`,
+    `| address | ${perAddress} | 60 s | ${addressFactor} × \`LOGIN_MAX_FAILURES\` |`,
+    `| ${perAddress * rangeFactor} | 60 s | ${rangeFactor} × that |`,
+    `| ${failures * refreshFactor}, and ${rangeFactor} × for the range | 60 s | ${refreshFactor} × \`LOGIN_MAX_FAILURES\` |`,
+    `| ${config.rateLimitPerMinute} | ${requestWindowSeconds} s | \`RATE_LIMIT_PER_MINUTE\` |`,
+    `| ${config.rateLimitAnonymousPerMinute} | ${requestWindowSeconds} s | \`RATE_LIMIT_ANONYMOUS_PER_MINUTE\` |`,
+    `At most ${config.sessionsMaxPerUser} live ones`,
+    `${config.passwordMinLength} to 128 code points`,
+    `the last ${freshSignInSeconds} s`,
+    `for ${invitationTtlSeconds / 3600} hours`,
+  ]) {
+    expect(text).toContain(words);
+  }
+  expect(minGuesses).toBe(1e9);
+});
+
+it('lists every public way in, and tests that are there', () => {
+  for (const name of publicRootFields) expect(text).toContain(`\`${name.replace('Mutation.', '')}\``);
+  for (const [, file = ''] of text.matchAll(/`(tests\/[\w./-]+)`/g)) {
+    expect([file, existsSync(new URL(`../../${file}`, import.meta.url))]).toEqual([file, true]);
+  }
+});
