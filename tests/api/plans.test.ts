@@ -8,7 +8,7 @@ import { createExecutionService, type ExecutionRow } from '../../src/features/ex
 import type { ResultFilter, ResultOrder } from '../../src/features/result/result.input.js';
 import { createResultService } from '../../src/features/result/result.service.js';
 import type { Sql } from '../../src/infra/sql.js';
-import { createTestDatabase } from '../harness.js';
+import { createTestDatabase, ownerUrlOf } from '../harness.js';
 
 const viewer = { userId: 'u', role: 'ADMIN' } as unknown as Viewer;
 let client: pg.Client;
@@ -40,7 +40,7 @@ const executionId = (n: number) =>
 const userId = '0199a5a0-0000-7000-8000-000000000001';
 
 beforeAll(async () => {
-  client = new pg.Client({ connectionString: await createTestDatabase() });
+  client = new pg.Client({ connectionString: ownerUrlOf(await createTestDatabase()) });
   await client.connect();
   await client.query("SET jit = off; SET TimeZone = 'UTC'");
   await client.query(

@@ -12,14 +12,15 @@ import {
 } from '../../src/infra/database.js';
 import { type RequestContext, runInRequest } from '../../src/infra/request-context.js';
 import { raw, sql } from '../../src/infra/sql.js';
-import { createTestDatabase } from '../harness.js';
+import { createTestDatabase, ownerUrlOf } from '../harness.js';
 
 const log = pino({ level: 'silent' });
 let url: string;
 let db: Database;
 let admin: pg.Client;
 beforeAll(async () => {
-  url = await createTestDatabase();
+  // It makes tables of its own.
+  url = ownerUrlOf(await createTestDatabase());
   db = createDatabase({ url, poolMax: 3, statementTimeoutMs: 3000, acquireTimeoutMs: 10_000, log });
   admin = new pg.Client({ connectionString: url });
   await admin.connect();

@@ -36,7 +36,7 @@ describe('an error on its way to the client', () => {
       extensions: { code: 'VALIDATION_FAILED', fields: [{ path: 'input.name', message: 'is odd' }] },
     });
     expect(error.extensions.http).toBeUndefined();
-    expect(lines).toEqual([]);
+    expect(lines.map(({ event }) => event)).toEqual(['input_validation_fail']);
   });
 
   it.each([
