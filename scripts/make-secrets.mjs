@@ -67,13 +67,15 @@ secret('redis/redis.conf', () => redisSettings(redisPassword));
 secret('app/redis-url', () => `redis://sec_tester:${redisPassword}@${values['redis-host']}`);
 secret('app/jwt-signing-keys', signingKeys);
 secret('app/admin-password', random);
+secret('app/audit-seal-key', () => randomBytes(32).toString('base64url'));
 
 /**
- * What Redis holds may be lost at any time: nothing is written to disk, and what is oldest goes first. The server's user
+ * What Redis holds may be lost at any time, so nothing is written to disk; a full one refuses and forgets no counter, as
+ * the server then counts for itself. The server's user
  * sees its own keys and channels and cannot run what is dangerous; whoever does not sign in can only PING.
  */
 function redisSettings(password) {
-  const lines = ['save ""', 'appendonly no', 'maxmemory 128mb', 'maxmemory-policy volatile-lru'];
+  const lines = ['save ""', 'appendonly no', 'maxmemory 128mb', 'maxmemory-policy noeviction'];
   const hash = createHash('sha256').update(password).digest('hex');
   const commands = '-@all +@read +@write +@transaction +@scripting +@pubsub +@connection -@dangerous +info';
   const users = [

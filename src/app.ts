@@ -48,7 +48,7 @@ export function createApp(services: Services, infra: Infra): App {
   const graphql = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (isPageAsked(request)) {
       if (page === undefined) throw new AppError('NOT_FOUND', { message: 'There is no page here.' });
-      page(response);
+      await page(response);
       return;
     }
     const refusal = refuseGraphQL(request);

@@ -21,7 +21,9 @@ async function main(): Promise<void> {
   const stop = (reason: string, code: number) => {
     if (isLeaving) return;
     isLeaving = true;
-    setTimeout(() => process.exit(1), config.shutdownTimeoutMs + 5000).unref();
+    // After a crash nothing can be relied on: it ends within 9 s, whatever hangs.
+    const limitMs = config.shutdownTimeoutMs + 5000;
+    setTimeout(() => process.exit(1), code === 0 ? limitMs : Math.min(limitMs, 9000)).unref();
     log.info({ event: 'stopping', reason });
     starting
       .then((server) => server.close())

@@ -1,7 +1,6 @@
 // The GraphiQL page: Yoga's offline bundle with a sign-in bar and ready-made tabs. Nothing is loaded from elsewhere.
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
 
 const welcome = `# SEC-TESTER API. Sign in above, then run a tab with the pink button (Ctrl-Enter).
@@ -95,17 +94,20 @@ const graphiqlOptions: GraphiQLOptions = {
  * Makes what sends the page. Its scripts run by their hashes: whatever else got into the page would not. Its editor
  * writes style sheets at run time, which only 'unsafe-inline' lets it do.
  */
-export function createGraphiqlPage(): (response: ServerResponse) => void {
-  let made: { html: Buffer; policy: string } | undefined;
-  return (response) => {
+export function createGraphiqlPage(): (response: ServerResponse) => Promise<void> {
+  let made: Promise<{ html: Buffer; policy: string }> | undefined;
+  return async (response) => {
     made ??= makePage();
+    const { html, policy } = await made;
     response.setHeader('Content-Type', 'text/html; charset=utf-8');
-    response.setHeader('Content-Security-Policy', made.policy);
-    response.end(made.html);
+    response.setHeader('Content-Security-Policy', policy);
+    response.end(html);
   };
 }
 
-function makePage(): { html: Buffer; policy: string } {
+async function makePage(): Promise<{ html: Buffer; policy: string }> {
+  // Megabytes that only those keep in memory who open the page.
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const html = renderGraphiQL(graphiqlOptions)
     .trimStart()
     .replace('<div id="root"></div>', () => `${bar}<main id="root"></main>`)

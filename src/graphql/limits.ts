@@ -34,8 +34,8 @@ export const documentLimits = {
   /** Fields under another name, `__typename` too. */
   aliases: 30,
   directives: 50,
-  /** The same field in one selection: validation compares each with each. */
-  repeats: 20,
+  /** The same field in one selection, through fragments too: validation compares each with each. */
+  repeats: 30,
   /** Named fragments. */
   fragments: 50,
   /** Uses of fragments, named or inline. */
@@ -121,7 +121,11 @@ function hasMoreLines(text: string, limit: number): boolean {
 interface Weight {
   depth: number;
   cost: number;
+  /** Name in the answer → how many fields of a selection have it; nothing for a field, which its parent counts. */
+  names: ReadonlyMap<string, number>;
 }
+
+const noNames: Weight['names'] = new Map();
 
 /**
  * Refuses what is too deep or may bring back too much. Each fragment is weighed once, however often it is used.
@@ -142,16 +146,9 @@ export function checkWeight(
   let dependsOnVariables = false;
 
   function weighSelections({ selections }: SelectionSetNode, parent: GraphQLNamedType | undefined): Weight {
-    const sum = { depth: 0, cost: 0 };
-    const repeats = new Map<string, number>();
+    const names = new Map<string, number>();
+    const sum = { depth: 0, cost: 0, names };
     for (const selection of selections) {
-      if (selection.kind === Kind.FIELD) {
-        const name = selection.alias?.value ?? selection.name.value;
-        const count = (repeats.get(name) ?? 0) + 1;
-        if (count > documentLimits.repeats)
-          throw tooMany('fields of one name side by side', documentLimits.repeats);
-        repeats.set(name, count);
-      }
       const weight =
         selection.kind === Kind.FIELD
           ? weighField(selection, parent)
@@ -163,6 +160,16 @@ export function checkWeight(
               );
       sum.depth = Math.max(sum.depth, weight.depth);
       sum.cost += weight.cost;
+      const added =
+        selection.kind === Kind.FIELD
+          ? ([[selection.alias?.value ?? selection.name.value, 1]] as const)
+          : weight.names;
+      for (const [name, count] of added) {
+        const together = (names.get(name) ?? 0) + count;
+        if (together > documentLimits.repeats)
+          throw tooMany('fields of one name side by side', documentLimits.repeats);
+        names.set(name, together);
+      }
     }
     return sum;
   }
@@ -171,25 +178,26 @@ export function checkWeight(
     const name = node.name.value;
     // Introspection has a rule of its own on its depth, and nothing of it is read from anywhere.
     if (name.startsWith('__') || !(isObjectType(parent) || isInterfaceType(parent)))
-      return { depth: 1, cost: valueCost };
+      return { depth: 1, cost: valueCost, names: noNames };
     const field = parent.getFields()[name];
-    if (field === undefined || node.selectionSet === undefined) return { depth: 1, cost: valueCost };
+    if (field === undefined || node.selectionSet === undefined)
+      return { depth: 1, cost: valueCost, names: noNames };
     const type = getNamedType(field.type);
     const inner = weighSelections(node.selectionSet, isCompositeType(type) ? type : undefined);
     const isPage = field.args.some((arg) => arg.name === 'first');
     const isList = isListType(getNullableType(field.type)) && !parent.name.endsWith('Connection');
     const times = isPage ? pageSize(node) : isList ? listSize : 1;
-    return { depth: inner.depth + 1, cost: 1 + times * inner.cost };
+    return { depth: inner.depth + 1, cost: 1 + times * inner.cost, names: noNames };
   }
 
   function weighFragment(name: string): Weight {
     const known = weighed.get(name);
     if (known !== undefined) return known;
-    weighed.set(name, { depth: 0, cost: 0 }); // a circle is refused by its own rule
+    weighed.set(name, { depth: 0, cost: 0, names: noNames }); // a circle is refused by its own rule
     const fragment = fragments.get(name);
     const weight =
       fragment === undefined
-        ? { depth: 0, cost: 0 }
+        ? { depth: 0, cost: 0, names: noNames }
         : weighSelections(fragment.selectionSet, typeNamed(fragment.typeCondition.name.value));
     weighed.set(name, weight);
     return weight;

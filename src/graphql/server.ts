@@ -1,8 +1,10 @@
 // The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
 import { type DocumentNode, type ExecutionArgs, GraphQLError, getOperationAST } from 'graphql';
 import { createYoga, type Plugin, useExecutionCancellation, type YogaInitialContext } from 'graphql-yoga';
+import type { Logger } from 'pino';
 import type { Viewer } from '../core/access.js';
-import { AppError } from '../core/errors.js';
+import { AppError, type ErrorCode } from '../core/errors.js';
+import { logRefusal } from '../infra/refusal-log.js';
 import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
@@ -63,7 +65,7 @@ export function createGraphQLServer(
       useExecutionCancellation(),
       keepDocument,
       nameOperations,
-      addCorrelationIds,
+      addCorrelationIds(log),
       shareAnswers,
     ],
   });
@@ -96,19 +98,27 @@ const shareAnswers: Plugin = {
 };
 
 /** Faults of documents are cached, so they get their correlation id on the way out. */
-const addCorrelationIds: Plugin = {
+const addCorrelationIds = (log: Logger): Plugin => ({
   onExecutionResult({ result, setResult }) {
     if (result === undefined || Array.isArray(result) || !('errors' in result) || result.errors === undefined)
       return;
     const correlationId = currentRequest()?.correlationId;
-    const errors = result.errors.map((error) =>
-      error.extensions?.correlationId !== undefined
-        ? error
-        : new GraphQLError(error.message, { ...error, extensions: { ...error.extensions, correlationId } }),
-    );
+    const errors = result.errors.map((error) => {
+      if (error.extensions?.correlationId !== undefined) return error;
+      // They passed no mapper either, which would have logged them.
+      logRefusal(
+        log,
+        { code: (error.extensions?.code ?? 'GRAPHQL_VALIDATION_FAILED') as ErrorCode },
+        undefined,
+      );
+      return new GraphQLError(error.message, {
+        ...error,
+        extensions: { ...error.extensions, correlationId },
+      });
+    });
     setResult({ ...result, errors });
   },
-};
+});
 
 /** Puts the operation's name on the request, for its log line. */
 const nameOperations: Plugin = {

@@ -161,6 +161,8 @@ function fileSink({ keep, maxSizeMb }: LoggerOptions, file: string, fallback: Si
     const line = {
       level: 'error',
       time: new Date().toISOString(),
+      service: 'sec-tester-api',
+      event: 'log_file_lost',
       msg: 'log file given up',
       file,
       reason: error.message,

@@ -30,7 +30,7 @@ const linesMax = 30;
  * request. Other errors are left alone.
  * @param where path of a GraphQL field or of a REST route
  */
-export function logRefusal(log: Logger, { code }: AppError, where: string | undefined): void {
+export function logRefusal(log: Logger, { code }: Pick<AppError, 'code'>, where: string | undefined): void {
   const word = words[code];
   if (word === undefined) return;
   const request = currentRequest();
@@ -43,7 +43,7 @@ export function logRefusal(log: Logger, { code }: AppError, where: string | unde
   }
   log[word.level]({
     event: word.event,
-    code,
+    reason: code, // a field named code would be taken for a secret
     ...(place !== undefined && { field: place }),
     ...(request !== undefined && { ip: request.ip }),
   });

@@ -1,5 +1,6 @@
 // Attack: documents that cost more than they weigh (too deep, too many aliases, fragments, directives, circles, large
 // pages), on every transport. ASVS 4.3.1 (and 2.4.1): a limit on depth, amount and cost.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { documentLimits } from '../../src/graphql/limits.js';
 import { startTestServer, type TestServer } from '../harness.js';
@@ -211,4 +212,13 @@ afterAll(() => {
       'longest block',
       Math.max(...figures.map(([, block]) => block ?? 0)),
     );
+});
+
+describe('docs/security.md', () => {
+  it('tells every limit with its value', () => {
+    const text = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
+    for (const [name, value] of Object.entries(documentLimits)) {
+      expect(text).toContain(`| ${name} | ${value.toLocaleString('en')} |`);
+    }
+  });
 });
