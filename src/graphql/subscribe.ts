@@ -81,7 +81,9 @@ function toError(error: unknown): GraphQLError {
 function answer(args: ExecutionArgs, key: string, event: unknown): Answer {
   const { services, viewer } = args.contextValue as GraphQLContext;
   const run = () =>
-    execute({ ...args, rootValue: event, contextValue: createGraphQLContext(services, viewer) }) as Answer;
+    shareText(
+      execute({ ...args, rootValue: event, contextValue: createGraphQLContext(services, viewer) }) as Answer,
+    );
   if (typeof event !== 'object' || event === null) return run();
   let known = answers.get(event);
   if (known === undefined) {
@@ -98,6 +100,18 @@ function answer(args: ExecutionArgs, key: string, event: unknown): Answer {
     void Promise.resolve(result).then(({ errors }) => errors !== undefined && forget(), forget);
   }
   return result;
+}
+
+/** Gives an answer the `stringify` that Yoga asks for, so that it is written as JSON once for all. */
+function shareText(answer: Answer): Answer {
+  if (answer instanceof Promise) return answer.then(shareText);
+  let text: string | undefined;
+  const stringify = () => {
+    text ??= JSON.stringify(answer);
+    return text;
+  };
+  if (answer.errors === undefined) Object.defineProperty(answer, 'stringify', { value: stringify });
+  return answer;
 }
 
 /** Same key, same answer. */

@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, GraphQLError } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
 import { CloseCode, makeServer } from 'graphql-ws';
+import { isAsyncIterable } from 'graphql-yoga';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
@@ -18,13 +19,12 @@ import {
   userAgentOf,
 } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
+import { forward, send } from './delivery.js';
 import { toGraphQLError } from './errors.js';
 import type { GraphQLServer } from './server.js';
 import type { DocumentParams } from './trusted.js';
 import { refuseUpgrade, subprotocol } from './upgrade.js';
 
-/** What may wait in a socket's buffer before its reader counts as too slow. */
-const maxBufferedBytes = 4_000_000;
 const initTimeoutMs = 3000;
 /** WebSocket close code (IANA registry) for a server that is short of something for a moment. */
 const tryAgainLater = 1013;
@@ -94,6 +94,9 @@ export function createWebSockets(
     });
   }
 
+  const masked = (result: ExecutionResult): ExecutionResult =>
+    result.errors === undefined ? result : { ...result, errors: result.errors.map(mask) };
+
   const server = makeServer<Record<string, unknown>, { connection: Connection }>({
     connectionInitWaitTimeout: initTimeoutMs,
     onConnect: ({ connectionParams, extra }) => authenticate(connectionParams, extra.connection),
@@ -137,14 +140,12 @@ export function createWebSockets(
       (args as unknown as { execute: (args: ExecutionArgs) => never }).execute(args as ExecutionArgs),
     subscribe: (args) =>
       (args as unknown as { subscribe: (args: ExecutionArgs) => never }).subscribe(args as ExecutionArgs),
+    onOperation: ({ extra }, id, _payload, _args, result) => {
+      if (!isAsyncIterable(result)) return undefined;
+      return forward(result as AsyncIterableIterator<ExecutionResult>, id, extra.connection.socket, masked);
+    },
     onError: (_context, _id, _payload, errors) => errors.map(mask),
-    onNext: (_context, _id, _payload, _args, result) =>
-      result.errors === undefined
-        ? result
-        : {
-            ...result,
-            errors: result.errors.map(mask),
-          },
+    onNext: (_context, _id, _payload, _args, result) => masked(result),
   });
 
   function open(socket: WebSocket, request: IncomingMessage, store: RequestContext): void {
@@ -213,18 +214,6 @@ export function createWebSockets(
       clearTimeout(deadline);
     },
   };
-}
-
-/**
- * Resolves when the socket has taken the message, so that a stream waits for its reader; one who leaves megabytes
- * lying is cut off. What comes after the end of the connection goes nowhere.
- */
-function send(socket: WebSocket, data: string): Promise<void> {
-  if (socket.bufferedAmount > maxBufferedBytes) socket.terminate();
-  if (socket.readyState !== socket.OPEN) return Promise.resolve();
-  return new Promise((resolve) => {
-    socket.send(data, () => resolve());
-  });
 }
 
 /** A key twice in an object; what is no JSON is told of by graphql-ws. */
