@@ -10,7 +10,7 @@ import { loginMutation, meWith, openSession } from '../session-kit.js';
 const minute = 60_000;
 let server: TestServer;
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ SESSIONS_MAX_PER_USER: '20' });
 });
 afterAll(() => server.close());
 

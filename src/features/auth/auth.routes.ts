@@ -67,7 +67,7 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       },
       summary: 'Sign in',
       description:
-        'Opens a session and ends the one it is sent with, if any. Unknown, wrong, locked and deactivated get the same answer.',
+        'Opens a session and ends the one it comes with. Failures look the same, whatever the reason.',
       isViewerWelcome: true,
       body: loginInput,
       responses: { 200: { description: 'Signed in.', schema: tokensBody } },
