@@ -283,10 +283,10 @@ describe('a value that is wrong', () => {
     const query = 'mutation($input: LoginInput!) { login(input: $input) { expiresIn } }';
     const answer = await post({
       query,
-      variables: { input: { email: 'x', password: 'hush hush', more: 1 } },
+      variables: { input: { email: 'x', password: 'hush hush', surplus: 1 } },
     });
     expect(answer.body.errors[0].message).toBe(
-      'input.more: Field "more" is not defined by type "LoginInput".',
+      'input.surplus: Field "surplus" is not defined by type "LoginInput".',
     );
     expect(JSON.stringify(answer.body)).not.toContain('hush hush');
   });

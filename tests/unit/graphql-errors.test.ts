@@ -84,7 +84,6 @@ describe('an error on its way to the client', () => {
   it.each([
     [withCode('GRAPHQL_PARSE_FAILED'), 'GRAPHQL_PARSE_FAILED'],
     [withCode('GRAPHQL_VALIDATION_FAILED'), 'GRAPHQL_VALIDATION_FAILED'],
-    [withCode('BAD_USER_INPUT'), 'QUERY_TOO_COMPLEX'],
     [withCode('BAD_REQUEST'), 'VALIDATION_FAILED'],
     [withCode('SOMETHING', { status: 413 }), 'PAYLOAD_TOO_LARGE'],
     [withCode('SOMETHING', { status: 405 }), 'METHOD_NOT_ALLOWED'],
