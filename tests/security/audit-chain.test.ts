@@ -300,7 +300,13 @@ describe('a writer that is late', () => {
     await addEvents(1);
     await seal();
     await other.close();
-    const { code, text } = await verify(['--unsealed-max', '0']);
+    // Transactions of other tests, in other databases of the same server, hold the horizon back for a while.
+    let { code, text } = await verify(['--unsealed-max', '0']);
+    for (let tries = 0; code !== 0 && tries < 50; tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await seal();
+      ({ code, text } = await verify(['--unsealed-max', '0']));
+    }
     expect(text).not.toContain('WRONG');
     expect(code).toBe(0);
     const [{ created }] = (await server.sql<{ created: number }>(
