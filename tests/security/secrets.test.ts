@@ -206,7 +206,8 @@ async function realOnes(bearer: Record<string, string>): Promise<void> {
   )) as { data?: { createApiKey: { key: string } } };
   const key = made.data?.createApiKey.key;
   if (key === undefined) throw new Error(`no API key: ${JSON.stringify(made)}`);
-  issued.push(key, key.split('_').at(-1) as string);
+  // The secret may hold underscores itself.
+  issued.push(key, key.replace(/^stk_[0-9a-f]+_/, ''));
   await gql('{ executions(first: 1) { totalCount } }', {}, { authorization: `Bearer ${key}` });
   await gql('{ executions(first: 1) { totalCount } }', {}, { authorization: `Bearer ${key}x` });
   await send(`/nowhere/${key}`);
@@ -273,8 +274,7 @@ describe('after canaries were sent through every input', () => {
     }
     redis.disconnect();
     expect(kept.length).toBeGreaterThan(0);
-    // Accounts are keys of counters.
-    expect(found(JSON.stringify(kept)).filter((text) => text !== canary.email)).toEqual([]);
+    expect(found(JSON.stringify(kept))).toEqual([]);
   });
 
   it('none is in the arguments of a process, nor is a password of the databases', () => {
