@@ -7,7 +7,8 @@ import { admin } from './server.mjs';
  * @param {{ url: string }} server
  */
 export async function createClient({ url }) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  // With a timeout of its own an Agent also heeds the server's: one that is busy would use a connection just closed.
+  const agent = new Agent({ keepAlive: true, maxSockets: 256, timeout: 60_000 });
   let token = '';
 
   /** Sends a prepared body; gives status and text. */

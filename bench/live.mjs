@@ -1,18 +1,16 @@
-// Measures live streams and the runner protocol of the built server and prints a table; subscribers are in live-clients.mjs.
-import { fork } from 'node:child_process';
+// Measures live streams and the runner protocol of the built server and prints a table; what the
+// measurements share is in live-kit.mjs, the subscribers in live-clients.mjs and counting-clients.mjs.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createClient } from './client.mjs';
-import { startServer } from './server.mjs';
+import { at, count, ms, note, printTable, reportOf, startExecution, withServer, write } from './live-kit.mjs';
 
 const usage = `Usage: node bench/live.mjs [options]          (after npm run build; ulimit -n of at least 25,000)
 
   --subscribers N   of the large fan-out          (10000)
   --executions N    to be claimed by 100 runners  (10000)
   --seconds N       length of the report load     (10)
-  --only NAMES      latency, fanout, claims, reports, separated by commas   (all)
+  --only NAMES      latency, rate, fanout, claims, reports, separated by commas   (all)
 
 The database is BENCH_DATABASE_URL, an empty one, or an embedded one in bench/.data/live.
 `;
@@ -21,7 +19,7 @@ const { values: given } = parseArgs({
     subscribers: { type: 'string', default: '10000' },
     executions: { type: 'string', default: '10000' },
     seconds: { type: 'string', default: '10' },
-    only: { type: 'string', default: 'latency,fanout,claims,reports' },
+    only: { type: 'string', default: 'latency,rate,fanout,claims,reports' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -30,83 +28,19 @@ if (given.help) {
   process.exit(0);
 }
 
-const rows = [];
-const note = (what, figure, goal = '') => {
-  rows.push([what, figure, goal]);
-  console.log(`${what}: ${figure}`);
-};
-const ms = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
-const count = (value) => Math.round(value).toLocaleString('en');
-const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-
 console.log(
   `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`,
 );
-const options = {
-  root: fileURLToPath(new URL('..', import.meta.url)),
-  dataDir: fileURLToPath(new URL('.data/live', import.meta.url)),
-  databaseUrl: process.env.BENCH_DATABASE_URL,
-};
-
 const wanted = given.only.split(',');
-const benches = { latency: benchLatency, fanout: benchFanOut, claims: benchClaims, reports: benchReports };
+const benches = {
+  latency: benchLatency,
+  rate: benchRate,
+  fanout: benchFanOut,
+  claims: benchClaims,
+  reports: benchReports,
+};
 for (const name of wanted) await benches[name]();
-console.log('\n| What | Measured | Goal |\n|--|--|--|');
-for (const row of rows) console.log(`| ${row.join(' | ')} |`);
-
-/** A server of its own for each bench, so that none pays for another's memory. */
-async function withServer(work) {
-  const server = await startServer(options);
-  const children = [];
-  try {
-    const client = await createClient(server);
-    const { login } = await client.graphql(
-      'mutation($input: LoginInput!) { login(input: $input) { accessToken } }',
-      { input: (await import('./server.mjs')).admin },
-    );
-    const subscribers = async (open) => {
-      const child = fork(new URL('live-clients.mjs', import.meta.url), { serialization: 'advanced' });
-      children.push(child);
-      child.send({ open: { url: server.url, token: login.accessToken, ...open } });
-      await answerOf(child);
-      return child;
-    };
-    await work({ server, client, subscribers });
-  } finally {
-    for (const child of children) child.disconnect();
-    await server.stop();
-  }
-}
-
-function answerOf(child) {
-  return new Promise((resolve, reject) => {
-    child.once('message', resolve);
-    child.once('exit', () => reject(new Error('a process of subscribers ended')));
-  });
-}
-
-async function reportOf(child) {
-  child.send({ report: true });
-  return answerOf(child);
-}
-
-async function startExecution({ graphql }) {
-  const { createExecution } = await graphql(
-    'mutation { createExecution(input: { name: "Bench", target: "bench", kind: OTHER }) { execution { id } } }',
-  );
-  const { id } = createExecution.execution;
-  await graphql('mutation($id: ID!) { startExecution(id: $id) { execution { id } } }', { id });
-  return id;
-}
-
-function write({ graphql }, executionId, n) {
-  return graphql(
-    'mutation($input: ReportProgressInput!) { reportProgress(input: $input) { execution { id } } }',
-    {
-      input: { executionId, progress: n % 100, phase: `#${n}` },
-    },
-  );
-}
+printTable();
 
 /** 1,000 subscribers of one execution, 20 events a second. */
 async function benchLatency() {
@@ -127,6 +61,40 @@ async function benchLatency() {
       if (delays.length !== 100_000) throw new Error(`${delays.length} of 100,000 events arrived`);
       note(`Event to each of 1,000 subscribers, ${transport}, median`, ms(at(delays, 0.5)));
       note(`Event to each of 1,000 subscribers, ${transport}, 99 %`, ms(at(delays, 0.99)), '< 50 ms');
+    });
+  }
+}
+
+/** Events of one execution as fast as they are taken, to 1,000 subscribers who only count them. */
+async function benchRate() {
+  for (const transport of ['websocket', 'sse']) {
+    await withServer(async ({ client, subscribers }) => {
+      const executionId = await startExecution(client);
+      const child = await subscribers({ transport, count: 1000, executionId }, 'counting-clients.mjs');
+      let written = 0;
+      const flood = async (endsAt) => {
+        const work = async () => {
+          while (performance.now() < endsAt) {
+            written += 1;
+            await write(client, executionId, written);
+          }
+        };
+        await Promise.all(Array.from({ length: 16 }, work));
+      };
+      await flood(performance.now() + 3000); // warm-up
+      await sleep(2000);
+      const before = await reportOf(child);
+      const startedAt = performance.timeOrigin + performance.now();
+      await flood(performance.now() + Number(given.seconds) * 1000);
+      let report = await reportOf(child);
+      for (let turn = 0; turn < 20 && report.least < written; turn += 1) {
+        await sleep(500);
+        report = await reportOf(child);
+      }
+      if (report.least !== written || report.total !== written * 1000)
+        throw new Error(`the least of 1,000 subscribers had ${report.least} of ${written} events`);
+      const rate = ((report.total - before.total) / (report.lastAt - startedAt)) * 1000;
+      note(`Fan-out to 1,000 subscribers, ${transport}`, `${count(rate)} events/s`, '60,000 events/s');
     });
   }
 }
@@ -213,21 +181,27 @@ async function benchReports() {
       subscribers({ ...open, transport: 'sse' }),
     ]);
     const perSecond = 1000;
-    const total = perSecond * Number(given.seconds);
     const numbers = new Map(ids.map((id) => [id, 0]));
-    const startedAt = performance.now();
-    const writes = [];
-    for (let sent = 0; sent < total; ) {
-      const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * perSecond));
-      for (; sent < due; sent += 1) {
-        const id = ids[sent % 50];
-        numbers.set(id, numbers.get(id) + 1);
-        writes.push(write(client, id, numbers.get(id)));
+    const drive = async (total) => {
+      const startedAt = performance.now();
+      const writes = [];
+      for (let sent = 0; sent < total; ) {
+        const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * perSecond));
+        for (; sent < due; sent += 1) {
+          const id = ids[sent % 50];
+          numbers.set(id, numbers.get(id) + 1);
+          writes.push(write(client, id, numbers.get(id)));
+        }
+        await sleep(2);
       }
-      await sleep(2);
-    }
-    await Promise.all(writes);
-    const seconds = (performance.now() - startedAt) / 1000;
+      await Promise.all(writes);
+      return (performance.now() - startedAt) / 1000;
+    };
+    await drive(10 * perSecond); // warm-up
+    await sleep(2000);
+    await Promise.all(children.map(reportOf));
+    const total = perSecond * Number(given.seconds);
+    const seconds = await drive(total);
     await sleep(3000);
     const reports = await Promise.all(children.map(reportOf));
     const expected = total / 50;

@@ -1,8 +1,10 @@
 // What every resolver gets: who asks, the services, and loaders that batch the request's reads.
 import DataLoader from 'dataloader';
+import type { ExecutionResult } from 'graphql';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
 import type { Page, PageArgs } from '../core/page.js';
+import type { Stream } from '../core/stream.js';
 import type { ApiKeyRow } from '../features/api-key/api-key.service.js';
 import type { ExecutionRow } from '../features/execution/execution.service.js';
 import type { ResultFilter } from '../features/result/result.input.js';
@@ -24,6 +26,8 @@ export interface GraphQLContext {
   viewer: Viewer | null;
   /** Set by a sign-in within this request: that user's own profile may be shown in the answer. */
   signedInUserId?: string;
+  /** A subscription's answers, once it runs. */
+  answers?: Stream<ExecutionResult>;
   users: DataLoader<string, User | null>;
   executions: DataLoader<string, ExecutionRow | null>;
   resultPages: DataLoader<ResultPageKey, Page<ResultRow>>;

@@ -1,51 +1,92 @@
-// What goes out over a WebSocket: at the reader's pace, and written as JSON once for all who get the same.
-import type { ExecutionResult } from 'graphql';
-import type { WebSocket } from 'ws';
+// What goes out to subscribers, over either transport: at the reader's pace, each answer written once for all.
+import type { Socket } from 'node:net';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import type { Logger } from 'pino';
+import type { Stream } from '../core/stream.js';
+import { toGraphQLError } from './errors.js';
+import { encodeOnce } from './subscribe.js';
 
-/** What may wait in a socket's buffer before its reader counts as too slow. */
-const maxBufferedBytes = 4_000_000;
+/** Puts what a client may see in the place of an answer's errors. */
+export type Mask = (answer: ExecutionResult) => ExecutionResult;
 
-/**
- * Resolves when the socket has taken the message, so that a stream waits for its reader; one who leaves megabytes
- * lying is cut off. What comes after the end of the connection goes nowhere.
- */
-export function send(socket: WebSocket, data: string): Promise<void> {
-  if (socket.bufferedAmount > maxBufferedBytes) socket.terminate();
-  if (socket.readyState !== socket.OPEN) return Promise.resolve();
-  return new Promise((resolve) => {
-    socket.send(data, () => resolve());
-  });
-}
-
-/**
- * Sends a subscription's answers itself, where graphql-ws would write each one as JSON for each subscriber anew.
- * @returns what is left to graphql-ws: an iteration that yields nothing and ends when the answers do
- */
-export function forward(
-  answers: AsyncIterableIterator<ExecutionResult>,
-  id: string,
-  socket: WebSocket,
-  masked: (answer: ExecutionResult) => ExecutionResult,
-): AsyncIterableIterator<never> {
-  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
-  const rest: AsyncIterableIterator<never> = {
-    async next() {
-      for (;;) {
-        const step = await answers.next();
-        if (step.done === true) return { done: true, value: undefined };
-        await send(socket, `${head}${textOf(masked(step.value))}}`);
-      }
-    },
-    async return() {
-      await answers.return?.();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]: () => rest,
+/** What a client may see of an error, made in the request that it belongs to; without what is meant for the head of an HTTP answer. */
+export function createErrorMask(log: Logger, isSchemaPublic: boolean) {
+  return (error: unknown): GraphQLError => {
+    const { extensions, ...rest } =
+      error instanceof GraphQLError && error.extensions.correlationId
+        ? error
+        : toGraphQLError(error, log, isSchemaPublic);
+    const { http: _http, ...shown } = extensions;
+    return new GraphQLError(rest.message, { ...rest, extensions: shown });
   };
-  return rest;
 }
 
-function textOf(answer: ExecutionResult): string {
-  const { stringify } = answer as { stringify?: () => string };
-  return stringify === undefined ? JSON.stringify(answer) : stringify();
+interface Delivery {
+  answers: Stream<ExecutionResult>;
+  socket: Socket;
+  /** Whether anything may be written still. */
+  isOpen: () => boolean;
+  /** An answer as bytes of the transport. */
+  encode: (answer: ExecutionResult) => Buffer;
+  /** The answers are over; not called after `stop`. */
+  onEnd: () => void;
+}
+
+/**
+ * Writes answers to a socket as they come. Those that are there already go out together; while the socket is full
+ * nothing is taken, so that what its reader misses waits in the log.
+ * @returns how to stop
+ */
+export function deliver({ answers, socket, isOpen, encode, onEnd }: Delivery): () => void {
+  let isOver = false;
+
+  function stop(): void {
+    if (isOver) return;
+    isOver = true;
+    socket.off('drain', pump);
+    answers.close();
+  }
+
+  function pump(): void {
+    if (isOver) return;
+    if (!isOpen()) {
+      stop();
+      return;
+    }
+    socket.cork();
+    try {
+      while (!socket.writableNeedDrain) {
+        const step = answers.take();
+        if (step === undefined) {
+          answers.whenReady(pump);
+          return;
+        }
+        if (step.done === true) {
+          stop();
+          onEnd();
+          return;
+        }
+        socket.write(encode(step.value));
+      }
+      socket.off('drain', pump).once('drain', pump);
+    } finally {
+      socket.uncork();
+    }
+  }
+
+  pump();
+  return stop;
+}
+
+/**
+ * An answer's bytes: made once in this form for all who get the same; errors are each one's own.
+ * @param form names what `write` makes
+ */
+export function bytesOf(
+  answer: ExecutionResult,
+  mask: Mask,
+  form: string,
+  write: (answer: ExecutionResult) => Buffer,
+): Buffer {
+  return answer.errors === undefined ? encodeOnce(answer, form, write) : write(mask(answer));
 }

@@ -1,5 +1,12 @@
 // The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
-import { type DocumentNode, type ExecutionArgs, GraphQLError, getOperationAST } from 'graphql';
+import type { ServerResponse } from 'node:http';
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  getOperationAST,
+} from 'graphql';
 import { createYoga, type Plugin, useExecutionCancellation, type YogaInitialContext } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Viewer } from '../core/access.js';
@@ -8,11 +15,17 @@ import { logRefusal } from '../infra/refusal-log.js';
 import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
+import { createErrorMask } from './delivery.js';
 import { documentPlugin } from './documents.js';
 import { toGraphQLError } from './errors.js';
+import { createEventStreams } from './event-stream.js';
+import { createHeartbeat } from './heartbeat.js';
 import { asksOnlyPublic, buildSchema } from './schema.js';
 import { subscribeShared } from './subscribe.js';
 import type { DocumentParams } from './trusted.js';
+
+/** How often an event stream gets a sign of life. */
+const pingEveryMs = 12_000;
 
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
 
@@ -67,6 +80,7 @@ export function createGraphQLServer(
       nameOperations,
       addCorrelationIds(log),
       shareAnswers,
+      streamAnswers(log, config.isIntrospectionEnabled),
     ],
   });
 }
@@ -96,6 +110,28 @@ const shareAnswers: Plugin = {
     setSubscribeFn(subscribeShared);
   },
 };
+
+/** Subscriptions that go out as event streams are written here instead of by Yoga. */
+function streamAnswers(log: Logger, isSchemaPublic: boolean): Plugin {
+  const maskError = createErrorMask(log, isSchemaPublic);
+  const mask = (answer: ExecutionResult) => ({ ...answer, errors: answer.errors?.map(maskError) });
+  const send = createEventStreams({ mask, heartbeat: createHeartbeat(pingEveryMs) });
+  return {
+    onResultProcess({ resultProcessor, setResultProcessor, serverContext }) {
+      const { answers, res } = serverContext as { answers?: GraphQLContext['answers']; res?: ServerResponse };
+      if (answers === undefined || res === undefined) return;
+      if (resultProcessor === undefined) {
+        answers.close(); // the client takes no event stream: 406
+        return;
+      }
+      const takeOver = () => {
+        send(res, answers, currentRequest());
+        return new Promise<never>(() => {}); // the answer is out of Yoga's hands
+      };
+      setResultProcessor(takeOver, 'text/event-stream');
+    },
+  };
+}
 
 /** Faults of documents are cached, so they get their correlation id on the way out. */
 const addCorrelationIds = (log: Logger): Plugin => ({

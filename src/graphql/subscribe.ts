@@ -13,9 +13,9 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql';
+import { over, type Source, type Step, toStream } from '../core/stream.js';
+import { currentRequest, runInRequest } from '../infra/request-context.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
-
-type Answer = ExecutionResult | Promise<ExecutionResult>;
 
 /** What the answer depends on, besides the event and the viewer's rights. */
 interface Traits {
@@ -26,51 +26,117 @@ interface Traits {
   variables: string[];
 }
 
+/** An answer that is being made, or made. */
+interface Making {
+  answer: ExecutionResult | undefined;
+  /** Wakes those who wait for it. */
+  waiting: Set<() => void>;
+}
+
 /** Per event: answers by what they depend on. Events are one object for all subscribers of an instance. */
-const answers = new WeakMap<object, Map<string, Answer>>();
+const answers = new WeakMap<object, Map<string, Making>>();
 const maxAnswers = 20;
+/** Per answer: what it looks like on the wire, by the form in which it is sent. */
+const encodings = new WeakMap<ExecutionResult, Map<string, Buffer>>();
 const traits = new WeakMap<DocumentNode, Traits>();
 let documents = 0;
 
 /**
  * GraphQL's subscribe with shared execution. Every event gets a context of its own, so that nothing stale is kept.
- * A stream that is cut off says why in a last answer.
+ * A stream that is cut off says why in a last answer. The stream is also left in the context as `answers`, for the
+ * transports: what plugins wrap around it costs several promises for each answer and subscriber.
  * @returns a stream of answers, or the errors that kept it from beginning
  */
 export async function subscribeShared(
   args: ExecutionArgs,
 ): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> {
-  const source = await createSourceEventStream(args);
-  if (!isStream(source)) return source;
-  const events = (source as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-  const key = keyOf(args);
-  let isOver = false;
-  const stream: AsyncIterableIterator<ExecutionResult> = {
-    async next() {
-      if (isOver) return { done: true, value: undefined };
-      try {
-        const step = await events.next();
-        isOver = step.done === true;
-        return isOver
-          ? { done: true, value: undefined }
-          : { done: false, value: await answer(args, key, step.value) };
-      } catch (error) {
-        isOver = true;
-        return { done: false, value: { errors: [toError(error)] } };
-      }
-    },
-    async return() {
-      isOver = true;
-      await events.return?.();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]: () => stream,
-  };
+  const events = await createSourceEventStream(args);
+  if (!isStream(events)) return events;
+  const stream = toStream(createAnswers(args, events as unknown as Source<object>));
+  (args.contextValue as GraphQLContext).answers = stream;
   return stream;
+}
+
+/**
+ * An answer's bytes, made once for all who get this very answer in this form.
+ * @param form names how it is written
+ */
+export function encodeOnce(
+  answer: ExecutionResult,
+  form: string,
+  encode: (answer: ExecutionResult) => Buffer,
+): Buffer {
+  let known = encodings.get(answer);
+  if (known === undefined) {
+    known = new Map();
+    encodings.set(answer, known);
+  }
+  let bytes = known.get(form);
+  if (bytes === undefined) {
+    bytes = encode(answer);
+    known.set(form, bytes);
+  }
+  return bytes;
 }
 
 function isStream(source: AsyncIterable<unknown> | ExecutionResult): source is AsyncIterable<unknown> {
   return Symbol.asyncIterator in source;
+}
+
+/** The answers to the events of a source. Only what is needed of the operation is kept: there may be many thousands. */
+function createAnswers(
+  { schema, document, operationName, variableValues, contextValue }: ExecutionArgs,
+  events: Source<object>,
+): Source<ExecutionResult> {
+  const { services, viewer } = contextValue as GraphQLContext;
+  const args = { schema, document, operationName, variableValues };
+  const key = keyOf(args, viewer);
+  const request = currentRequest();
+  let making: Making | undefined;
+  let isOver = false;
+
+  /** Whoever comes first executes for all, within a request of their own and not of whoever made the event. */
+  const run = (event: object): ExecutionResult | Promise<ExecutionResult> => {
+    const contextValue = createGraphQLContext(services, viewer);
+    const work = () => execute({ ...args, rootValue: event, contextValue }) as ExecutionResult;
+    return request === undefined ? work() : runInRequest(request, work);
+  };
+
+  function cutOff(error: unknown): Step<ExecutionResult> {
+    isOver = true;
+    events.close();
+    return { done: false, value: { errors: [toError(error)] } };
+  }
+
+  return {
+    fault: events.fault,
+    take() {
+      if (isOver) return over;
+      try {
+        if (making === undefined) {
+          const step = events.take();
+          if (step === undefined || step.done === true) return step;
+          making = makingOf(step.value, key, run);
+        }
+        const reason = events.fault();
+        if (reason !== undefined) return cutOff(reason);
+        const { answer } = making;
+        if (answer === undefined) return undefined;
+        making = undefined;
+        return { done: false, value: answer };
+      } catch (error) {
+        return cutOff(error);
+      }
+    },
+    whenReady(wake) {
+      making?.waiting.add(wake);
+      events.whenReady(wake);
+    },
+    close() {
+      isOver = true;
+      events.close();
+    },
+  };
 }
 
 function toError(error: unknown): GraphQLError {
@@ -78,13 +144,11 @@ function toError(error: unknown): GraphQLError {
   return new GraphQLError(originalError.message, { originalError });
 }
 
-function answer(args: ExecutionArgs, key: string, event: unknown): Answer {
-  const { services, viewer } = args.contextValue as GraphQLContext;
-  const run = () =>
-    shareText(
-      execute({ ...args, rootValue: event, contextValue: createGraphQLContext(services, viewer) }) as Answer,
-    );
-  if (typeof event !== 'object' || event === null) return run();
+function makingOf(
+  event: object,
+  key: string,
+  run: (event: object) => ExecutionResult | Promise<ExecutionResult>,
+): Making {
   let known = answers.get(event);
   if (known === undefined) {
     known = new Map();
@@ -92,37 +156,34 @@ function answer(args: ExecutionArgs, key: string, event: unknown): Answer {
   }
   const shared = known.get(key);
   if (shared !== undefined) return shared;
-  const result = run();
-  if (known.size < maxAnswers) {
-    known.set(key, result);
+  const making: Making = { answer: undefined, waiting: new Set() };
+  const isShared = known.size < maxAnswers;
+  if (isShared) known.set(key, making);
+  const done = (answer: ExecutionResult) => {
+    making.answer = answer;
     // What failed for a moment is tried again by those who come later.
-    const forget = () => known.delete(key);
-    void Promise.resolve(result).then(({ errors }) => errors !== undefined && forget(), forget);
-  }
-  return result;
-}
-
-/** Gives an answer the `stringify` that Yoga asks for, so that it is written as JSON once for all. */
-function shareText(answer: Answer): Answer {
-  if (answer instanceof Promise) return answer.then(shareText);
-  let text: string | undefined;
-  const stringify = () => {
-    text ??= JSON.stringify(answer);
-    return text;
+    if (answer.errors !== undefined && isShared) known.delete(key);
+    const woken = [...making.waiting];
+    making.waiting.clear();
+    for (const wake of woken) wake();
   };
-  if (answer.errors === undefined) Object.defineProperty(answer, 'stringify', { value: stringify });
-  return answer;
+  const result = run(event);
+  if (result instanceof Promise) result.then(done, (error) => done({ errors: [toError(error)] }));
+  else done(result);
+  return making;
 }
 
 /** Same key, same answer. */
-function keyOf({ schema, document, operationName, variableValues, contextValue }: ExecutionArgs): string {
+function keyOf(
+  { schema, document, operationName, variableValues }: ExecutionArgs,
+  viewer: GraphQLContext['viewer'],
+): string {
   let known = traits.get(document);
   if (known === undefined) {
     documents += 1;
     known = { id: documents, ...examine(schema, document, operationName) };
     traits.set(document, known);
   }
-  const { viewer } = contextValue as GraphQLContext;
   const scopes = viewer?.scopes === undefined ? null : [...viewer.scopes].sort();
   const rights = [viewer?.role, scopes, known.isPersonal ? viewer?.userId : null];
   const variables = known.variables.map((name) => variableValues?.[name] ?? null);

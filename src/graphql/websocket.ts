@@ -1,11 +1,11 @@
 // GraphQL over WebSocket (graphql-transport-ws) on the same paths, with the same rules as over HTTP.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { CloseCode, makeServer } from 'graphql-ws';
-import { isAsyncIterable } from 'graphql-yoga';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
 import { bodyLimits, hasRepeatedKey } from '../http/body.js';
@@ -19,8 +19,10 @@ import {
   userAgentOf,
 } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
-import { forward, send } from './delivery.js';
-import { toGraphQLError } from './errors.js';
+import type { GraphQLContext } from './context.js';
+import { createErrorMask } from './delivery.js';
+import { forward, type Line, send } from './frames.js';
+import { createHeartbeat } from './heartbeat.js';
 import type { GraphQLServer } from './server.js';
 import type { DocumentParams } from './trusted.js';
 import { refuseUpgrade, subprotocol } from './upgrade.js';
@@ -30,9 +32,9 @@ const initTimeoutMs = 3000;
 const tryAgainLater = 1013;
 const pingEveryMs = 15_000;
 
-interface Connection {
-  socket: WebSocket;
-  request: IncomingMessage;
+interface Connection extends Line {
+  /** Of the handshake. */
+  header: string | undefined;
   /** As it was given when the connection was opened; checked again for each operation. */
   authorization?: string;
   unwatch?: () => void;
@@ -59,22 +61,15 @@ export function createWebSockets(
   });
   // A handshake with a wrong version or key; ws's own answer would lack the headers.
   sockets.on('wsClientError', (_error, socket) => endRaw(socket, '400 Bad Request', config.isProduction));
-  /** As over HTTP, without what is meant for an HTTP answer. */
-  const mask = (error: unknown): GraphQLError => {
-    const { extensions, ...rest } =
-      error instanceof GraphQLError && error.extensions.correlationId
-        ? error
-        : toGraphQLError(error, log, config.isIntrospectionEnabled);
-    const { http: _http, ...shown } = extensions;
-    return new GraphQLError(rest.message, { ...rest, extensions: shown });
-  };
+  const mask = createErrorMask(log, config.isIntrospectionEnabled);
+  const heartbeat = createHeartbeat(pingEveryMs);
 
   /** Who opened the connection, by connectionParams.authorization or the header. */
   async function authenticate(
     params: Record<string, unknown> | undefined,
     connection: Connection,
   ): Promise<boolean> {
-    const given = params?.authorization ?? params?.Authorization ?? connection.request.headers.authorization;
+    const given = params?.authorization ?? params?.Authorization ?? connection.header;
     if (typeof given !== 'string') return false;
     const viewer = await check(given);
     if (viewer === null) return false;
@@ -140,22 +135,22 @@ export function createWebSockets(
       (args as unknown as { execute: (args: ExecutionArgs) => never }).execute(args as ExecutionArgs),
     subscribe: (args) =>
       (args as unknown as { subscribe: (args: ExecutionArgs) => never }).subscribe(args as ExecutionArgs),
-    onOperation: ({ extra }, id, _payload, _args, result) => {
-      if (!isAsyncIterable(result)) return undefined;
-      return forward(result as AsyncIterableIterator<ExecutionResult>, id, extra.connection.socket, masked);
+    onOperation: ({ extra }, id, _payload, { contextValue }) => {
+      const { answers } = contextValue as GraphQLContext;
+      return answers && forward(answers, id, extra.connection, masked);
     },
     onError: (_context, _id, _payload, errors) => errors.map(mask),
     onNext: (_context, _id, _payload, _args, result) => masked(result),
   });
 
-  function open(socket: WebSocket, request: IncomingMessage, store: RequestContext): void {
-    const connection: Connection = { socket, request };
+  function open(connection: Connection, store: RequestContext): void {
+    const { socket } = connection;
     let isAlive = true;
-    const pinger = setInterval(() => {
+    const silence = heartbeat(() => {
       if (!isAlive) return socket.terminate();
       isAlive = false;
       socket.ping();
-    }, pingEveryMs);
+    });
     socket.on('pong', () => {
       isAlive = true;
     });
@@ -183,7 +178,7 @@ export function createWebSockets(
       { connection },
     );
     socket.once('close', (code, reason) => {
-      clearInterval(pinger);
+      silence();
       connection.unwatch?.();
       void closed(code, String(reason));
     });
@@ -203,7 +198,10 @@ export function createWebSockets(
         userAgent: userAgentOf(request.headers['user-agent']),
         ...{ dbQueries: 0, dbMs: 0 },
       };
-      sockets.handleUpgrade(request, socket, head, (opened) => open(opened, request, store));
+      const header = request.headers.authorization;
+      const wire = socket as Socket;
+      wire.setMaxListeners(config.streamsMaxPerConnection + 10); // each stream waits for it when it is full
+      sockets.handleUpgrade(request, socket, head, (opened) => open({ socket: opened, wire, header }, store));
     },
     async close() {
       for (const socket of sockets.clients) socket.close(1001, 'The server is stopping');

@@ -75,6 +75,36 @@ describe('a hub', () => {
     expect(reads).toEqual([0]);
   });
 
+  it('takes the next event from this process without reading it, and any other from the log', async () => {
+    const followers = [open(), open()];
+    write();
+    hubs.offer('x', log[0] as Entry);
+    heard();
+    await pause();
+    expect([followers.map(({ numbers }) => numbers), reads]).toEqual([[[1], [1]], []]);
+    write(2);
+    hubs.offer('x', log[2] as Entry);
+    hubs.offer('y', log[2] as Entry);
+    heard();
+    await pause();
+    expect([followers.map(({ numbers }) => numbers), reads]).toEqual([[upTo(3), upTo(3)], [1]]);
+  });
+
+  it('takes nothing from this process during a read, which may bring it too', async () => {
+    const follower = open();
+    let release: () => void = () => {};
+    gate = new Promise((resolve) => {
+      release = resolve;
+    });
+    write();
+    heard();
+    hubs.offer('x', log[0] as Entry);
+    release();
+    gate = undefined;
+    await pause();
+    expect(follower.numbers).toEqual([1]);
+  });
+
   it('makes good for a wake-up that was lost with the next poll', async () => {
     const follower = open();
     write(3);

@@ -3,25 +3,20 @@ import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { Viewer } from '../../core/access.js';
 import { invalid } from '../../core/errors.js';
+import { emptyStream, type Stream } from '../../core/stream.js';
 import type { ExecutionEventType } from '../../generated/prisma/client.js';
 import type { Database } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
 import { sql } from '../../infra/sql.js';
+import type { LoggedEvent } from '../execution/execution.changes.js';
 import type { ExecutionFilter } from '../execution/execution.input.js';
-import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
+import type { ExecutionRow } from '../execution/execution.reads.js';
+import type { ExecutionService } from '../execution/execution.service.js';
 import { createFeed, type FeedPosition } from './feed.js';
 import { createHubs, type Numbered } from './hub.js';
 
 /** An event with its execution as it was then. */
-export interface ExecutionEvent extends Numbered {
-  id: string;
-  type: ExecutionEventType;
-  /** RFC 3339 */
-  at: string;
-  execution: ExecutionRow;
-  /** Results that came with it, at most 100. */
-  resultIds: string[];
-}
+export interface ExecutionEvent extends LoggedEvent, Numbered {}
 
 type Snapshot = Pick<
   ExecutionRow,
@@ -64,6 +59,11 @@ export function createEventService({ db, events, executions, log }: EventService
   const onError = (error: unknown) => log.warn({ event: 'event_log_unreadable', err: error });
   const hubs = createHubs<ExecutionEvent>({ read, lastNumbers, onError });
   const feed = createFeed<ExecutionEvent>({ readAfter, changedSince, onError });
+  executions.onEvent((logged) => {
+    const number = logged.execution.lastEventNumber;
+    const execution = intern(logged.execution);
+    hubs.offer(execution.id, { ...logged, execution, number, isLast: lastTypes.includes(logged.type) });
+  });
   events.subscribe('execution.changed', ({ executionId, number }) => {
     hubs.heard(executionId, number);
     if (number > 0) feed.heard(executionId, number);
@@ -153,10 +153,10 @@ export function createEventService({ db, events, executions, log }: EventService
       executionId: string,
       after: string | null | undefined,
       signal: AbortSignal,
-    ): Promise<AsyncIterableIterator<ExecutionEvent>> {
+    ): Promise<Stream<ExecutionEvent>> {
       const execution = await executions.get(viewer, executionId);
       const position = await numberOf(executionId, after);
-      if (executions.isFinal(execution) && position >= execution.lastEventNumber) return nothing();
+      if (executions.isFinal(execution) && position >= execution.lastEventNumber) return emptyStream();
       return hubs.follow(executionId, position, execution.lastEventNumber, signal);
     },
 
@@ -164,11 +164,7 @@ export function createEventService({ db, events, executions, log }: EventService
      * Changes of all executions that the viewer may see and the filter lets through, from now on.
      * @param signal ends the stream; its reason is thrown
      */
-    changes(
-      viewer: Viewer,
-      filter: ExecutionFilter,
-      signal: AbortSignal,
-    ): AsyncIterableIterator<ExecutionEvent> {
+    changes(viewer: Viewer, filter: ExecutionFilter, signal: AbortSignal): Stream<ExecutionEvent> {
       return feed.follow(({ execution }) => executions.matches(viewer, filter, execution), signal);
     },
 
@@ -189,5 +185,3 @@ function toEvent(row: LogRow, execution: ExecutionRow): ExecutionEvent {
     execution: { ...execution, ...snapshot, startedAt, finishedAt },
   };
 }
-
-async function* nothing(): AsyncGenerator<never, undefined> {}

@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
+import { over, type Stream, toStream } from '../../core/stream.js';
 
 interface FeedEvent {
   number: number;
@@ -63,7 +64,7 @@ export function createFeed<Event extends FeedEvent>({
       if (!follower.isWanted(event)) continue;
       if (follower.queue.length >= maxQueue) follower.isTooSlow = true;
       else follower.queue.push(event);
-      follower.wake?.();
+      wake(follower);
     }
   }
 
@@ -141,58 +142,63 @@ export function createFeed<Event extends FeedEvent>({
      * @param signal ends the stream; its reason is thrown
      * @throws UNAVAILABLE for a consumer that lags by 5,000 events, and when the server stops
      */
-    follow(isWanted: (event: Event) => boolean, signal: AbortSignal): AsyncIterableIterator<Event> {
+    follow(isWanted: (event: Event) => boolean, signal: AbortSignal): Stream<Event> {
       const follower: Follower<Event> = { isWanted, queue: [], wake: undefined, isTooSlow: false };
-      let isDone = false;
-      const wake = () => follower.wake?.();
+      let isOver = false;
       join(follower);
-      signal.addEventListener('abort', wake);
 
-      function finish(): { done: true; value: undefined } {
-        isDone = true;
+      const wakeThis = () => wake(follower);
+      signal.addEventListener('abort', wakeThis);
+
+      function end(): void {
+        if (isOver) return;
+        isOver = true;
         follower.queue = [];
-        signal.removeEventListener('abort', wake);
+        signal.removeEventListener('abort', wakeThis);
         leave(follower);
-        wake();
-        return { done: true, value: undefined };
+        wakeThis();
       }
 
       function fault(): unknown {
         if (signal.aborted) return signal.reason;
-        if (isClosed)
-          return new AppError('UNAVAILABLE', { message: 'The server is stopping: connect again.' });
-        if (!follower.isTooSlow) return undefined;
-        return new AppError('UNAVAILABLE', { message: 'The stream was not read fast enough.' });
+        if (isClosed) return unavailable('The server is stopping: connect again.');
+        return follower.isTooSlow ? unavailable('The stream was not read fast enough.') : undefined;
       }
 
-      return {
-        async next() {
-          for (;;) {
-            if (isDone) return finish();
-            const reason = fault();
-            if (reason !== undefined) {
-              finish();
-              throw reason;
-            }
-            const event = follower.queue.shift();
-            if (event !== undefined) return { done: false, value: event };
-            await new Promise<void>((resolve) => {
-              follower.wake = resolve;
-            });
+      return toStream<Event>({
+        fault,
+        close: end,
+        take() {
+          if (isOver) return over;
+          const reason = fault();
+          if (reason !== undefined) {
+            end();
+            throw reason;
           }
+          const event = follower.queue.shift();
+          return event === undefined ? undefined : { done: false, value: event };
         },
-        return: async () => finish(),
-        [Symbol.asyncIterator]() {
-          return this;
+        whenReady(callback) {
+          follower.wake = callback;
         },
-      };
+      });
     },
 
     /** Ends all streams. */
     close(): void {
       isClosed = true;
       clearInterval(timer);
-      for (const follower of followers) follower.wake?.();
+      for (const follower of followers) wake(follower);
     },
   };
+}
+
+function wake(follower: Pick<Follower<never>, 'wake'>): void {
+  const waiter = follower.wake;
+  follower.wake = undefined;
+  waiter?.();
+}
+
+function unavailable(message: string): AppError {
+  return new AppError('UNAVAILABLE', { message });
 }

@@ -1,6 +1,8 @@
 // Fan-out: one hub per watched execution reads new events once; all who follow it read from its memory.
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
+import { type Stream, toStream } from '../../core/stream.js';
+import { createFollower } from './follower.js';
 
 /** Events are numbered without gaps within an execution, from 1. */
 export interface Numbered {
@@ -17,13 +19,15 @@ interface HubOptions<Event extends Numbered> {
   onError: (error: unknown) => void;
 }
 
-interface Hub<Event> {
+/** One watched execution. */
+export interface Hub<Event> {
   executionId: string;
   /** The newest events, contiguous and up to `last`; older ones are read from the log. */
   recent: Event[];
   /** Number of the newest event that followers may have. */
   last: number;
   followers: number;
+  /** Wakes those who have all there is. */
   waiting: Set<() => void>;
   isReading: boolean;
   /** The highest number heard of. */
@@ -47,10 +51,19 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
   let isPolling = false;
   let isClosed = false;
 
+  const closed = () => (isClosed ? stopping() : undefined);
+
   function wakeAll(hub: Hub<Event>): void {
     const woken = [...hub.waiting];
     hub.waiting.clear();
     for (const wake of woken) wake();
+  }
+
+  function append(hub: Hub<Event>, fresh: Event[], last: number): void {
+    hub.recent.push(...fresh);
+    if (hub.recent.length > maxRecent) hub.recent.splice(0, hub.recent.length - maxRecent);
+    hub.last = last;
+    wakeAll(hub);
   }
 
   /** Reads what is new, once for all; again while more was heard of meanwhile. */
@@ -62,10 +75,7 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
         const fresh = await read(hub.executionId, hub.last, pageSize);
         const newest = fresh.at(-1);
         if (newest === undefined) break;
-        hub.recent.push(...fresh);
-        if (hub.recent.length > maxRecent) hub.recent.splice(0, hub.recent.length - maxRecent);
-        hub.last = newest.number;
-        wakeAll(hub);
+        append(hub, fresh, newest.number);
       }
     } catch (error) {
       onError(error); // the poll tries again
@@ -139,6 +149,13 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
   }
 
   return {
+    /** Gives an event of this process itself, which need not be read when it is the next one. */
+    offer(executionId: string, event: Event): void {
+      const hub = hubs.get(executionId);
+      if (hub === undefined || hub.isReading || event.number !== hub.last + 1) return;
+      append(hub, [event], event.number);
+    },
+
     /** Tells of an event; 0 means that the execution is gone. */
     heard(executionId: string, number: number): void {
       const hub = hubs.get(executionId);
@@ -153,85 +170,16 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
      * @param signal ends the stream; its reason is thrown
      * @throws UNAVAILABLE when the server stops
      */
-    follow(
-      executionId: string,
-      after: number,
-      last: number,
-      signal: AbortSignal,
-    ): AsyncIterableIterator<Event> {
+    follow(executionId: string, after: number, last: number, signal: AbortSignal): Stream<Event> {
       const hub = join(executionId, last);
-      let position = after;
-      let page: Event[] = [];
-      let isDone = false;
-      let isOver = false;
-      let waiting: (() => void) | undefined;
-      const wake = () => {
-        if (waiting === undefined) return;
-        hub.waiting.delete(waiting);
-        waiting();
-      };
-      signal.addEventListener('abort', wake);
-
-      function finish(): { done: true; value: undefined } {
-        if (!isDone) {
-          isDone = true;
-          signal.removeEventListener('abort', wake);
-          leave(hub);
-          wake();
-        }
-        return { done: true, value: undefined };
-      }
-
-      /** From the hub's memory, else from a page of the log; undefined when it is in neither. */
-      function pick(): Event | undefined {
-        const first = hub.last - hub.recent.length + 1;
-        if (position + 1 >= first && position < hub.last) {
-          page = [];
-          return hub.recent[position + 1 - first];
-        }
-        while (page[0] !== undefined && page[0].number <= position) page.shift();
-        return page.shift();
-      }
-
-      async function take(): Promise<Event | undefined> {
-        for (;;) {
-          if (isDone) return undefined;
-          if (signal.aborted) throw signal.reason;
-          if (isClosed) throw stopping();
-          const event = pick();
-          if (event !== undefined) return event;
-          if (position < hub.last) {
-            page = [...(await readPage(executionId, position))];
-            if (page.length === 0) return undefined; // deleted meanwhile
-          } else if (hub.isGone) {
-            return undefined;
-          } else {
-            await new Promise<void>((resolve) => {
-              waiting = resolve;
-              hub.waiting.add(resolve);
-            });
-          }
-        }
-      }
-
-      return {
-        async next() {
-          try {
-            const event = isOver ? undefined : await take();
-            if (event === undefined) return finish();
-            position = event.number;
-            isOver = event.isLast;
-            return { done: false, value: event };
-          } catch (error) {
-            finish();
-            throw error;
-          }
-        },
-        return: async () => finish(),
-        [Symbol.asyncIterator]() {
-          return this;
-        },
-      };
+      return toStream(
+        createFollower({
+          hub,
+          ...{ after, signal, closed },
+          readPage: (from) => readPage(executionId, from),
+          leave: () => leave(hub),
+        }),
+      );
     },
 
     /** How many executions are watched here. */

@@ -19,8 +19,8 @@ import {
   reportProgressInput,
   testKind,
 } from './execution.input.js';
+import type { ExecutionRow } from './execution.reads.js';
 import { ExecutionType } from './execution.ref.js';
-import type { ExecutionRow } from './execution.service.js';
 
 const SeverityCounts = builder.objectRef<ExecutionRow>('SeverityCounts').implement({
   description: 'How many results there are of each severity.',

@@ -1,33 +1,18 @@
-// Executions: creating, moving through their states, reading. Results have their own service.
-import { canChangeExecution, type Viewer } from '../../core/access.js';
+// Executions: creating, moving through their states, deleting. Reading them and how a change is written have their own
+// files, results their own service.
+import type { Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
-import { idFloor, momentOf, newId } from '../../core/ids.js';
-import type { Page, PageArgs } from '../../core/page.js';
-import { Prisma, type TestExecution } from '../../generated/prisma/client.js';
-import { type Database, type SqlRow, type Transaction, violates } from '../../infra/database.js';
+import { momentOf, newId } from '../../core/ids.js';
+import { type Database, type Transaction, violates } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
-import {
-  columnsOf,
-  containing,
-  fetchPage,
-  isMoment,
-  join,
-  type KeysetOrder,
-  raw,
-  type Sql,
-  sql,
-  where,
-} from '../../infra/sql.js';
+import { sql } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
-import type {
-  CreateExecutionInput,
-  ExecutionFilter,
-  ExecutionOrder,
-  ReportProgressInput,
-} from './execution.input.js';
-import { activeStatuses, isFinal, type TransitionTarget, transitions } from './execution.states.js';
+import { createExecutionChanges, snapshot } from './execution.changes.js';
+import type { CreateExecutionInput, ReportProgressInput } from './execution.input.js';
+import { changeableBy, columns, createExecutionReads, type ExecutionRow } from './execution.reads.js';
+import { activeStatuses, isFinal } from './execution.states.js';
 
-export type ExecutionRow = SqlRow<TestExecution>;
+export type { ExecutionRow } from './execution.reads.js';
 
 interface ExecutionServiceOptions {
   db: Database;
@@ -36,190 +21,16 @@ interface ExecutionServiceOptions {
   now: () => number;
 }
 
-const columns = columnsOf(Prisma.TestExecutionScalarFieldEnum);
-/** What an event remembers of its execution: the columns that change. */
-const snapshot =
-  raw(`jsonb_build_object('status', status, 'progress', progress, 'phase', phase, 'errorMessage', error_message,
-  'startedAt', started_at, 'finishedAt', finished_at, 'infoCount', info_count, 'lowCount', low_count,
-  'mediumCount', medium_count, 'highCount', high_count, 'criticalCount', critical_count)`);
-
-/** Keyset orders that the API offers. */
-function orderOf(order: ExecutionOrder | null | undefined): KeysetOrder<ExecutionRow> {
-  const isDescending = order?.direction !== 'ASC';
-  switch (order?.field) {
-    case 'NAME':
-      return {
-        name: 'NAME',
-        isDescending,
-        key: {
-          expression: sql`name`,
-          type: sql`text`,
-          of: (row) => row.name,
-          is: (text) => !text.includes('\0'),
-        },
-      };
-    case 'FINISHED_AT':
-      return {
-        name: 'FINISHED_AT',
-        isDescending,
-        key: {
-          expression: sql`COALESCE(finished_at, 'infinity'::timestamptz)`,
-          type: sql`timestamptz`,
-          of: (row) => row.finishedAt ?? 'infinity',
-          is: (text) => text === 'infinity' || isMoment(text),
-        },
-      };
-    default:
-      return { name: 'CREATED_AT', isDescending };
-  }
-}
-
-function conditionsOf(filter: ExecutionFilter): Sql[] {
-  const { status, kind, target, search, createdById, createdAfter, createdBefore } = filter;
-  return [
-    ...(status == null ? [] : [sql`status = ANY(${status}::execution_status[])`]),
-    ...(kind == null ? [] : [sql`kind = ANY(${kind}::test_kind[])`]),
-    ...(target == null ? [] : [sql`target = ${target}`]),
-    ...(search == null
-      ? []
-      : [sql`(name ILIKE ${containing(search)} OR target ILIKE ${containing(search)})`]),
-    ...(createdById == null ? [] : [sql`created_by_id = ${createdById}::uuid`]),
-    ...(createdAfter == null ? [] : [sql`id >= ${idFloor(createdAfter.getTime())}::uuid`]),
-    ...(createdBefore == null ? [] : [sql`id < ${idFloor(createdBefore.getTime())}::uuid`]),
-  ];
-}
-
-/** Rows that the viewer may see: all of them for every role today; the one place to narrow it. */
-function visibleTo(_viewer: Viewer): Sql[] {
-  return [];
-}
-
-/** The filter and the visibility as conditions on a row, for what does not come from a query. */
-function matches(_viewer: Viewer, filter: ExecutionFilter, row: ExecutionRow): boolean {
-  const { status, kind, target, search, createdById, createdAfter, createdBefore } = filter;
-  const createdAt = Date.parse(row.createdAt);
-  const has = (text: string) => text.toLowerCase().includes((search ?? '').toLowerCase());
-  return (
-    (status == null || status.includes(row.status)) &&
-    (kind == null || kind.includes(row.kind)) &&
-    (target == null || target === row.target) &&
-    (search == null || has(row.name) || has(row.target)) &&
-    (createdById == null || createdById === row.createdById) &&
-    (createdAfter == null || createdAt >= createdAfter.getTime()) &&
-    (createdBefore == null || createdAt < createdBefore.getTime())
-  );
-}
-
 export type ExecutionService = ReturnType<typeof createExecutionService>;
 
 export function createExecutionService({ db, events, audit, now }: ExecutionServiceOptions) {
   const at = () => new Date(now());
-
-  /** Rows by id in any order, whoever asks: for those who check on their own. */
-  const readByIds = (ids: readonly string[]): Promise<ExecutionRow[]> =>
-    db.query<ExecutionRow>(sql`SELECT ${columns} FROM test_executions WHERE id = ANY(${ids}::uuid[])`);
-
-  /** Executions by id, in the order asked; null where there is none that the viewer may see. */
-  async function byIds(viewer: Viewer, ids: readonly string[]): Promise<(ExecutionRow | null)[]> {
-    const rows = await db.query<ExecutionRow>(
-      sql`SELECT ${columns} FROM test_executions ${where([sql`id = ANY(${ids}::uuid[])`, ...visibleTo(viewer)])}`,
-    );
-    const byId = new Map(rows.map((row) => [row.id, row]));
-    return ids.map((id) => byId.get(id) ?? null);
-  }
-
-  /** @throws NOT_FOUND */
-  async function get(viewer: Viewer, id: string): Promise<ExecutionRow> {
-    const [row] = await byIds(viewer, [id]);
-    if (row == null) throw new AppError('NOT_FOUND');
-    return row;
-  }
-
-  /**
-   * The row, when the viewer may change it.
-   * @throws NOT_FOUND
-   * @throws FORBIDDEN for someone else's execution
-   */
-  async function getChangeable(viewer: Viewer, id: string): Promise<ExecutionRow> {
-    const row = await get(viewer, id);
-    if (!canChangeExecution(viewer, row)) {
-      throw new AppError('FORBIDDEN', {
-        message: 'Only who created or claimed it, or an admin, may change this execution.',
-      });
-    }
-    return row;
-  }
-
-  /**
-   * Updates the row and writes the event with the next number, in one statement; the row lock orders the numbers.
-   * @returns undefined when the row is not in one of the statuses
-   */
-  async function change(
-    tx: Transaction,
-    id: string,
-    from: readonly string[],
-    event: string,
-    assignments: Sql[],
-    resultIds: string[] = [],
-  ): Promise<ExecutionRow | undefined> {
-    const [row] = await tx.query<ExecutionRow>(sql`
-      WITH changed AS (
-        UPDATE test_executions SET ${join([...assignments, sql`last_event_number = last_event_number + 1`])}
-        WHERE id = ${id}::uuid AND status = ANY(${from}::execution_status[]) RETURNING *
-      ), event AS (
-        INSERT INTO execution_events (id, execution_id, number, type, at, snapshot, result_ids)
-        SELECT ${newId()}::uuid, id, last_event_number, ${event}::execution_event_type, ${at()}::timestamptz, ${snapshot}, ${resultIds}::uuid[]
-        FROM changed
-      )
-      SELECT ${columns} FROM changed`);
-    if (row !== undefined) announce(tx, row);
-    return row;
-  }
-
-  /** Wakes those who watch, once the event is there to be read. */
-  function announce(tx: Transaction, { id, lastEventNumber }: ExecutionRow): void {
-    tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: lastEventNumber }));
-  }
-
-  function refusal(row: Pick<ExecutionRow, 'status'>, wanted: string): AppError {
-    if (isFinal(row.status))
-      return new AppError('EXECUTION_FINISHED', { message: `The execution is ${row.status} already.` });
-    return new AppError('CONFLICT', { message: `An execution that is ${row.status} cannot ${wanted}.` });
-  }
-
-  /** One conditional UPDATE; of two racing transitions one wins and the other gets CONFLICT. */
-  async function transition(
-    viewer: Viewer,
-    id: string,
-    to: TransitionTarget,
-    {
-      action,
-      extra = [],
-      changes = {},
-    }: { action: string; extra?: Sql[]; changes?: Record<string, unknown> },
-  ): Promise<ExecutionRow> {
-    const before = await getChangeable(viewer, id);
-    const { from, event } = transitions[to];
-    if (!(from as readonly string[]).includes(before.status)) throw refusal(before, `become ${to}`);
-    return db.transaction(async (tx) => {
-      const row = await change(tx, id, [before.status], event, [
-        sql`status = ${to}`,
-        ...(to === 'RUNNING' ? [sql`started_at = ${at()}`] : []),
-        ...(isFinal(to) ? [sql`finished_at = ${at()}`, sql`lease_expires_at = NULL`] : []),
-        ...extra,
-      ]);
-      if (row === undefined)
-        throw new AppError('CONFLICT', { message: 'The execution was changed at the same time.' });
-      await audit.record(tx, {
-        action,
-        actor: viewer,
-        targetType: 'TestExecution',
-        targetId: id,
-        changes: { status: { from: before.status, to }, ...changes },
-      });
-      return row;
-    });
-  }
+  const reads = createExecutionReads(db);
+  const changes = createExecutionChanges({ db, events, audit, reads, now });
+  const { get, getChangeable } = reads;
+  const { announce, change, refusal, transition } = changes;
+  /** A transaction of one statement, which is committed once it is answered. */
+  const single: Transaction = { query: db.query, afterCommit: (action) => action() };
 
   async function insert(
     viewer: Viewer,
@@ -270,38 +81,13 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
   }
 
   return {
-    byIds,
-    get,
-    getChangeable,
+    ...reads,
     change,
     refusal,
     activeStatuses,
-    readByIds,
-    matches,
+    onEvent: changes.onEvent,
     /** Whether nothing more will happen to it. */
     isFinal: ({ status }: Pick<ExecutionRow, 'status'>): boolean => isFinal(status),
-
-    /** Filtered, ordered (newest first unless asked otherwise) keyset pages. */
-    async list(
-      viewer: Viewer,
-      filter: ExecutionFilter,
-      order: ExecutionOrder | null | undefined,
-      args: PageArgs,
-    ): Promise<Page<ExecutionRow>> {
-      const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
-      const source = {
-        select: sql`SELECT ${columns} FROM test_executions`,
-        conditions,
-        order: orderOf(order),
-      };
-      const query = conditions.length === 0 ? db.query : db.queryAnew;
-      return fetchPage<ExecutionRow>(query, source, args, async () => {
-        const [row] = await query<{ count: number }>(
-          sql`SELECT count(*)::int AS count FROM test_executions ${where(conditions)}`,
-        );
-        return row?.count ?? 0;
-      });
-    },
 
     /** A new execution that waits; the same one again for a repeated idempotencyKey. */
     create: (viewer: Viewer, input: CreateExecutionInput): Promise<ExecutionRow> =>
@@ -346,17 +132,16 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
       viewer: Viewer,
       { executionId, progress, phase }: ReportProgressInput,
     ): Promise<ExecutionRow> {
-      const before = await getChangeable(viewer, executionId);
-      if (!activeStatuses.includes(before.status)) throw refusal(before, 'report progress');
-      const row = await db.transaction((tx) =>
-        change(tx, executionId, activeStatuses, 'PROGRESS', [
-          sql`progress = GREATEST(progress, ${progress}::smallint)`,
-          sql`phase = COALESCE(${phase ?? null}, phase)`,
-          sql`lease_expires_at = ${at()}::timestamptz + make_interval(secs => lease_seconds)`,
-        ]),
-      );
-      if (row === undefined) throw refusal(await get(viewer, executionId), 'report progress');
-      return row;
+      const assignments = [
+        sql`progress = GREATEST(progress, ${progress}::smallint)`,
+        sql`phase = COALESCE(${phase ?? null}, phase)`,
+        sql`lease_expires_at = ${at()}::timestamptz + make_interval(secs => lease_seconds)`,
+      ];
+      // The most frequent of all writes: one statement, and another one only to say what was wrong.
+      const mayChange = changeableBy(viewer);
+      const row = await change(single, executionId, activeStatuses, 'PROGRESS', assignments, [], mayChange);
+      if (row !== undefined) return row;
+      throw refusal(await getChangeable(viewer, executionId), 'report progress');
     },
 
     /** RUNNING or CANCEL_REQUESTED → COMPLETED; errors as {@link start}. */

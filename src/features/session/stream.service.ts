@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
+import { type Source, type Stream, toStream } from '../../core/stream.js';
 import type { Database } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
 import { sql } from '../../infra/sql.js';
@@ -115,8 +116,8 @@ export function createStreamService({ db, events, log, now, maxPerUser }: Stream
      */
     async open<Event>(
       viewer: Viewer,
-      begin: (signal: AbortSignal) => AsyncIterableIterator<Event> | Promise<AsyncIterableIterator<Event>>,
-    ): Promise<AsyncIterableIterator<Event>> {
+      begin: (signal: AbortSignal) => Source<Event> | Promise<Source<Event>>,
+    ): Promise<Stream<Event>> {
       if (isClosed)
         throw new AppError('UNAVAILABLE', { message: 'The server is stopping.', retryAfterSeconds: 1 });
       if ((openByUser.get(viewer.userId) ?? 0) >= maxPerUser) {
@@ -155,27 +156,23 @@ export function createStreamService({ db, events, log, now, maxPerUser }: Stream
 }
 
 /** The same stream, telling when it is over. */
-function closing<Event>(
-  stream: AsyncIterableIterator<Event>,
-  close: () => void,
-): AsyncIterableIterator<Event> {
-  return {
-    async next() {
+function closing<Event>(stream: Source<Event>, onEnd: () => void): Stream<Event> {
+  return toStream({
+    take() {
       try {
-        const step = await stream.next();
-        if (step.done === true) close();
+        const step = stream.take();
+        if (step?.done === true) onEnd();
         return step;
       } catch (error) {
-        close();
+        onEnd();
         throw error;
       }
     },
-    async return() {
-      close();
-      return (await stream.return?.()) ?? { done: true, value: undefined };
+    whenReady: stream.whenReady,
+    fault: stream.fault,
+    close() {
+      onEnd();
+      stream.close();
     },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
+  });
 }

@@ -1,0 +1,51 @@
+// Streams whose items are taken at once where they are there, without a promise each. What flows in them is not known here.
+
+/** What comes next; undefined when it has to be waited for. */
+export type Step<Item> = IteratorResult<Item, undefined> | undefined;
+
+/** A stream as its reader sees it. */
+export interface Source<Item> {
+  /** The next item, or the end. @throws the reason why the stream was cut off */
+  take: () => Step<Item>;
+  /** Calls once when taking may bring something; ask again after each call, and only when there was nothing. */
+  whenReady: (wake: () => void) => void;
+  /** Why the stream was cut off, as soon as it is: what was taken before may not be passed on any more. */
+  fault: () => unknown;
+  /** Nothing more is wanted. */
+  close: () => void;
+}
+
+/** A source that can also be read as any asynchronous iterator. */
+export type Stream<Item> = Source<Item> & AsyncIterableIterator<Item, undefined>;
+
+/** The step that ends a stream. */
+export const over = { done: true, value: undefined } as const;
+
+/** Makes a source an asynchronous iterator too. */
+export function toStream<Item>(source: Source<Item>): Stream<Item> {
+  const stream: Stream<Item> = Object.assign(source, {
+    async next() {
+      for (;;) {
+        const step = source.take();
+        if (step !== undefined) return step;
+        await new Promise<void>((resolve) => source.whenReady(resolve));
+      }
+    },
+    async return() {
+      source.close();
+      return over;
+    },
+    [Symbol.asyncIterator]: () => stream,
+  });
+  return stream;
+}
+
+/** A stream that is over. */
+export function emptyStream(): Stream<never> {
+  return toStream<never>({
+    take: () => over,
+    whenReady: (wake) => wake(),
+    fault: () => undefined,
+    close: () => {},
+  });
+}

@@ -1,0 +1,117 @@
+// Readers of an event stream who take nothing, and those who are merely slow; with a heartbeat that beats fast.
+import { once } from 'node:events';
+import { createServer, get, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import type { ExecutionResult } from 'graphql';
+import { over, toStream } from '../../src/core/stream.js';
+import { createEventStreams } from '../../src/graphql/event-stream.js';
+import { createHeartbeat } from '../../src/graphql/heartbeat.js';
+
+const periodMs = 60;
+let http: Server;
+/** The stream: how many answers there are, after which it waits, and what became of it. */
+let stream: { total: number; taken: number; isClosed: boolean };
+
+beforeEach(async () => {
+  const state = { total: 0, taken: 0, isClosed: false };
+  stream = state;
+  const send = createEventStreams({ mask: (answer) => answer, heartbeat: createHeartbeat(periodMs) });
+  http = createServer((_request, response) => {
+    const source = {
+      take: () => {
+        if (state.isClosed) return over;
+        if (state.taken >= state.total) return undefined;
+        state.taken += 1;
+        return { done: false, value: { data: { filler: 'x'.repeat(50_000) } } } as const;
+      },
+      whenReady: () => {},
+      fault: () => undefined,
+      close: () => {
+        state.isClosed = true;
+      },
+    };
+    send(response, toStream<ExecutionResult>(source), undefined);
+  }).listen(0, '127.0.0.1');
+  await once(http, 'listening');
+});
+afterEach(() => {
+  http.closeAllConnections();
+  http.close();
+});
+
+async function open(): Promise<IncomingMessage> {
+  const { port } = http.address() as AddressInfo;
+  const [response] = await once(
+    get({ port, host: '127.0.0.1' }).on('error', () => {}),
+    'response',
+  );
+  return (response as IncomingMessage).on('error', () => {});
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+it('one who takes nothing is dropped, with little waiting for it', async () => {
+  stream.total = Number.POSITIVE_INFINITY;
+  const response = await open();
+  response.pause();
+  const ended = Date.now() + 3000;
+  while (!stream.isClosed && Date.now() < ended) await sleep(10);
+  expect(stream.isClosed).toBe(true);
+  expect(stream.taken).toBeLessThan(400); // some megabytes lie in the system's buffers, nothing in ours
+});
+
+it('one who is slow but takes something is served to the end', async () => {
+  stream.total = 300;
+  const response = await open();
+  let bytes = 0;
+  response.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  while (bytes < stream.total * 50_000) {
+    response.pause();
+    await sleep(periodMs * 1.5);
+    expect(stream.isClosed).toBe(false);
+    const before = bytes;
+    response.resume();
+    while (bytes - before < 3_000_000 && bytes < stream.total * 50_000) await sleep(1);
+  }
+  expect(stream.taken).toBe(stream.total);
+});
+
+it('one who has everything gets signs of life and is kept', async () => {
+  stream.total = 1;
+  const response = await open();
+  let text = '';
+  response.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const pings = () => text.match(/^:$/gm)?.length ?? 0;
+  for (const ended = Date.now() + 3000; pings() < 4 && Date.now() < ended; ) await sleep(10);
+  expect(pings()).toBe(4);
+  expect(stream.isClosed).toBe(false);
+});
+
+it('a heartbeat gives everyone a turn per period, spread over it, and stops with the last', () => {
+  jest.useFakeTimers();
+  try {
+    const heartbeat = createHeartbeat(12_000);
+    const turns = Array.from({ length: 24 }, () => 0);
+    const stops = turns.map((_, index) =>
+      heartbeat(() => {
+        turns[index] = (turns[index] ?? 0) + 1;
+      }),
+    );
+    jest.advanceTimersByTime(1000);
+    expect(turns.filter((count) => count === 1)).toHaveLength(2);
+    jest.advanceTimersByTime(11_000);
+    expect(turns).toEqual(turns.map(() => 1));
+    for (const stop of stops) {
+      stop();
+      stop();
+    }
+    expect(jest.getTimerCount()).toBe(0);
+  } finally {
+    jest.useRealTimers();
+  }
+});
