@@ -75,11 +75,20 @@ const onPage = (project, pick) => {
   return { url: `https://${host}${path}`, host, method: 'GET' };
 };
 const onParameter = (project, pick) => ({ ...onPage(project, pick), parameter: pick(parameters) });
-const inComponent = (_project, _pick, { component }) => ({ component });
+const manifests = { ts: 'package-lock.json', java: 'pom.xml', py: 'poetry.lock' };
+const folders = ['', 'services/worker/', 'services/jobs/', 'tools/', 'packages/core/', 'packages/ui/'];
+const inComponent = ({ language }, pick, { component }) => ({
+  component,
+  path: `${pick(folders)}${manifests[language]}`,
+});
+const inLayer = (_project, pick, { component }) => ({
+  component,
+  path: pick(['var/lib/dpkg/status', 'usr/lib', 'opt/app']),
+});
 
 export const tools = [
   {
-    ...{ kind: 'SAST', tool: 'Semgrep', toolVersion: '1.97.0', runs: 150, findings: 70, place: inSource },
+    ...{ kind: 'SAST', tool: 'Semgrep', toolVersion: '1.97.0', runs: 150, findings: 140, place: inSource },
     phases: ['Fetching rules', 'Scanning files', 'Writing the report'],
     languages: ['ts', 'java', 'py'],
     rules: [
@@ -110,7 +119,7 @@ export const tools = [
     ],
   },
   {
-    ...{ kind: 'SCA', tool: 'Trivy', toolVersion: '0.58.1', runs: 170, findings: 30, place: inComponent },
+    ...{ kind: 'SCA', tool: 'Trivy', toolVersion: '0.58.1', runs: 170, findings: 70, place: inComponent },
     phases: ['Updating the database', 'Reading lockfiles', 'Matching versions'],
     languages: ['ts', 'java', 'py'],
     rules: [
@@ -225,7 +234,7 @@ export const tools = [
     ],
   },
   {
-    ...{ kind: 'DAST', tool: 'ZAP', toolVersion: '2.15.0', runs: 110, findings: 60, place: onParameter },
+    ...{ kind: 'DAST', tool: 'ZAP', toolVersion: '2.15.0', runs: 110, findings: 150, place: onParameter },
     phases: ['Crawling', 'Passive rules', 'Active rules', 'Writing the report'],
     languages: ['ts', 'java', 'py'],
     rules: [
@@ -258,7 +267,7 @@ export const tools = [
     ],
   },
   {
-    ...{ kind: 'IAC', tool: 'Checkov', toolVersion: '3.2.334', runs: 40, findings: 60, place: inSource },
+    ...{ kind: 'IAC', tool: 'Checkov', toolVersion: '3.2.334', runs: 40, findings: 90, place: inSource },
     phases: ['Reading modules', 'Checking policies'],
     languages: ['tf'],
     rules: [
@@ -279,8 +288,8 @@ export const tools = [
       tool: 'Grype',
       toolVersion: '0.86.1',
       runs: 90,
-      findings: 30,
-      place: inComponent,
+      findings: 45,
+      place: inLayer,
     },
     phases: ['Pulling the image', 'Listing packages', 'Matching versions'],
     languages: ['ts', 'java', 'py'],

@@ -37,9 +37,14 @@ export function isFailure(error: unknown): error is Failure {
 
 /** What an error says; fetch hides the reason in its cause. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return [...new Set(error.errors.map(reasonOf))].join('; ');
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  if (error instanceof TypeError && error.cause !== undefined) return reasonOf(error.cause);
-  return error.message;
+  const { name, message, cause, errors } = error as Partial<AggregateError>;
+  if (errors !== undefined && !message) return [...new Set(errors.map(reasonOf))].join('; ');
+  if (name === 'TimeoutError') return 'no answer in time';
+  if (isNetworkFault(error) && cause !== undefined) return reasonOf(cause);
+  return message || String(error);
+}
+
+/** Whether fetch, or the reading of its answer, failed: it throws TypeErrors. */
+export function isNetworkFault(error: unknown): boolean {
+  return (error as Partial<Error>)?.name === 'TypeError';
 }

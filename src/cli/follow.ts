@@ -1,7 +1,7 @@
 // Following an execution over the event stream to its end, through lost connections, restarts and expired tokens.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import { type Failure, failure, isFailure, reasonOf } from './failure.js';
+import { type Failure, failure, isFailure, isNetworkFault, reasonOf } from './failure.js';
 import { type GraphqlBody, graphqlErrorOf, request } from './http.js';
 import { type ExecutionEvent, queries } from './queries.js';
 import type { Api } from './session.js';
@@ -64,7 +64,7 @@ export async function followToEnd(
 /** Whether trying again may help: the network, a restart, a token that is over. */
 function mayPass(error: unknown): boolean {
   if (isFailure(error)) return passingCodes.includes(error.code ?? '');
-  return error instanceof TypeError || (error as Error).name === 'AbortError';
+  return isNetworkFault(error) || (error as Error).name === 'AbortError';
 }
 
 function tooLong(error: unknown, patienceMs: number): Failure {

@@ -1,7 +1,7 @@
 // Requests to the API: addresses, JSON, waiting when the server asks for it, its errors in words. Who signs in is in session.ts.
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Failure, failure, reasonOf, usageFault } from './failure.js';
+import { type Failure, failure, isNetworkFault, reasonOf, usageFault } from './failure.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 const timeoutMs = 30_000;
@@ -100,7 +100,7 @@ export async function send(
       }
       return { status: response.status, headers: response.headers, body: parse(text, response) };
     } catch (error) {
-      const isUnreachable = (error as Partial<Failure>).code === 'UNREACHABLE' || error instanceof TypeError;
+      const isUnreachable = (error as Partial<Failure>).code === 'UNREACHABLE' || isNetworkFault(error);
       if (!mayRepeat || !isUnreachable) throw error;
       await sleep(250 * 2 ** tries);
     }
