@@ -25,11 +25,10 @@ const children = [
   spawn(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'], {
     stdio: ['ignore', 'inherit', 'inherit'],
   }),
-  spawn(
-    process.execPath,
-    ['--watch', '--watch-preserve-output', '--enable-source-maps', '--inspect=127.0.0.1:0', 'dist/main.js'],
-    { env, stdio: ['ignore', 'inherit', 'inherit'] },
-  ),
+  spawn(process.execPath, ['--watch', '--watch-preserve-output', '--enable-source-maps', 'dist/main.js'], {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  }),
 ];
 
 watch('prisma', (_event, file) => {
