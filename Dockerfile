@@ -27,6 +27,7 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json ./
 COPY prisma ./prisma
+COPY bin ./bin
 COPY scripts/make-secrets.mjs ./scripts/
 COPY --from=build /app/dist ./dist
 USER node

@@ -54,10 +54,12 @@ const layers = [
   'schema',
   'root',
   'process',
+  'client',
 ] as const;
 type Layer = (typeof layers)[number];
 
 function layerOf(file: string): Layer {
+  if (file.startsWith('cli/')) return 'client';
   if (file.startsWith('core/')) return 'core';
   if (file.startsWith('generated/')) return 'generated';
   if (file.startsWith('infra/')) return 'infra';
@@ -81,6 +83,7 @@ const mayImport: Record<Layer, readonly Layer[]> = {
   schema: ['core', 'input', 'transport', 'service'],
   root: ['core', 'generated', 'infra', 'input', 'service', 'transport', 'schema'],
   process: ['core', 'infra', 'service', 'root'],
+  client: [],
 };
 
 const all = files.flatMap((file) => importsOf(file));
@@ -128,6 +131,12 @@ describe('a layer', () => {
     expect(wrong.map(shown)).toEqual([]);
   });
 
+  it('the client stands alone: it imports nothing of the server, nor the server of it, not even types', () => {
+    const isClient = (file: string) => file.startsWith('cli/');
+    expect(inner.some(({ from }) => isClient(from))).toBe(true);
+    expect(inner.filter(({ from, to }) => isClient(from) !== isClient(to)).map(shown)).toEqual([]);
+  });
+
   it('core is pure: it imports core and uuid, types included', () => {
     const wrong = all.filter(
       ({ from, to, isLibrary }) =>
@@ -173,11 +182,11 @@ describe('a layer', () => {
 describe('the process', () => {
   const code = (file: string) => textOf(file).replace(/^\s*\/\/.*$/gm, '');
 
-  it('has its environment read only in main, the commands and the configuration', () => {
+  it('has its environment read only in main, the commands, the client’s main and the configuration', () => {
     const readers = files.filter((file) =>
       /\bprocess\s*(\.env\b|\[\s*['"]env)|\benv\b.*from 'node:process'/.test(code(file)),
     );
-    const wrong = readers.filter((file) => !/^(main|config)\.ts$|^commands\//.test(file));
+    const wrong = readers.filter((file) => !/^(main|config|cli\/main)\.ts$|^commands\//.test(file));
     expect(wrong).toEqual([]);
     expect(readers).toContain('main.ts');
   });

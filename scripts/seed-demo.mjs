@@ -1,0 +1,118 @@
+// Fills a development database with a believable month: 50 users, some 600 executions, their logs and results. See demo/.
+import { randomBytes } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { scoreCvss } from '../dist/features/result/cvss.js';
+import { computeFingerprint } from '../dist/features/result/fingerprint.js';
+import { applyMigrations } from '../dist/infra/migrate.js';
+import { createPasswordHasher } from '../dist/infra/passwords.js';
+import { makeMonth } from './demo/month.mjs';
+import { openDevDatabase } from './dev-database.mjs';
+
+const usage = `Usage: npm run seed:demo -- [--seed TEXT] [--until YYYY-MM-DD] [--remove] [--yes]
+  --seed    another month (default: demo); the same seed and day give the same
+  --until   the day it ends (default: today, from 18:00 UTC, or yesterday)
+  --remove  takes the demonstration users away, and all they made
+  --yes     also in a database on another machine
+Their password is SEED_PASSWORD, or a random one that is shown.`;
+const eveningMs = 18 * 3_600_000;
+const isDemoUser = `email LIKE '%@demo.test'`;
+const options = readOptions();
+const database = await openDevDatabase();
+try {
+  process.exitCode = await seed(database);
+} finally {
+  await database.close();
+}
+
+function readOptions() {
+  try {
+    if (process.env.NODE_ENV === 'production') throw new Error('Not in production.');
+    const text = { type: 'string' };
+    const flag = { type: 'boolean' };
+    const { values } = parseArgs({ options: { seed: text, until: text, remove: flag, yes: flag } });
+    const day = values.until === undefined ? Date.now() - eveningMs : Date.parse(values.until);
+    if (Number.isNaN(day)) throw new Error(`--until ${values.until} is not a day like 2026-01-31`);
+    // The last evening, so that a day gives the same whenever it is asked for.
+    return {
+      ...values,
+      seed: values.seed ?? 'demo',
+      until: new Date(day).setUTCHours(0, 0, 0, 0) + eveningMs,
+    };
+  } catch (error) {
+    console.error(`${error.message}\n${usage}`);
+    process.exit(2);
+  }
+}
+
+async function seed({ url, where, isEmbedded }) {
+  const { hostname } = new URL(url);
+  if (!['127.0.0.1', 'localhost', '[::1]', ''].includes(hostname) && !options.yes) {
+    console.error(`${where} is on another machine: say --yes if you mean it.`);
+    return 2;
+  }
+  if (isEmbedded) await applyMigrations(url);
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    const code = options.remove ? await remove(client) : await add(client, where);
+    await client.query('COMMIT');
+    await client.query('ANALYZE users, test_executions, execution_events, test_results');
+    return code;
+  } finally {
+    await client.end();
+  }
+}
+
+async function add(client, where) {
+  if ((await client.query(`SELECT FROM users WHERE ${isDemoUser} LIMIT 1`)).rowCount > 0) {
+    console.log('The demonstration month is there already: nothing was changed (--remove takes it away).');
+    return 0;
+  }
+  const password = process.env.SEED_PASSWORD || randomBytes(12).toString('base64url');
+  const hasher = createPasswordHasher({ memoryKib: 19_456, iterations: 2, parallelism: 1, queueMax: 1 });
+  const rows = makeMonth({
+    ...{ seed: options.seed, until: options.until, passwordHash: await hasher.hash(password) },
+    fingerprintOf: computeFingerprint,
+    scoreOf: (vector) => scoreCvss(vector).score,
+  });
+  await insert(client, 'users', rows.users);
+  await insert(client, 'test_executions', rows.executions);
+  await insert(client, 'execution_events', rows.events);
+  await insert(client, 'test_results', rows.results);
+  const numbers = [rows.users.length, rows.executions.length, rows.events.length, rows.results.length];
+  const [users, executions, events, results] = numbers.map((number) => number.toLocaleString('en'));
+  console.log(`${where}: ${users} users, ${executions} executions, ${events} events, ${results} results.`);
+  const signIns = ['ADMIN', 'ANALYST', 'VIEWER'].map((role) => {
+    const { email } = rows.users.find((user) => user.role === role);
+    return `  ${role.toLowerCase().padEnd(8)} ${email}`;
+  });
+  console.log(`Sign in with the password ${password} as, for example:\n${signIns.join('\n')}`);
+  return 0;
+}
+
+async function remove(client) {
+  const ofThem = `created_by_id IN (SELECT id FROM users WHERE ${isDemoUser})`;
+  const executions = await client.query(`DELETE FROM test_executions WHERE ${ofThem}`);
+  const users = await client.query(`DELETE FROM users WHERE ${isDemoUser}`);
+  console.log(`Removed ${users.rowCount} users and ${executions.rowCount} executions with their results.`);
+  return 0;
+}
+
+/** Many rows in one statement: a row's keys in snake case are the columns. */
+async function insert(client, table, rows) {
+  const keys = Object.keys(rows[0]);
+  const nameOf = (key) => `"${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}"`;
+  const columns = keys.map(nameOf).join(', ');
+  for (let start = 0; start < rows.length; start += 1000) {
+    const part = JSON.stringify(rows.slice(start, start + 1000));
+    const renamed = keys.map((key) => `'${nameOf(key).slice(1, -1)}', item -> '${key}'`).join(', ');
+    await client.query(
+      `INSERT INTO ${table} (${columns})
+       SELECT ${columns} FROM jsonb_array_elements($1::jsonb) AS item,
+         jsonb_populate_record(NULL::${table}, jsonb_build_object(${renamed}))`,
+      [part],
+    );
+  }
+}

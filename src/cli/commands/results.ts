@@ -1,0 +1,72 @@
+// results: reading findings as a table or as JSON. Executions are in execution.ts.
+import type { Command } from 'commander';
+import { type Action, type CommonOptions, type Context, someOf, wholeNumber, wordsOf } from '../context.js';
+import { type ExitCode, exitCodes, usageFault } from '../failure.js';
+import { plain } from '../output.js';
+import { readPages } from '../pages.js';
+import { queries, type Result, type Severity, severities } from '../queries.js';
+
+interface ResultsOptions extends CommonOptions {
+  severity?: Severity[];
+  rule?: string;
+  cwe?: number;
+  search?: string;
+  fingerprint?: string;
+  newest?: boolean;
+  limit: number;
+}
+
+/** Adds the command to the program. */
+export function addResultCommands(program: Command, action: Action): void {
+  program
+    .command('results')
+    .description('List results, the worst first')
+    .argument('[execution]', 'id of their execution; those of all executions by default')
+    .option(
+      '--severity <severities>',
+      `any of these, separated by commas: ${wordsOf(severities)}`,
+      someOf(severities),
+    )
+    .option('--rule <id>', 'exactly this rule of the tool')
+    .option('--cwe <number>', 'with this CWE', (text: string) =>
+      wholeNumber(1, 100_000)(text.replace(/^CWE-/i, '')),
+    )
+    .option('--search <text>', 'part of the title or rule')
+    .option('--fingerprint <text>', 'exactly this fingerprint')
+    .option('--newest', 'the newest first')
+    .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 100)
+    .action(action(list));
+}
+
+async function list(
+  { api, printer }: Context,
+  options: ResultsOptions,
+  executionId?: string,
+): Promise<ExitCode> {
+  const { severity, rule, cwe, search, fingerprint, newest = false, limit } = options;
+  if (executionId === '') throw usageFault('The id of the execution is empty');
+  const filter = { executionId, severity, ruleId: rule, cweId: cwe, search, fingerprint };
+  const orderBy = { field: newest ? 'CREATED_AT' : 'SEVERITY', direction: 'DESC' };
+  const { nodes, hasMore } = await readPages<Result>(api, queries.results, { filter, orderBy }, limit);
+  if (printer.isJson) {
+    printer.json({ results: nodes, hasMore });
+    return exitCodes.ok;
+  }
+  printer.table(
+    ['Severity', 'Title', 'Rule', 'CWE', 'Where'],
+    nodes.map((row) => [
+      ...[printer.severity(row.severity), plain(row.title, 60), plain(row.ruleId ?? '', 32)],
+      ...[row.cweIds.join(' '), plain(placeOf(row), 60)],
+    ]),
+  );
+  if (nodes.length === 0) printer.note('There are none.');
+  if (hasMore) printer.note(`There are more than these ${nodes.length}: see --limit.`);
+  return exitCodes.ok;
+}
+
+/** For example src/db.ts:12, or the URL, or the component. */
+function placeOf({ location }: Result): string {
+  const { path, startLine, url, component, host, parameter } = location ?? {};
+  const place = path ?? url ?? component ?? host ?? '';
+  return `${place}${path && startLine ? `:${startLine}` : ''}${parameter ? ` (${parameter})` : ''}`;
+}

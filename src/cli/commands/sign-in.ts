@@ -1,0 +1,107 @@
+// login, logout, whoami: getting and ending a sign-in. How tokens are kept and refreshed is in credentials.ts and session.ts.
+import { text } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import type { Action, CommonOptions, Context } from '../context.js';
+import { type ExitCode, exitCodes, failure, isFailure, usageFault } from '../failure.js';
+import { problemOf, send } from '../http.js';
+import { plain } from '../output.js';
+import { ask } from '../prompt.js';
+import { queries } from '../queries.js';
+import { type Tokens, toSignIn } from '../session.js';
+
+interface LoginOptions extends CommonOptions {
+  email?: string;
+  passwordStdin?: boolean;
+  code?: string;
+}
+
+/** Adds the commands to the program. */
+export function addSignInCommands(program: Command, action: Action): void {
+  program
+    .command('login')
+    .description('Sign in and keep the sign-in for later commands')
+    .option('--email <address>', 'who signs in (or SEC_TESTER_EMAIL)')
+    .option('--password-stdin', 'read the password from standard input (or set SEC_TESTER_PASSWORD)')
+    .option('--code <code>', 'code of the authenticator app, or a recovery code (or SEC_TESTER_CODE)')
+    .action(action(login));
+  program
+    .command('logout')
+    .description('End the sign-in, here and on the server')
+    .option('--everywhere', 'end all sessions of the user')
+    .action(action(logout));
+  program.command('whoami').description('Tell who is signed in, and where').action(action(whoami));
+}
+
+async function login(
+  { surroundings, printer, store, server }: Context,
+  options: LoginOptions,
+): Promise<ExitCode> {
+  const { env } = surroundings;
+  const email = options.email || env.SEC_TESTER_EMAIL || (await ask(surroundings, 'E-mail: '));
+  if (!email) throw usageFault('--email (or SEC_TESTER_EMAIL) is missing');
+  const password = options.passwordStdin
+    ? (await text(surroundings.stdin)).replace(/\r?\n$/, '')
+    : env.SEC_TESTER_PASSWORD || (await ask(surroundings, 'Password: ', true));
+  if (!password)
+    throw usageFault(
+      'The password is missing: use --password-stdin or SEC_TESTER_PASSWORD without a terminal',
+    );
+  const attempt = (code: string | undefined) =>
+    send(server, 'api/v1/auth/login', { email, password, ...(code && { code }) });
+  let answer = await attempt(options.code || env.SEC_TESTER_CODE);
+  if ((answer.body as { code?: string }).code === 'SECOND_FACTOR_REQUIRED') {
+    const code = await ask(surroundings, 'Code of the authenticator app: ');
+    if (!code)
+      throw failure(`${problemOf(answer).message} Give it with --code`, { code: 'SECOND_FACTOR_REQUIRED' });
+    answer = await attempt(code);
+  }
+  if (answer.status !== 200) throw problemOf(answer);
+  const tokens = answer.body as Tokens;
+  const previous = await store.update(async (credentials) => {
+    const { [server.href]: before } = credentials.servers;
+    credentials.current = server.href;
+    credentials.servers[server.href] = toSignIn(tokens);
+    return before;
+  });
+  // The sign-in that this one replaces would otherwise last until it expires.
+  if (previous !== undefined)
+    await send(server, 'api/v1/auth/logout', {}, { token: previous.accessToken }).catch(() => undefined);
+  const { id, email: address, name, role } = tokens.user;
+  if (printer.isJson) printer.json({ server: server.href, user: { id, email: address, name, role } });
+  else printer.print(`Signed in to ${server.origin} as ${plain(name)} <${address}>, ${role}`);
+  return exitCodes.ok;
+}
+
+async function logout(
+  { printer, store, server, api }: Context,
+  { everywhere = false }: CommonOptions & { everywhere?: boolean },
+): Promise<ExitCode> {
+  if (api.hasGivenToken) throw usageFault('SEC_TESTER_TOKEN is set: there is no sign-in to end');
+  if ((await store.read()).servers[server.href] === undefined)
+    throw failure(`Nobody is signed in to ${server.origin}`, { code: 'UNAUTHENTICATED' });
+  try {
+    const answer = await send(server, 'api/v1/auth/logout', { everywhere }, { token: await api.token() });
+    if (answer.status !== 200 && answer.status !== 401) throw problemOf(answer);
+    const { revokedSessions = 0 } = answer.body as { revokedSessions?: number };
+    if (printer.isJson) printer.json({ server: server.href, revokedSessions });
+    else printer.print(`Signed out of ${server.origin}`);
+    return exitCodes.ok;
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    throw Object.assign(error, {
+      message: `${error.message}. The sign-in is forgotten here; on the server it lasts until it expires`,
+    });
+  } finally {
+    await store.update(async (credentials) => {
+      delete credentials.servers[server.href];
+    });
+  }
+}
+
+async function whoami({ printer, server, api }: Context): Promise<ExitCode> {
+  const { me } = await api.graphql<{ me: Tokens['user'] }>(queries.me);
+  const via = api.hasGivenToken ? 'SEC_TESTER_TOKEN' : 'sign-in';
+  if (printer.isJson) printer.json({ server: server.href, user: me, via });
+  else printer.print(`${plain(me.name)} <${me.email}>, ${me.role}, at ${server.origin} (${via})`);
+  return exitCodes.ok;
+}

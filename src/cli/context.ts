@@ -1,0 +1,80 @@
+// What the commands share: the server, the sign-ins, the API as the caller, readers of options. No command is here.
+import { InvalidArgumentError } from 'commander';
+import { type CredentialStore, createCredentialStore, credentialFile } from './credentials.js';
+import type { ExitCode } from './failure.js';
+import { isReadableOnTheWay, readServer } from './http.js';
+import { createPrinter, type Printer } from './output.js';
+import { type Execution, type Severity, severities } from './queries.js';
+import { type Api, createApi } from './session.js';
+import type { Surroundings } from './surroundings.js';
+
+const defaultServer = 'http://localhost:4000';
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  server?: string;
+  json?: boolean;
+}
+
+/** What a command works with. */
+export interface Context {
+  surroundings: Surroundings;
+  printer: Printer;
+  store: CredentialStore;
+  server: URL;
+  api: Api;
+}
+
+/** Turns a command's work into what Commander calls. */
+export type Action = <Options extends CommonOptions>(
+  work: (context: Context, options: Options, argument: string) => Promise<ExitCode>,
+) => (...args: unknown[]) => Promise<void>;
+
+/** Reads the environment and the kept sign-ins; warns of a server whose traffic others can read. */
+export async function createContext(surroundings: Surroundings, options: CommonOptions): Promise<Context> {
+  const { env } = surroundings;
+  const printer = createPrinter(surroundings, options.json === true);
+  const store = createCredentialStore(credentialFile(env));
+  const given = options.server ?? (env.SEC_TESTER_URL || undefined);
+  const server = readServer(given ?? (await store.read()).current ?? defaultServer);
+  if (isReadableOnTheWay(server))
+    printer.note(
+      `Warning: ${server.origin} is plain http: passwords and tokens can be read on the way. Use https.`,
+    );
+  const api = createApi(server, store, env.SEC_TESTER_TOKEN || undefined);
+  return { surroundings, printer, store, server, api };
+}
+
+/** One of the words, in any case, as the API spells it. */
+export const oneOf =
+  <Word extends string>(words: readonly Word[]) =>
+  (text: string): Word => {
+    const word = words.find((known) => known === text.trim().toUpperCase().replaceAll('-', '_'));
+    if (word === undefined) throw new InvalidArgumentError(`Expected ${wordsOf(words)}.`);
+    return word;
+  };
+
+/** Several of the words, separated by commas. */
+export const someOf =
+  <Word extends string>(words: readonly Word[]) =>
+  (text: string): Word[] =>
+    text.split(',').map(oneOf(words));
+
+export const wordsOf = (words: readonly string[]) => words.map((word) => word.toLowerCase()).join(', ');
+
+/** A whole number within limits. */
+export const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const number = /^\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN;
+    if (!(number >= least && number <= most))
+      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+    return number;
+  };
+
+/** How many results are of this severity or above. */
+export function countAtOrAbove({ severityCounts }: Execution, floor: Severity): number {
+  return severities
+    .slice(severities.indexOf(floor))
+    .reduce((sum, name) => sum + severityCounts[name.toLowerCase() as Lowercase<Severity>], 0);
+}

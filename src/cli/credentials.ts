@@ -1,0 +1,121 @@
+// The file of sign-ins, one per server, that only its owner can read, and its lock; when it is refreshed is in session.ts.
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { failure } from './failure.js';
+
+const lockWaitMs = 60_000;
+const lockStaleMs = 90_000;
+
+/** Tokens of one server. */
+export interface SignIn {
+  email: string;
+  refreshToken: string;
+  accessToken: string;
+  /** When the access token ends, in milliseconds since 1970. */
+  expiresAt: number;
+}
+
+/** What the file holds. */
+export interface Credentials {
+  /** The server that was signed in to last. */
+  current?: string;
+  servers: Record<string, SignIn>;
+}
+
+export type CredentialStore = ReturnType<typeof createCredentialStore>;
+
+/** The file in the user's configuration folder (XDG Base Directory Specification). */
+export function credentialFile(env: Record<string, string | undefined>): string {
+  const given = env.XDG_CONFIG_HOME ?? '';
+  const home = isAbsolute(given) ? given : join(env.HOME || homedir(), '.config');
+  return join(home, 'sec-tester', 'credentials.json');
+}
+
+export function createCredentialStore(file: string) {
+  const lockFile = `${file}.lock`;
+
+  async function read(): Promise<Credentials> {
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw failure(`${file} cannot be read (${error.code})`);
+    });
+    if (text === undefined) return { servers: {} };
+    try {
+      const { current, servers } = JSON.parse(text) as Credentials;
+      return { ...(current !== undefined && { current }), servers: { ...servers } };
+    } catch {
+      throw failure(`${file} is damaged: delete it and sign in again`);
+    }
+  }
+
+  /** Whole or not at all, and never readable to others, not even for a moment. */
+  async function write(credentials: Credentials): Promise<void> {
+    const draft = `${file}.${randomBytes(6).toString('hex')}`;
+    await writeFile(draft, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    await rename(draft, file);
+  }
+
+  async function lock(): Promise<void> {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    const deadline = Date.now() + lockWaitMs;
+    for (;;) {
+      const handle = await open(lockFile, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw failure(`${lockFile} cannot be made (${error.code})`);
+        return undefined;
+      });
+      if (handle !== undefined) {
+        await handle.writeFile(String(process.pid));
+        return handle.close();
+      }
+      if (await isLeftBehind()) await rm(lockFile, { force: true });
+      else if (Date.now() > deadline) throw failure(`${lockFile} is held: another sign-in is under way`);
+      else await sleep(25);
+    }
+  }
+
+  /** By a process that is gone, or so long ago that it cannot be at it still. */
+  async function isLeftBehind(): Promise<boolean> {
+    const [text, held] = await Promise.all([
+      readFile(lockFile, 'utf8').catch(() => ''),
+      stat(lockFile).catch(() => undefined),
+    ]);
+    if (held === undefined) return false;
+    return Date.now() - held.mtimeMs > lockStaleMs || (text !== '' && !isAlive(Number(text)));
+  }
+
+  return {
+    file,
+    read,
+
+    /**
+     * Changes the file while no other process of this client does.
+     * @param change gets what is there and gives what shall be
+     */
+    async update<T>(change: (credentials: Credentials) => Promise<T>): Promise<T> {
+      await lock();
+      try {
+        const credentials = await read();
+        const before = JSON.stringify(credentials);
+        try {
+          return await change(credentials);
+        } finally {
+          if (JSON.stringify(credentials) !== before) await write(credentials);
+        }
+      } finally {
+        await rm(lockFile, { force: true });
+      }
+    },
+  };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

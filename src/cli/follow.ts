@@ -1,0 +1,117 @@
+// Following an execution over the event stream to its end, through lost connections, restarts and expired tokens.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { type Failure, failure, isFailure, isNetworkFault, reasonOf } from './failure.js';
+import { type GraphqlBody, graphqlErrorOf, request } from './http.js';
+import { type ExecutionEvent, queries } from './queries.js';
+import type { Api } from './session.js';
+
+const lastTypes = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
+const passingCodes = ['UNREACHABLE', 'UNAVAILABLE', 'RATE_LIMITED', 'TOKEN_EXPIRED'];
+const firstPauseMs = 250;
+const longestPauseMs = 5000;
+/** The server says something every 15 s at the latest; after this silence the connection is taken for dead. */
+const silenceMs = 45_000;
+
+/** What following tells of on its way. */
+export interface Follower {
+  onEvent(event: ExecutionEvent): void;
+  /** The connection was lost and is tried again. */
+  onLoss(reason: string): void;
+  /** How long a server may be out of reach, in milliseconds. */
+  patienceMs: number;
+}
+
+/**
+ * Follows to the last event. A stream that breaks is taken up again behind the last event seen.
+ * @returns the last event
+ * @throws Failure when there is no such execution, nobody is signed in, or the patience is at its end
+ */
+export async function followToEnd(
+  api: Api,
+  executionId: string,
+  { onEvent, onLoss, patienceMs }: Follower,
+): Promise<ExecutionEvent> {
+  let after: string | undefined;
+  let lostAt: number | undefined;
+  let pauseMs = firstPauseMs;
+  let refused: string | undefined;
+  for (;;) {
+    let token: string | undefined;
+    try {
+      token = await api.token(refused);
+      refused = undefined;
+      for await (const event of eventsOf(api.server, token, executionId, after)) {
+        after = event.id;
+        lostAt = undefined;
+        pauseMs = firstPauseMs;
+        onEvent(event);
+        if (lastTypes.includes(event.type)) return event;
+      }
+      throw failure('the stream ended early', { code: 'UNAVAILABLE' });
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      if ((error as Failure).code === 'TOKEN_EXPIRED') refused = token;
+      lostAt ??= Date.now();
+      if (Date.now() - lostAt > patienceMs) throw tooLong(error, patienceMs);
+      if (refused === undefined) onLoss(reasonOf(error));
+      await sleep(Math.max(pauseMs, 1000 * ((error as Failure).retryAfterSeconds ?? 0)));
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+    }
+  }
+}
+
+/** Whether trying again may help: the network, a restart, a token that is over. */
+function mayPass(error: unknown): boolean {
+  if (isFailure(error)) return passingCodes.includes(error.code ?? '');
+  return isNetworkFault(error) || (error as Error).name === 'AbortError';
+}
+
+function tooLong(error: unknown, patienceMs: number): Failure {
+  const seconds = Math.round(patienceMs / 1000);
+  return failure(`The server was not to be had for ${seconds} s: ${reasonOf(error)}`, {
+    code: 'UNREACHABLE',
+  });
+}
+
+async function* eventsOf(
+  server: URL,
+  token: string,
+  id: string,
+  after: string | undefined,
+): AsyncGenerator<ExecutionEvent> {
+  const silence = new AbortController();
+  const watchdog = setTimeout(() => silence.abort(), silenceMs);
+  try {
+    const response = await request(
+      server,
+      'graphql',
+      { query: queries.events, variables: { id, after } },
+      { token, accept: 'text/event-stream', signal: silence.signal },
+    );
+    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      const body = (await response.json().catch(() => ({}))) as GraphqlBody;
+      throw graphqlErrorOf(body) ?? failure(`The server answered ${response.status} and no event stream`);
+    }
+    const heard = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        watchdog.refresh();
+        controller.enqueue(chunk);
+      },
+    });
+    const messages = response.body
+      ?.pipeThrough(heard)
+      .pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)
+      .pipeThrough(new EventSourceParserStream());
+    for await (const { event, data } of messages ?? []) {
+      if (event !== 'next') continue;
+      const body = JSON.parse(data) as GraphqlBody;
+      const error = graphqlErrorOf(body);
+      if (error !== undefined) throw error;
+      yield (body.data as { executionEvents: ExecutionEvent }).executionEvents;
+    }
+  } finally {
+    clearTimeout(watchdog);
+    silence.abort();
+  }
+}

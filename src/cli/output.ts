@@ -1,0 +1,137 @@
+// What the client prints: tables, JSON, a progress bar, faults; made safe for terminals. It decides nothing.
+import { stripVTControlCharacters, styleText } from 'node:util';
+import Table from 'cli-table3';
+import { exitCodes, type Failure } from './failure.js';
+import type { ExecutionEvent, SeverityCounts } from './queries.js';
+import type { Output, Surroundings } from './surroundings.js';
+
+type Style = 'red' | 'yellow' | 'green' | 'cyan' | 'dim' | 'bold';
+
+const severityStyles: Record<string, Style[]> = {
+  CRITICAL: ['red', 'bold'],
+  HIGH: ['red'],
+  MEDIUM: ['yellow'],
+  LOW: ['cyan'],
+  INFO: ['dim'],
+};
+const barWidth = 30;
+/** Progress is told in lines where there is no terminal: not every per cent. */
+const lineStep = 10;
+
+/** Where a printer writes, and how. */
+export interface Printer {
+  isJson: boolean;
+  /** To stdout: what was asked for. */
+  print(text: string): void;
+  json(value: unknown): void;
+  /** To stderr: what people should know beside it. */
+  note(text: string): void;
+  table(head: string[], rows: string[][]): void;
+  severity(name: string): string;
+  progress(): { show(event: ExecutionEvent): void; note(text: string): void; end(): void };
+  fault(error: Failure): void;
+}
+
+export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boolean): Printer {
+  const print = (text: string) => void stdout.write(`${text}\n`);
+  const note = (text: string) => void stderr.write(`${text}\n`);
+  const style = (output: Output, styles: Style[], text: string) =>
+    output.isTTY && !env.NO_COLOR && env.TERM !== 'dumb'
+      ? styleText(styles, text, { validateStream: false })
+      : text;
+  return {
+    isJson,
+    print,
+    note,
+    json: (value) => print(JSON.stringify(value, null, stdout.isTTY ? 2 : undefined)),
+    severity: (name) => style(stdout, severityStyles[name] ?? [], name),
+
+    table(head, rows) {
+      if (rows.length === 0) return;
+      const table = new Table({
+        head: head.map((text) => style(stdout, ['bold'], text)),
+        style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+        chars: borderless,
+      });
+      table.push(...rows);
+      print(table.toString().replace(/ +$/gm, ''));
+    },
+
+    progress: () => createProgress(stderr),
+
+    fault(error) {
+      const { code, correlationId, fields, retryAfterSeconds } = error;
+      if (isJson) {
+        const details = { code, message: error.message, fields, correlationId, retryAfterSeconds };
+        return note(JSON.stringify({ error: details }));
+      }
+      const isUsage = error.exitCode === exitCodes.usage;
+      const lines = [
+        `${style(stderr, ['red'], 'Error:')} ${plain(error.message)}${code === undefined || isUsage ? '' : ` (${code})`}`,
+        ...(fields ?? []).map(({ path, message }) => `  ${path}: ${message}`),
+        ...(code !== undefined && hints[code] ? [`  ${hints[code]}`] : []),
+        ...(retryAfterSeconds === undefined ? [] : [`  Try again in ${retryAfterSeconds} s.`]),
+        ...(correlationId === undefined
+          ? []
+          : [`  Correlation id, as in the server's log: ${correlationId}`]),
+      ];
+      note(lines.join('\n'));
+    },
+  };
+}
+
+const hints: Record<string, string> = {
+  TOKEN_REVOKED: 'The session was ended: sec-tester login',
+  FORBIDDEN: 'The role, or the scopes of the API key, do not allow this.',
+};
+
+const borderless = Object.fromEntries(
+  ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
+    .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'])
+    .map((name) => [name, '']),
+);
+
+/** Text from scanners and servers on one line, without what a terminal would obey. */
+export function plain(text: string, maxLength = Number.POSITIVE_INFINITY): string {
+  const line = stripVTControlCharacters(text)
+    .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+    .trim();
+  return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line;
+}
+
+/** For example "3 critical, 1 high, 0 medium, 2 low, 5 info". */
+export function countsInWords({ critical, high, medium, low, info }: SeverityCounts): string {
+  return Object.entries({ critical, high, medium, low, info })
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ');
+}
+
+/** A bar on a terminal, lines elsewhere. */
+function createProgress(output: Output): ReturnType<Printer['progress']> {
+  const clear = '\r\u001b[K';
+  let isBarShown = false;
+  let told = 0;
+  const end = () => {
+    if (isBarShown) output.write('\n');
+    isBarShown = false;
+  };
+  return {
+    end,
+    note(text) {
+      end();
+      output.write(`${text}\n`);
+    },
+    show({ type, execution: { progress, phase, severityCounts } }) {
+      const place = `${String(progress).padStart(3)} %  ${type}  ${severityCounts.total} results  ${plain(phase ?? '', 60)}`;
+      if (output.isTTY) {
+        const filled = Math.round((progress / 100) * barWidth);
+        const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
+        output.write(clear + `${bar} ${place}`.slice(0, (output.columns ?? 80) - 1).trimEnd());
+        isBarShown = true;
+      } else if (type !== 'PROGRESS' || progress >= told + lineStep) {
+        told = progress;
+        output.write(`${place.trimEnd()}\n`);
+      }
+    },
+  };
+}

@@ -1,0 +1,27 @@
+// Reading a list page by page, up to a limit. What is listed is said by the commands.
+import type { Page } from './queries.js';
+import type { Api } from './session.js';
+
+const pageSize = 100;
+
+/**
+ * The first `limit` entries of a list.
+ * @param query with the variables $first and $after, and the list as `page`
+ */
+export async function readPages<Node>(
+  api: Api,
+  query: string,
+  variables: object,
+  limit: number,
+): Promise<{ nodes: Node[]; hasMore: boolean }> {
+  const nodes: Node[] = [];
+  let after: string | null = null;
+  for (;;) {
+    const first = Math.min(pageSize, limit - nodes.length);
+    const { page }: { page: Page<Node> } = await api.graphql(query, { ...variables, first, after });
+    nodes.push(...page.nodes);
+    after = page.pageInfo.endCursor;
+    const hasMore = page.pageInfo.hasNextPage;
+    if (!hasMore || nodes.length >= limit) return { nodes, hasMore };
+  }
+}

@@ -1,0 +1,86 @@
+// The documents that the client sends and the shapes of their answers; when they are sent is in the commands.
+
+export const severities = ['INFO', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL'] as const;
+export type Severity = (typeof severities)[number];
+export const kinds = ['DAST', 'SAST', 'SCA', 'SECRETS', 'IAC', 'CONTAINER', 'MANUAL', 'OTHER'] as const;
+export const statuses = [
+  ...(['QUEUED', 'RUNNING', 'CANCEL_REQUESTED'] as const),
+  ...(['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'] as const),
+] as const;
+
+export interface SeverityCounts {
+  total: number;
+  critical: number;
+  high: number;
+  medium: number;
+  low: number;
+  info: number;
+}
+
+export interface Execution {
+  id: string;
+  name: string;
+  target: string;
+  kind: string;
+  status: (typeof statuses)[number];
+  progress: number;
+  phase: string | null;
+  errorMessage: string | null;
+  createdAt: string;
+  finishedAt: string | null;
+  severityCounts: SeverityCounts;
+}
+
+export interface ExecutionEvent {
+  id: string;
+  type: string;
+  at: string;
+  execution: Execution;
+}
+
+export interface Result {
+  id: string;
+  severity: Severity;
+  title: string;
+  ruleId: string | null;
+  cweIds: number[];
+  cveIds: string[];
+  cvssScore: number | null;
+  location: Record<string, string | number | null> | null;
+  fingerprint: string;
+  createdAt: string;
+  execution: { id: string };
+}
+
+export interface Page<Node> {
+  nodes: Node[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+}
+
+const executionFields = `id name target kind status progress phase errorMessage createdAt finishedAt
+  severityCounts { total critical high medium low info }`;
+
+export const queries = {
+  me: 'query Me { me { id email name role } }',
+  create: `mutation Create($input: CreateExecutionInput!) {
+    createExecution(input: $input) { execution { ${executionFields} } }
+  }`,
+  execution: `query Execution($id: ID!) { execution(id: $id) { ${executionFields} } }`,
+  executions: `query Executions($filter: ExecutionFilter, $first: Int, $after: String) {
+    page: executions(filter: $filter, first: $first, after: $after) {
+      nodes { ${executionFields} } pageInfo { hasNextPage endCursor }
+    }
+  }`,
+  results: `query Results($filter: ResultFilter, $orderBy: ResultOrder, $first: Int, $after: String) {
+    page: results(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+      nodes {
+        id severity title ruleId cweIds cveIds cvssScore fingerprint createdAt execution { id }
+        location { path startLine startColumn endLine endColumn url method parameter host component }
+      }
+      pageInfo { hasNextPage endCursor }
+    }
+  }`,
+  events: `subscription Events($id: ID!, $after: ID) {
+    executionEvents(executionId: $id, after: $after) { id type at execution { ${executionFields} } }
+  }`,
+} as const;
