@@ -1,5 +1,5 @@
 // The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
-import { type DocumentNode, type ExecutionArgs, GraphQLError, getOperationAST } from 'graphql';
+import { type DocumentNode, GraphQLError } from 'graphql';
 import { createYoga, type Plugin, useExecutionCancellation, type YogaInitialContext } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Viewer } from '../core/access.js';
@@ -10,6 +10,7 @@ import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
 import { documentPlugin } from './documents.js';
 import { toGraphQLError } from './errors.js';
+import { measureOperations } from './operation.js';
 import { asksOnlyPublic, buildSchema } from './schema.js';
 import { subscribeShared } from './subscribe.js';
 import type { DocumentParams } from './trusted.js';
@@ -18,9 +19,10 @@ export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
 
 export function createGraphQLServer(
   services: Services,
-  { config, log }: Pick<Infra, 'config' | 'log'>,
+  infra: Pick<Infra, 'config' | 'log' | 'metrics' | 'tracing'>,
   trusted?: (params: DocumentParams) => string,
 ) {
+  const { config, log } = infra;
   const maskError = (error: unknown) => toGraphQLError(error, log, config.isIntrospectionEnabled);
 
   /** A stale token keeps nobody from signing in or refreshing: clients send the header with everything. */
@@ -64,7 +66,7 @@ export function createGraphQLServer(
       documentPlugin(config.isIntrospectionEnabled, maskError),
       useExecutionCancellation(),
       keepDocument,
-      nameOperations,
+      measureOperations(infra, trusted !== undefined),
       addCorrelationIds(log),
       shareAnswers,
     ],
@@ -119,17 +121,3 @@ const addCorrelationIds = (log: Logger): Plugin => ({
     setResult({ ...result, errors });
   },
 });
-
-/** Puts the operation's name on the request, for its log line. */
-const nameOperations: Plugin = {
-  onExecute: ({ args }) => nameOperation(args as ExecutionArgs),
-  onSubscribe: ({ args }) => nameOperation(args as ExecutionArgs),
-};
-
-function nameOperation({ document, operationName }: ExecutionArgs): void {
-  const store = currentRequest();
-  const operation = getOperationAST(document, operationName);
-  if (store !== undefined && operation != null) {
-    store.operation = `${operation.operation} ${operation.name?.value ?? 'anonymous'}`;
-  }
-}
