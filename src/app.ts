@@ -13,10 +13,12 @@ import { bodyLimits, readJson } from './http/body.js';
 import { refuseBrokenRequests } from './http/broken.js';
 import { docsRouter } from './http/docs.routes.js';
 import { ambiguityOf, apiVersion, endRaw } from './http/headers.js';
+import { metricsRouter } from './http/metrics.routes.js';
 import { withMiddleware } from './http/middleware.js';
 import { sendProblem, toAppError } from './http/problem.js';
 import { createRequestLimits } from './http/request-limits.js';
 import { allowedMethods, mountRoutes, type Route } from './http/route.js';
+import { logRefusal } from './infra/refusal-log.js';
 import { currentRequest } from './infra/request-context.js';
 import type { Infra, Services } from './services.js';
 
@@ -30,6 +32,7 @@ export function allRoutes(services: Services): Route[] {
 /** A server that does not listen yet. */
 export interface App {
   server: Server;
+  openWebSockets: () => number;
   /** Ends all live streams and WebSockets, cleanly. */
   endStreams: () => Promise<void>;
 }
@@ -71,11 +74,13 @@ export function createApp(services: Services, infra: Infra): App {
   const limited = createRequestLimits({
     requests: services.requests,
     authenticate: services.auth.authenticate,
-    isFree: (path) => path.startsWith('/api/v1/health'),
+    isFree: (path) => path.startsWith('/api/v1/health') || path === '/metrics',
   });
   const dispatch = (request: IncomingMessage, response: ServerResponse): void => {
     const path = pathOf(request);
     const isGraphQL = graphqlPaths.has(path);
+    const store = currentRequest();
+    if (isGraphQL && store !== undefined) store.route = '/graphql';
     const refuse = (error: unknown) => {
       if (isGraphQL) sendGraphQLRefusal(response, toAppError(error), log);
       else sendProblem(response, path, error, log);
@@ -92,7 +97,7 @@ export function createApp(services: Services, infra: Infra): App {
     };
     limited(request, response, path, next, refuse);
   };
-  const listener = withMiddleware(config, log, dispatch);
+  const listener = withMiddleware(infra, dispatch);
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -116,6 +121,7 @@ export function createApp(services: Services, infra: Infra): App {
   });
   return {
     server,
+    openWebSockets: webSockets.size,
     async endStreams() {
       services.streams.close();
       services.events.close();
@@ -124,7 +130,7 @@ export function createApp(services: Services, infra: Infra): App {
   };
 }
 
-function createRestApp(services: Services, { log }: Infra) {
+function createRestApp(services: Services, { config, log, metrics }: Infra) {
   const routes = allRoutes(services);
   const rest = express();
   rest.disable('x-powered-by');
@@ -132,6 +138,7 @@ function createRestApp(services: Services, { log }: Infra) {
   rest.set('query parser', 'simple');
   rest.use(mountRoutes(routes, services.auth.authenticate));
   rest.use(docsRouter(routes, apiVersion));
+  if (config.isMetricsEnabled) rest.use(metricsRouter(metrics, config.metricsToken));
   rest.use(() => {
     throw new AppError('NOT_FOUND', { message: 'There is nothing at this path.' });
   });
@@ -173,6 +180,9 @@ async function bodyLimitOf({ headers }: IncomingMessage, { auth }: Services): Pr
 function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logger): void {
   if (error.code === 'INTERNAL')
     log.error({ event: 'internal_error', err: error.cause ?? error }, 'unexpected error');
+  if (error.code === 'UNAVAILABLE')
+    log.warn({ event: 'unavailable', err: error.cause ?? error }, error.message);
+  logRefusal(log, error, undefined);
   if (response.headersSent) {
     response.destroy();
     return;

@@ -7,17 +7,19 @@ import { join } from 'node:path';
 import { createHttpTerminator } from 'http-terminator';
 import type { JWK } from 'jose';
 import type { Logger } from 'pino';
-import { createApp } from './app.js';
+import { type App, createApp } from './app.js';
 import type { Config } from './config.js';
 import { APP_ROLE, ensureAppRole, roleOf, urlAs } from './infra/app-role.js';
 import { createDatabase, waitForDatabase } from './infra/database.js';
 import { startEmbeddedPostgres } from './infra/embedded-postgres.js';
 import { createEvents } from './infra/events.js';
+import { createMetrics } from './infra/metrics.js';
 import { applyMigrations, assertMigrated, migrationStatus } from './infra/migrate.js';
 import { createPasswordHasher, type PasswordHasher } from './infra/passwords.js';
 import { createRedis } from './infra/redis.js';
 import { createTokens, generateSigningKey } from './infra/tokens.js';
-import { createServices, type Services } from './services.js';
+import type { Tracing } from './infra/tracing.js';
+import { createServices, type Infra, type Services } from './services.js';
 
 const databaseWaitMs = 30_000;
 
@@ -45,10 +47,14 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
     return closing;
   };
   try {
+    const metrics = createMetrics();
+    if (config.isMetricsEnabled) metrics.watchProcess();
+    const tracing = await beginTracing(config, log);
+    if (tracing !== undefined) closers.push(tracing.close);
     const ownerUrl =
       config.migrationDatabaseUrl ?? config.databaseUrl ?? (await embedded(config, log, closers));
     const databaseUrl = await migrate(ownerUrl, config, log);
-    const redis = config.redisUrl === undefined ? undefined : createRedis(config.redisUrl, log);
+    const redis = config.redisUrl === undefined ? undefined : createRedis(config.redisUrl, log, metrics);
     if (redis !== undefined) closers.push(redis.close);
     const db = createDatabase({
       url: databaseUrl,
@@ -56,6 +62,7 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
       statementTimeoutMs: config.databaseStatementTimeoutMs,
       acquireTimeoutMs: config.databaseAcquireTimeoutMs,
       log,
+      metrics,
     });
     closers.push(db.close);
     const tokens = await createTokens({
@@ -64,11 +71,16 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
       audience: config.jwtAudience,
       now,
     });
-    const passwords = createPasswordHasher({ ...config.argon2, queueMax: config.hashQueueMax });
-    const infra = { config, log, db, redis, events: createEvents(redis, log), tokens, passwords, now };
+    const passwords = createPasswordHasher({
+      ...{ ...config.argon2, queueMax: config.hashQueueMax, onRefusal: metrics.refusalsOf('hashing') },
+    });
+    const events = createEvents(redis, log);
+    const infra = { config, log, db, redis, events, tokens, passwords, metrics, tracing, now };
     const services = createServices(infra);
     const firstAdmin = await makeFirstAdmin(services, config);
-    const { server, endStreams } = createApp(services, infra);
+    const app = createApp(services, infra);
+    const { server, endStreams } = app;
+    if (config.isMetricsEnabled) watch(app, services, infra);
     const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: config.shutdownTimeoutMs });
     await listen(server, config);
     const stopReaper = services.runners.startReaper();
@@ -84,6 +96,32 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
     await close();
     throw error;
   }
+}
+
+/** Off, and not even loaded, unless OpenTelemetry's variables ask for it. */
+async function beginTracing(config: Config, log: Logger): Promise<Tracing | undefined> {
+  const exporter = config.tracesExporter ?? (config.otlpEndpoint === undefined ? 'none' : 'otlp');
+  if (config.isTracingDisabled || exporter === 'none') return undefined;
+  const { otlpEndpoint: endpoint, otlpHeaders: headers, otelServiceName: serviceName } = config;
+  const { tracesSampler: sampler, tracesSamplerArg: samplerArg } = config;
+  const { createTracing } = await import('./infra/tracing.js');
+  return createTracing({ exporter, endpoint, headers, serviceName, sampler, samplerArg, log });
+}
+
+/** What /metrics reads only when it is asked. */
+function watch(app: App, { streams }: Services, { db, redis, passwords, metrics }: Infra): void {
+  const pool = () => {
+    const { total, idle, waiting } = db.poolState();
+    return { used: total - idle, idle, waiting };
+  };
+  metrics.gauge('database_pool', 'Connections by state, and requests that wait for one.', pool, 'state');
+  metrics.gauge('database_pool_max', 'Most connections.', () => db.poolState().max);
+  if (redis !== undefined)
+    metrics.gauge('redis_up', 'Whether Redis is connected.', () => (redis.isReady() ? 1 : 0));
+  metrics.gauge('subscriptions_open', 'Live streams.', streams.size);
+  metrics.gauge('websockets_open', 'WebSocket connections.', app.openWebSockets);
+  const hashing = () => ({ running: passwords.running(), waiting: passwords.queueLength() });
+  metrics.gauge('password_hashes', 'Password hashes by state.', hashing, 'state');
 }
 
 async function closeAll(closers: (() => Promise<unknown>)[], log: Logger): Promise<void> {

@@ -18,11 +18,13 @@ import { createUserService } from './features/user/user.service.js';
 import { createAttemptLock } from './infra/attempt-lock.js';
 import type { Database } from './infra/database.js';
 import type { Events } from './infra/events.js';
+import type { Metrics } from './infra/metrics.js';
 import type { PasswordHasher } from './infra/passwords.js';
 import { createAddressBudget } from './infra/rate-limit.js';
 import type { RedisConnections } from './infra/redis.js';
 import { createRequestMeter } from './infra/request-meter.js';
 import type { Tokens } from './infra/tokens.js';
+import type { Tracing } from './infra/tracing.js';
 
 /** What the services stand on. */
 export interface Infra {
@@ -33,6 +35,9 @@ export interface Infra {
   events: Events;
   tokens: Tokens;
   passwords: PasswordHasher;
+  metrics: Metrics;
+  /** Absent unless traces are switched on. */
+  tracing: Tracing | undefined;
   /** Milliseconds since 1970; tests turn it. */
   now: () => number;
 }
@@ -44,26 +49,31 @@ export const refreshFactor = 60;
 
 export type Services = ReturnType<typeof createServices>;
 
-export function createServices({ config, log, db, redis, events: bus, tokens, passwords, now }: Infra) {
+export function createServices(infra: Infra) {
+  const { config, log, db, redis, events: bus, tokens, passwords, metrics, now } = infra;
   const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
   const { loginMaxFailures, loginLockSeconds } = config;
   const lock = {
     ...{ maxFailures: loginMaxFailures, lockSeconds: loginLockSeconds },
     ...{ queueMax: config.hashQueueMax * 2, now },
   };
+  const named = (name: string) => ({ name, ...lock, onRefusal: metrics.refusalsOf(`${name}-account`) });
   const limits = {
-    accounts: createAttemptLock(redis, { name: 'login', ...lock }),
-    passwordChanges: createAttemptLock(redis, { name: 'password', ...lock }),
+    accounts: createAttemptLock(redis, named('login')),
+    passwordChanges: createAttemptLock(redis, named('password')),
     addresses: createAddressBudget(redis, {
       ...{ name: 'login', points: loginMaxFailures * addressFactor, windowSeconds: 60 },
+      onRefusal: metrics.refusalsOf('login-address'),
     }),
     refreshes: createAddressBudget(redis, {
       ...{ name: 'refresh', points: loginMaxFailures * refreshFactor, windowSeconds: 60 },
+      onRefusal: metrics.refusalsOf('refresh-address'),
     }),
   };
   const requests = createRequestMeter(redis, {
     perMinute: config.rateLimitPerMinute,
     anonymousPerMinute: config.rateLimitAnonymousPerMinute,
+    onRefusal: metrics.refusalsOf('requests'),
     now,
   });
 
@@ -78,16 +88,18 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
     ttlSeconds: sessionTtlSeconds,
     maxPerUser: config.sessionsMaxPerUser,
     rolesWithSecondFactor: config.secondFactorRoles,
+    metrics,
   });
   const links = createPasswordLinkService({ now });
   const users = createUserService({
     ...{ db, events: bus, passwords, audit, sessions, links, now, passwordMinLength },
     isPasswordChangeRequired: config.isPasswordChangeRequired,
+    metrics,
   });
-  const apiKeys = createApiKeyService({ db, events: bus, audit, now });
+  const apiKeys = createApiKeyService({ db, events: bus, audit, now, metrics });
   const secondFactors = createSecondFactorService({
     ...{ db, events: bus, audit, now, issuer: 'SEC-TESTER' },
-    attempts: createAttemptLock(redis, { name: 'second-factor', ...lock }),
+    attempts: createAttemptLock(redis, named('second-factor')),
     key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
   });
   const auth = createAuthService({
@@ -111,8 +123,11 @@ export function createServices({ config, log, db, redis, events: bus, tokens, pa
   const results = createResultService({ db, audit, executions, now });
   const runners = createRunnerService({ db, audit, executions, log, now });
   const events = createEventService({ db, events: bus, executions, log });
-  const streams = createStreamService({ db, events: bus, log, now, maxPerUser: config.streamsMaxPerUser });
-  const health = createHealthService({ db, redis, now });
+  const streams = createStreamService({
+    ...{ db, events: bus, log, now, maxPerUser: config.streamsMaxPerUser },
+    onRefusal: metrics.refusalsOf('streams'),
+  });
+  const health = createHealthService({ db, redis, now, metrics });
   return {
     ...{ audit, seals, sessions, users, auth, secondFactors, apiKeys, requests },
     ...{ executions, results, runners, events, streams, health },

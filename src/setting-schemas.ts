@@ -26,6 +26,14 @@ export function wholeNumber(min: number, max: number, unit = '') {
     .pipe(z.number().min(min, { error: expected }).max(max, { error: expected }));
 }
 
+/** @returns a shape that accepts a number from 0 to 1 and gives it. */
+export function share() {
+  return z
+    .string()
+    .regex(/^(0(\.\d{1,9})?|1(\.0{1,9})?)$/, { error: 'a number from 0 to 1' })
+    .transform(Number);
+}
+
 /** @returns a shape that accepts true/false, 1/0 and on/off in any case, and gives a boolean. */
 export function flag() {
   return z.stringbool({

@@ -1,12 +1,6 @@
 // The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
 import type { ServerResponse } from 'node:http';
-import {
-  type DocumentNode,
-  type ExecutionArgs,
-  type ExecutionResult,
-  GraphQLError,
-  getOperationAST,
-} from 'graphql';
+import { type DocumentNode, type ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin, useExecutionCancellation, type YogaInitialContext } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Viewer } from '../core/access.js';
@@ -20,6 +14,7 @@ import { documentPlugin } from './documents.js';
 import { toGraphQLError } from './errors.js';
 import { createEventStreams } from './event-stream.js';
 import { createHeartbeat } from './heartbeat.js';
+import { measureOperations } from './operation.js';
 import { asksOnlyPublic, buildSchema } from './schema.js';
 import { subscribeShared } from './subscribe.js';
 import type { DocumentParams } from './trusted.js';
@@ -31,9 +26,10 @@ export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
 
 export function createGraphQLServer(
   services: Services,
-  { config, log }: Pick<Infra, 'config' | 'log'>,
+  infra: Pick<Infra, 'config' | 'log' | 'metrics' | 'tracing'>,
   trusted?: (params: DocumentParams) => string,
 ) {
+  const { config, log } = infra;
   const maskError = (error: unknown) => toGraphQLError(error, log, config.isIntrospectionEnabled);
 
   /** A stale token keeps nobody from signing in or refreshing: clients send the header with everything. */
@@ -77,7 +73,7 @@ export function createGraphQLServer(
       documentPlugin(config.isIntrospectionEnabled, maskError),
       useExecutionCancellation(),
       keepDocument,
-      nameOperations,
+      measureOperations(infra, trusted !== undefined),
       addCorrelationIds(log),
       shareAnswers,
       streamAnswers(log, config.isIntrospectionEnabled),
@@ -155,17 +151,3 @@ const addCorrelationIds = (log: Logger): Plugin => ({
     setResult({ ...result, errors });
   },
 });
-
-/** Puts the operation's name on the request, for its log line. */
-const nameOperations: Plugin = {
-  onExecute: ({ args }) => nameOperation(args as ExecutionArgs),
-  onSubscribe: ({ args }) => nameOperation(args as ExecutionArgs),
-};
-
-function nameOperation({ document, operationName }: ExecutionArgs): void {
-  const store = currentRequest();
-  const operation = getOperationAST(document, operationName);
-  if (store !== undefined && operation != null) {
-    store.operation = `${operation.operation} ${operation.name?.value ?? 'anonymous'}`;
-  }
-}

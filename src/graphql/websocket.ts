@@ -1,5 +1,4 @@
 // GraphQL over WebSocket (graphql-transport-ws) on the same paths, with the same rules as over HTTP.
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -12,12 +11,7 @@ import { bodyLimits, hasRepeatedKey } from '../http/body.js';
 import { endRaw } from '../http/headers.js';
 import { clientIp } from '../http/middleware.js';
 import { logRefusal } from '../infra/refusal-log.js';
-import {
-  isValidCorrelationId,
-  type RequestContext,
-  runInRequest,
-  userAgentOf,
-} from '../infra/request-context.js';
+import { correlationIdOf, type RequestContext, runInRequest, userAgentOf } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import type { GraphQLContext } from './context.js';
 import { createErrorMask } from './delivery.js';
@@ -44,6 +38,8 @@ interface Connection extends Line {
 export interface WebSocketTransport {
   /** Takes an HTTP upgrade. */
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Open connections. */
+  size: () => number;
   /** Says goodbye (1001) to all. */
   close: () => Promise<void>;
 }
@@ -51,7 +47,7 @@ export interface WebSocketTransport {
 export function createWebSockets(
   yoga: GraphQLServer,
   services: Services,
-  { config, log }: Infra,
+  { config, log, metrics }: Infra,
   trusted?: (params: DocumentParams) => string,
 ): WebSocketTransport {
   const sockets = new WebSocketServer({
@@ -191,18 +187,18 @@ export function createWebSockets(
         endRaw(socket, fault, config.isProduction);
         return;
       }
-      const incoming = request.headers['x-correlation-id'];
       const store: RequestContext = {
-        correlationId: isValidCorrelationId(incoming) ? incoming : randomUUID(),
+        correlationId: correlationIdOf(request.headers),
         ip: clientIp(request, config.trustProxyHops),
         userAgent: userAgentOf(request.headers['user-agent']),
-        ...{ dbQueries: 0, dbMs: 0 },
+        ...{ metrics, dbQueries: 0, dbMs: 0 },
       };
       const header = request.headers.authorization;
       const wire = socket as Socket;
       wire.setMaxListeners(config.streamsMaxPerConnection + 10); // each stream waits for it when it is full
       sockets.handleUpgrade(request, socket, head, (opened) => open({ socket: opened, wire, header }, store));
     },
+    size: () => sockets.clients.size,
     async close() {
       for (const socket of sockets.clients) socket.close(1001, 'The server is stopping');
       const deadline = setTimeout(() => {

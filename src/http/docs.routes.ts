@@ -3,7 +3,7 @@ import { type Request, type Response, Router } from 'express';
 import swaggerUi from 'swagger-ui-express';
 import { AppError } from '../core/errors.js';
 import { createOpenApiDocument, printOpenApi } from './openapi.js';
-import type { Route } from './route.js';
+import { named, type Route } from './route.js';
 
 const pagePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
@@ -14,7 +14,7 @@ export function docsRouter(routes: Route[], version: string): Router {
   const document = createOpenApiDocument(routes, version);
   const yaml = printOpenApi(routes, version);
   const router = Router();
-  router.use('/docs', (request: Request, response: Response, next: () => void) => {
+  router.use('/docs', named('/docs'), (request: Request, response: Response, next: () => void) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD');
       throw new AppError('METHOD_NOT_ALLOWED');

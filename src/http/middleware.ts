@@ -3,20 +3,19 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import cors from 'cors';
 import type { Logger } from 'pino';
 import { pinoHttp } from 'pino-http';
-import type { Config } from '../config.js';
-import {
-  isValidCorrelationId,
-  newCorrelationId,
-  type RequestContext,
-  runInRequest,
-  userAgentOf,
-} from '../infra/request-context.js';
+import { redactLooks } from '../infra/log-redaction.js';
+import { correlationIdOf, type RequestContext, runInRequest, userAgentOf } from '../infra/request-context.js';
+import { parseTraceparent, type Span, type Tracing } from '../infra/tracing.js';
+import type { Infra } from '../services.js';
 import { securityHeaders } from './headers.js';
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Wraps the dispatcher. */
-export function withMiddleware(config: Config, log: Logger, dispatch: Listener): Listener {
+export function withMiddleware(
+  { config, log, metrics, tracing }: Pick<Infra, 'config' | 'log' | 'metrics' | 'tracing'>,
+  dispatch: Listener,
+): Listener {
   const logRequests = createRequestLog(log);
   const headers = securityHeaders(config.isProduction);
   const allowOrigins = cors({
@@ -30,20 +29,20 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
     maxAge: 600,
   });
   return (request, response) => {
-    const incoming = request.headers['x-correlation-id'];
-    const correlationId = isValidCorrelationId(incoming) ? incoming : newCorrelationId();
+    const span = beginSpan(request, tracing);
+    const correlationId = correlationIdOf(request.headers, span?.traceId);
     const userAgent = userAgentOf(request.headers['user-agent']);
     const store: RequestContext = {
       correlationId,
       ip: clientIp(request, config.trustProxyHops),
-      userAgent,
-      dbQueries: 0,
-      dbMs: 0,
+      ...{ userAgent, metrics, dbQueries: 0, dbMs: 0 },
+      ...(span !== undefined && { span }),
     };
     response.setHeader('X-Correlation-ID', correlationId);
     for (const [name, value] of headers) response.setHeader(name, value);
     runInRequest(store, () => {
       logRequests(request, response, store);
+      measure(request, response, store);
       if (request.headers.origin === undefined) dispatch(request, response);
       else allowOrigins(request as never, response as never, () => dispatch(request, response));
     });
@@ -60,7 +59,38 @@ export function clientIp(request: IncomingMessage, trustedHops: number): string 
   return chain[Math.min(trustedHops, chain.length - 1)]?.replace(/^::ffff:/, '').slice(0, 100) ?? null;
 }
 
-/** One line per request when its answer is out; probes only at debug. */
+/** A trace goes on where the sender's left off. */
+function beginSpan(request: IncomingMessage, tracing: Tracing | undefined): Span | undefined {
+  if (tracing === undefined) return undefined;
+  return tracing.begin(request.method ?? 'HTTP', parseTraceparent(request.headers.traceparent), {
+    'http.request.method': request.method ?? '',
+    'url.path': redactLooks(pathOf(request)),
+  });
+}
+
+/** Tells /metrics and the trace how it ended, once the answer is out or the client has left. */
+function measure(request: IncomingMessage, response: ServerResponse, store: RequestContext): void {
+  const startedAt = performance.now();
+  const { method = '' } = request;
+  const { span } = store; // the operation's takes its place
+  response.once('close', () => {
+    const { route } = store;
+    const status = response.writableFinished ? response.statusCode : undefined;
+    // A stream lasts as long as someone listens: its length tells nothing of the server.
+    if (store.operation?.startsWith('subscription ') !== true)
+      store.metrics?.request((performance.now() - startedAt) / 1000, method, route, status);
+    if (span === undefined) return;
+    if (route !== undefined) span.rename(`${method} ${route}`);
+    span.set({
+      ...{ 'http.response.status_code': response.statusCode, correlation_id: store.correlationId },
+      ...(route !== undefined && { 'http.route': route }),
+      ...(store.userId !== undefined && { 'user.id': store.userId }),
+    });
+    span.end(status === undefined ? 'aborted' : status >= 500 ? String(status) : undefined);
+  });
+}
+
+/** One line per request when its answer is out; probes and scrapes only at debug. */
 function createRequestLog(log: Logger) {
   const log_ = pinoHttp({
     logger: log,
@@ -68,7 +98,7 @@ function createRequestLog(log: Logger) {
     serializers: { req: () => undefined, res: () => undefined },
     customLogLevel: (request, response, error) => {
       if (error !== undefined || response.statusCode >= 500) return 'error';
-      return request.url?.startsWith('/api/v1/health') ? 'debug' : 'info';
+      return /^\/(api\/v1\/health|metrics)\b/.test(request.url ?? '') ? 'debug' : 'info';
     },
     customSuccessObject: (request, response, given) => describe(request, response, given),
     customErrorObject: (request, response, error, given) => ({
@@ -86,6 +116,10 @@ function createRequestLog(log: Logger) {
   };
 }
 
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0]?.slice(0, 200) ?? '';
+}
+
 const contexts = new WeakMap<IncomingMessage, RequestContext>();
 
 function describe(request: IncomingMessage, response: ServerResponse, given: { durationMs?: number }) {
@@ -94,9 +128,11 @@ function describe(request: IncomingMessage, response: ServerResponse, given: { d
     event: 'request',
     ...(store?.userId !== undefined && { userId: store.userId, sessionId: store.sessionId }),
     method: request.method,
-    path: request.url?.split('?', 1)[0]?.slice(0, 200),
-    ...(store?.operation !== undefined && { operation: store.operation }),
+    path: pathOf(request),
+    route: store?.route,
+    operation: store?.operation,
     status: response.statusCode,
+    errors: store?.errors && [...store.errors],
     durationMs: given.durationMs,
     dbMs: Math.round((store?.dbMs ?? 0) * 10) / 10,
     dbQueries: store?.dbQueries ?? 0,

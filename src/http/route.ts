@@ -49,7 +49,7 @@ export function mountRoutes(
 ): Router {
   const router = Router({ caseSensitive: true, strict: true });
   for (const route of routes) {
-    const steps = route.method === 'post' ? [readBody(route)] : [];
+    const steps = [named(route.path), ...(route.method === 'post' ? [readBody(route)] : [])];
     router[route.method](route.path, ...steps, async (request, response) => {
       const viewer = await viewerOf(route, request.headers.authorization, authenticate);
       const body =
@@ -60,13 +60,22 @@ export function mountRoutes(
     });
   }
   for (const [path, allow] of allowedMethods(routes)) {
-    router.all(path, (request: Request, response: Response) => {
+    router.all(path, named(path), (request: Request, response: Response) => {
       response.setHeader('Allow', allow);
       if (request.method !== 'OPTIONS') throw new AppError('METHOD_NOT_ALLOWED');
       response.status(204).end();
     });
   }
   return router;
+}
+
+/** Notes which route answers, for the request's line and /metrics. */
+export function named(path: string) {
+  return (_request: Request, _response: Response, next: () => void): void => {
+    const store = currentRequest();
+    if (store !== undefined) store.route = path;
+    next();
+  };
 }
 
 /** Path → the methods it takes, as the Allow header says them. */

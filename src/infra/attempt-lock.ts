@@ -21,6 +21,8 @@ interface AttemptLockOptions {
   /** Attempts that may wait for others on the same key. */
   queueMax: number;
   now: () => number;
+  /** Told of every attempt that meets a lock or a full queue. */
+  onRefusal?: (() => void) | undefined;
 }
 
 /** A lock as the services see it. */
@@ -81,7 +83,7 @@ return {'ok', failed, lockedUntil}
 
 export function createAttemptLock(
   redis: RedisConnections | undefined,
-  { name, maxFailures, lockSeconds, queueMax, now }: AttemptLockOptions,
+  { name, maxFailures, lockSeconds, queueMax, now, onRefusal }: AttemptLockOptions,
 ): AttemptLock {
   const memoryMs = lockMemorySeconds * 1000;
   const lockMs = lockSeconds * 1000;
@@ -144,7 +146,10 @@ export function createAttemptLock(
   }
 
   async function run<T>(key: string, work: (isAllowed: boolean) => Promise<T>): Promise<T> {
-    if (!(await enter(key))) return work(false);
+    if (!(await enter(key))) {
+      onRefusal?.();
+      return work(false);
+    }
     let step: Step = 'left';
     try {
       const result = await work(true);
@@ -161,7 +166,10 @@ export function createAttemptLock(
   return {
     async attempt(account, work) {
       const key = createHash('sha256').update(account).digest('base64url');
-      if (waiting >= queueMax) throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
+      if (waiting >= queueMax) {
+        onRefusal?.();
+        throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
+      }
       const gate = gates.get(key) ?? pLimit(maxFailures);
       gates.set(key, gate);
       waiting += 1;

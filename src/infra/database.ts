@@ -5,7 +5,8 @@ import type { Logger } from 'pino';
 import type { Sql } from 'sql-template-tag';
 import { AppError } from '../core/errors.js';
 import { PrismaClient } from '../generated/prisma/client.js';
-import { currentRequest } from './request-context.js';
+import { meterPool } from './database-meter.js';
+import type { Metrics } from './metrics.js';
 
 /** Rows of plain SQL: timestamps are RFC 3339 text, so that nothing is parsed only to be printed again. */
 export type SqlRow<Model> = {
@@ -31,6 +32,7 @@ interface DatabaseOptions {
   /** Longest wait for a free connection. */
   acquireTimeoutMs: number;
   log: Logger;
+  metrics?: Metrics;
 }
 
 const maxPreparedStatements = 400;
@@ -128,9 +130,15 @@ export function createDatabase(options: DatabaseOptions) {
      */
     async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
       for (let tries = 1; ; tries += 1) {
+        const startedAt = performance.now();
+        const told = (isFailed: boolean) =>
+          options.metrics?.transaction((performance.now() - startedAt) / 1000, isFailed);
         try {
-          return await attempt(work);
+          const result = await attempt(work);
+          told(false);
+          return result;
         } catch (error) {
+          told(isFault(error));
           if (tries >= maxAttempts || !retryable.has(codeOf(error))) throw error;
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * tries));
         }
@@ -208,7 +216,7 @@ function createPool(options: DatabaseOptions): pg.Pool {
   pool.on('error', (error) =>
     options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),
   );
-  pool.on('connect', measure);
+  meterPool(pool, options.metrics);
   // The pool's own query() works by callbacks, which know nothing of the request; this is what Prisma calls.
   pool.query = (async (...args: Parameters<pg.PoolClient['query']>) => {
     const client = await pool.connect();
@@ -223,23 +231,6 @@ function createPool(options: DatabaseOptions): pg.Pool {
     }
   }) as typeof pool.query;
   return pool;
-}
-
-/** Counts statements and their time on the request that runs them. */
-function measure(client: pg.PoolClient): void {
-  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-  client.query = ((...args: unknown[]) => {
-    const request = currentRequest();
-    const result = query(...args);
-    if (request === undefined || !(result instanceof Promise)) return result;
-    request.dbQueries += 1;
-    const started = performance.now();
-    const done = () => {
-      request.dbMs += performance.now() - started;
-    };
-    result.then(done, done);
-    return result;
-  }) as typeof client.query;
 }
 
 /** PostgreSQL's text of a timestamptz(3) in UTC → RFC 3339 with milliseconds. */
@@ -257,6 +248,11 @@ function codeOf(error: unknown): string {
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether it is the database's fault; a transaction that a rule ends is none. */
+function isFault(error: unknown): boolean {
+  return !(error instanceof AppError) || error.code === 'UNAVAILABLE';
 }
 
 /** Whether the connection must not be used again: it is gone, or an answer is still owed on it. */

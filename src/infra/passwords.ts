@@ -10,6 +10,8 @@ interface PasswordHasherOptions {
   parallelism: number;
   /** Waiting hashes beyond which a sign-in is refused with 503. */
   queueMax: number;
+  /** Told of every hash that is refused. */
+  onRefusal?: () => void;
 }
 
 // The library's const enum cannot be read by a compiler that takes one file at a time.
@@ -29,7 +31,10 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
   };
 
   function enter<T>(work: () => Promise<T>): Promise<T> {
-    if (gate.pendingCount >= options.queueMax) throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
+    if (gate.pendingCount >= options.queueMax) {
+      options.onRefusal?.();
+      throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
+    }
     return gate(work);
   }
 
@@ -65,5 +70,7 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
     },
 
     queueLength: () => gate.pendingCount,
+    /** Hashes that are being worked on. */
+    running: () => gate.activeCount,
   };
 }

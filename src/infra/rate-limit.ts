@@ -10,6 +10,8 @@ interface LimiterOptions {
   /** How many are let through in a window. */
   points: number;
   windowSeconds: number;
+  /** Told of every attempt that is refused. */
+  onRefusal?: (() => void) | undefined;
 }
 
 /** A counter as the services see it. */
@@ -44,6 +46,7 @@ export function createRateLimiter(redis: RedisConnections | undefined, options: 
         await limiter.consume(key);
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal;
+        options.onRefusal?.();
         throw new AppError('RATE_LIMITED', {
           retryAfterSeconds: Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)),
         });
@@ -70,11 +73,13 @@ export interface AddressBudget {
 
 export function createAddressBudget(
   redis: RedisConnections | undefined,
-  { name, points, windowSeconds }: LimiterOptions,
+  { name, points, windowSeconds, onRefusal }: LimiterOptions,
 ): AddressBudget {
-  const addresses = createRateLimiter(redis, { name: `${name}-address`, points, windowSeconds });
+  const addresses = createRateLimiter(redis, {
+    ...{ name: `${name}-address`, points, windowSeconds, onRefusal },
+  });
   const ranges = createRateLimiter(redis, {
-    ...{ name: `${name}-range`, points: points * rangeFactor, windowSeconds },
+    ...{ name: `${name}-range`, points: points * rangeFactor, windowSeconds, onRefusal },
   });
   return {
     async spend(ip) {

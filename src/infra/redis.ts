@@ -1,6 +1,7 @@
 // Redis connections with short time-outs: what waits on Redis fails fast and says so, nothing queues for it.
-import { Redis } from 'ioredis';
+import { type Command, Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import type { Metrics } from './metrics.js';
 
 const commandTimeoutMs = 500;
 
@@ -11,7 +12,7 @@ export type RedisConnections = ReturnType<typeof createRedis>;
  * Opens both connections and keeps reopening them (back-off up to 1 s). Never rejects: without Redis the
  * server runs degraded.
  */
-export function createRedis(url: string, log: Logger) {
+export function createRedis(url: string, log: Logger, metrics?: Metrics) {
   const base = {
     commandTimeout: commandTimeoutMs,
     connectTimeout: 2000,
@@ -19,6 +20,7 @@ export function createRedis(url: string, log: Logger) {
     retryStrategy: (tries: number) => Math.min(tries * 50, 1000),
   };
   const client = new Redis(url, { ...base, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+  if (metrics !== undefined) meterCommands(client, metrics);
   // Subscriptions asked for while Redis is away are made when it is back; nobody waits for them.
   const subscriber = new Redis(url, { ...base, commandTimeout: undefined, maxRetriesPerRequest: null });
   let isDown = false;
@@ -40,9 +42,32 @@ export function createRedis(url: string, log: Logger) {
     client,
     subscriber,
     isReady: () => client.status === 'ready',
+    /**
+     * Asks for an answer, and gives the version; null where the user may not see it.
+     * @throws Error when there is no answer
+     */
+    async version(): Promise<string | null> {
+      await client.ping();
+      const info = await client.info('server').catch(() => '');
+      return /^redis_version:(\S+)/m.exec(info)?.[1] ?? null;
+    },
     async close(): Promise<void> {
       client.disconnect();
       subscriber.disconnect();
     },
+  };
+}
+
+/** Times every command, those of pipelines and scripts too. */
+function meterCommands(client: Redis, metrics: Metrics): void {
+  const send = client.sendCommand.bind(client);
+  client.sendCommand = (command: Command, ...rest) => {
+    const startedAt = performance.now();
+    const end = (isFailed: boolean) => metrics.redisCommand((performance.now() - startedAt) / 1000, isFailed);
+    command.promise.then(
+      () => end(false),
+      () => end(true),
+    );
+    return send(command, ...rest);
   };
 }

@@ -1,7 +1,7 @@
 // Refused requests as lines of the log, in OWASP's words; a bounded number for each request, and never a row.
 import type { Logger } from 'pino';
 import type { AppError, ErrorCode } from '../core/errors.js';
-import { currentRequest } from './request-context.js';
+import { currentRequest, noteError } from './request-context.js';
 
 const authorization = { event: 'authz_fail', level: 'warn' } as const;
 const ended = { event: 'session_use_after_expire', level: 'info' } as const;
@@ -31,9 +31,10 @@ const linesMax = 30;
  * @param where path of a GraphQL field or of a REST route
  */
 export function logRefusal(log: Logger, { code }: Pick<AppError, 'code'>, where: string | undefined): void {
+  const request = currentRequest();
+  if (request !== undefined) noteError(request, code);
   const word = words[code];
   if (word === undefined) return;
-  const request = currentRequest();
   const place = where?.slice(0, 200);
   if (request !== undefined) {
     request.refusals ??= new Set();

@@ -1,7 +1,10 @@
 // What is known of the request being served, wherever its code runs; how requests are answered is elsewhere.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { redactLooks } from './log-redaction.js';
+import type { Metrics } from './metrics.js';
+import { parseTraceparent, type Span } from './tracing.js';
 
 /** One request, or one operation of an open stream. The fields below the first three are filled in on the way. */
 export type RequestContext = {
@@ -10,8 +13,16 @@ export type RequestContext = {
   userAgent: string | null;
   userId?: string;
   sessionId?: string;
-  /** Name of the GraphQL operation, or the route's pattern. */
+  /** Pattern of the route that answers. */
+  route?: string;
+  /** Type and name of the GraphQL operation. */
   operation?: string;
+  /** Codes of the errors that were told so far. */
+  errors?: Set<string>;
+  /** The stretch of a trace that is under way. */
+  span?: Span;
+  /** Takes what is measured of it. */
+  metrics?: Metrics;
   /** Refusals that are in the log already. */
   refusals?: Set<string>;
   /** Database statements so far. */
@@ -50,4 +61,22 @@ export function userAgentOf(value: string | undefined): string | null {
 /** @returns a new correlation id: a random UUID (RFC 9562, version 4). */
 export function newCorrelationId(): string {
   return randomUUID();
+}
+
+/**
+ * @param traceId of the trace that was begun for it, if any
+ * @returns the id that the sender gave, else that of the trace, which the sender may have named too, else a new one
+ */
+export function correlationIdOf(headers: IncomingHttpHeaders, traceId?: string): string {
+  const given = headers['x-correlation-id'];
+  if (isValidCorrelationId(given)) return given;
+  return traceId ?? parseTraceparent(headers.traceparent)?.traceId ?? newCorrelationId();
+}
+
+/** Notes that an error of this code was told, for the request's line, /metrics and its trace. */
+export function noteError(request: RequestContext, code: string): void {
+  request.errors ??= new Set();
+  if (request.errors.has(code)) return;
+  request.errors.add(code);
+  request.metrics?.error(code);
 }

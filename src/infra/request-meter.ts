@@ -13,6 +13,8 @@ interface RequestMeterOptions {
   /** Requests without sign-in of an address in a window; 0 for no limit. */
   anonymousPerMinute: number;
   now: () => number;
+  /** Told of every request that is refused. */
+  onRefusal?: (() => void) | undefined;
 }
 
 /** Where a caller stands, for the RateLimit headers. */
@@ -39,7 +41,7 @@ const maxCallers = 200_000;
 
 export function createRequestMeter(
   redis: RedisConnections | undefined,
-  { perMinute, anonymousPerMinute, now }: RequestMeterOptions,
+  { perMinute, anonymousPerMinute, now, onRefusal }: RequestMeterOptions,
 ) {
   const windowMs = requestWindowSeconds * 1000;
   let window = 0;
@@ -102,6 +104,7 @@ export function createRequestMeter(
       const used = count.shared + count.fresh;
       const resetSeconds = Math.max(1, Math.ceil(((current + 1) * windowMs - at) / 1000));
       if (used >= limit) {
+        onRefusal?.();
         const refusal = new AppError('RATE_LIMITED', { retryAfterSeconds: resetSeconds });
         return { limit, remaining: 0, resetSeconds, refusal };
       }

@@ -5,8 +5,10 @@ import { assertFresh, keyScopes, type Role, type Viewer } from '../../core/acces
 import { AppError, invalid } from '../../core/errors.js';
 import { isUuid, newId } from '../../core/ids.js';
 import { type ApiKey, Prisma } from '../../generated/prisma/client.js';
+import { createCache } from '../../infra/cache.js';
 import type { Database, SqlRow } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
+import type { Metrics } from '../../infra/metrics.js';
 import { columnsOf, fetchOfEach, sql } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { CreateApiKeyInput } from './api-key.input.js';
@@ -18,6 +20,7 @@ interface ApiKeyServiceOptions {
   events: Events;
   audit: AuditService;
   now: () => number;
+  metrics: Metrics | undefined;
 }
 
 interface LiveKey {
@@ -38,22 +41,16 @@ const hashOf = (secret: string) => createHash('sha256').update(secret).digest();
 
 export type ApiKeyService = ReturnType<typeof createApiKeyService>;
 
-export function createApiKeyService({ db, events, audit, now }: ApiKeyServiceOptions) {
-  const live = new LRUCache<string, LiveKey>({ max: 10_000, ttl: believedMs });
+export function createApiKeyService({ db, events, audit, now, metrics }: ApiKeyServiceOptions) {
+  const live = createCache<LiveKey | undefined>({
+    ...{ name: 'api_key', max: 10_000, ttlMs: believedMs, metrics },
+    tagsOf: (key) => (key === undefined ? [] : [key.viewer.userId]),
+  });
   const usedAt = new LRUCache<string, number>({ max: 10_000 });
-  // A look-up that began before a change must not be believed after it.
-  let generation = 0;
-  events.subscribe('key.ended', ({ apiKeyId }) => {
-    generation += 1;
-    live.delete(apiKeyId);
-  });
-  events.subscribe('user.changed', ({ userId }) => {
-    generation += 1;
-    for (const [id, key] of live.entries()) if (key.viewer.userId === userId) live.delete(id);
-  });
+  events.subscribe('key.ended', ({ apiKeyId }) => live.forget(apiKeyId));
+  events.subscribe('user.changed', ({ userId }) => live.forgetTag(userId));
 
   async function load(id: string): Promise<LiveKey | undefined> {
-    const startedIn = generation;
     const [row] = await db.query<{
       secretHash: Buffer;
       scopes: string[];
@@ -71,7 +68,6 @@ export function createApiKeyService({ db, events, audit, now }: ApiKeyServiceOpt
     // Scopes that are no longer offered count for nothing.
     const known = new Set(scopes.filter((name) => (keyScopes as string[]).includes(name)));
     const viewer = { ...user, apiKeyId: id, scopes: known, expiresAtMs: Date.parse(expiresAt) };
-    if (startedIn === generation) live.set(id, { secretHash, viewer });
     return { secretHash, viewer };
   }
 
@@ -166,7 +162,7 @@ export function createApiKeyService({ db, events, audit, now }: ApiKeyServiceOpt
     async check(token: string): Promise<Viewer> {
       const [, hex = '', secret] = keyPattern.exec(token) ?? [];
       const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-      const key = secret !== undefined && isUuid(id) ? (live.get(id) ?? (await load(id))) : undefined;
+      const key = secret !== undefined && isUuid(id) ? await live(id, () => load(id)) : undefined;
       if (key === undefined || !timingSafeEqual(key.secretHash, hashOf(token))) {
         throw new AppError('UNAUTHENTICATED', { message: 'The API key is not valid.' });
       }

@@ -1,10 +1,12 @@
 // Health of the server and what it stands on: bounded, shared checks, so that probes cannot load the database.
+import { createCache } from '../../infra/cache.js';
 import type { Database } from '../../infra/database.js';
+import type { Metrics } from '../../infra/metrics.js';
 import type { RedisConnections } from '../../infra/redis.js';
 import { sql } from '../../infra/sql.js';
 
 const checkTimeoutMs = 1000;
-const sharedForMs = 500;
+const believedMs = 500;
 
 /** A component. `unused` is Redis when there is none: its part is done within the process. */
 export interface ComponentHealth {
@@ -19,25 +21,47 @@ export interface Health {
   components: { database: ComponentHealth; redis: ComponentHealth };
 }
 
-export type HealthService = ReturnType<typeof createHealthService>;
+/** What only operators are told, beside a component's health. */
+export interface DatabaseDetails {
+  version: string | null;
+  /** Connections of this instance, and requests that wait for one. */
+  pool: { max: number; total: number; idle: number; waiting: number };
+}
 
-export function createHealthService({
-  db,
-  redis,
-  now,
-}: {
+/** Whether instances share Redis, or this one does its part within the process. */
+export interface RedisDetails {
+  mode: 'redis' | 'in-process';
+  version: string | null;
+}
+
+interface HealthServiceOptions {
   db: Database;
   redis: RedisConnections | undefined;
   now: () => number;
-}) {
+  metrics: Metrics | undefined;
+}
+
+/** A check's outcome with the version it found; the version is kept when a later check fails. */
+interface Checked {
+  health: ComponentHealth;
+  version: string | null;
+}
+
+export type HealthService = ReturnType<typeof createHealthService>;
+
+export function createHealthService({ db, redis, now, metrics }: HealthServiceOptions) {
   const startedAt = now();
   let isStopping = false;
+  const checks = createCache<Checked>({ name: 'health', max: 2, ttlMs: believedMs, metrics });
 
-  const database = shared(() => timed(() => db.query(sql`SELECT 1`)));
-  const cache = shared(async (): Promise<ComponentHealth> => {
-    if (redis === undefined) return { status: 'unused', latencyMs: 0 };
-    return timed(() => redis.client.ping());
-  });
+  const checkDatabase = () => checks('database', () => timed(() => databaseVersion(db)));
+  const checkRedis = () =>
+    checks('redis', async () => {
+      if (redis === undefined) return { health: { status: 'unused', latencyMs: 0 }, version: null };
+      return timed(redis.version);
+    });
+  const database = async (): Promise<ComponentHealth> => (await checkDatabase()).health;
+  const cache = async (): Promise<ComponentHealth> => (await checkRedis()).health;
 
   return {
     database,
@@ -58,6 +82,15 @@ export function createHealthService({
       };
     },
 
+    /** For operators: versions would tell a stranger which faults to try. */
+    async details(): Promise<{ database: DatabaseDetails; redis: RedisDetails }> {
+      const [{ version }, { version: redisVersion }] = await Promise.all([checkDatabase(), checkRedis()]);
+      return {
+        database: { version, pool: db.poolState() },
+        redis: { mode: redis === undefined ? 'in-process' : 'redis', version: redisVersion },
+      };
+    },
+
     /** Whether new requests should come here: the database answers and the server is not stopping. */
     isReady: async (): Promise<boolean> => !isStopping && (await database()).status === 'healthy',
 
@@ -68,26 +101,21 @@ export function createHealthService({
   };
 }
 
-/** Runs a check at most once at a time and not again within half a second. */
-function shared(check: () => Promise<ComponentHealth>): () => Promise<ComponentHealth> {
-  let last: { at: number; result: Promise<ComponentHealth> } | undefined;
-  return () => {
-    const at = performance.now();
-    if (last === undefined || at - last.at > sharedForMs) last = { at, result: check() };
-    return last.result;
-  };
+async function databaseVersion(db: Database): Promise<string | null> {
+  const [row] = await db.query<{ version: string }>(sql`SELECT current_setting('server_version') AS version`);
+  return row?.version ?? null;
 }
 
-async function timed(probe: () => Promise<unknown>): Promise<ComponentHealth> {
+async function timed(probe: () => Promise<string | null>): Promise<Checked> {
   const started = performance.now();
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error('no answer in time')), checkTimeoutMs);
   });
-  const status = await Promise.race([probe(), timeout]).then(
-    () => 'healthy' as const,
-    () => 'unhealthy' as const,
+  const [status, version] = await Promise.race([probe(), timeout]).then(
+    (found) => ['healthy', found] as const,
+    () => ['unhealthy', null] as const,
   );
   clearTimeout(timer);
-  return { status, latencyMs: Math.round((performance.now() - started) * 10) / 10 };
+  return { health: { status, latencyMs: Math.round((performance.now() - started) * 10) / 10 }, version };
 }

@@ -1,11 +1,12 @@
 // Sessions: opening, rotating, checking and ending them. Credentials and tokens are the auth service's matter.
-import { LRUCache } from 'lru-cache';
 import type { Role, Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { Prisma, type Session } from '../../generated/prisma/client.js';
+import { createCache } from '../../infra/cache.js';
 import type { Database, SqlRow, Transaction } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
+import type { Metrics } from '../../infra/metrics.js';
 import { currentRequest } from '../../infra/request-context.js';
 import { columnsOf, fetchOfEach, sql } from '../../infra/sql.js';
 
@@ -23,6 +24,7 @@ interface SessionServiceOptions {
   maxPerUser: number;
   /** Roles that must set up a second factor before they do anything else. */
   rolesWithSecondFactor: readonly string[];
+  metrics: Metrics | undefined;
 }
 
 /** Why a session ended. */
@@ -56,23 +58,17 @@ export function createSessionService({
   ttlSeconds,
   maxPerUser,
   rolesWithSecondFactor,
+  metrics,
 }: SessionServiceOptions) {
-  const live = new LRUCache<string, LiveSession>({ max: 10_000, ttl: believedMs });
+  const live = createCache<LiveSession>({
+    ...{ name: 'session', max: 10_000, ttlMs: believedMs, metrics },
+    tagsOf: ({ viewer }) => [viewer.userId],
+  });
   const date = (ms: number) => new Date(ms);
-
-  // A look-up that began before a change must not be believed after it.
-  let generation = 0;
-  events.subscribe('session.ended', ({ sessionId }) => {
-    generation += 1;
-    live.delete(sessionId);
-  });
-  events.subscribe('user.changed', ({ userId }) => {
-    generation += 1;
-    for (const [id, session] of live.entries()) if (session.viewer.userId === userId) live.delete(id);
-  });
+  events.subscribe('session.ended', ({ sessionId }) => live.forget(sessionId));
+  events.subscribe('user.changed', ({ userId }) => live.forgetTag(userId));
 
   async function load(sessionId: string): Promise<LiveSession> {
-    const startedIn = generation;
     const at = date(now());
     const [row] = await db.query<{
       userId: string;
@@ -98,9 +94,7 @@ export function createSessionService({
       ...(mustEnrol && { mustFirst: 'SECOND_FACTOR_ENROLMENT_REQUIRED' as const }),
       ...(mustChange && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),
     };
-    const session = { viewer, endsAtMs: Date.parse(endsAt) };
-    if (startedIn === generation) live.set(sessionId, session);
-    return session;
+    return { viewer, endsAtMs: Date.parse(endsAt) };
   }
 
   async function revokeWhere(
@@ -159,7 +153,7 @@ export function createSessionService({
      * @throws TOKEN_REVOKED
      */
     async check(sessionId: string, tokenExpiresAtMs: number): Promise<Viewer> {
-      const session = live.get(sessionId) ?? (await load(sessionId));
+      const session = await live(sessionId, () => load(sessionId));
       if (session.endsAtMs <= now()) throw new AppError('TOKEN_REVOKED');
       return { ...session.viewer, expiresAtMs: Math.min(tokenExpiresAtMs, session.endsAtMs) };
     },

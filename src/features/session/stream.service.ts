@@ -14,6 +14,8 @@ interface StreamServiceOptions {
   now: () => number;
   /** Streams that one user may have open on this instance. */
   maxPerUser: number;
+  /** Told of every stream that is refused. */
+  onRefusal?: (() => void) | undefined;
 }
 
 interface Watched {
@@ -25,7 +27,7 @@ const checkEveryMs = 900;
 
 export type StreamService = ReturnType<typeof createStreamService>;
 
-export function createStreamService({ db, events, log, now, maxPerUser }: StreamServiceOptions) {
+export function createStreamService({ db, events, log, now, maxPerUser, onRefusal }: StreamServiceOptions) {
   const watched = new Set<Watched>();
   const openByUser = new Map<string, number>();
   let isClosed = false;
@@ -121,6 +123,7 @@ export function createStreamService({ db, events, log, now, maxPerUser }: Stream
       if (isClosed)
         throw new AppError('UNAVAILABLE', { message: 'The server is stopping.', retryAfterSeconds: 1 });
       if ((openByUser.get(viewer.userId) ?? 0) >= maxPerUser) {
+        onRefusal?.();
         throw new AppError('RATE_LIMITED', {
           message: `At most ${maxPerUser} streams may be open.`,
           retryAfterSeconds: 5,

@@ -1,13 +1,14 @@
 // Users: their rules, reads and writes. Signing in is the auth service's matter.
-import { LRUCache } from 'lru-cache';
 import { assertFresh, can, type Role, type Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
 import { checkNewPassword } from '../../core/password-policy.js';
 import type { Prisma, User } from '../../generated/prisma/client.js';
+import { createCache } from '../../infra/cache.js';
 import { type Database, type Transaction, violates } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
+import type { Metrics } from '../../infra/metrics.js';
 import { estimateGuesses } from '../../infra/password-strength.js';
 import type { PasswordHasher } from '../../infra/passwords.js';
 import { join, type Sql, sql } from '../../infra/sql.js';
@@ -27,6 +28,7 @@ interface UserServiceOptions {
   passwordMinLength: number;
   /** Whether a password that an admin chose must be changed first of all. */
   isPasswordChangeRequired: boolean;
+  metrics: Metrics | undefined;
 }
 
 /** A user after a change, and what to hand to them. */
@@ -51,26 +53,18 @@ export function createUserService({
   now,
   passwordMinLength,
   isPasswordChangeRequired,
+  metrics,
 }: UserServiceOptions) {
-  const known = new LRUCache<string, User>({ max: 5000, ttl: cachedMs });
-  let generation = 0;
-  events.subscribe('user.changed', ({ userId }) => {
-    generation += 1;
-    known.delete(userId);
-  });
+  const known = createCache<User>({ name: 'user', max: 5000, ttlMs: cachedMs, metrics });
+  events.subscribe('user.changed', ({ userId }) => known.forget(userId));
 
   /** Users by id, in the order asked; null where there is none. Kept for ten seconds. */
   async function byIds(ids: readonly string[]): Promise<(User | null)[]> {
-    const missing = ids.filter((id) => !known.has(id));
-    const fresh = new Map<string, User>();
-    if (missing.length > 0) {
-      const startedIn = generation;
-      for (const row of await db.prisma.user.findMany({ where: { id: { in: missing } } })) {
-        fresh.set(row.id, row);
-        if (startedIn === generation) known.set(row.id, row);
-      }
-    }
-    return ids.map((id) => fresh.get(id) ?? known.get(id) ?? null);
+    const found = await known.many(ids, async (missing) => {
+      const rows = await db.prisma.user.findMany({ where: { id: { in: missing } } });
+      return new Map(rows.map((row) => [row.id, row]));
+    });
+    return ids.map((id) => found.get(id) ?? null);
   }
 
   /** The row as it is now, past the cache. */

@@ -1,0 +1,101 @@
+// What an operation is called in the log, in /metrics and in traces, and how long it takes. It knows no transport.
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+} from 'graphql';
+import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { redactLooks } from '../infra/log-redaction.js';
+import { currentRequest } from '../infra/request-context.js';
+import type { Span } from '../infra/tracing.js';
+import type { Infra } from '../services.js';
+
+type Meters = Pick<Infra, 'metrics' | 'tracing'>;
+
+/** Measures what Yoga executes, over HTTP and WebSockets alike. */
+export function measureOperations(meters: Meters, isTrusted: boolean): Plugin {
+  return {
+    onExecute({ args }) {
+      const end = beginOperation(args as ExecutionArgs, meters, isTrusted);
+      return { onExecuteDone: ({ result }) => end(hasErrors(result)) };
+    },
+    onSubscribe({ args }) {
+      const end = beginOperation(args as ExecutionArgs, meters, isTrusted);
+      return { onSubscribeResult: ({ result }) => end(hasErrors(result)) };
+    },
+  };
+}
+
+function hasErrors(result: unknown): boolean {
+  return !isAsyncIterable(result) && (result as { errors?: unknown } | null)?.errors !== undefined;
+}
+
+/**
+ * Names the operation of the current request and begins to measure it.
+ * @param isTrusted whether documents come from this server's own list
+ * @returns what ends it
+ */
+export function beginOperation(
+  { document, operationName }: Pick<ExecutionArgs, 'document' | 'operationName'>,
+  { metrics, tracing }: Meters,
+  isTrusted: boolean,
+): (isFailed: boolean) => void {
+  const operation = getOperationAST(document, operationName);
+  const store = currentRequest();
+  if (store === undefined || operation == null) return () => {};
+  const name = operation.name?.value.slice(0, 100);
+  const type = operation.operation;
+  store.operation = `${type} ${name ?? 'anonymous'}`;
+  const label = isTrusted && name !== undefined ? name : labelOf(document, operation);
+  const outer = store.span;
+  const span = beginSpan(`${type} ${label}`, outer, tracing);
+  if (span !== undefined) {
+    const shown = redactLooks(name ?? 'anonymous');
+    span.set({ 'graphql.operation.type': type, 'graphql.operation.name': shown });
+    store.span = span;
+  }
+  const startedAt = performance.now();
+  return (isFailed) => {
+    metrics.operation((performance.now() - startedAt) / 1000, type, label, isFailed);
+    if (span === undefined) return;
+    span.end(isFailed ? ([...(store.errors ?? [])][0] ?? 'error') : undefined);
+    if (outer !== undefined) store.span = outer;
+  };
+}
+
+/** A WebSocket's operations are traces of their own: the connection outlives every one. */
+function beginSpan(name: string, outer: Span | undefined, tracing: Meters['tracing']): Span | undefined {
+  return outer === undefined ? tracing?.begin(name, undefined, {}) : outer.child(name, 'internal', {});
+}
+
+const labels = new WeakMap<OperationDefinitionNode, string>();
+
+/** The root field, as validation has found it in the schema: names that clients make up become no label. */
+function labelOf(document: DocumentNode, operation: OperationDefinitionNode): string {
+  let label = labels.get(operation);
+  if (label === undefined) {
+    const fields = rootFields(document, operation.selectionSet);
+    const [only = 'none'] = fields;
+    label = fields.size > 1 ? 'several' : only.startsWith('__') ? 'introspection' : only;
+    labels.set(operation, label);
+  }
+  return label;
+}
+
+function rootFields(document: DocumentNode, { selections }: SelectionSetNode): Set<string> {
+  const names = selections.flatMap((selection) => {
+    if (selection.kind === Kind.FIELD) return [selection.name.value];
+    if (selection.kind === Kind.INLINE_FRAGMENT) return [...rootFields(document, selection.selectionSet)];
+    const fragment = document.definitions.find(
+      (definition) =>
+        definition.kind === Kind.FRAGMENT_DEFINITION && definition.name.value === selection.name.value,
+    );
+    return fragment?.kind === Kind.FRAGMENT_DEFINITION
+      ? [...rootFields(document, fragment.selectionSet)]
+      : [];
+  });
+  return new Set(names);
+}
