@@ -8,6 +8,7 @@ import { logRefusal } from '../infra/refusal-log.js';
 import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
+import { tellDeprecations } from './deprecation.js';
 import { documentPlugin } from './documents.js';
 import { toGraphQLError } from './errors.js';
 import { asksOnlyPublic, buildSchema } from './schema.js';
@@ -65,6 +66,7 @@ export function createGraphQLServer(
       useExecutionCancellation(),
       keepDocument,
       nameOperations,
+      tellDeprecations,
       addCorrelationIds(log),
       shareAnswers,
     ],

@@ -22,10 +22,10 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
   const allowOrigins = cors({
     origin: [...config.corsOrigins],
     methods: ['GET', 'POST'],
-    allowedHeaders: ['Authorization', 'Content-Type', 'X-Correlation-ID'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'X-Correlation-ID', 'Accept-Version'],
     exposedHeaders: [
       ...['X-Correlation-ID', 'API-Version', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
-      ...['Deprecation', 'Sunset'],
+      ...['Deprecation', 'Sunset', 'Link'],
     ],
     maxAge: 600,
   });
@@ -37,6 +37,8 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
       correlationId,
       ip: clientIp(request, config.trustProxyHops),
       userAgent,
+      hasToken: /^bearer /i.test(request.headers.authorization ?? ''),
+      response,
       dbQueries: 0,
       dbMs: 0,
     };

@@ -1,6 +1,7 @@
 // What is known of the request being served, wherever its code runs; how requests are answered is elsewhere.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { redactLooks } from './log-redaction.js';
 
 /** One request, or one operation of an open stream. The fields below the first three are filled in on the way. */
@@ -8,6 +9,10 @@ export type RequestContext = {
   correlationId: string;
   ip: string | null;
   userAgent: string | null;
+  /** Whether it came with a bearer token. */
+  hasToken?: boolean;
+  /** Its answer, over HTTP; for headers that are known late. */
+  response?: ServerResponse;
   userId?: string;
   sessionId?: string;
   /** Name of the GraphQL operation, or the route's pattern. */
