@@ -18,12 +18,13 @@ import { withMiddleware } from './http/middleware.js';
 import { sendProblem, toAppError } from './http/problem.js';
 import { createRequestLimits } from './http/request-limits.js';
 import { allowedMethods, mountRoutes, type Route } from './http/route.js';
+import { versionFault } from './http/version.js';
 import { logRefusal } from './infra/refusal-log.js';
 import { currentRequest } from './infra/request-context.js';
 import type { Infra, Services } from './services.js';
 
 const graphqlPaths = new Set(['/graphql', '/api/v1/graphql']);
-const graphqlMethods = 'GET, POST, OPTIONS';
+const graphqlMethods = 'GET, HEAD, POST, OPTIONS';
 /** Every REST route; the one list that is mounted and documented. */
 export function allRoutes(services: Services): Route[] {
   return [...authRoutes(services), ...healthRoutes(services.health)];
@@ -37,15 +38,19 @@ export interface App {
   endStreams: () => Promise<void>;
 }
 
-/** Makes the server. */
-export function createApp(services: Services, infra: Infra): App {
+/**
+ * Makes the server.
+ * @param more routes besides those of the product
+ */
+export function createApp(services: Services, infra: Infra, more: readonly Route[] = []): App {
   const { config, log } = infra;
   const trusted =
     config.trustedDocuments === undefined ? undefined : loadTrustedDocuments(config.trustedDocuments);
   const yoga = createGraphQLServer(services, infra, trusted);
-  const rest = createRestApp(services, infra);
+  const routes = [...allRoutes(services), ...more];
+  const rest = createRestApp(services, infra, routes);
   const page = config.isGraphiqlEnabled ? createGraphiqlPage() : undefined;
-  const allowed = allowedMethods(allRoutes(services));
+  const allowed = allowedMethods(routes);
   const allowOf = (path: string) => (graphqlPaths.has(path) ? graphqlMethods : allowed.get(path));
 
   const graphql = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -68,6 +73,8 @@ export function createApp(services: Services, infra: Infra): App {
       }
       Object.assign(request, { body }); // where Yoga looks for it
     }
+    // Node leaves the body out of what answers a HEAD.
+    if (request.method === 'HEAD') Object.assign(request, { method: 'GET' });
     await yoga(request, response);
   };
 
@@ -89,6 +96,11 @@ export function createApp(services: Services, infra: Infra): App {
     if (fault !== undefined) {
       response.setHeader('Connection', 'close');
       refuse(fault);
+      return;
+    }
+    const unknownVersion = versionFault(request, path);
+    if (unknownVersion !== undefined) {
+      refuse(unknownVersion);
       return;
     }
     const next = () => {
@@ -130,8 +142,7 @@ export function createApp(services: Services, infra: Infra): App {
   };
 }
 
-function createRestApp(services: Services, { config, log, metrics }: Infra) {
-  const routes = allRoutes(services);
+function createRestApp(services: Services, { config, log, metrics }: Infra, routes: Route[]) {
   const rest = express();
   rest.disable('x-powered-by');
   rest.disable('etag');
@@ -151,7 +162,7 @@ function createRestApp(services: Services, { config, log, metrics }: Infra) {
 /** GraphQL is GET for queries and POST of JSON; anything else could be sent by a foreign page without asking (CSRF). */
 function refuseGraphQL(request: IncomingMessage): AppError | undefined {
   const { method, headers } = request;
-  if (method !== 'GET' && method !== 'POST' && method !== 'OPTIONS')
+  if (method === undefined || !graphqlMethods.split(', ').includes(method))
     return new AppError('METHOD_NOT_ALLOWED');
   const isJson = /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
   return method === 'POST' && !isJson ? new AppError('UNSUPPORTED_MEDIA_TYPE') : undefined;
@@ -159,7 +170,7 @@ function refuseGraphQL(request: IncomingMessage): AppError | undefined {
 
 function isPageAsked({ method, headers, url = '' }: IncomingMessage): boolean {
   return (
-    method === 'GET' &&
+    (method === 'GET' || method === 'HEAD') &&
     !/[?&](query|documentId|extensions)=/.test(url) &&
     /\btext\/html\b/.test(headers.accept ?? '')
   );
@@ -191,7 +202,8 @@ function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logg
   response.statusCode = status;
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
   if (status === 405) response.setHeader('Allow', graphqlMethods);
-  for (const [name, value] of Object.entries(headersOf(error))) response.setHeader(name, value);
+  for (const [name, value] of Object.entries(headersOf(error, currentRequest()?.hasToken)))
+    response.setHeader(name, value);
   const extensions = {
     code,
     correlationId: currentRequest()?.correlationId,

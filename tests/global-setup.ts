@@ -1,7 +1,7 @@
-// Before all tests: a PostgreSQL of their own with a migrated template, and Redis where there is one.
+// Before all tests: a PostgreSQL of their own with a migrated template; Redis and a browser where there are any.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +32,7 @@ export default async function setUp(): Promise<void> {
   process.env.TEST_POSTGRES_APP_URL = urlAs(postgres.url, role);
   process.env.TEST_DATA_DIR = dataDir;
   const redis = await startRedis();
+  findChromium();
   (globalThis as { testInfra?: TestInfra }).testInfra = { postgres, redis };
 }
 
@@ -52,6 +53,20 @@ async function startRedis(): Promise<ChildProcess | undefined> {
   );
   process.env.TEST_REDIS_URL = `redis://127.0.0.1:${port}`;
   return redis;
+}
+
+/** CHROMIUM_PATH, else where systems keep one, else none: the tests that need one say that they did not run. */
+function findChromium(): void {
+  const usual = [
+    ...['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
+    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  ];
+  const found = process.env.CHROMIUM_PATH ?? usual.find((path) => existsSync(path));
+  if (found === undefined) {
+    console.warn('\nNo Chromium and no CHROMIUM_PATH: tests that need a browser are skipped.');
+    return;
+  }
+  process.env.TEST_CHROMIUM = found;
 }
 
 function freePort(): Promise<number> {

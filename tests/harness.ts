@@ -12,8 +12,12 @@ import type { ErrorCode, FieldError } from '../src/core/errors.js';
 import { closeLogger, createLogger } from '../src/infra/logger.js';
 import type { PasswordHasher } from '../src/infra/passwords.js';
 import type { Services } from '../src/services.js';
+import { assertDocumented } from './openapi-kit.js';
 
 export const admin = { email: 'admin@harness.test', password: 'kiwi lantern 7391 harbor moss' } as const;
+
+/** A Chromium for the tests that need a browser, if one is there. */
+export const chromium = process.env.TEST_CHROMIUM;
 
 /** Whether a Redis is there for the tests that need one. */
 export const hasRedis = Boolean(process.env.TEST_REDIS_URL);
@@ -41,6 +45,7 @@ export interface TestServer {
     token?: string,
     headers?: Record<string, string>,
   ) => Promise<GqlAnswer>;
+  /** A REST call; fails when openapi.yaml does not tell of the answer. */
   rest: (
     method: string,
     path: string,
@@ -228,9 +233,11 @@ async function rest(
   });
   const text = await response.text();
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
-  return {
+  const answer: RestAnswer = {
     status: response.status,
     headers: response.headers,
     body: isJson && text !== '' ? JSON.parse(text) : text,
   };
+  assertDocumented(method, new URL(url).pathname, answer);
+  return answer;
 }

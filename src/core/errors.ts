@@ -53,6 +53,11 @@ export const errorCatalogue = {
   },
   FORBIDDEN: { status: 403, title: 'Forbidden', message: 'Your role does not allow this.' },
   NOT_FOUND: { status: 404, title: 'Not found', message: 'There is no such thing, or you may not see it.' },
+  UNKNOWN_VERSION: {
+    status: 404,
+    title: 'Unknown version',
+    message: 'There is no such version of this API.',
+  },
   METHOD_NOT_ALLOWED: {
     status: 405,
     title: 'Method not allowed',
@@ -103,6 +108,14 @@ interface AppErrorOptions {
   cause?: unknown;
 }
 
+/** What is wrong with a token, in the words of RFC 6750. */
+const tokenFaults: Partial<Record<ErrorCode, string>> = {
+  UNAUTHENTICATED: 'invalid_token',
+  TOKEN_EXPIRED: 'invalid_token',
+  TOKEN_REVOKED: 'invalid_token',
+  FORBIDDEN: 'insufficient_scope',
+};
+
 /** The only error that services throw on purpose; everything else becomes INTERNAL. */
 export class AppError extends Error {
   readonly code: ErrorCode;
@@ -135,12 +148,20 @@ export function validationFailed(fields: FieldError[]): AppError {
   return new AppError('VALIDATION_FAILED', { fields, ...(message === undefined ? {} : { message }) });
 }
 
-/** Headers that every answer with this error has: how to sign in (RFC 6750), when to come back. */
-export function headersOf({ code, message, status, retryAfterSeconds }: AppError): Record<string, string> {
-  const isTokenFault = code === 'TOKEN_EXPIRED' || code === 'TOKEN_REVOKED';
-  const fault = isTokenFault ? `, error="invalid_token", error_description="${message}"` : '';
+/**
+ * Headers that every answer with this error has: how to sign in (RFC 6750), when to come back.
+ * @param hasToken whether the request came with a token: only then is there one to find fault with
+ */
+export function headersOf(
+  { code, message, status, retryAfterSeconds }: AppError,
+  hasToken = false,
+): Record<string, string> {
+  const fault = hasToken ? tokenFaults[code] : undefined;
+  const said = fault === undefined ? '' : `, error="${fault}", error_description="${message}"`;
   return {
-    ...(status === 401 && { 'WWW-Authenticate': `Bearer realm="sec-tester"${fault}` }),
+    ...((status === 401 || fault !== undefined) && {
+      'WWW-Authenticate': `Bearer realm="sec-tester"${said}`,
+    }),
     ...(retryAfterSeconds !== undefined && { 'Retry-After': String(retryAfterSeconds) }),
     // The rest of the body is not read, so nothing more can come over this connection.
     ...(status === 413 && { Connection: 'close' }),

@@ -71,7 +71,7 @@ export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = tru
         http: {
           status,
           ...given,
-          headers: { ...given.headers, ...headersOf(known) },
+          headers: { ...given.headers, ...headersOf(known, currentRequest()?.hasToken) },
           spec: isDocumentFault(known),
         },
       }),

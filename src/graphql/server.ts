@@ -10,6 +10,7 @@ import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
 import { createErrorMask } from './delivery.js';
+import { tellDeprecations } from './deprecation.js';
 import { documentPlugin } from './documents.js';
 import { toGraphQLError } from './errors.js';
 import { createEventStreams } from './event-stream.js';
@@ -74,6 +75,7 @@ export function createGraphQLServer(
       useExecutionCancellation(),
       keepDocument,
       measureOperations(infra, trusted !== undefined),
+      tellDeprecations,
       addCorrelationIds(log),
       shareAnswers,
       streamAnswers(log, config.isIntrospectionEnabled),

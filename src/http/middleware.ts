@@ -21,10 +21,10 @@ export function withMiddleware(
   const allowOrigins = cors({
     origin: [...config.corsOrigins],
     methods: ['GET', 'POST'],
-    allowedHeaders: ['Authorization', 'Content-Type', 'X-Correlation-ID'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'X-Correlation-ID', 'Accept-Version'],
     exposedHeaders: [
       ...['X-Correlation-ID', 'API-Version', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
-      ...['Deprecation', 'Sunset'],
+      ...['Deprecation', 'Sunset', 'Link'],
     ],
     maxAge: 600,
   });
@@ -37,6 +37,8 @@ export function withMiddleware(
       ip: clientIp(request, config.trustProxyHops),
       ...{ userAgent, metrics, dbQueries: 0, dbMs: 0 },
       ...(span !== undefined && { span }),
+      hasToken: /^bearer /i.test(request.headers.authorization ?? ''),
+      response,
     };
     response.setHeader('X-Correlation-ID', correlationId);
     for (const [name, value] of headers) response.setHeader(name, value);

@@ -1,40 +1,33 @@
-// openapi.yaml from the routes: the document and nothing about serving it.
+// openapi.yaml from the routes: the document and nothing about serving it. Its answers are in openapi-answers.ts.
 import { stringify } from 'yaml';
-import { z } from 'zod';
 import {
   createDocument,
   type ZodOpenApiObject,
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
 } from 'zod-openapi';
-import { type ErrorCode, errorCatalogue } from '../core/errors.js';
-import type { Route } from './route.js';
+import { deprecationNote } from '../core/deprecation.js';
+import type { ErrorCode } from '../core/errors.js';
+import {
+  answerHeaders,
+  headersOfAnswer,
+  isCounted,
+  problemAnswers,
+  sharedAnswers,
+} from './openapi-answers.js';
+import type { Route, RouteResponse } from './route.js';
 
-const problem = z
-  .strictObject({
-    type: z.string().describe('Always about:blank: `code` tells the kind.'),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string().describe('What went wrong, for people.'),
-    instance: z.string().describe('The path that was asked.'),
-    code: z
-      .enum(Object.keys(errorCatalogue) as [ErrorCode, ...ErrorCode[]])
-      .describe('What went wrong, for programs.'),
-    correlationId: z.string().describe('Id of the request, as in the logs.'),
-    errors: z
-      .array(z.strictObject({ path: z.string(), message: z.string() }))
-      .optional()
-      .describe('Faults by field.'),
-  })
-  .meta({ id: 'Problem', description: 'An error (RFC 9457).' });
+const about = `Sign-in and health over REST. Everything else (executions, results, users, audit) is GraphQL at \`/graphql\`.
 
-/** Codes that every route can answer with. */
-const commonErrors: readonly ErrorCode[] = ['INTERNAL'];
-/** Codes that every route with a body can answer with. */
-const bodyErrors: readonly ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
+- **Signing in**: \`POST /api/v1/auth/login\`, then \`Authorization: Bearer …\` with the access token. An API key goes into the same header.
+- **Errors** are \`application/problem+json\` (RFC 9457). Decide by \`code\`; \`errors\` names the faulty fields.
+- **Correlation**: send \`X-Correlation-ID\` (1 to 128 of \`A-Z a-z 0-9 . _ -\`) to find a request in the logs again; each answer has one.
+- **Versions**: each answer has \`API-Version\`. \`Accept-Version: 1\` makes sure of the version; one that is not there is refused. What is deprecated says so by \`Deprecation\` and \`Sunset\`.
+- **Limits**: \`RateLimit\` and \`RateLimit-Policy\` tell where a caller stands; 429 and 503 come with \`Retry-After\`.
+- **Methods**: \`HEAD\` works wherever \`GET\` does, and \`OPTIONS\` tells the methods of a path; any other gets 405 with \`Allow\`.`;
 
 /** The OpenAPI 3.1 document as an object. */
-export function createOpenApiDocument(routes: Route[], version: string) {
+export function createOpenApiDocument(routes: readonly Route[], version: string) {
   const paths: ZodOpenApiPathsObject = {};
   for (const route of routes)
     paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
@@ -43,11 +36,13 @@ export function createOpenApiDocument(routes: Route[], version: string) {
     info: {
       title: 'SEC-TESTER API',
       version,
-      description:
-        'Sign-in and health over REST. Everything else (executions, results, users, audit) is GraphQL at `/graphql`.',
+      description: about,
+      contact: { name: 'The operators of this server' },
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: '/', description: 'This server.' }],
+    servers: [
+      { url: '/', description: 'This server, local, staging or production.', 'x-internal': false } as never,
+    ],
     tags: [
       { name: 'Authentication', description: 'Signing in and out.' },
       { name: 'Health', description: 'For load balancers and people.' },
@@ -58,65 +53,69 @@ export function createOpenApiDocument(routes: Route[], version: string) {
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'An access token from sign-in, or an API key.',
+          description: 'An access token from sign-in (a JWT, made and checked by RFC8725), or an API key.',
         },
       },
+      headers: answerHeaders(routes),
+      responses: sharedAnswers(routes.map(errorsOf)),
     },
     paths,
   };
-  return createDocument(document, { override: ({ jsonSchema }) => dropOwnWords(jsonSchema) });
-}
-
-/** Takes out what is for GraphQL only, and bounds that say no more than "a whole number". */
-function dropOwnWords(schema: Record<string, unknown>): void {
-  delete schema.graphql;
-  delete schema.values;
-  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
-  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+  return createDocument(document, { override: ({ jsonSchema }) => tidy(jsonSchema) });
 }
 
 /** The document as YAML, as it stands in openapi.yaml. */
-export function printOpenApi(routes: Route[], version: string): string {
-  return stringify(createOpenApiDocument(routes, version), { lineWidth: 110 });
+export function printOpenApi(routes: readonly Route[], version: string): string {
+  return stringify(createOpenApiDocument(routes, version), { lineWidth: 110, aliasDuplicateObjects: false });
+}
+
+/** Takes out what is for GraphQL only, and bounds that say no more than "a whole number"; says how wide those are. */
+function tidy(schema: Record<string, unknown>): void {
+  delete schema.graphql;
+  delete schema.values;
+  if (schema.type !== 'integer') return;
+  const isSmall = Number(schema.maximum) <= 2 ** 31 - 1;
+  schema.format = isSmall ? 'int32' : 'int64';
+}
+
+/** Codes that a route can answer with: its own, and those of every route. */
+function errorsOf(route: Route): ErrorCode[] {
+  return [
+    ...route.errors,
+    ...(['VALIDATION_FAILED', 'UNKNOWN_VERSION', 'INTERNAL'] as const),
+    ...(route.body === undefined ? [] : (['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const)),
+    ...(isCounted(route) ? (['RATE_LIMITED'] as const) : []),
+  ];
 }
 
 function operationOf(route: Route): ZodOpenApiOperationObject {
-  const responses: ZodOpenApiOperationObject['responses'] = {};
-  const errors = [...route.errors, ...(route.body === undefined ? [] : bodyErrors), ...commonErrors];
-  for (const [status, { description, schema }] of Object.entries(route.responses)) {
-    responses[status as '200'] = {
-      description,
-      ...(schema !== undefined && { content: { 'application/json': { schema } } }),
-    };
-  }
-  for (const [status, codes] of byStatus(errors)) {
-    if (status in responses) continue;
-    responses[String(status) as '400'] = {
-      description: codes.map((code) => `${code}: ${errorCatalogue[code].message}`).join('\n'),
-      content: { 'application/problem+json': { schema: problem } },
-    };
+  const { deprecated } = route;
+  const responses: ZodOpenApiOperationObject['responses'] = problemAnswers(errorsOf(route));
+  for (const [status, response] of Object.entries(route.responses)) {
+    responses[status as '200'] = { ...answerOf(response), headers: headersOfAnswer(route) };
   }
   return {
     operationId: route.operationId,
     tags: [route.tag],
     summary: route.summary,
-    description: route.description,
+    description:
+      deprecated === undefined ? route.description : `${route.description} ${deprecationNote(deprecated)}`,
+    ...(deprecated !== undefined && { deprecated: true }),
     security: route.permission === 'public' ? [] : [{ accessToken: [] }],
     ...(route.body !== undefined && {
       requestBody: {
         required: route.isBodyOptional !== true,
-        content: { 'application/json': { schema: route.body } },
+        content: { 'application/json': { schema: route.body, example: route.bodyExample } },
       },
     }),
     responses,
   };
 }
 
-function byStatus(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {
-  const groups = new Map<number, ErrorCode[]>();
-  for (const code of codes) {
-    const { status } = errorCatalogue[code];
-    groups.set(status, [...(groups.get(status) ?? []), code]);
-  }
-  return groups;
+function answerOf({ description, schema, example }: RouteResponse) {
+  if (schema === undefined) return { description };
+  return {
+    description,
+    content: { 'application/json': { schema, ...(example !== undefined && { example }) } },
+  };
 }

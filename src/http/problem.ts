@@ -65,6 +65,7 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
   // How a sign-in failed must not be read from what is left of a limit.
   if (known.code === 'INVALID_CREDENTIALS') response.removeHeader('RateLimit');
   response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
-  for (const [name, value] of Object.entries(headersOf(known))) response.setHeader(name, value);
+  for (const [name, value] of Object.entries(headersOf(known, currentRequest()?.hasToken)))
+    response.setHeader(name, value);
   response.end(JSON.stringify(problem));
 }

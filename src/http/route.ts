@@ -2,6 +2,7 @@
 import { type Request, type Response, Router } from 'express';
 import type { z } from 'zod';
 import { can, type Permission, type Viewer } from '../core/access.js';
+import { type Deprecation, deprecationHeaders } from '../core/deprecation.js';
 import { AppError, type ErrorCode } from '../core/errors.js';
 import { parseInput } from '../features/input.js';
 import { currentRequest } from '../infra/request-context.js';
@@ -14,6 +15,13 @@ export interface RouteAnswer {
   headers?: Record<string, string>;
   /** Left out for 204. */
   body?: unknown;
+}
+
+/** An answer as the docs tell of it. */
+export interface RouteResponse {
+  description: string;
+  schema?: z.ZodType;
+  example?: unknown;
 }
 
 /** One route. */
@@ -30,10 +38,15 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
   /** A public route that makes use of a sign-in when it comes with a good one. */
   isViewerWelcome?: boolean;
   body?: Body;
+  /** A body as a client sends it; for the docs. */
+  bodyExample?: z.input<Body>;
   /** An empty body is taken as {}. */
   isBodyOptional?: boolean;
-  responses: Record<number, { description: string; schema?: z.ZodType }>;
+  responses: Record<number, RouteResponse>;
+  /** Codes of its own; those that every route can answer with are in http/openapi.ts. */
   errors: readonly ErrorCode[];
+  /** Set when it is to go: its answers say so, see docs/versioning.md. */
+  deprecated?: Deprecation;
   handle: (request: { body: z.output<Body>; viewer: Viewer | null }) => Promise<RouteAnswer>;
 }
 
@@ -49,7 +62,11 @@ export function mountRoutes(
 ): Router {
   const router = Router({ caseSensitive: true, strict: true });
   for (const route of routes) {
-    const steps = [named(route.path), ...(route.method === 'post' ? [readBody(route)] : [])];
+    const steps = [
+      named(route.path),
+      ...(route.deprecated === undefined ? [] : [setHeaders(deprecationHeaders([route.deprecated]))]),
+      ...(route.method === 'post' ? [readBody(route)] : []),
+    ];
     router[route.method](route.path, ...steps, async (request, response) => {
       const viewer = await viewerOf(route, request.headers.authorization, authenticate);
       const body =
@@ -101,6 +118,13 @@ async function viewerOf(
   if (store !== undefined) Object.assign(store, { userId: viewer.userId, sessionId: viewer.sessionId });
   if (!can(viewer, route.permission)) throw new AppError(viewer.mustFirst ?? 'FORBIDDEN');
   return viewer;
+}
+
+function setHeaders(headers: Record<string, string>) {
+  return (_request: Request, response: Response, next: () => void) => {
+    response.set(headers);
+    next();
+  };
 }
 
 function readBody(route: Route) {

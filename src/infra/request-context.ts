@@ -1,7 +1,7 @@
 // What is known of the request being served, wherever its code runs; how requests are answered is elsewhere.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { redactLooks } from './log-redaction.js';
 import type { Metrics } from './metrics.js';
 import { parseTraceparent, type Span } from './tracing.js';
@@ -11,6 +11,10 @@ export type RequestContext = {
   correlationId: string;
   ip: string | null;
   userAgent: string | null;
+  /** Whether it came with a bearer token. */
+  hasToken?: boolean;
+  /** Its answer, over HTTP; for headers that are known late. */
+  response?: ServerResponse;
   userId?: string;
   sessionId?: string;
   /** Pattern of the route that answers. */

@@ -6,38 +6,70 @@ import type { User } from '../../generated/prisma/client.js';
 import { defineRoute, type Route } from '../../http/route.js';
 import { role, setPasswordInput, userStatus } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
+import { authExamples } from './auth.examples.js';
 import { loginInput, logoutInput, refreshInput } from './auth.input.js';
 import type { AuthService, AuthTokens } from './auth.service.js';
 
-const moment = z.iso.datetime();
+const moment = z.iso.datetime().max(24);
+const seconds = z.int().min(0).max(2_147_483_647);
+const token = z
+  .string()
+  .regex(/^[\w-]+\.[\w-]+\.[\w-]+$/)
+  .max(4096);
 
 const userBody = z
   .strictObject({
-    id: z.string().describe('Id of the user, the same as in GraphQL.'),
-    email: z.string(),
-    name: z.string(),
+    id: z
+      .string()
+      .regex(/^usr_[0-9a-f-]{36}$/)
+      .max(40)
+      .describe('Id of the user, the same as in GraphQL.'),
+    email: z.string().max(254).meta({ format: 'email' }).describe('Address to sign in with.'),
+    name: z.string().max(200).describe('Display name.'),
     role,
     status: userStatus,
-    lastLoginAt: moment.nullable(),
-    createdAt: moment,
-    updatedAt: moment,
+    lastLoginAt: moment.nullable().describe('When they last signed in.'),
+    createdAt: moment.describe('When the account was made.'),
+    updatedAt: moment.describe('When it last changed.'),
   })
   .meta({ id: 'User', description: 'Someone who signs in.' });
 
 const tokensBody = z
   .strictObject({
-    accessToken: z.string().describe('Send it as Authorization: Bearer.'),
-    refreshToken: z.string().describe('Exchange it for new tokens; each works once.'),
-    tokenType: z.literal('Bearer'),
-    expiresIn: z.int().describe('Seconds until the access token expires.'),
-    refreshExpiresIn: z.int().describe('Seconds until the refresh token expires.'),
+    accessToken: token.describe('Send it as Authorization: Bearer.'),
+    refreshToken: token.describe('Exchange it for new tokens; each works once.'),
+    tokenType: z.literal('Bearer').describe('Always the same (RFC 6750).'),
+    expiresIn: seconds.describe('Seconds until the access token expires.'),
+    refreshExpiresIn: seconds.describe('Seconds until the refresh token expires.'),
     user: userBody,
   })
   .meta({ id: 'AuthTokens', description: 'Tokens of a session.' });
 
 const logoutBody = z
-  .strictObject({ revokedSessions: z.int().describe('How many sessions ended.') })
+  .strictObject({ revokedSessions: z.int().min(0).max(2_147_483_647).describe('How many sessions ended.') })
   .meta({ id: 'LogoutResult', description: 'What ended.' });
+
+const keysBody = z
+  .strictObject({
+    keys: z
+      .array(
+        z.strictObject({
+          kty: z.literal('OKP').describe('Kind of key.'),
+          crv: z.literal('Ed25519').describe('Its curve.'),
+          x: z
+            .string()
+            .regex(/^[\w-]{43}$/)
+            .max(43)
+            .describe('The public key, base64url.'),
+          kid: z.string().max(200).describe('Its name, as tokens give it.'),
+          use: z.literal('sig').describe('What it is for.'),
+          alg: z.literal('EdDSA').describe('With which algorithm.'),
+        }),
+      )
+      .max(100)
+      .describe('The first one signs, all verify.'),
+  })
+  .meta({ id: 'Keys', description: 'A JWK Set (RFC 7517).' });
 
 function toUserBody(user: User): z.input<typeof userBody> {
   const { id, email, name, role, status, lastLoginAt, createdAt, updatedAt } = user;
@@ -70,7 +102,8 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
         'Opens a session and ends the one it comes with. Failures look the same, whatever the reason.',
       isViewerWelcome: true,
       body: loginInput,
-      responses: { 200: { description: 'Signed in.', schema: tokensBody } },
+      bodyExample: authExamples.credentials,
+      responses: { 200: { description: 'Signed in.', schema: tokensBody, example: authExamples.tokens } },
       errors: [
         ...(['VALIDATION_FAILED', 'INVALID_CREDENTIALS', 'SECOND_FACTOR_REQUIRED'] as const),
         ...(['RATE_LIMITED', 'UNAVAILABLE'] as const),
@@ -88,7 +121,8 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       summary: 'Refresh tokens',
       description: 'Exchanges a refresh token for new tokens. One that was used before ends its session.',
       body: refreshInput,
-      responses: { 200: { description: 'New tokens.', schema: tokensBody } },
+      bodyExample: authExamples.refresh,
+      responses: { 200: { description: 'New tokens.', schema: tokensBody, example: authExamples.tokens } },
       errors: [
         ...(['VALIDATION_FAILED', 'UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED'] as const),
         ...(['RATE_LIMITED', 'UNAVAILABLE'] as const),
@@ -106,8 +140,11 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       summary: 'Sign out',
       description: 'Ends this session, or all of the user’s. The body may be left out.',
       body: logoutInput,
+      bodyExample: { everywhere: true },
       isBodyOptional: true,
-      responses: { 200: { description: 'Signed out.', schema: logoutBody } },
+      responses: {
+        200: { description: 'Signed out.', schema: logoutBody, example: { revokedSessions: 3 } },
+      },
       errors: [
         'VALIDATION_FAILED',
         'UNAUTHENTICATED',
@@ -131,7 +168,10 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       summary: 'Choose a password',
       description: 'With the token of an invitation or a reset, once. Ends all sessions of the user.',
       body: setPasswordInput,
-      responses: { 200: { description: 'Chosen: sign in with it.', schema: userBody } },
+      bodyExample: authExamples.choice,
+      responses: {
+        200: { description: 'Chosen: sign in with it.', schema: userBody, example: authExamples.user },
+      },
       errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'RATE_LIMITED', 'UNAVAILABLE'],
       handle: async ({ body }) => ({ body: toUserBody(await auth.setPassword(body, '')) }),
     }),
@@ -145,7 +185,7 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       },
       summary: 'Who am I',
       description: 'The profile of whoever signed in.',
-      responses: { 200: { description: 'The profile.', schema: userBody } },
+      responses: { 200: { description: 'The profile.', schema: userBody, example: authExamples.user } },
       errors: ['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'FORBIDDEN', 'UNAVAILABLE'],
       handle: async ({ viewer }) => ({
         body: toUserBody(await users.get(viewer as Viewer, (viewer as Viewer).userId)),
@@ -161,12 +201,7 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       },
       summary: 'Public keys',
       description: 'The keys that verify access tokens (JWK Set, RFC 7517).',
-      responses: {
-        200: {
-          description: 'The keys.',
-          schema: z.object({ keys: z.array(z.record(z.string(), z.string())) }),
-        },
-      },
+      responses: { 200: { description: 'The keys.', schema: keysBody, example: authExamples.keys } },
       errors: [],
       handle: async () => ({ headers: { 'Cache-Control': 'public, max-age=300' }, body: auth.jwks }),
     }),

@@ -1,0 +1,163 @@
+// The sign-in bar of the GraphiQL page: its look, its HTML and the script that signs in and adds tokens to requests.
+
+export const style = `
+  body { display: flex; flex-direction: column; height: 100vh; height: 100dvh; margin: 0; }
+  body > main { flex: 1; min-height: 0; }
+  body #root .graphiql-container { height: 100%; }
+  body #root .graphiql-logo { display: none; }
+  body #root .graphiql-doc-explorer a { color: #8a4b00; text-decoration: underline; }
+  body #root .graphiql-doc-explorer .graphiql-doc-explorer-root-type,
+  body #root .graphiql-doc-explorer .graphiql-doc-explorer-field-name { color: #0059a8; }
+  #sign-in { padding: 8px 16px; display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center;
+    font: 14px/1.4 system-ui, sans-serif; background: #1f2937; color: #f9fafb; }
+  #sign-in h1 { margin: 0 auto 0 0; font-size: 15px; }
+  #sign-in a { color: inherit; }
+  #sign-in form { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center; margin: 0; }
+  #sign-in [hidden] { display: none; }
+  #sign-in label { display: flex; gap: 6px; align-items: center; }
+  #sign-in input { box-sizing: border-box; width: 190px; font: inherit; padding: 4px 8px; border: 1px solid #9ca3af; border-radius: 4px; background: #fff; color: #111827; }
+  #sign-in button { font: inherit; padding: 4px 12px; border: 1px solid #f9fafb; border-radius: 4px; background: #f9fafb; color: #111827; cursor: pointer; }
+  #sign-in button:disabled { opacity: 0.6; cursor: progress; }
+  #sign-in :focus-visible { outline: 2px solid #93c5fd; outline-offset: 2px; }
+  #sign-in-message:empty { display: none; }
+  #sign-in-message { color: #fecaca; }
+  @media (max-width: 700px) {
+    #sign-in form { width: 100%; }
+    #sign-in label { flex: 1 1 100%; justify-content: space-between; }
+    #sign-in input { flex: 0 1 70%; font-size: 16px; }
+    #sign-in #sign-out-form { justify-content: space-between; }
+    body #root #graphiql-session { flex-direction: column; }
+    body #root #graphiql-session > .graphiql-horizontal-drag-bar { display: none; }
+    body #root #graphiql-session > .graphiql-response { min-height: 35%; }
+    body #root .graphiql-sidebar { width: 44px; }
+  }
+`;
+
+export const bar = `
+  <header id="sign-in">
+    <h1>SEC-TESTER API</h1>
+    <span id="sign-in-message" role="status" aria-live="polite"></span>
+    <form id="sign-in-form">
+      <label>E-mail <input name="email" type="email" autocomplete="username" required></label>
+      <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
+      <label id="sign-in-code" hidden>Code <input name="code" inputmode="numeric" autocomplete="one-time-code"></label>
+      <button>Sign in</button>
+    </form>
+    <form id="sign-out-form" hidden>
+      <span id="signed-in-as"></span>
+      <button>Sign out</button>
+    </form>
+  </header>
+`;
+
+// Runs in the page. Tokens stay in this tab's session storage and travel in headers and bodies, never in the address.
+export const script = `
+(() => {
+  const key = 'sec-tester.session';
+  const realFetch = window.fetch.bind(window);
+  const read = () => JSON.parse(sessionStorage.getItem(key) || 'null');
+  let refreshing;
+
+  const write = (tokens) => {
+    if (tokens) {
+      sessionStorage.setItem(key, JSON.stringify({ ...tokens, expiresAt: Date.now() + tokens.expiresIn * 1000 }));
+    } else {
+      sessionStorage.removeItem(key);
+    }
+    show();
+  };
+
+  const post = async (path, body, token) => {
+    const headers = { 'Content-Type': 'application/json' };
+    if (token) headers.Authorization = 'Bearer ' + token;
+    const response = await realFetch(path, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => {
+      throw new Error('The server cannot be reached.');
+    });
+    const answer = await response.json().catch(() => ({}));
+    if (response.ok) return answer;
+    const wait = response.headers.get('Retry-After');
+    const detail = answer.detail || 'The server answered ' + response.status + '.';
+    throw Object.assign(new Error(wait ? detail + ' Try again in ' + wait + ' s.' : detail), { code: answer.code });
+  };
+
+  const freshToken = async () => {
+    const session = read();
+    if (!session) return undefined;
+    if (session.expiresAt - Date.now() > 30000) return session.accessToken;
+    refreshing ??= post('/api/v1/auth/refresh', { refreshToken: session.refreshToken })
+      .then(write, (error) => {
+        // A server that is away for a moment ends no session.
+        if (error.code) write(null);
+        say(error.message);
+      })
+      .finally(() => { refreshing = undefined; });
+    await refreshing;
+    return read()?.accessToken;
+  };
+
+  const withMe = (body) => {
+    const user = read()?.user;
+    if (!user || typeof body !== 'string' || !/\\$me\\s*:\\s*ID\\b/.test(body)) return body;
+    const request = JSON.parse(body);
+    return JSON.stringify({ ...request, variables: { me: user.id, ...request.variables } });
+  };
+
+  window.fetch = async (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : input, location.href);
+    const isOurs = url.origin === location.origin && /\\/graphql$/.test(url.pathname);
+    if (!isOurs) return realFetch(input, init);
+    const headers = new Headers(init?.headers || (input instanceof Request ? input.headers : undefined));
+    const token = headers.has('Authorization') ? undefined : await freshToken();
+    if (token) headers.set('Authorization', 'Bearer ' + token);
+    return realFetch(input, { ...init, headers, ...(init?.body && { body: withMe(init.body) }) });
+  };
+
+  const $ = (id) => document.getElementById(id);
+  const say = (text) => { $('sign-in-message').textContent = text; };
+  const show = () => {
+    const session = read();
+    $('sign-in-form').hidden = Boolean(session);
+    $('sign-out-form').hidden = !session;
+    $('signed-in-as').textContent = session ? 'Signed in as ' + session.user.name + ' (' + session.user.role.toLowerCase() + ')' : '';
+  };
+
+  const signIn = async (form) => {
+    const { email, password, code } = form;
+    say('');
+    try {
+      write(await post('/api/v1/auth/login', {
+        email: email.value,
+        password: password.value,
+        ...(code.value && { code: code.value }),
+      }));
+      form.reset();
+      $('sign-in-code').hidden = true;
+    } catch (error) {
+      const asksForCode = error.code === 'SECOND_FACTOR_REQUIRED';
+      say(asksForCode ? 'Enter a code of your authenticator app, or a recovery code.' : error.message);
+      $('sign-in-code').hidden = !asksForCode;
+      code.value = '';
+      if (!asksForCode) password.value = '';
+      (asksForCode ? code : password).focus();
+    }
+  };
+
+  document.addEventListener('DOMContentLoaded', () => {
+    show();
+    $('sign-in-form').addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const button = event.target.querySelector('button');
+      button.disabled = true;
+      await signIn(event.target);
+      button.disabled = false;
+    });
+    $('sign-out-form').addEventListener('submit', async (event) => {
+      event.preventDefault();
+      const token = await freshToken();
+      write(null);
+      say('');
+      if (token) await post('/api/v1/auth/logout', {}, token).catch(() => {});
+    });
+  });
+})();
+`;

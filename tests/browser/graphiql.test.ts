@@ -1,0 +1,129 @@
+// GraphiQL in a real browser: signing in, the ready-made tabs, a subscription that ticks; alone, and accessible.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Browser } from 'playwright-core';
+import { admin, chromium, startTestServer, type TestServer } from '../harness.js';
+import { until } from '../live-kit.js';
+import { createExecution, createPerson, startExecution } from '../seed.js';
+import { expectAccessible, openBrowser, openPage, type Watched } from './kit.js';
+
+/** What GraphiQL itself draws that way. */
+const ofGraphiql = { 'nested-interactive': /role="tab"/ };
+
+(chromium === undefined ? describe.skip : describe)('GraphiQL', () => {
+  let server: TestServer;
+  let browser: Browser;
+  let watched: Watched;
+  beforeAll(async () => {
+    server = await startTestServer();
+    browser = await openBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+  beforeEach(async () => {
+    watched = await openPage(browser, `${server.url}/graphql`);
+    await watched.page.locator('.graphiql-execute-button').waitFor();
+  });
+  afterEach(() => watched.page.context().close());
+
+  const signIn = async (password: string = admin.password) => {
+    const { page } = watched;
+    await page.getByLabel('E-mail').fill(admin.email);
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+  };
+  const signedIn = async () => {
+    await signIn();
+    await watched.page.getByText('Signed in as Administrator (admin)').waitFor();
+  };
+  // GraphiQL's tabs can be dragged, which swallows the clicks of a headless mouse.
+  const openTab = async (name: string) => {
+    const tab = watched.page.locator('.graphiql-tab-button').filter({ hasText: name });
+    await tab.evaluate((button: unknown) => (button as { click: () => void }).click());
+    await watched.page.locator('.graphiql-query-editor .view-lines').filter({ hasText: name }).waitFor();
+  };
+  const storedSession = async (): Promise<{ accessToken: string; refreshToken: string }> =>
+    JSON.parse(await watched.page.evaluate<string>("sessionStorage.getItem('sec-tester.session')"));
+  const run = async (name: string) => {
+    const sent = watched.page.waitForRequest((request) => request.postDataJSON()?.operationName === name);
+    await watched.page.locator('.graphiql-execute-button').click();
+    await sent;
+  };
+  /** The answer, once it has this in it. Its lines are drawn with hard spaces. */
+  const answerWith = async (text: string): Promise<string> => {
+    const answer = watched.page.locator('.result-window .view-lines').filter({ hasText: text });
+    await answer.waitFor();
+    return ((await answer.textContent()) ?? '').replaceAll('\u00a0', ' ');
+  };
+
+  it('runs the ready-made tabs without an error on a new server; mine shows nobody else’s', async () => {
+    await signedIn();
+    for (const [name, expected] of [
+      ['CriticalResults', '"totalCount"'],
+      ['CompareSeverities', '"nodes"'],
+      ['MyLastExecutions', '"totalCount"'],
+    ] as const) {
+      await openTab(name);
+      await run(name);
+      expect(await answerWith(expected)).not.toContain('errors');
+    }
+    const token = await server.signIn();
+    const other = await createPerson(server, token, 'ANALYST');
+    await createExecution(server, other.token, { name: 'Not mine' });
+    await createExecution(server, token, { name: 'Mine' });
+    await run('MyLastExecutions');
+    expect(await answerWith('"Mine"')).not.toContain('Not mine');
+    expect(watched.faults).toEqual([]);
+  });
+
+  it('shows a subscription tick, and goes on after the token was refreshed', async () => {
+    await signedIn();
+    const token = await server.signIn();
+    await openTab('LiveProgress');
+    // As if a quarter of an hour had gone by: the token in the page is about to expire.
+    const before = await storedSession();
+    const expiring = JSON.stringify({ ...before, expiresAt: Date.now() });
+    await watched.page.evaluate(`sessionStorage.setItem('sec-tester.session', ${JSON.stringify(expiring)})`);
+    await run('LiveProgress');
+    await until(() => server.services.streams.size() === 1, 'the stream is open');
+    await startExecution(server, token, { name: 'Ticking' });
+    expect(await answerWith('"Ticking"')).toContain('executionsChanged');
+    expect(await answerWith('"RUNNING"')).not.toContain('errors');
+    expect((await storedSession()).accessToken).not.toBe(before.accessToken);
+    await watched.page.locator('.graphiql-execute-button[aria-label^="Stop"]').click();
+    await until(() => server.services.streams.size() === 0, 'the stream is closed');
+    expect(watched.faults).toEqual([]);
+  });
+
+  it('says why a sign-in failed, signs out, and keeps tokens out of addresses and of what lasts', async () => {
+    await signIn('wrong');
+    await watched.page.getByText('E-mail or password is wrong').waitFor();
+    await signedIn();
+    const { accessToken, refreshToken } = await storedSession();
+    const lasting = await watched.page.evaluate<string>('JSON.stringify({ ...localStorage })');
+    expect(lasting).toContain('MyLastExecutions');
+    for (const secret of [accessToken, refreshToken, admin.password]) expect(lasting).not.toContain(secret);
+    await watched.page.getByRole('button', { name: 'Sign out' }).click();
+    await watched.page.getByRole('button', { name: 'Sign in' }).waitFor();
+    expect(await watched.page.evaluate('sessionStorage.length')).toBe(0);
+    const me = () => server.rest('GET', '/api/v1/auth/me', { token: accessToken });
+    await until(async () => (await me()).body.code === 'TOKEN_REVOKED', 'the session has ended');
+    expect(watched.requests.filter((request) => request.includes('?'))).toEqual([]);
+    expect(watched.faults).toEqual([expect.stringContaining('status of 401')]);
+  });
+
+  it('explains types and fields, and breaks no rule of accessibility by what is ours', async () => {
+    await signedIn();
+    await run('MyLastExecutions');
+    await answerWith('"totalCount"');
+    await expectAccessible(watched.page, ofGraphiql);
+    await watched.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+    await watched.page
+      .locator('.graphiql-doc-explorer')
+      .getByRole('link', { name: 'TestExecution', exact: true })
+      .click();
+    await watched.page.getByText('severityCounts').first().waitFor();
+    expect(watched.faults).toEqual([]);
+  });
+});
