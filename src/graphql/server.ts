@@ -10,6 +10,7 @@ import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
 import { documentPlugin } from './documents.js';
 import { toGraphQLError } from './errors.js';
+import { checkParams } from './params.js';
 import { asksOnlyPublic, buildSchema } from './schema.js';
 import { subscribeShared } from './subscribe.js';
 import type { DocumentParams } from './trusted.js';
@@ -60,6 +61,7 @@ export function createGraphQLServer(
     },
     extraParamNames: ['documentId'],
     plugins: [
+      checkParams,
       ...(trusted === undefined ? [] : [onlyTrusted(trusted)]),
       documentPlugin(config.isIntrospectionEnabled, maskError),
       useExecutionCancellation(),
