@@ -12,6 +12,7 @@ import { documentPlugin } from './documents.js';
 import { toGraphQLError } from './errors.js';
 import { checkParams } from './params.js';
 import { asksOnlyPublic, buildSchema } from './schema.js';
+import { hideFromStrangers } from './strangers.js';
 import { subscribeShared } from './subscribe.js';
 import type { DocumentParams } from './trusted.js';
 
@@ -68,6 +69,7 @@ export function createGraphQLServer(
       keepDocument,
       nameOperations,
       addCorrelationIds(log),
+      ...(config.isIntrospectionEnabled ? [] : [hideFromStrangers(services.auth.authenticate, maskError)]),
       shareAnswers,
     ],
   });
