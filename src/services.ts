@@ -5,7 +5,11 @@ import { createApiKeyService } from './features/api-key/api-key.service.js';
 import { createAuditService } from './features/audit/audit.service.js';
 import { createSealService } from './features/audit/seal.service.js';
 import { createAuthService } from './features/auth/auth.service.js';
+import { createCredentialsService } from './features/auth/credentials.service.js';
+import { createPasswordService } from './features/auth/password.service.js';
 import { createSecondFactorService } from './features/auth/second-factor.service.js';
+import { createSignInService } from './features/auth/sign-in.service.js';
+import { createSignOutService } from './features/auth/sign-out.service.js';
 import { createEventService } from './features/event/event.service.js';
 import { createExecutionService } from './features/execution/execution.service.js';
 import { createRunnerService } from './features/execution/runner.service.js';
@@ -102,22 +106,19 @@ export function createServices(infra: Infra) {
     attempts: createAttemptLock(redis, named('second-factor')),
     key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
   });
+  const credentials = createCredentialsService({ db, audit });
+  const signIns = createSignInService({
+    ...{ db, events: bus, passwords, audit, credentials, sessions, secondFactors, now },
+    ...{ accounts: limits.accounts, addresses: limits.addresses },
+  });
+  const passwordChanges = createPasswordService({
+    ...{ db, events: bus, passwords, audit, credentials, sessions, users, links, now, passwordMinLength },
+    ...{ attempts: limits.passwordChanges, addresses: limits.addresses },
+  });
+  const signOuts = createSignOutService({ db, audit, sessions, users });
   const auth = createAuthService({
-    ...{
-      db,
-      events: bus,
-      passwords,
-      tokens,
-      audit,
-      sessions,
-      users,
-      links,
-      secondFactors,
-      apiKeys,
-      limits,
-      now,
-    },
-    ...{ accessTokenTtlSeconds, passwordMinLength },
+    ...{ db, tokens, audit, sessions, users, apiKeys, signIns, signOuts, passwordChanges },
+    ...{ refreshes: limits.refreshes, now, accessTokenTtlSeconds },
   });
   const executions = createExecutionService({ db, events: bus, audit, now });
   const results = createResultService({ db, audit, executions, now });

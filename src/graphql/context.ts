@@ -35,6 +35,8 @@ export interface GraphQLContext {
   sessions: DataLoader<string, SessionRow[]>;
   /** API keys of a user. */
   apiKeys: DataLoader<string, ApiKeyRow[]>;
+  /** Whether a user has a second factor. */
+  secondFactors: DataLoader<string, boolean>;
 }
 
 /** The viewer, for fields whose scope has already asked for one. @throws UNAUTHENTICATED */
@@ -55,6 +57,7 @@ export function createGraphQLContext(services: Services, viewer: Viewer | null):
     resultPages: new DataLoader((keys) => loadResultPages(context, keys), batchOnly),
     sessions: new DataLoader((ids) => services.sessions.liveOfEach(ids), batchOnly),
     apiKeys: new DataLoader((ids) => services.apiKeys.listOfEach(ids), batchOnly),
+    secondFactors: new DataLoader((ids) => services.secondFactors.ofEach(ids), batchOnly),
   };
   return context;
 }

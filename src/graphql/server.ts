@@ -16,7 +16,9 @@ import { toGraphQLError } from './errors.js';
 import { createEventStreams } from './event-stream.js';
 import { createHeartbeat } from './heartbeat.js';
 import { measureOperations } from './operation.js';
+import { checkParams } from './params.js';
 import { asksOnlyPublic, buildSchema } from './schema.js';
+import { hideFromStrangers } from './strangers.js';
 import { subscribeShared } from './subscribe.js';
 import type { DocumentParams } from './trusted.js';
 
@@ -70,6 +72,7 @@ export function createGraphQLServer(
     },
     extraParamNames: ['documentId'],
     plugins: [
+      checkParams,
       ...(trusted === undefined ? [] : [onlyTrusted(trusted)]),
       documentPlugin(config.isIntrospectionEnabled, maskError),
       useExecutionCancellation(),
@@ -77,6 +80,7 @@ export function createGraphQLServer(
       measureOperations(infra, trusted !== undefined),
       tellDeprecations,
       addCorrelationIds(log),
+      ...(config.isIntrospectionEnabled ? [] : [hideFromStrangers(services.auth.authenticate, maskError)]),
       shareAnswers,
       streamAnswers(log, config.isIntrospectionEnabled),
     ],

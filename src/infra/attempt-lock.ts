@@ -32,9 +32,10 @@ export interface AttemptLock {
    * are allowed; the rest wait for the outcome of those. Success resets; INVALID_CREDENTIALS is a failure; any other
    * error is neither.
    * @param work is told whether the attempt is allowed; if not it must fail exactly as a wrong guess does
+   * @param onLock called after a failure that locked the key, before the failure is told
    * @throws UNAVAILABLE when too many wait
    */
-  attempt<T>(key: string, work: (isAllowed: boolean) => Promise<T>): Promise<T>;
+  attempt<T>(key: string, work: (isAllowed: boolean) => Promise<T>, onLock?: () => Promise<void>): Promise<T>;
 }
 
 interface State {
@@ -46,6 +47,10 @@ interface State {
 
 type Step = 'enter' | 'proved' | 'failed' | 'left';
 type Answer = 'ok' | 'locked' | 'busy';
+interface Taken {
+  answer: Answer;
+  lockedUntil: number;
+}
 
 /** An attempt that was never ended (its instance died) counts no longer. */
 const staleMs = 60_000;
@@ -93,15 +98,15 @@ export function createAttemptLock(
   const gates = new Map<string, LimitFunction>();
   let waiting = 0;
 
-  function advance(key: string, step: Step): Answer {
+  function advance(key: string, step: Step): Taken {
     const at = now();
     const before = known.get(key) ?? { failed: 0, pending: 0, lockedUntil: 0, at };
     let { failed, pending, lockedUntil } = before;
     if (at - before.at >= memoryMs) failed = pending = lockedUntil = 0;
     if (at - before.at >= staleMs) pending = 0;
     if (step === 'enter') {
-      if (lockedUntil > at) return 'locked';
-      if (pending > 0 && failed + pending >= maxFailures) return 'busy';
+      if (lockedUntil > at) return { answer: 'locked', lockedUntil };
+      if (pending > 0 && failed + pending >= maxFailures) return { answer: 'busy', lockedUntil };
       pending += 1;
     } else {
       pending = Math.max(0, pending - 1);
@@ -114,10 +119,10 @@ export function createAttemptLock(
     }
     if (failed + pending === 0) known.delete(key);
     else known.set(key, { failed, pending, lockedUntil, at });
-    return 'ok';
+    return { answer: 'ok', lockedUntil };
   }
 
-  async function take(key: string, step: Step): Promise<Answer> {
+  async function take(key: string, step: Step): Promise<Taken> {
     if (redis?.isReady() !== true) return advance(key, step);
     const at = now();
     try {
@@ -129,7 +134,7 @@ export function createAttemptLock(
       )) as [Answer, number, number];
       if (failed === 0) known.delete(key);
       else known.set(key, { failed, pending: 0, lockedUntil, at });
-      return answer;
+      return { answer, lockedUntil };
     } catch {
       return advance(key, step);
     }
@@ -138,14 +143,18 @@ export function createAttemptLock(
   /** Waits while attempts under way use up what is left; they end in a lock, or make room. */
   async function enter(key: string): Promise<boolean> {
     for (let waited = 0; waited < longestWaitMs; waited += waitMs) {
-      const answer = await take(key, 'enter');
+      const { answer } = await take(key, 'enter');
       if (answer !== 'busy') return answer === 'ok';
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
     throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
   }
 
-  async function run<T>(key: string, work: (isAllowed: boolean) => Promise<T>): Promise<T> {
+  async function run<T>(
+    key: string,
+    work: (isAllowed: boolean) => Promise<T>,
+    onLock?: () => Promise<void>,
+  ): Promise<T> {
     if (!(await enter(key))) {
       onRefusal?.();
       return work(false);
@@ -159,12 +168,13 @@ export function createAttemptLock(
       if (error instanceof AppError && error.code === 'INVALID_CREDENTIALS') step = 'failed';
       throw error;
     } finally {
-      await take(key, step);
+      const { lockedUntil } = await take(key, step);
+      if (step === 'failed' && lockedUntil > now()) await onLock?.();
     }
   }
 
   return {
-    async attempt(account, work) {
+    async attempt(account, work, onLock) {
       const key = createHash('sha256').update(account).digest('base64url');
       if (waiting >= queueMax) {
         onRefusal?.();
@@ -176,7 +186,7 @@ export function createAttemptLock(
       try {
         return await gate(() => {
           waiting -= 1;
-          return run(key, work);
+          return run(key, work, onLock);
         });
       } finally {
         if (gate.activeCount + gate.pendingCount === 0) gates.delete(key);

@@ -1,5 +1,7 @@
-// How many guesses a password takes (zxcvbn-ts): its lists hold 49,233 common passwords, English words and names, and
-// it knows doubling, dates, years, runs, keyboard walks and l33t. What is enough is said in core/password-policy.ts.
+// How many guesses a password takes: one when it is on the list of common ones; else as zxcvbn-ts estimates, by 49,233
+// common passwords, English words and names, doubling, dates, years, runs, keyboard walks and l33t. What is enough is said
+// in core/password-policy.ts.
+import { isCommonPassword } from './common-passwords.js';
 
 /** What is looked at: enough to be strong, and quick to look at. */
 const estimatedLength = 32;
@@ -9,6 +11,7 @@ let loading: Promise<Estimator> | undefined;
 
 /** @param words what an attacker tries for this very user */
 export async function estimateGuesses(password: string, words: string[]): Promise<number> {
+  if (await isCommonPassword(password)) return 1;
   loading ??= load(); // the lists take a while and some memory: not before the first password is chosen
   const estimate = await loading;
   return estimate([...password].slice(0, estimatedLength).join(''), words);

@@ -1,6 +1,7 @@
 // Signed tokens (JWT): making and verifying access and refresh tokens. Whether a session still lives is not known here.
 import { errors, exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
+import { validate } from 'uuid';
 import { AppError } from '../core/errors.js';
 
 const algorithm = 'EdDSA';
@@ -73,6 +74,7 @@ export async function createTokens({ signingKeys, issuer, audience, now }: Token
       );
       if (Array.isArray(payload.aud) || (payload.iat ?? 0) * 1000 > now() + clockToleranceSeconds * 1000)
         throw new errors.JWTInvalid();
+      if (!isUuid(payload.sub) || !isUuid(payload.sid)) throw new errors.JWTInvalid();
       return payload;
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw new AppError('TOKEN_EXPIRED');
@@ -134,10 +136,15 @@ export async function createTokens({ signingKeys, issuer, audience, now }: Token
      */
     async verifyRefresh(token: string): Promise<RefreshClaims> {
       const payload = await verify(token, 'rt+jwt', refreshAudience);
-      return { userId: String(payload.sub), sessionId: String(payload.sid), counter: Number(payload.ctr) };
+      const counter = payload.ctr;
+      if (typeof counter !== 'number' || !Number.isSafeInteger(counter) || counter < 0)
+        throw new AppError('UNAUTHENTICATED', { message: 'The token is not valid.' });
+      return { userId: String(payload.sub), sessionId: String(payload.sid), counter };
     },
   };
 }
+
+const isUuid = (claim: unknown) => typeof claim === 'string' && validate(claim);
 
 /** Three parts of canonical base64url: decoders are lax, and a second spelling of a token must not pass. */
 function isCanonicalJws(token: string): boolean {

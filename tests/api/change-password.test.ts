@@ -121,3 +121,32 @@ describe('changing the password', () => {
     answer.expectError('UNAUTHENTICATED');
   });
 });
+
+describe('changing the password over REST', () => {
+  const rest = (token: string | undefined, body: unknown) =>
+    server.rest('POST', '/api/v1/auth/change-password', { body, ...(token !== undefined && { token }) });
+
+  it.each(['ADMIN', 'ANALYST', 'VIEWER'] as const)('works for the role %s', async (role) => {
+    const { id, email, token } = await createPerson(server, adminToken, role);
+    const other = await openSession(server, email, password);
+    const answer = await rest(token, { currentPassword: password, newPassword: fresh });
+    expect([answer.status, answer.body.id, answer.body.email]).toEqual([200, id, email]);
+    expect((await tryLogin(server, email, password)).status).toBe(401);
+    expect((await tryLogin(server, email, fresh)).status).toBe(200);
+    expect(await meWith(server, other.accessToken)).toBe('401 TOKEN_REVOKED');
+    expect(await meWith(server, token)).toBe('200');
+  });
+
+  it('is refused with the paths of the body’s fields, with a wrong password, and without a sign-in', async () => {
+    const { token } = await viewer();
+    const weak = await rest(token, { currentPassword: password, newPassword: 'short' });
+    expect([weak.status, weak.body.code, weak.body.errors[0].path]).toEqual([
+      ...[400, 'VALIDATION_FAILED', 'newPassword'],
+    ]);
+    const missing = await rest(token, { newPassword: fresh });
+    expect([missing.status, missing.body.errors[0].path]).toEqual([400, 'currentPassword']);
+    const wrong = await rest(token, { currentPassword: `${password}!`, newPassword: fresh });
+    expect([wrong.status, wrong.body.code]).toEqual([401, 'INVALID_CREDENTIALS']);
+    expect((await rest(undefined, { currentPassword: password, newPassword: fresh })).status).toBe(401);
+  });
+});

@@ -1,6 +1,7 @@
-// The numbers that docs/security/authentication.md names are those in force. ASVS 5.0: 6.1.1, 6.1.3, 7.1.2.
+// The numbers that docs/security/authentication.md names are those in force, and the table in docs/security.md is answered
+// and names what is there. ASVS 5.0: 6.1.1, 6.1.3, 7.1.2.
 import { existsSync, readFileSync } from 'node:fs';
-import { expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { loadConfig } from '../../src/config.js';
 import { freshSignInSeconds } from '../../src/core/access.js';
 import { minGuesses } from '../../src/core/password-policy.js';
@@ -40,4 +41,29 @@ it('lists every public way in, and tests that are there', () => {
   for (const [, file = ''] of text.matchAll(/`(tests\/[\w./-]+)`/g)) {
     expect([file, existsSync(new URL(`../../${file}`, import.meta.url))]).toEqual([file, true]);
   }
+});
+
+describe('the table of requirements in docs/security.md', () => {
+  const root = new URL('../../', import.meta.url);
+  const lines = readFileSync(new URL('docs/security.md', root), 'utf8').split('\n');
+  const rows = lines
+    .filter((line) => /^\| \d+\.\d+\.\d+ \|/.test(line))
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+    .map(([, id = '', , , status = '', where = '']) => ({ id, status, where }));
+
+  it('has 99 rows, each once; 90 and more are met, and the others say why not', () => {
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(99);
+    expect(rows).toHaveLength(99);
+    expect(rows.filter(({ status }) => !['met', 'not met'].includes(status))).toEqual([]);
+    expect(rows.filter(({ status }) => status === 'met').length).toBeGreaterThanOrEqual(90);
+    for (const { id, where } of rows) expect([id, where.length > 10]).toEqual([id, true]);
+  });
+
+  it('names for each that is met a test, or a document, and all of them are there', () => {
+    for (const { id, status, where } of rows) {
+      const named = where.match(/\b(?:tests|docs|src|bench)\/[\w./-]*\w/g) ?? [];
+      for (const file of named) expect([id, file, existsSync(new URL(file, root))]).toEqual([id, file, true]);
+      expect([id, named.length > 0 || status !== 'met']).toEqual([id, true]);
+    }
+  });
 });

@@ -99,6 +99,24 @@ describe('what is there twice is refused', () => {
     }
   });
 
+  it('as a key of JSON in the address, and what is no JSON there is refused too', async () => {
+    for (const [name, text] of [
+      ['variables', '{"a":1,"a":2}'],
+      ['extensions', '{"a":[{"b":1,"\\u0062":2}]}'],
+      ['variables', 'fin'],
+      ['extensions', '{'],
+      ['variables', '\0'],
+      ['variables', '[]'],
+      ['variables', '5'],
+    ] as const) {
+      const path = `/graphql?query=${encodeURIComponent('{ __typename }')}&${name}=${encodeURIComponent(text)}`;
+      const { status, body: answer } = await server.rest('GET', path, {
+        headers: { accept: 'application/json' },
+      });
+      expect([text, status, answer.errors[0].extensions.code]).toEqual([text, 400, 'VALIDATION_FAILED']);
+    }
+  });
+
   it('as a key of the body, at any depth, also when it is spelt differently', async () => {
     for (const text of [
       '{"query":"{ __typename }","query":"{ me { id } }"}',

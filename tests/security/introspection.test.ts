@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { getIntrospectionQuery } from 'graphql';
 import { startTestServer, type TestServer } from '../harness.js';
+import { comparable } from '../session-kit.js';
 import { openSignedInWire } from './kit.js';
 
 let server: TestServer;
@@ -23,7 +24,7 @@ it('the schema is not told, to nobody and not to an admin either, on any transpo
   ]) {
     for (const who of [undefined, token]) {
       const answer = await server.gql(query, {}, who);
-      answer.expectError('GRAPHQL_VALIDATION_FAILED');
+      answer.expectError(who === undefined ? 'UNAUTHENTICATED' : 'GRAPHQL_VALIDATION_FAILED');
       expect(answer.body.data).toBeUndefined();
     }
     const wire = await openSignedInWire(server, token);
@@ -52,4 +53,47 @@ it('no message proposes a name', async () => {
     expect(body.errors).toBeDefined();
     expect(JSON.stringify(body)).not.toMatch(/did you mean/i);
   }
+});
+
+it('a stranger cannot tell names that exist from those that do not, however they are tried', async () => {
+  const tries: [query: string, variables?: Record<string, unknown>][] = [
+    ['{ me { id } }'],
+    ['{ mee { id } }'],
+    ['{ me }'],
+    ['{ me { id { x } } }'],
+    ['{ me { emial } }'],
+    ['{ __typename users { totalCount } }'],
+    ['{ __typename usrs { totalCount } }'],
+    ['{ user(id: "usr_1") { id } }'],
+    ['{ user(idd: "usr_1") { id } }'],
+    ['{ user { id } }'],
+    ['{ node(id: 1) { ... on User { id } ... on Usr { id } } }'],
+    ['query($x: ExecutionFilter) { executions(filter: $x) { totalCount } }', { x: { status: 'QUEUD' } }],
+    ['query($x: ExecutionFiltr) { executions(filter: $x) { totalCount } }'],
+    ['{ me users executions results audit admin flag secret password token config }'],
+    ['mutation { createUser(input: {}) { user { id } } }'],
+    ['mutation { crateUser(input: {}) { user { id } } }'],
+    ['mutation { login }\nquery Q { me { id } }'],
+    ['fragment F on Usr { id } { me { ...F } }'],
+    ['{ __schema { queryType { name } } }'],
+  ];
+  const headers = { accept: 'application/graphql-response+json' };
+  for (const bearer of [undefined, 'x', `${token}x`]) {
+    const seen = new Map<string, string>();
+    for (const [query, variables] of tries)
+      seen.set(query, JSON.stringify(comparable(await server.gql(query, variables, bearer, headers))));
+    expect([bearer, new Set(seen.values()).size]).toEqual([bearer, 1]);
+    expect([...seen.values()][0]).toMatch(/^\{"status":401,.*"code":"UNAUTHENTICATED"/);
+  }
+});
+
+it('who signs in is told what is wrong with that, and who is signed in with anything', async () => {
+  const wrong = await server.gql('mutation { login(input: { email: "a@b.test" }) { expiresIn } }');
+  expect(wrong.expectError('GRAPHQL_VALIDATION_FAILED').message).toContain('password');
+  const known = await server.gql('{ mee { id } }', {}, token);
+  expect(known.expectError('GRAPHQL_VALIDATION_FAILED').message).toContain('mee');
+  const expired = await server.signIn();
+  server.clock.advance(3_600_000);
+  for (const query of ['{ me { id } }', '{ mee { id } }'])
+    (await server.gql(query, {}, expired)).expectError('TOKEN_EXPIRED');
 });

@@ -1,6 +1,6 @@
 // Attack: tokens that bring their own key, or point at one, by every header there is; the server must neither believe
-// them nor fetch anything. The other tricks (alg none, HS256 with the public key, claims, spelling) are in
-// tests/api/tokens.test.ts. ASVS 9.1.1, 9.1.2, 9.1.3, 9.2.1, 9.2.2.
+// them nor fetch anything; odd signatures, spellings, JSON and times; tokens used for another purpose. The other tricks
+// (alg none, HS256 with the public key, claims) are in tests/api/tokens.test.ts. ASVS 9.1.1, 9.1.2, 9.1.3, 9.2.1, 9.2.2.
 import {
   createSign,
   generateKeyPairSync,
@@ -123,4 +123,166 @@ it('times are kept to the second, with 5 seconds of grace for clocks that are sl
   expect(await statuses(forge({}, pair.privateKey, { nbf: now() + 600 }))).toEqual([401, 401]);
   expect(await statuses(forge({}, pair.privateKey, { nbf: now() + 31 }))).toEqual([401, 401]);
   expect(await statuses(forge({}, pair.privateKey, { nbf: now() - 1 }))).toEqual([200, 200]);
+});
+
+/** Claims and header as text, so that JSON may be odd; signed with the server's own key. */
+function signed(header: string, payload: string): string {
+  const body = `${Buffer.from(header).toString('base64url')}.${Buffer.from(payload).toString('base64url')}`;
+  return `${body}.${sign(null, Buffer.from(body), pair.privateKey).toString('base64url')}`;
+}
+const plainHeader = JSON.stringify({ alg: 'EdDSA', typ: 'at+jwt', kid });
+
+it('a signature that is empty, of zeros, cut, padded or of another form is none', async () => {
+  const [header = '', payload = '', signature = ''] = tokens.accessToken.split('.');
+  const bytes = Buffer.from(signature, 'base64url');
+  // S + L: the same signature to who does not check that S is small (RFC 8032, 5.1.7).
+  const order = 2n ** 252n + 27742317777372353535851937790883648493n;
+  const s = BigInt(`0x${Buffer.from(bytes.subarray(32)).reverse().toString('hex')}`) + order;
+  const more = Buffer.from(s.toString(16).padStart(64, '0'), 'hex').reverse();
+  for (const forged of [
+    Buffer.alloc(0),
+    Buffer.alloc(64),
+    bytes.subarray(0, 63),
+    Buffer.concat([bytes, Buffer.of(0)]),
+    Buffer.concat([bytes, bytes]),
+    Buffer.concat([bytes.subarray(0, 32), more]),
+    Buffer.from([0x30, 0x44, 0x02, 0x20, ...bytes.subarray(0, 32), 0x02, 0x20, ...bytes.subarray(32)]),
+    Buffer.concat([Buffer.of(1), Buffer.alloc(63)]),
+  ]) {
+    const token = `${header}.${payload}.${forged.toString('base64url')}`;
+    expect([forged.toString('hex'), await statuses(token)]).toEqual([forged.toString('hex'), [401, 401]]);
+  }
+});
+
+it('spellings that a lax reader takes for the same token are refused', async () => {
+  const [header = '', payload = '', signature = ''] = tokens.accessToken.split('.');
+  const standard = (text: string) => text.replaceAll('-', '+').replaceAll('_', '/');
+  const percent = (text: string) => `%${text.charCodeAt(0).toString(16)}${text.slice(1)}`;
+  for (const token of [
+    `${header}=.${payload}.${signature}`,
+    `${header}.${payload}==.${signature}`,
+    `${header}.${payload}.${signature}=`,
+    `${header}.${payload}.${signature}!`,
+    `${header}.${payload}.${signature}.`,
+    `${header}..${payload}.${signature}`,
+    `${header}.${payload}.${signature}.${signature}.${signature}`,
+    `${header}.${payload}.${standard(signature)}~`,
+    `${percent(header)}.${payload}.${signature}`,
+    `${header}\t.${payload}.${signature}`,
+    `"${tokens.accessToken}"`,
+    Buffer.from(JSON.stringify({ payload, protected: header, signature })).toString('base64url'),
+  ]) {
+    expect([token, await statuses(token)]).toEqual([token, [401, 401]]);
+  }
+});
+
+it('a header or claims that are no plain JSON object are refused, signed or not', async () => {
+  const text = JSON.stringify(claims);
+  expect(await statuses(signed(plainHeader, text))).toEqual([200, 200]);
+  for (const [header, payload] of [
+    ['[]', text],
+    ['null', text],
+    ['{}', text],
+    ['{"alg":"EdDSA"', text],
+    [plainHeader, '[]'],
+    [plainHeader, 'null'],
+    [plainHeader, '"text"'],
+    [plainHeader, `${text}x`],
+    [plainHeader.replace('"EdDSA"', '["EdDSA"]'), text],
+    [plainHeader.replace('"alg"', '"ALG"'), text],
+    [plainHeader.replace('{', '{"__proto__":{"alg":"EdDSA"},').replace('"alg":"EdDSA",', ''), text],
+    // Of two keys the last counts: it must be the one that is checked.
+    [plainHeader.replace('}', ',"alg":"none"}'), text],
+    [plainHeader.replace('}', ',"typ":"rt+jwt"}'), text],
+    [plainHeader, text.replace(/}$/, ',"aud":"other"}')],
+    [plainHeader, text.replace(/}$/, ',"exp":1}')],
+  ] as const) {
+    expect([header, payload, await statuses(signed(header, payload))]).toEqual([header, payload, [401, 401]]);
+  }
+});
+
+it('a token that ends never, or at no time, is refused; as is one for nobody', async () => {
+  for (const change of [
+    { exp: undefined },
+    { exp: null },
+    { exp: true },
+    { exp: '9999999999' },
+    { exp: [9999999999] },
+    { exp: -1 },
+    { exp: 0 },
+    { nbf: '0' },
+    { iat: '0' },
+    { sub: undefined },
+    { sid: undefined },
+    { sid: '../1' },
+    { sid: "' OR 1=1" },
+    { sid: { $ne: null } },
+    { sid: null },
+  ]) {
+    const [rest, graphql] = await statuses(forge({}, pair.privateKey, change));
+    expect([change, rest, graphql]).toEqual([change, 401, 401]);
+  }
+});
+
+it('a refresh token that counts oddly is refused', async () => {
+  const plain = decodeJwt(tokens.refreshToken);
+  const refreshWith = (ctr: unknown) =>
+    server.rest('POST', '/api/v1/auth/refresh', {
+      body: { refreshToken: forge({ typ: 'rt+jwt' }, pair.privateKey, { ...plain, ctr }) },
+    });
+  for (const ctr of [undefined, null, '0', -1, 0.5, 1e300, [0], { $gt: 0 }, true])
+    expect([ctr, (await refreshWith(ctr)).status]).toEqual([ctr, 401]);
+  expect((await refreshWith(0)).status).toBe(200);
+});
+
+it('a token larger than 4 kB is refused before it is decoded, at each door', async () => {
+  const huge = forge({}, pair.privateKey, { padding: 'x'.repeat(6000) });
+  expect(await statuses(huge)).toEqual([401, 401]);
+  const { status } = await server.rest('POST', '/api/v1/auth/refresh', { body: { refreshToken: huge } });
+  expect(status).toBe(400);
+});
+
+it('refresh tokens, invitations and API keys do not stand in for each other', async () => {
+  const { accessToken, refreshToken } = await openSession(server);
+  const answer = await server.gql(
+    'mutation($input: CreateUserInput!) { createUser(input: $input) { invitation { token } } }',
+    { input: { email: 'invited@people.test', name: 'Invited', role: 'VIEWER' } },
+    accessToken,
+  );
+  const invitation = answer.expectData().createUser.invitation.token as string;
+  const expiresAt = new Date(server.clock.now() + 86_400_000).toISOString();
+  const made = await server.gql(
+    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+    { input: { name: 'Key', scopes: ['profile:read'], expiresAt } },
+    accessToken,
+  );
+  const key = made.expectData().createApiKey.secret as string;
+  const doors: Record<string, (text: string) => Promise<number>> = {
+    bearer: async (text) => (await statuses(text))[0] as number,
+    refresh: async (text) =>
+      (await server.rest('POST', '/api/v1/auth/refresh', { body: { refreshToken: text } })).status,
+    invitation: async (text) =>
+      (
+        await server.rest('POST', '/api/v1/auth/password', {
+          body: { token: text, newPassword: 'vellum orbit cactus 19' },
+        })
+      ).status,
+  };
+  for (const [door, good] of [
+    ['bearer', [accessToken, key]],
+    ['refresh', [refreshToken]],
+    ['invitation', [invitation]],
+  ] as const) {
+    for (const text of [accessToken, refreshToken, invitation, key]) {
+      if ((good as readonly string[]).includes(text)) continue;
+      const status = await doors[door]?.(text);
+      expect([door, text.slice(0, 12), [400, 401].includes(status as number)]).toEqual([
+        ...[door, text.slice(0, 12), true],
+      ]);
+    }
+  }
+  expect(await doors.bearer?.(accessToken)).toBe(200);
+  expect(await doors.bearer?.(key)).toBe(200);
+  expect(await doors.invitation?.(invitation)).toBe(200);
+  expect(await doors.refresh?.(refreshToken)).toBe(200);
 });

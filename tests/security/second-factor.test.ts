@@ -146,6 +146,31 @@ describe('a second factor', () => {
     (await server.gql(removal, { id }, adminToken)).expectData();
     expect((await login(email)).status).toBe(200);
   });
+
+  it('is told of to its owner and to admins, once it is in force', async () => {
+    const { id, token } = await enrolled();
+    const adminToken = await server.signIn();
+    const without = await createPerson(server, adminToken, 'VIEWER');
+    (await server.gql(enrolment, {}, without.token)).expectData();
+    const own = '{ me { hasSecondFactor } }';
+    expect((await server.gql(own, {}, token)).expectData().me.hasSecondFactor).toBe(true);
+    expect((await server.gql(own, {}, without.token)).expectData().me.hasSecondFactor).toBe(false);
+    const answer = await server.gql('{ users { nodes { id hasSecondFactor } } }', {}, adminToken);
+    const { nodes } = answer.expectData().users as { nodes: { id: string; hasSecondFactor: boolean }[] };
+    const found = new Map(nodes.map((user) => [user.id, user.hasSecondFactor]));
+    expect([found.get(id), found.get(without.id)]).toEqual([true, false]);
+  });
+
+  it('is locked against guesses of who is signed in, and that is recorded', async () => {
+    const { id, token } = await enrolled();
+    for (let index = 0; index < 6; index += 1)
+      (await server.gql(removal, { code: '000000' }, token)).expectError('INVALID_CREDENTIALS');
+    const locks = await server.sql(
+      "SELECT outcome, changes FROM audit_events WHERE action = 'auth.lock' AND target_id = $1",
+      [id.slice(4)],
+    );
+    expect(locks).toEqual([{ outcome: 'DENIED', changes: { guessed: 'second_factor' } }]);
+  });
 });
 
 describe('a role that needs a second factor', () => {

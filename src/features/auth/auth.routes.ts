@@ -7,7 +7,7 @@ import { defineRoute, type Route } from '../../http/route.js';
 import { role, setPasswordInput, userStatus } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
 import { authExamples } from './auth.examples.js';
-import { loginInput, logoutInput, refreshInput } from './auth.input.js';
+import { changePasswordInput, loginInput, logoutInput, refreshInput } from './auth.input.js';
 import type { AuthService, AuthTokens } from './auth.service.js';
 
 const moment = z.iso.datetime().max(24);
@@ -174,6 +174,26 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       },
       errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'RATE_LIMITED', 'UNAVAILABLE'],
       handle: async ({ body }) => ({ body: toUserBody(await auth.setPassword(body, '')) }),
+    }),
+    defineRoute({
+      ...{
+        method: 'post',
+        path: '/api/v1/auth/change-password',
+        operationId: 'changePassword',
+        tag: 'Authentication',
+        permission: 'profile:update',
+      },
+      summary: 'Change the password',
+      description: 'With the present one. Ends the user’s other sessions; API keys and this session stay.',
+      body: changePasswordInput,
+      responses: { 200: { description: 'Changed.', schema: userBody } },
+      errors: [
+        ...(['VALIDATION_FAILED', 'UNAUTHENTICATED', 'INVALID_CREDENTIALS', 'TOKEN_EXPIRED'] as const),
+        ...(['TOKEN_REVOKED', 'FORBIDDEN', 'CONFLICT', 'RATE_LIMITED', 'UNAVAILABLE'] as const),
+      ],
+      handle: async ({ body, viewer }) => ({
+        body: toUserBody(await auth.changePassword(viewer as Viewer, body, '')),
+      }),
     }),
     defineRoute({
       ...{

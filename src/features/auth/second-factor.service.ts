@@ -112,9 +112,17 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
 
   /** Runs a step that a code of the viewer's app or a recovery code allows. */
   function withCode(viewer: Viewer, code: string, action: string): Promise<void> {
-    return attempts.attempt(viewer.userId, async (isAllowed) => {
-      if (!isAllowed || !(await take(db, viewer.userId, code))) return refuse(viewer, action);
-    });
+    const lock = {
+      ...{ action: 'auth.lock', outcome: 'DENIED' as const, actor: viewer },
+      ...{ targetType: 'User' as const, targetId: viewer.userId, changes: { guessed: 'second_factor' } },
+    };
+    return attempts.attempt(
+      viewer.userId,
+      async (isAllowed) => {
+        if (!isAllowed || !(await take(db, viewer.userId, code))) return refuse(viewer, action);
+      },
+      () => db.transaction((tx) => audit.record(tx, lock)),
+    );
   }
 
   async function removeOf(viewer: Viewer, userId: string): Promise<void> {
@@ -133,6 +141,15 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
 
   return {
     take,
+
+    /** Whether each user has a second factor in force. */
+    async ofEach(userIds: readonly string[]): Promise<boolean[]> {
+      const rows = await db.query<{ userId: string }>(sql`
+        SELECT user_id AS "userId" FROM second_factors
+        WHERE user_id = ANY(${[...userIds]}::uuid[]) AND confirmed_at IS NOT NULL`);
+      const having = new Set(rows.map(({ userId }) => userId));
+      return userIds.map((id) => having.has(id));
+    },
 
     /**
      * Makes a secret for the viewer's app; in force once a code has confirmed it.

@@ -1,4 +1,5 @@
 // Users, their sessions and keys in GraphQL: types and root fields.
+import { can, type Permission } from '../../core/access.js';
 import { toPublicId } from '../../core/ids.js';
 import type { User } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/builder.js';
@@ -18,9 +19,13 @@ import {
   userStatus,
 } from './user.input.js';
 
-/** What is personal: shown to oneself and to those who may read users. */
-const personal = (user: User, _args: object, { viewer, signedInUserId }: GraphQLContext) =>
-  user.id === viewer?.userId || user.id === signedInUserId || { can: 'user:read' as const };
+/** What is personal: shown to oneself, with an API key within its scopes, and to those who may read users. */
+const personalFor =
+  (permission: Permission) =>
+  (user: User, _args: object, { viewer, signedInUserId }: GraphQLContext) =>
+    (user.id === viewer?.userId && can(viewer, permission)) ||
+    user.id === signedInUserId || { can: 'user:read' as const };
+const personal = personalFor('profile:read');
 
 const SessionType = builder.objectRef<SessionRow>('Session').implement({
   description: 'A sign-in that is still good.',
@@ -78,15 +83,20 @@ export const UserType = builder.prismaObject('User', {
       authScopes: personal,
       description: 'When the user last changed.',
     }),
+    hasSecondFactor: t.boolean({
+      authScopes: personal,
+      description: 'Whether a sign-in needs a code of an authenticator app too.',
+      resolve: ({ id }, _args, { secondFactors }) => secondFactors.load(id),
+    }),
     sessions: t.field({
       type: [SessionType],
-      authScopes: personal,
+      authScopes: personalFor('session:manage'),
       description: 'Live sessions, newest first.',
       resolve: ({ id }, _args, { sessions }) => sessions.load(id),
     }),
     apiKeys: t.field({
       type: [ApiKeyType],
-      authScopes: personal,
+      authScopes: personalFor('api_key:manage'),
       description: 'API keys, newest first; never the secret.',
       resolve: ({ id }, _args, { apiKeys }) => apiKeys.load(id),
     }),

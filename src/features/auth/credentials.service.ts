@@ -1,0 +1,63 @@
+// An account's credentials and what is recorded when a guess at them fails. How often one may guess is the callers' matter.
+import type { Role, Viewer } from '../../core/access.js';
+import { AppError } from '../../core/errors.js';
+import type { Database } from '../../infra/database.js';
+import { type Sql, sql } from '../../infra/sql.js';
+import type { AuditService } from '../audit/audit.service.js';
+
+export interface Credentials {
+  id: string;
+  email: string;
+  name: string;
+  role: Role;
+  status: string;
+  passwordHash: string | null;
+  hasSecondFactor: boolean;
+}
+
+/** Whose account it is; undefined when there is none of that name. */
+export type Account = { id: string; email: string } | undefined;
+
+export type CredentialsService = ReturnType<typeof createCredentialsService>;
+
+export function createCredentialsService({ db, audit }: { db: Database; audit: AuditService }) {
+  const recordOf = (account: Account, actor: Viewer | null) => ({
+    actor,
+    actorLabel: account?.email ?? 'unknown account',
+    ...(account !== undefined && { targetType: 'User' as const, targetId: account.id }),
+  });
+
+  return {
+    /** The account that meets a condition. */
+    async find(condition: Sql): Promise<Credentials | undefined> {
+      const [row] = await db.query<Credentials>(
+        sql`SELECT id, email, name, role, status, password_hash AS "passwordHash", EXISTS (
+            SELECT FROM second_factors WHERE user_id = users.id AND confirmed_at IS NOT NULL) AS "hasSecondFactor"
+          FROM users WHERE ${condition}`,
+      );
+      return row;
+    },
+
+    /**
+     * Records a failed guess.
+     * @param actor who is signed in already; nobody is when it is the signing in that fails
+     * @throws INVALID_CREDENTIALS always
+     */
+    async refuse(action: string, account: Account, actor: Viewer | null = null): Promise<never> {
+      await db.transaction((tx) =>
+        audit.record(tx, { action, outcome: 'FAILURE', ...recordOf(account, actor) }),
+      );
+      throw new AppError('INVALID_CREDENTIALS');
+    },
+
+    /** Records that an account was locked for what was guessed at; names that nobody has are locked alike. */
+    recordLock(
+      guessed: 'sign_in' | 'password_change',
+      account: Account,
+      actor: Viewer | null = null,
+    ): Promise<void> {
+      const entry = { action: 'auth.lock', outcome: 'DENIED' as const, changes: { guessed } };
+      return db.transaction((tx) => audit.record(tx, { ...entry, ...recordOf(account, actor) }));
+    },
+  };
+}

@@ -1,0 +1,60 @@
+// Attack: a made-up X-Forwarded-For, to hide from limits and the audit trail or to put the blame on somebody else, with none,
+// one and two proxies trusted, over raw sockets. ASVS 5.0: 4.1.3, 15.3.4.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startTestServer, type TestServer } from '../harness.js';
+import { sendRaw } from './kit.js';
+
+/** A failed sign-in with these header lines; its status, and the address that the audit trail gives. */
+async function addressOf(server: TestServer, lines: string[]): Promise<{ status: number; ip: string }> {
+  const body = '{"email":"nobody@people.test","password":"wrong in every way"}';
+  const head = ['POST /api/v1/auth/login HTTP/1.1', 'Host: x', 'Connection: close', ...lines];
+  const end = ['Content-Type: application/json', `Content-Length: ${body.length}`, '', body];
+  const { text } = await sendRaw(server, [...head, ...end].join('\r\n'));
+  const [event] = await server.sql<{ ip: string }>('SELECT ip FROM audit_events ORDER BY id DESC LIMIT 1');
+  return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]), ip: event?.ip ?? '' };
+}
+
+describe.each([
+  // [X-Forwarded-For lines, address with 0, 1 and 2 proxies]
+  [[], ['127.0.0.1', '127.0.0.1', '127.0.0.1']],
+  [['6.6.6.6'], ['127.0.0.1', '6.6.6.6', '6.6.6.6']],
+  [['6.6.6.6, 203.0.113.9'], ['127.0.0.1', '203.0.113.9', '6.6.6.6']],
+  [['6.6.6.6, 203.0.113.9, 10.0.0.2'], ['127.0.0.1', '10.0.0.2', '203.0.113.9']],
+  [
+    ['6.6.6.6', '203.0.113.9, 10.0.0.2'],
+    ['127.0.0.1', '10.0.0.2', '203.0.113.9'],
+  ],
+  [
+    ['6.6.6.6,7.7.7.7,8.8.8.8', '203.0.113.9', '10.0.0.2'],
+    ['127.0.0.1', '10.0.0.2', '203.0.113.9'],
+  ],
+] as [string[], string[]][])('X-Forwarded-For %j', (values, expected) => {
+  it.each([0, 1, 2])('with %d trusted is read from its end', async (hops) => {
+    const lines = values.map((value) => `X-Forwarded-For: ${value}`);
+    const others = ['X-Real-IP: 7.7.7.7', 'Forwarded: for=8.8.8.8', 'CF-Connecting-IP: 9.9.9.9'];
+    expect(await addressOf(servers[hops] as TestServer, [...lines, ...others])).toEqual({
+      ...{ status: 401, ip: expected[hops] },
+    });
+  });
+});
+
+it.each([0, 1, 2])('what is made up before the last %d entries buys no further attempts', async (hops) => {
+  const server = servers[hops] as TestServer;
+  const statuses = [];
+  for (let index = 0; index < 25; index += 1) {
+    const forged = `X-Forwarded-For: 6.6.${index}.1, 5.5.${index}.5${', 198.51.100.7'.repeat(hops)}`;
+    statuses.push((await addressOf(server, [forged])).status);
+  }
+  // The budget of an address is 10 here; addresses of the tests above used some of it where no proxy is trusted.
+  expect(statuses.filter((status) => status === 401).length).toBeLessThanOrEqual(10);
+  expect(statuses.at(-1)).toBe(429);
+});
+
+const servers: TestServer[] = [];
+beforeAll(async () => {
+  for (const hops of [0, 1, 2])
+    servers.push(await startTestServer({ TRUST_PROXY: String(hops), LOGIN_MAX_FAILURES: '1' }));
+});
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.close()));
+});

@@ -1,0 +1,22 @@
+// The gate before hashing: how many wait, and what becomes of those beyond.
+import { expect, it } from '@jest/globals';
+import { AppError } from '../../src/core/errors.js';
+import { createPasswordHasher } from '../../src/infra/passwords.js';
+
+const parameters = { memoryKib: 8, iterations: 1, parallelism: 1 };
+
+it('lets so many wait and refuses the rest at once, for hashes and checks together', async () => {
+  const hasher = createPasswordHasher({ ...parameters, queueMax: 5 });
+  const phc = await hasher.hash('plum violin 4482 meadow crane');
+  const work = Array.from({ length: 200 }, (_, index) =>
+    (index % 2 === 0 ? hasher.verify(phc, `guess ${index}`) : hasher.hash(`password ${index}`)).then(
+      () => 'done',
+      (error: unknown) => (error instanceof AppError ? `${error.code} ${error.retryAfterSeconds}` : 'odd'),
+    ),
+  );
+  expect(hasher.queueLength()).toBeLessThanOrEqual(5);
+  const outcomes = await Promise.all(work);
+  expect(new Set(outcomes)).toEqual(new Set(['done', 'UNAVAILABLE 5']));
+  expect(outcomes.filter((outcome) => outcome === 'done').length).toBeLessThan(50);
+  expect(await hasher.verify(phc, 'plum violin 4482 meadow crane')).toBe(true);
+});
