@@ -278,6 +278,25 @@ describe('the docs', () => {
       expect(String(answer.body).length).toBeGreaterThan(100);
     }
     expect((await server.rest('GET', '/docs')).status).toBe(200);
+    for (const file of ['index.html', 'package.json', 'swagger-initializer.js', 'nothing']) {
+      expect([file, (await server.rest('GET', `/docs/${file}`)).body.code]).toEqual([file, 'NOT_FOUND']);
+    }
+  });
+
+  it('and GraphiQL are not sent again to a browser that has them', async () => {
+    for (const path of ['/docs/swagger-ui-bundle.js', '/graphql']) {
+      const first = await fetch(server.url + path, { headers: { accept: 'text/html' } });
+      expect((await first.text()).length).toBeGreaterThan(500_000);
+      const etag = first.headers.get('etag') as string;
+      expect(first.headers.get('cache-control')).toBe('no-cache');
+      const headers = { accept: 'text/html', 'if-none-match': etag, 'cache-control': 'max-age=0' };
+      const again = await fetch(server.url + path, { headers });
+      expect([path, again.status]).toEqual([path, 304]);
+    }
+    const plain = { accept: 'text/html', 'accept-encoding': 'identity' };
+    const unzipped = await fetch(`${server.url}/graphql`, { headers: plain });
+    expect(unzipped.headers.get('content-encoding')).toBeNull();
+    expect(await unzipped.text()).toContain('</html>');
   });
 
   it('show the document that stands in openapi.yaml', async () => {
