@@ -5,6 +5,7 @@ export const style = `
   body > main { flex: 1; min-height: 0; }
   body #root .graphiql-container { height: 100%; }
   body #root .graphiql-logo { display: none; }
+  body #root .graphiql-tab-close { min-width: 24px; min-height: 24px; }
   body #root .graphiql-doc-explorer a { color: #8a4b00; text-decoration: underline; }
   body #root .graphiql-doc-explorer .graphiql-doc-explorer-root-type,
   body #root .graphiql-doc-explorer .graphiql-doc-explorer-field-name { color: #0059a8; }

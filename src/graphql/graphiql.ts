@@ -1,6 +1,8 @@
 // The GraphiQL page: Yoga's offline bundle with a sign-in bar and ready-made tabs. Nothing is loaded from elsewhere.
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import type { GraphiQLOptions } from 'graphql-yoga';
 import { bar, script, style } from './graphiql-bar.js';
 import { graphiqlTabs } from './graphiql-tabs.js';
@@ -20,17 +22,36 @@ const graphiqlOptions: GraphiQLOptions = {
  * writes style sheets at run time, which only 'unsafe-inline' lets it do.
  */
 export function createGraphiqlPage(): (response: ServerResponse) => Promise<void> {
-  let made: Promise<{ html: Buffer; policy: string }> | undefined;
+  let made: Promise<GraphiqlPage> | undefined;
   return async (response) => {
     made ??= makePage();
-    const { html, policy } = await made;
+    const { html, zipped, policy, etag } = await made;
+    const { headers } = response.req;
     response.setHeader('Content-Type', 'text/html; charset=utf-8');
     response.setHeader('Content-Security-Policy', policy);
-    response.end(html);
+    // Megabytes, the same for everybody: kept by browsers, which ask whether it has changed.
+    response.setHeader('Cache-Control', 'no-cache');
+    response.setHeader('ETag', etag);
+    response.setHeader('Vary', 'Origin, Accept, Accept-Encoding');
+    if (headers['if-none-match'] === etag) {
+      response.statusCode = 304;
+      response.end();
+      return;
+    }
+    const isZipped = /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
+    if (isZipped) response.setHeader('Content-Encoding', 'gzip');
+    response.end(isZipped ? zipped : html);
   };
 }
 
-async function makePage(): Promise<{ html: Buffer; policy: string }> {
+interface GraphiqlPage {
+  html: Buffer;
+  zipped: Buffer;
+  policy: string;
+  etag: string;
+}
+
+async function makePage(): Promise<GraphiqlPage> {
   // Megabytes that only those keep in memory who open the page.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const html = renderGraphiQL(graphiqlOptions)
@@ -60,5 +81,6 @@ async function makePage(): Promise<{ html: Buffer; policy: string }> {
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');
-  return { html: Buffer.from(html), policy };
+  const etag = `"${createHash('sha256').update(html).digest('base64url')}"`;
+  return { html: Buffer.from(html), zipped: await promisify(gzip)(html), policy, etag };
 }

@@ -7,6 +7,8 @@ const grey = '#4a5060';
 export const docsStyle = `
   .swagger-ui .topbar { display: none; }
   .swagger-ui .info { margin: 32px 0 16px; }
+  .swagger-ui .info h2 { margin: 16px 0 8px; font-size: 18px; }
+  .swagger-ui .opblock-summary-path a { display: inline-block; min-width: 24px; line-height: 24px; }
   .swagger-ui .info li { margin: 4px 0; }
   .swagger-ui .scheme-container { padding: 16px 0; }
   .swagger-ui .info a, .swagger-ui .markdown a { color: ${blue}; }

@@ -10,6 +10,13 @@ const pagePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/** Of the package's files those that the page uses; it has an example page, too. */
+const files = [
+  ...['/swagger-ui.css', '/swagger-ui-bundle.js', '/swagger-ui-standalone-preset.js', '/swagger-ui-init.js'],
+  ...['/favicon-16x16.png', '/favicon-32x32.png'],
+];
+const paths = new Set(['/', '/openapi.json', '/openapi.yaml', ...files]);
+
 /** /docs, /docs/openapi.json and /docs/openapi.yaml. */
 export function docsRouter(routes: Route[], version: string): Router {
   const document = createOpenApiDocument(routes, version);
@@ -17,6 +24,8 @@ export function docsRouter(routes: Route[], version: string): Router {
   const page = pageOf(document);
   const router = Router();
   router.use('/docs', named('/docs'), (request: Request, response: Response, next: () => void) => {
+    if (!paths.has(request.path))
+      throw new AppError('NOT_FOUND', { message: 'There is nothing at this path.' });
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD, OPTIONS');
       if (request.method !== 'OPTIONS') throw new AppError('METHOD_NOT_ALLOWED');
@@ -24,6 +33,7 @@ export function docsRouter(routes: Route[], version: string): Router {
       return;
     }
     response.setHeader('Content-Security-Policy', pagePolicy);
+    response.setHeader('Cache-Control', 'no-cache'); // kept by browsers, which ask whether it has changed
     next();
   });
   router.get('/docs/openapi.json', (_request: Request, response: Response) => {

@@ -19,6 +19,8 @@ import type { Route, RouteResponse } from './route.js';
 
 const about = `Sign-in and health over REST. Everything else (executions, results, users, audit) is GraphQL at \`/graphql\`.
 
+## How it works
+
 - **Signing in**: \`POST /api/v1/auth/login\`, then \`Authorization: Bearer …\` with the access token. An API key goes into the same header.
 - **Errors** are \`application/problem+json\` (RFC 9457). Decide by \`code\`; \`errors\` names the faulty fields.
 - **Correlation**: send \`X-Correlation-ID\` (1 to 128 of \`A-Z a-z 0-9 . _ -\`) to find a request in the logs again; each answer has one.

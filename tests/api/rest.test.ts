@@ -173,9 +173,94 @@ describe('methods that only ask', () => {
     expect((await server.rest('HEAD', '/api/v1/auth/me')).status).toBe(401);
   });
 
-  it('OPTIONS tells the methods of a path', async () => {
-    const answer = await server.rest('OPTIONS', '/api/v1/auth/me');
-    expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'GET, HEAD, OPTIONS']);
+  it('HEAD answers like GET for GraphQL and both pages too', async () => {
+    for (const [path, accept] of [
+      ['/graphql?query=%7B__typename%7D', 'application/json'],
+      ['/graphql', 'text/html'],
+      ['/docs/', 'text/html'],
+    ] as const) {
+      const [get, head] = [
+        await server.rest('GET', path, { headers: { accept } }),
+        await server.rest('HEAD', path, { headers: { accept } }),
+      ];
+      expect([path, head.status, head.body]).toEqual([path, 200, '']);
+      expect(head.headers.get('content-type')).toBe(get.headers.get('content-type'));
+      expect(get.body).not.toBe('');
+    }
+    const mutation = `/graphql?query=${encodeURIComponent('mutation { logout { revokedSessions } }')}`;
+    expect((await server.rest('HEAD', mutation, { token })).status).toBe(405);
+    expect((await server.rest('GET', '/api/v1/auth/me', { token })).status).toBe(200);
+  });
+
+  it('HEAD is refused where there is no GET', async () => {
+    const answer = await server.rest('HEAD', '/api/v1/auth/login');
+    expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'POST, OPTIONS']);
+  });
+
+  it('OPTIONS tells the methods of a path, and that there is none', async () => {
+    for (const [path, status, allow] of [
+      ['/api/v1/auth/me', 204, 'GET, HEAD, OPTIONS'],
+      ['/api/v1/auth/login', 204, 'POST, OPTIONS'],
+      ['/docs', 204, 'GET, HEAD, OPTIONS'],
+      ['/nothing', 404, null],
+    ] as const) {
+      const answer = await server.rest('OPTIONS', path);
+      expect([path, answer.status, answer.headers.get('allow')]).toEqual([path, status, allow]);
+    }
+  });
+});
+
+describe('the challenge (RFC 6750)', () => {
+  const challengeOf = async (authorization?: string, path = '/api/v1/auth/me') => {
+    const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+    const { status, headers: given } = await server.rest('GET', path, { headers });
+    return [status, given.get('www-authenticate')];
+  };
+
+  it('names no error when no token came', async () => {
+    const bare = [401, 'Bearer realm="sec-tester"'];
+    expect(await challengeOf()).toEqual(bare);
+    expect(await challengeOf('Basic YTpi')).toEqual(bare);
+  });
+
+  it('says invalid_token of one that is malformed, forged or over, in REST and GraphQL', async () => {
+    const { accessToken } = await openSession(server);
+    await server.rest('POST', '/api/v1/auth/logout', { token: accessToken });
+    for (const wrong of ['x', 'a.b.c', 'stk_none_none', accessToken]) {
+      const challenge = [
+        401,
+        expect.stringMatching(
+          /^Bearer realm="sec-tester", error="invalid_token", error_description="[^"]+"$/,
+        ),
+      ];
+      expect([wrong, await challengeOf(`Bearer ${wrong}`)]).toEqual([wrong, challenge]);
+      const graphql = await server.gql('{ me { id } }', {}, wrong);
+      expect([graphql.status, graphql.headers.get('www-authenticate')]).toEqual(challenge);
+    }
+  });
+
+  it('says insufficient_scope of a key that may not', async () => {
+    const made = await server.gql(
+      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+      {
+        input: {
+          ...{ name: 'narrow', scopes: ['execution:read'] },
+          expiresAt: new Date(server.clock.now() + 86_400_000).toISOString(),
+        },
+      },
+      await server.signIn(),
+    );
+    expect(await challengeOf(`Bearer ${made.expectData().createApiKey.secret}`)).toEqual([
+      403,
+      expect.stringContaining('error="insufficient_scope"'),
+    ]);
+  });
+
+  it('finds no fault with a stale token at sign-in', async () => {
+    const answer = await server.rest('POST', '/api/v1/auth/login', {
+      ...{ token: 'stale', body: { email: admin.email, password: 'wrong' } },
+    });
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="sec-tester"');
   });
 });
 
@@ -195,6 +280,25 @@ describe('the docs', () => {
       expect(String(answer.body).length).toBeGreaterThan(100);
     }
     expect((await server.rest('GET', '/docs')).status).toBe(200);
+    for (const file of ['index.html', 'package.json', 'swagger-initializer.js', 'nothing']) {
+      expect([file, (await server.rest('GET', `/docs/${file}`)).body.code]).toEqual([file, 'NOT_FOUND']);
+    }
+  });
+
+  it('and GraphiQL are not sent again to a browser that has them', async () => {
+    for (const path of ['/docs/swagger-ui-bundle.js', '/graphql']) {
+      const first = await fetch(server.url + path, { headers: { accept: 'text/html' } });
+      expect((await first.text()).length).toBeGreaterThan(500_000);
+      const etag = first.headers.get('etag') as string;
+      expect(first.headers.get('cache-control')).toBe('no-cache');
+      const headers = { accept: 'text/html', 'if-none-match': etag, 'cache-control': 'max-age=0' };
+      const again = await fetch(server.url + path, { headers });
+      expect([path, again.status]).toEqual([path, 304]);
+    }
+    const plain = { accept: 'text/html', 'accept-encoding': 'identity' };
+    const unzipped = await fetch(`${server.url}/graphql`, { headers: plain });
+    expect(unzipped.headers.get('content-encoding')).toBeNull();
+    expect(await unzipped.text()).toContain('</html>');
   });
 
   it('show the document that stands in openapi.yaml', async () => {

@@ -1,10 +1,12 @@
 // GraphiQL in a real browser: signing in, the ready-made tabs, a subscription that ticks; alone, and accessible.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { admin, chromium, startTestServer, type TestServer } from '../harness.js';
 import { until } from '../live-kit.js';
 import { createExecution, createPerson, startExecution } from '../seed.js';
 import { expectAccessible, openBrowser, openPage, type Watched } from './kit.js';
+
+jest.setTimeout(60_000);
 
 /** What GraphiQL itself draws that way. */
 const ofGraphiql = { 'nested-interactive': /role="tab"/ };
@@ -45,10 +47,19 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
   };
   const storedSession = async (): Promise<{ accessToken: string; refreshToken: string }> =>
     JSON.parse(await watched.page.evaluate<string>("sessionStorage.getItem('sec-tester.session')"));
+  /** For a moment after a tab was opened GraphiQL takes no orders: ask again. */
   const run = async (name: string) => {
-    const sent = watched.page.waitForRequest((request) => request.postDataJSON()?.operationName === name);
-    await watched.page.locator('.graphiql-execute-button').click();
-    await sent;
+    for (let tries = 0; tries < 5; tries += 1) {
+      const sent = watched.page
+        .waitForRequest((request) => request.postDataJSON()?.operationName === name, { timeout: 2000 })
+        .then(
+          () => true,
+          () => false,
+        );
+      await watched.page.locator('.graphiql-execute-button').click();
+      if (await sent) return;
+    }
+    throw new Error(`${name} was not sent`);
   };
   /** The answer, once it has this in it. Its lines are drawn with hard spaces. */
   const answerWith = async (text: string): Promise<string> => {

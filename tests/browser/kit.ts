@@ -27,7 +27,7 @@ export interface Watched {
 export async function openPage(browser: Browser, url: string): Promise<Watched> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(20_000);
   const faults: string[] = [];
   const requests: string[] = [];
   page.on('console', (message) => {
