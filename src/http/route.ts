@@ -29,6 +29,8 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
   permission: Permission | 'public';
   /** A public route that makes use of a sign-in when it comes with a good one. */
   isViewerWelcome?: boolean;
+  /** Longest wait for knowing who that is; beyond it the request counts as anonymous. */
+  viewerWithinMs?: number;
   body?: Body;
   /** An empty body is taken as {}. */
   isBodyOptional?: boolean;
@@ -93,13 +95,26 @@ async function viewerOf(
   authorization: string | undefined,
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
 ): Promise<Viewer | null> {
-  if (route.permission === 'public')
-    return route.isViewerWelcome ? authenticate(authorization).catch(() => null) : null;
+  if (route.permission === 'public') {
+    if (!route.isViewerWelcome || authorization === undefined) return null;
+    const found = authenticate(authorization).catch(() => null);
+    return route.viewerWithinMs === undefined ? found : within(found, route.viewerWithinMs);
+  }
   const viewer = await authenticate(authorization);
   if (viewer === null) throw new AppError('UNAUTHENTICATED');
   const store = currentRequest();
   if (store !== undefined) Object.assign(store, { userId: viewer.userId, sessionId: viewer.sessionId });
   if (!can(viewer, route.permission)) throw new AppError(viewer.mustFirst ?? 'FORBIDDEN');
+  return viewer;
+}
+
+async function within(found: Promise<Viewer | null>, ms: number): Promise<Viewer | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, ms, null);
+  });
+  const viewer = await Promise.race([found, timeout]);
+  clearTimeout(timer);
   return viewer;
 }
 
