@@ -8,9 +8,10 @@ import { parseArgs } from 'node:util';
 
 /**
  * Accounts that read the folders, as docker-compose.yml runs them: node's, one of its own for migrating (the server
- * must not read the owner's password), redis', and root, as which postgres' image reads.
+ * must not read the owner's password), redis', root, as which postgres' image reads, nobody, as which Prometheus runs,
+ * and Grafana's.
  */
-const readers = { app: 1000, migrate: 1001, redis: 999, postgres: 0 };
+const readers = { app: 1000, migrate: 1001, redis: 999, postgres: 0, prometheus: 65534, grafana: 472 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -68,6 +69,10 @@ secret('app/redis-url', () => `redis://sec_tester:${redisPassword}@${values['red
 secret('app/jwt-signing-keys', signingKeys);
 secret('app/admin-password', random);
 secret('app/audit-seal-key', () => randomBytes(32).toString('base64url'));
+
+const metricsToken = secret('app/metrics-token', () => randomBytes(32).toString('base64url'));
+secret('prometheus/metrics-token', () => metricsToken);
+secret('grafana/admin-password', random);
 
 /**
  * What Redis holds may be lost at any time, so nothing is written to disk; a full one refuses and forgets no counter, as

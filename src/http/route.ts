@@ -37,6 +37,8 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
   permission: Permission | 'public';
   /** A public route that makes use of a sign-in when it comes with a good one. */
   isViewerWelcome?: boolean;
+  /** Longest wait for knowing who that is; beyond it the request counts as anonymous. */
+  viewerWithinMs?: number;
   body?: Body;
   /** A body as a client sends it; for the docs. */
   bodyExample?: z.input<Body>;
@@ -110,8 +112,11 @@ async function viewerOf(
   authorization: string | undefined,
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
 ): Promise<Viewer | null> {
-  if (route.permission === 'public')
-    return route.isViewerWelcome ? authenticate(authorization).catch(() => null) : null;
+  if (route.permission === 'public') {
+    if (!route.isViewerWelcome || authorization === undefined) return null;
+    const found = authenticate(authorization).catch(() => null);
+    return route.viewerWithinMs === undefined ? found : within(found, route.viewerWithinMs);
+  }
   const viewer = await authenticate(authorization);
   if (viewer === null) throw new AppError('UNAUTHENTICATED');
   const store = currentRequest();
@@ -125,6 +130,16 @@ function setHeaders(headers: Record<string, string>) {
     response.set(headers);
     next();
   };
+}
+
+async function within(found: Promise<Viewer | null>, ms: number): Promise<Viewer | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, ms, null);
+  });
+  const viewer = await Promise.race([found, timeout]);
+  clearTimeout(timer);
+  return viewer;
 }
 
 function readBody(route: Route) {

@@ -31,6 +31,7 @@ describe('the access table', () => {
       'user:update      | yes | -   | -',
       'user:delete      | yes | -   | -',
       'audit:read       | yes | -   | -',
+      'health:read      | yes | -   | -',
     ]);
   });
 

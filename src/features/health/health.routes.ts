@@ -1,22 +1,51 @@
 // Health over REST, for load balancers and people.
 import { z } from 'zod';
+import { can, type Viewer } from '../../core/access.js';
 import { defineRoute, type Route } from '../../http/route.js';
 import type { HealthService } from './health.service.js';
 
-const component = z
+const status = z
+  .enum(['healthy', 'unhealthy', 'unused'])
+  .describe('"unused": there is no Redis and none is needed.');
+const latencyMs = z.number().min(0).describe('How long the check took, in milliseconds.');
+const version = z.string().nullable().describe('Its version; null while it does not answer.');
+const connections = z.int().min(0).max(10_000);
+
+const database = z
   .strictObject({
-    status: z
-      .enum(['healthy', 'unhealthy', 'unused'])
-      .describe('"unused": there is no Redis and none is needed.'),
-    latencyMs: z.number().min(0).describe('How long the check took, in milliseconds.'),
+    ...{ status, latencyMs },
+    details: z
+      .strictObject({
+        version,
+        pool: z
+          .strictObject({ max: connections, total: connections, idle: connections, waiting: connections })
+          .describe('Connections of this instance, and requests that wait for one.'),
+      })
+      .optional()
+      .describe('Only for those with the permission health:read.'),
   })
-  .meta({ id: 'ComponentHealth', description: 'One thing that the server stands on.' });
+  .meta({ id: 'DatabaseHealth', description: 'PostgreSQL.' });
+
+const redis = z
+  .strictObject({
+    ...{ status, latencyMs },
+    details: z
+      .strictObject({
+        mode: z
+          .enum(['redis', 'in-process'])
+          .describe('Whether Redis does what instances share, or this process alone.'),
+        version,
+      })
+      .optional()
+      .describe('Only for those with the permission health:read.'),
+  })
+  .meta({ id: 'RedisHealth', description: 'Redis.' });
 
 const overall = z
   .strictObject({
     status: z.enum(['healthy', 'degraded', 'unhealthy']).describe('Degraded works, slower.'),
     uptimeSeconds: z.int().min(0).max(2_147_483_647).describe('Seconds since the start.'),
-    components: z.strictObject({ database: component, redis: component }).describe('What it stands on.'),
+    components: z.strictObject({ database, redis }).describe('What it stands on.'),
   })
   .meta({ id: 'Health', description: 'The server and what it stands on.' });
 
@@ -32,41 +61,58 @@ const examples = {
   unhealthy: { status: 'unhealthy', uptimeSeconds: 86_400, components: { database: down, redis: up } },
 };
 
+const shared = { method: 'get', tag: 'Health', permission: 'public', errors: [] } as const;
+/** Who asks is looked up in the database, which may be what is wrong. */
+const forOperatorsToo = { ...shared, isViewerWelcome: true, viewerWithinMs: 300 } as const;
+const maySee = (viewer: Viewer | null) => can(viewer, 'health:read');
+const statusOf = (body: { status: string }) => (body.status === 'unhealthy' ? 503 : 200);
+
 /** Routes under /api/v1/health: 200 healthy or degraded, 503 unhealthy. */
 export function healthRoutes(health: HealthService): Route[] {
-  const shared = { method: 'get', tag: 'Health', permission: 'public', errors: [] } as const;
   return [
     defineRoute({
-      ...{ ...shared, path: '/api/v1/health', operationId: 'health', summary: 'Overall health' },
+      ...{ ...forOperatorsToo, path: '/api/v1/health', operationId: 'health', summary: 'Overall health' },
       description: 'The server with its components.',
       responses: {
         200: { description: 'Healthy or degraded.', schema: overall, example: examples.healthy },
         503: { description: 'Unhealthy.', schema: overall, example: examples.unhealthy },
       },
-      handle: async () => {
-        const body = await health.overall();
-        return { status: body.status === 'unhealthy' ? 503 : 200, body };
+      handle: async ({ viewer }) => {
+        const body = await health.overall(maySee(viewer));
+        return { status: statusOf(body), body };
       },
     }),
-    ...(['database', 'redis'] as const).map((name) =>
-      defineRoute({
-        ...{
-          ...shared,
-          path: `/api/v1/health/${name}`,
-          operationId: `health${name === 'database' ? 'Database' : 'Redis'}`,
-        },
-        summary: name === 'database' ? 'PostgreSQL' : 'Redis',
-        description: `Whether ${name === 'database' ? 'PostgreSQL' : 'Redis'} answers within a second.`,
-        responses: {
-          200: { description: 'It answers, or is not used.', schema: component, example: examples.up },
-          503: { description: 'It does not answer.', schema: component, example: examples.down },
-        },
-        handle: async () => {
-          const body = await health[name]();
-          return { status: body.status === 'unhealthy' ? 503 : 200, body };
-        },
-      }),
-    ),
+    defineRoute({
+      ...{ ...forOperatorsToo, path: '/api/v1/health/database', operationId: 'healthDatabase' },
+      ...{ summary: 'PostgreSQL', description: 'Whether PostgreSQL answers within a second.' },
+      responses: {
+        200: { description: 'It answers.', schema: database, example: examples.up },
+        503: { description: 'It does not answer.', schema: database, example: examples.down },
+      },
+      handle: async ({ viewer }) => {
+        const body = await health.database(maySee(viewer));
+        return { status: statusOf(body), body };
+      },
+    }),
+    defineRoute({
+      ...{ ...forOperatorsToo, path: '/api/v1/health/redis', operationId: 'healthRedis' },
+      ...{ summary: 'Redis', description: 'Whether Redis answers within a second.' },
+      responses: {
+        200: { description: 'It answers, or is not used.', schema: redis, example: examples.up },
+        503: { description: 'It does not answer.', schema: redis, example: examples.down },
+      },
+      handle: async ({ viewer }) => {
+        const body = await health.redis(maySee(viewer));
+        return { status: statusOf(body), body };
+      },
+    }),
+    ...probes(health),
+  ];
+}
+
+/** For orchestrators: yes or no. */
+function probes(health: HealthService): Route[] {
+  return [
     defineRoute({
       ...{ ...shared, path: '/api/v1/health/live', operationId: 'healthLive', summary: 'Liveness' },
       description: 'Whether the process answers at all; depends on nothing else.',

@@ -9,29 +9,26 @@ const checkTimeoutMs = 1000;
 const believedMs = 500;
 
 /** A component. `unused` is Redis when there is none: its part is done within the process. */
-export interface ComponentHealth {
+export interface ComponentHealth<Details> {
   status: 'healthy' | 'unhealthy' | 'unused';
   latencyMs: number;
+  /** For operators: versions would tell a stranger which faults to try, and the pool how to fill it. */
+  details?: Details;
 }
+
+export type DatabaseHealth = ComponentHealth<{
+  version: string | null;
+  /** Connections of this instance, and requests that wait for one. */
+  pool: { max: number; total: number; idle: number; waiting: number };
+}>;
+
+export type RedisHealth = ComponentHealth<{ mode: 'redis' | 'in-process'; version: string | null }>;
 
 /** The whole: degraded works, slower; unhealthy does not. */
 export interface Health {
   status: 'healthy' | 'degraded' | 'unhealthy';
   uptimeSeconds: number;
-  components: { database: ComponentHealth; redis: ComponentHealth };
-}
-
-/** What only operators are told, beside a component's health. */
-export interface DatabaseDetails {
-  version: string | null;
-  /** Connections of this instance, and requests that wait for one. */
-  pool: { max: number; total: number; idle: number; waiting: number };
-}
-
-/** Whether instances share Redis, or this one does its part within the process. */
-export interface RedisDetails {
-  mode: 'redis' | 'in-process';
-  version: string | null;
+  components: { database: DatabaseHealth; redis: RedisHealth };
 }
 
 interface HealthServiceOptions {
@@ -41,34 +38,40 @@ interface HealthServiceOptions {
   metrics: Metrics | undefined;
 }
 
-/** A check's outcome with the version it found; the version is kept when a later check fails. */
+/** What a check found; the version is null when there was no answer. */
 interface Checked {
-  health: ComponentHealth;
+  health: { status: ComponentHealth<never>['status']; latencyMs: number };
   version: string | null;
 }
 
 export type HealthService = ReturnType<typeof createHealthService>;
 
-export function createHealthService({ db, redis, now, metrics }: HealthServiceOptions) {
+export function createHealthService({ db, redis: connections, now, metrics }: HealthServiceOptions) {
   const startedAt = now();
   let isStopping = false;
   const checks = createCache<Checked>({ name: 'health', max: 2, ttlMs: believedMs, metrics });
 
-  const checkDatabase = () => checks('database', () => timed(() => databaseVersion(db)));
-  const checkRedis = () =>
-    checks('redis', async () => {
-      if (redis === undefined) return { health: { status: 'unused', latencyMs: 0 }, version: null };
-      return timed(redis.version);
+  async function database(isDetailed = false): Promise<DatabaseHealth> {
+    const { health, version } = await checks('database', () => timed(() => databaseVersion(db)));
+    return { ...health, ...(isDetailed && { details: { version, pool: db.poolState() } }) };
+  }
+
+  async function redis(isDetailed = false): Promise<RedisHealth> {
+    const { health, version } = await checks('redis', async () => {
+      if (connections === undefined) return { health: { status: 'unused', latencyMs: 0 }, version: null };
+      return timed(connections.version);
     });
-  const database = async (): Promise<ComponentHealth> => (await checkDatabase()).health;
-  const cache = async (): Promise<ComponentHealth> => (await checkRedis()).health;
+    const mode = connections === undefined ? 'in-process' : 'redis';
+    return { ...health, ...(isDetailed && { details: { mode, version } }) };
+  }
 
   return {
+    /** @param isDetailed whether the asker may see versions and the use of the pool */
     database,
-    redis: cache,
+    redis,
 
-    async overall(): Promise<Health> {
-      const [databaseHealth, redisHealth] = await Promise.all([database(), cache()]);
+    async overall(isDetailed = false): Promise<Health> {
+      const [databaseHealth, redisHealth] = await Promise.all([database(isDetailed), redis(isDetailed)]);
       const status =
         databaseHealth.status === 'unhealthy'
           ? 'unhealthy'
@@ -79,15 +82,6 @@ export function createHealthService({ db, redis, now, metrics }: HealthServiceOp
         status,
         uptimeSeconds: Math.floor((now() - startedAt) / 1000),
         components: { database: databaseHealth, redis: redisHealth },
-      };
-    },
-
-    /** For operators: versions would tell a stranger which faults to try. */
-    async details(): Promise<{ database: DatabaseDetails; redis: RedisDetails }> {
-      const [{ version }, { version: redisVersion }] = await Promise.all([checkDatabase(), checkRedis()]);
-      return {
-        database: { version, pool: db.poolState() },
-        redis: { mode: redis === undefined ? 'in-process' : 'redis', version: redisVersion },
       };
     },
 
