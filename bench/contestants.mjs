@@ -1,8 +1,10 @@
 // Who is measured: how each is started, asked and read. The peers themselves are in peers/, the questions in workloads.mjs.
 import { fork } from 'node:child_process';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { dataDir, root } from './database.mjs';
+import * as postgraphile from './peers/postgraphile-dialect.mjs';
 import { admin, freePort, startServer } from './server.mjs';
 import { walk, workloads } from './workloads.mjs';
 
@@ -53,6 +55,27 @@ export const contestants = {
       },
     };
   },
+
+  async postgraphile(databaseUrl) {
+    const peer = await startPeer('postgraphile.mjs', databaseUrl, newerNode());
+    return {
+      ...speaker('postgraphile', peer.port, jsonHeaders),
+      ...peer,
+      bodiesOf: postgraphile.bodiesOf,
+      dataOf: postgraphile.dataOf,
+      cursorAt: (_client, index) => walkTo(peer.port, jsonHeaders, index, postgraphile.walk),
+    };
+  },
+
+  async mercurius(databaseUrl) {
+    const peer = await startPeer('mercurius.mjs', databaseUrl);
+    return { ...speaker('mercurius', peer.port, jsonHeaders), ...peer };
+  },
+
+  async apollo(databaseUrl) {
+    const peer = await startPeer('apollo.mjs', databaseUrl);
+    return { ...speaker('apollo', peer.port, jsonHeaders), ...peer };
+  },
 };
 
 const jsonHeaders = { 'Content-Type': 'application/json', Accept: 'application/json' };
@@ -99,11 +122,11 @@ function bodiesOf(workload, facts) {
 }
 
 /** The cursor of the entry at `index`, from 1, found by walking the pages. */
-async function walkTo(port, headers, index) {
+async function walkTo(port, headers, index, document = walk) {
   let after = null;
   for (let left = index; left > 0; ) {
     const first = Math.min(left, 100);
-    const body = JSON.stringify({ query: walk, variables: { first, after } });
+    const body = JSON.stringify({ query: document, variables: { first, after } });
     const { data } = await ask(port, '/graphql', headers, body);
     after = data.executions.pageInfo.endCursor;
     left -= first;
@@ -119,6 +142,12 @@ export async function ask(port, path, headers, body) {
   if (answer.errors !== undefined)
     throw new Error(`${response.status} for ${body.slice(0, 300)}: ${text.slice(0, 1000)}`);
   return answer;
+}
+
+/** PostGraphile needs Node 22: this one comes from npm. */
+function newerNode() {
+  if (Number(process.versions.node.split('.')[0]) >= 22) return process.execPath;
+  return createRequire(import.meta.url).resolve(`node-linux-${process.arch}/bin/node`);
 }
 
 /** A process of peers/ that tells when it is ready. */

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { addResults } from './peers/add-results.mjs';
 import { seed } from './seed.mjs';
 import { startServer } from './server.mjs';
 
@@ -29,6 +30,7 @@ export async function openDatabases() {
         await first.stop();
       }
       await seed(url, size, tell);
+      await addFunction(url);
       return { url, coldReadyMs };
     },
     stop: () => server.stop(),
@@ -52,28 +54,42 @@ async function startPostgres() {
 }
 
 async function ensureDatabase(serverUrl, name) {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  try {
+  await withClient(serverUrl, async (client) => {
     const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
     if (rowCount === 0) await client.query(`CREATE DATABASE ${name}`);
     // The same for all who are measured, whatever they set themselves.
     await client.query(`ALTER DATABASE ${name} SET jit = off`);
     await client.query(`ALTER DATABASE ${name} SET timezone = 'UTC'`);
-  } finally {
-    await client.end();
-  }
+  });
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return url.href;
 }
 
-async function isMigrated(url) {
+function isMigrated(url) {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query(`SELECT to_regclass('users') IS NOT NULL AS is_there`);
+    return rows[0].is_there && (await client.query('SELECT 1 FROM users LIMIT 1')).rowCount === 1;
+  });
+}
+
+/** The write as a function, for PostGraphile, which makes its mutations of such. */
+function addFunction(url) {
+  return withClient(url, (client) =>
+    client.query(`
+      DROP SCHEMA IF EXISTS bench CASCADE;
+      CREATE SCHEMA bench;
+      CREATE TYPE bench.added AS (added int, duplicates int);
+      CREATE FUNCTION bench.add_results(execution_id uuid, results json) RETURNS bench.added LANGUAGE sql VOLATILE
+        SET search_path = public, pg_temp AS $sql$ ${addResults} $sql$`),
+  );
+}
+
+async function withClient(url, work) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    const { rows } = await client.query(`SELECT to_regclass('users') IS NOT NULL AS is_there`);
-    return rows[0].is_there && (await client.query('SELECT 1 FROM users LIMIT 1')).rowCount === 1;
+    return await work(client);
   } finally {
     await client.end();
   }

@@ -16,6 +16,12 @@ export function readBody(request) {
 /** Listens where it is told to and says so; ends with its parent. */
 export function serve(server) {
   server.keepAliveTimeout = 0;
-  server.listen(Number(process.env.PORT), '127.0.0.1', () => process.send('ready'));
+  return listenOn(({ port, host }) => new Promise((resolve) => server.listen(port, host, resolve)));
+}
+
+/** The same for a framework's own way to listen. */
+export async function listenOn(listen) {
+  await listen({ port: Number(process.env.PORT), host: '127.0.0.1' });
+  process.send('ready');
   process.on('disconnect', () => process.exit(0));
 }
