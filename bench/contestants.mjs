@@ -85,7 +85,7 @@ export function startProduct(databaseUrl, env = {}) {
   const sharedEnv = { DATABASE_POOL_MAX: String(poolMax), ACCESS_TOKEN_TTL_SECONDS: '3600' };
   return startServer({
     root,
-    dataDir: join(dataDir, 'product'),
+    dataDir: join(dataDir, 'product', new URL(databaseUrl).pathname),
     databaseUrl,
     env: { ...sharedEnv, ...env },
   });

@@ -5,7 +5,8 @@ import { counter } from './workloads.mjs';
 /**
  * @typedef {{
  *   port: number, path: string, headers: Record<string, string>, bodies: string[],
- *   connections: number, seconds: number, firstNumber: number
+ *   connections: number, seconds: number, firstNumber: number,
+ *   mayRefuse?: boolean  an answer 503 is counted apart instead of ending it all
  * }} Load
  */
 
@@ -21,15 +22,22 @@ process.on('disconnect', () => process.exit(0));
 async function run(load) {
   const next = requestsOf(load);
   const times = [];
+  const refused = { count: 0 };
   const startedAt = performance.now();
   const endsAt = startedAt + load.seconds * 1000;
   await Promise.all(
-    Array.from({ length: load.connections }, () => keepAsking(load.port, next, endsAt, times)),
+    Array.from({ length: load.connections }, () => keepAsking(load, next, endsAt, { times, refused })),
   );
   const seconds = (performance.now() - startedAt) / 1000;
   const sorted = Float64Array.from(times).sort();
   const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  return { count: times.length, perSecond: times.length / seconds, p50: at(0.5), p99: at(0.99) };
+  return {
+    count: times.length,
+    refused: refused.count,
+    perSecond: times.length / seconds,
+    p50: at(0.5),
+    p99: at(0.99),
+  };
 }
 
 /** Gives the next request as bytes; written ones carry a number of their own in place of `counter`. */
@@ -56,7 +64,7 @@ function requestsOf({ port, path, headers, bodies, firstNumber }) {
 }
 
 /** One connection until the time is over. @throws {Error} for any answer that is not 200 with data */
-function keepAsking(port, next, endsAt, times) {
+function keepAsking({ port, mayRefuse }, next, endsAt, { times, refused }) {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     let received = [];
@@ -87,10 +95,11 @@ function keepAsking(port, next, endsAt, times) {
       const isWhole = wanted === -1 ? endsChunked(received) : wanted > 0 && size >= wanted;
       if (!isWhole) return;
       const now = performance.now();
-      times.push(now - sentAt);
       const head = received[0].latin1Slice(0, 12);
-      if (!head.endsWith(' 200')) return fail(Buffer.concat(received).toString('utf8').slice(0, 1000));
-      if (hasErrors(received)) return fail(Buffer.concat(received).toString('utf8').slice(-1000));
+      if (mayRefuse && head.endsWith(' 503')) refused.count += 1;
+      else if (!head.endsWith(' 200')) return fail(Buffer.concat(received).toString('utf8').slice(0, 1000));
+      else if (hasErrors(received)) return fail(Buffer.concat(received).toString('utf8').slice(-1000));
+      else times.push(now - sentAt);
       if (now < endsAt) return ask();
       socket.end();
       resolve();

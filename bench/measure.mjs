@@ -1,7 +1,7 @@
 // Rounds of loads in alternation: each contestant is warmed up, then all take turns, and medians are taken.
 import { fork } from 'node:child_process';
 import pg from 'pg';
-import { addTargets, removeAdded } from './seed.mjs';
+import { addTargets } from './seed.mjs';
 import { residentMb } from './server.mjs';
 import { workloads } from './workloads.mjs';
 
@@ -37,7 +37,9 @@ export async function gatherFacts(client, started, executions, names) {
   const facts = new Map();
   for (const contestant of started) {
     const after = names.includes('W7') ? await contestant.cursorAt(client, pagesBefore * 20) : undefined;
-    const targetIds = names.includes('W6') ? await addTargets(client, writersPerContestant) : [];
+    const targetIds = names.some((name) => workloads[name].isWriting)
+      ? await addTargets(client, writersPerContestant)
+      : [];
     facts.set(contestant, { executionIds, targetIds, after });
   }
   return (contestant) => facts.get(contestant);
@@ -50,7 +52,8 @@ export async function gatherFacts(client, started, executions, names) {
  * @typedef {{ warmUpSeconds: number, seconds: number, rounds: number, connections: number }} Options
  */
 export async function measureWorkload(name, { client, generator, started, factsOf, options }) {
-  const { seconds, rounds, warmUpSeconds, connections } = options;
+  const { seconds, rounds, warmUpSeconds } = options;
+  const connections = workloads[name].connections ?? options.connections;
   const run = async (contestant, forSeconds) => {
     const outcome = await generator
       .run({
@@ -120,5 +123,3 @@ export async function connectTo(databaseUrl) {
   await client.connect();
   return client;
 }
-
-export { removeAdded };

@@ -12,7 +12,8 @@
  *   title: string,
  *   query: string,
  *   variables: (facts: Facts) => object[],  of the requests, which take turns
- *   isWriting?: boolean  each request is new: `counter` in a body is replaced by eight digits
+ *   isWriting?: boolean,  each request is new: `counter` in a body is replaced by eight digits
+ *   connections?: number  so many, whatever the options say
  * }} Workload
  */
 
@@ -59,6 +60,14 @@ export const workloads = {
     title: 'page 500 of W2, by cursor',
     query: `query($after: String) { executions(first: 20, after: $after) { nodes { ${summary} } ${page} } }`,
     variables: ({ after }) => [{ after }],
+  },
+  import: {
+    title: '1,000 results in one mutation, one at a time',
+    query: 'mutation($input: AddResultsInput!) { addResults(input: $input) { added duplicates } }',
+    variables: ({ targetIds }) =>
+      targetIds.map((executionId) => ({ input: { executionId, results: findings(1000) } })),
+    isWriting: true,
+    connections: 1,
   },
 };
 

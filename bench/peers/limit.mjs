@@ -53,10 +53,12 @@ const statements = {
   ),
   W7: executions('WHERE id < $1::uuid', summary),
 };
+statements.import = statements.W6;
 const valuesOf = {
   W4: ({ id }) => [id],
   W5: ({ id }) => [id],
   W6: ({ input }) => [input.executionId, JSON.stringify(input.results)],
+  import: ({ input }) => [input.executionId, JSON.stringify(input.results)],
   W7: ({ after }) => [after],
 };
 

@@ -8,6 +8,9 @@ const brief = 'id: rowId title severity';
 const full = `${brief} description ruleId cweIds cvssScore location remediation references tags fingerprint createdAt`;
 const newest = 'orderBy: PRIMARY_KEY_DESC';
 
+const add = `mutation($executionId: UUID!, $results: JSON!) {
+    addResults: benchAddResults(input: { executionId: $executionId, results: $results }) { result { added duplicates } } }`;
+
 const documents = {
   W1: '{ __typename }',
   W2: `{ executions: allTestExecutions(first: 20, ${newest}) { nodes { ${summary} } ${page} } }`,
@@ -17,8 +20,8 @@ const documents = {
     results: testResultsByExecutionId(first: 50, ${newest}) { nodes { ${full} } ${page} } } }`,
   W5: `query($id: UUID!) { results: allTestResults(condition: { executionId: $id }, filter: { severity: { in: [3, 4] } },
     first: 20, ${newest}) { totalCount nodes { ${brief} } ${page} } }`,
-  W6: `mutation($executionId: UUID!, $results: JSON!) {
-    addResults: benchAddResults(input: { executionId: $executionId, results: $results }) { result { added duplicates } } }`,
+  W6: add,
+  import: add,
   W7: `query($after: Cursor) { executions: allTestExecutions(first: 20, after: $after, ${newest}) { nodes { ${summary} } ${page} } }`,
 };
 
@@ -29,7 +32,7 @@ export const walk = `query($first: Int, $after: Cursor) {
 /** Bodies of a workload's requests. */
 export function bodiesOf(name, facts) {
   return workloads[name].variables(facts).map((values) => {
-    const variables = name === 'W6' ? values.input : values;
+    const variables = values.input ?? values;
     return JSON.stringify({ query: documents[name], variables });
   });
 }
@@ -37,8 +40,8 @@ export function bodiesOf(name, facts) {
 const severities = ['INFO', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL'];
 
 /** An answer's data as the product would give it. */
-export function dataOf(name, data) {
-  if (name === 'W6') return { addResults: data.addResults.result };
+export function dataOf(_name, data) {
+  if (data.addResults !== undefined) return { addResults: data.addResults.result };
   return reshape(data);
 }
 
