@@ -1,4 +1,4 @@
-// Sends GraphQL requests over kept connections and measures the answers; which ones is in workloads.mjs.
+// A signed-in client that sends GraphQL requests over kept connections; loads are in load.mjs.
 import { Agent, request } from 'node:http';
 import { admin } from './server.mjs';
 
@@ -54,39 +54,5 @@ export async function createClient({ url }) {
   return {
     send,
     graphql: async (query, variables) => JSON.parse(await send(JSON.stringify({ query, variables }))).data,
-  };
-}
-
-/**
- * One request after another.
- * @param {{ send: (body: string) => Promise<string> }} client
- * @param {() => string} next the next body
- */
-export async function oneByOne(client, next, { seconds, max = Number.POSITIVE_INFINITY }) {
-  return load(client, next, { seconds, connections: 1, max });
-}
-
-/** As many requests at a time as there are connections, each followed by the next. */
-export async function load(client, next, { seconds, connections, max = Number.POSITIVE_INFINITY }) {
-  const times = [];
-  const startedAt = performance.now();
-  const endsAt = startedAt + seconds * 1000;
-  const work = async () => {
-    while (performance.now() < endsAt && times.length < max) {
-      const body = next();
-      const sentAt = performance.now();
-      await client.send(body);
-      times.push(performance.now() - sentAt);
-    }
-  };
-  await Promise.all(Array.from({ length: connections }, work));
-  const tookMs = performance.now() - startedAt;
-  times.sort((a, b) => a - b);
-  const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
-  return {
-    count: times.length,
-    perSecond: (times.length / tookMs) * 1000,
-    medianMs: at(0.5),
-    p99Ms: at(0.99),
   };
 }

@@ -1,121 +1,106 @@
-// Measures the built server in production mode on a database of its own and prints a table; what it asks is in workloads.mjs.
-import { availableParallelism, cpus, loadavg } from 'node:os';
+// The bench's command line: what to measure and how long. Each measurement is in a file of its own.
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { createClient, load, oneByOne } from './client.mjs';
-import { seed } from './seed.mjs';
-import { startServer } from './server.mjs';
-import { workloads } from './workloads.mjs';
 
-const usage = `Usage: node bench/run.mjs [options]          (after npm run build)
+const usage = `Usage: npm run bench -- [WHAT] [options]
 
-  --executions N        how many to have in the database         (20000)
-  --results N           and how many results                     (1000000)
-  --seconds N           length of each load                      (10)
-  --memory-seconds N    length of the load that memory is read under (60)
-  --connections N       connections of a load                    (16)
-  --only NAMES          workloads to run, separated by commas    (all)
+  W1 … W7, import       workloads, beside the peers; W1 to W7 when left out
+  signins               sign-ins beside the native hash rate, and other requests meanwhile
+  growth                reads with 1,000,000 and 10,000,000 results
+  startup               first and second start
+  soak                  memory under a long mixed load
+  live                  streams and runners; takes the options of live.mjs
 
-The database is BENCH_DATABASE_URL, an empty one, or an embedded one in bench/.data. It is kept and used again.
+  --only NAMES          of product, limit, postgraphile, mercurius, apollo, separated by commas (all)
+  --rounds N            loads of each, in alternation        (5)
+  --seconds N           length of each load                  (3)
+  --warm-up N           seconds before the first round       (10)
+  --connections N       connections of a load                (16)
+  --minutes N           length of the soak                   (10)
+  --scale N             size of the database: 1 is 20,000 executions and 1,000,000 results (1)
+  --executions N, --results N   another size
+  --json FILE           where the figures go                 (last.json in BENCH_DATA_DIR)
+
+The PostgreSQL is that of BENCH_DATABASE_URL, whose role must be allowed to create databases, or an embedded one in
+BENCH_DATA_DIR (bench/.data). Databases are filled once and kept.
 `;
 
-const number = (text) => ({ type: 'string', default: text });
-const { values: given } = parseArgs({
-  options: {
-    executions: number('20000'),
-    results: number('1000000'),
-    seconds: number('10'),
-    'memory-seconds': number('60'),
-    connections: number('16'),
-    only: { type: 'string' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-});
-if (given.help) {
-  process.stdout.write(usage);
-  process.exit(0);
-}
-const seconds = Number(given.seconds);
-const connections = Number(given.connections);
-const wanted = given.only?.split(',') ?? workloads.map(({ name }) => name);
-
-/** Rows of the table: what, figure, what it should be at most or at least. */
-const rows = [];
-const note = (what, figure, goal = '') => {
-  rows.push([what, figure, goal]);
-  console.log(`${what}: ${figure}`);
-};
-const ms = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
-
-console.log(
-  `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`,
-);
-const options = {
-  root: fileURLToPath(new URL('..', import.meta.url)),
-  dataDir: fileURLToPath(new URL('.data', import.meta.url)),
-  databaseUrl: process.env.BENCH_DATABASE_URL,
-};
-
-const first = await startServer(options);
-try {
-  await seed(
-    first.databaseUrl(),
-    { executions: Number(given.executions), results: Number(given.results) },
-    console.log,
-  );
-} finally {
-  await first.stop();
+if (process.argv[2] === 'live') {
+  process.argv.splice(2, 1);
+  buildProduct();
+  await import('./live.mjs');
+} else {
+  await run();
 }
 
-const server = await startServer(options);
-try {
-  note('Ready after a second start', ms(server.readyMs), '< 5,000 ms');
-  note('Resident memory at rest', `${server.residentMb()} MB`);
-  const client = await createClient(server);
-  for (const workload of workloads.filter(({ name }) => wanted.includes(name))) {
-    const next = await workload.prepare(client);
-    await oneByOne(client, next, { seconds: 1 }); // warm-up
-    const single = await oneByOne(client, next, { seconds: Math.min(seconds, 5), max: workload.max });
-    note(`${workload.title}, one at a time, median`, ms(single.medianMs), workload.goal);
-    note(`${workload.title}, one at a time, 99 %`, ms(single.p99Ms));
-    if (workload.isSequential) continue;
-    const many = await load(client, next, { seconds, connections });
-    note(`${workload.title}, ${connections} connections`, `${Math.round(many.perSecond)} requests/s`);
-    note(`${workload.title}, ${connections} connections, median`, ms(many.medianMs));
-  }
-  const memorySeconds = Number(given['memory-seconds']);
-  if (memorySeconds > 0)
-    note(
-      `Resident memory, ${memorySeconds} s of load`,
-      `${await memoryUnderLoad(client, memorySeconds)} MB`,
-      '< 250 MB',
-    );
-} finally {
-  await server.stop();
+async function run() {
+  const { values: given, positionals } = parseArguments();
+  if (given.help) return process.stdout.write(usage);
+  buildProduct();
+  const { sizeOf } = await import('./database.mjs');
+  const { workloads } = await import('./workloads.mjs');
+  const measurements = {
+    signins: async (settings) => (await import('./signins.mjs')).signins(settings),
+    growth: async (settings) => (await import('./growth.mjs')).growth({ ...settings, scales: [1, 10] }),
+    startup: async (settings) => (await import('./startup.mjs')).startup(settings),
+    soak: async (settings) => (await import('./soak.mjs')).soak(settings),
+  };
+  const settings = settingsOf(given, sizeOf);
+  const [first] = positionals;
+  if (measurements[first] !== undefined) return measurements[first](settings);
+  const unknown = positionals.find((name) => workloads[name] === undefined);
+  if (unknown !== undefined) throw new Error(`There is no ${unknown} to measure: see --help`);
+  const { compare } = await import('./compare.mjs');
+  return compare(positionals, settings);
 }
-print(rows);
 
-/** The highest resident memory while all workloads that can run side by side do. */
-async function memoryUnderLoad(client, forSeconds) {
-  let highest = 0;
-  const timer = setInterval(() => {
-    highest = Math.max(highest, server.residentMb());
-  }, 250);
-  const parallel = workloads.filter(({ isSequential }) => !isSequential);
-  await Promise.all(
-    parallel.map(async (workload) => {
-      const next = await workload.prepare(client);
-      await load(client, next, {
-        seconds: forSeconds,
-        connections: Math.ceil(connections / parallel.length),
-      });
+function parseArguments() {
+  const number = (text) => ({ type: 'string', default: text });
+  return parseArgs({
+    allowPositionals: true,
+    options: {
+      only: { type: 'string' },
+      rounds: number('5'),
+      seconds: number('3'),
+      'warm-up': number('10'),
+      connections: number('16'),
+      minutes: number('10'),
+      scale: number('1'),
+      executions: { type: 'string' },
+      results: { type: 'string' },
+      json: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+}
+
+function settingsOf(given, sizeOf) {
+  return {
+    size: sizeOf({
+      scale: Number(given.scale),
+      ...(given.executions !== undefined && { executions: Number(given.executions) }),
+      ...(given.results !== undefined && { results: Number(given.results) }),
     }),
-  );
-  clearInterval(timer);
-  return highest;
+    options: {
+      rounds: Number(given.rounds),
+      seconds: Number(given.seconds),
+      warmUpSeconds: Number(given['warm-up']),
+      connections: Number(given.connections),
+    },
+    minutes: Number(given.minutes),
+    only: given.only?.split(','),
+    file: given.json,
+  };
 }
 
-function print(table) {
-  console.log('\n| What | Measured | Goal |\n|--|--|--|');
-  for (const row of table) console.log(`| ${row.join(' | ')} |`);
+/** The bench measures what is in the sources: it installs and builds the server where that has not been done. */
+function buildProduct() {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const call = (program, args) =>
+    execFileSync(program, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  if (!existsSync(join(root, 'node_modules'))) call('npm', ['ci', '--no-audit', '--no-fund']);
+  call(process.execPath, ['scripts/build.mjs', '--if-stale']);
 }

@@ -1,7 +1,7 @@
 // Starts and stops the built server in production mode, and reads its memory; nothing is measured here but readiness.
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,9 +10,9 @@ export const admin = { email: 'admin@bench.test', password: 'walnut ferry 6204 l
 const readyWithinMs = 60_000;
 
 /**
- * @param {{ root: string, dataDir: string, databaseUrl: string | undefined }} options
+ * @param {{ root: string, dataDir: string, databaseUrl: string | undefined, env?: Record<string, string> }} options
  */
-export async function startServer({ root, dataDir, databaseUrl }) {
+export async function startServer({ root, dataDir, databaseUrl, env = {} }) {
   mkdirSync(dataDir, { recursive: true });
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -37,6 +37,7 @@ export async function startServer({ root, dataDir, databaseUrl }) {
         ...{ DATABASE_URL: databaseUrl, MIGRATE_ON_START: 'true', JWT_SIGNING_KEYS: signingKeys() },
       }),
       ...(process.env.BENCH_REDIS_URL && { REDIS_URL: process.env.BENCH_REDIS_URL }),
+      ...env,
     },
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -55,18 +56,24 @@ export async function startServer({ root, dataDir, databaseUrl }) {
   }
   return {
     url,
+    port,
+    pid: child.pid,
     readyMs: performance.now() - startedAt,
     databaseUrl: () => databaseUrl ?? embeddedUrl(dataDir),
     /** Of the Node process alone, without PostgreSQL. */
-    residentMb: () =>
-      Math.round(
-        Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
-      ),
+    residentMb: () => residentMb(child.pid),
     async stop() {
       child.kill('SIGTERM');
       await ended;
     },
   };
+}
+
+/** Resident memory of a process in MB; where /proc is missing, NaN. */
+export function residentMb(pid) {
+  const path = `/proc/${pid}/status`;
+  if (!existsSync(path)) return Number.NaN;
+  return Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(path, 'utf8'))?.[1]) / 1024);
 }
 
 async function isReady(url) {
@@ -86,7 +93,7 @@ function signingKeys() {
   return JSON.stringify([{ ...jwk, kid: 'bench' }]);
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve) => {
     const probe = createServer().listen(0, '127.0.0.1', () => {
       const { port } = probe.address();

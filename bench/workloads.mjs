@@ -1,124 +1,83 @@
-// What the bench asks of the server, as data: add a workload here and it is measured. How is in run.mjs.
+// What the bench asks, as data: W1 to W7 with their documents and variables. How it is sent and measured is elsewhere.
 
 /**
+ * What a workload may ask about: raw ids, and where page 500 begins.
  * @typedef {{
- *   name: string, title: string,
- *   goal?: string,            what the median of one at a time should be
- *   isSequential?: boolean,   only one at a time: calls that wait for each other's lock
- *   max?: number,             no more calls than that
- *   prepare: (client: { graphql: Function }) => Promise<() => string>   gives the next request's body
+ *   executionIds: string[],  50 executions, spread over the newest thousand
+ *   targetIds: string[],     running executions of one contestant, to add results to
+ *   after: string | undefined  its cursor before page 500
+ * }} Facts
+ *
+ * @typedef {{
+ *   title: string,
+ *   query: string,
+ *   variables: (facts: Facts) => object[],  of the requests, which take turns
+ *   isWriting?: boolean,  each request is new: `counter` in a body is replaced by eight digits
+ *   connections?: number  so many, whatever the options say
  * }} Workload
  */
 
-const repeat = (query, variables) => {
-  const body = JSON.stringify({ query, variables });
-  return () => body;
-};
-
-/** Ids of executions, spread over the list. */
-async function someExecutions({ graphql }, count) {
-  const { executions } = await graphql(`query { executions(first: ${count}) { nodes { id } } }`);
-  return executions.nodes.map(({ id }) => id);
-}
+/** Stands in a body for a number that no request before had. */
+export const counter = '@@@@@@@@';
 
 const page = 'pageInfo { hasNextPage endCursor }';
 const summary =
-  'id name target kind status progress severityCounts { critical high medium low info total } createdAt';
-const fullResult =
+  'id name target kind status progress severityCounts { critical high medium low info total } createdAt createdBy { id name }';
+const full =
   'id title description severity ruleId cweIds cvssScore location { path startLine url } remediation references tags fingerprint createdAt';
 
-/** @type {Workload[]} */
-export const workloads = [
-  {
-    name: 'W1',
-    title: 'W1 a trivial field',
-    prepare: async () => repeat('{ me { id } }'),
+/** @type {Record<string, Workload>} */
+export const workloads = {
+  W1: { title: 'a trivial field', query: '{ __typename }', variables: () => [{}] },
+  W2: {
+    title: '20 executions, newest first, with creator',
+    query: `{ executions(first: 20) { nodes { ${summary} } ${page} } }`,
+    variables: () => [{}],
   },
-  {
-    name: 'W2',
-    title: 'W2 page of 20 executions with creator',
-    goal: '< 20 ms',
-    prepare: async () =>
-      repeat(`{ executions(first: 20) { nodes { ${summary} createdBy { id name } } ${page} } }`),
+  W3: {
+    title: 'W2 with the first 5 results of each',
+    query: `{ executions(first: 20) { nodes { ${summary} results(first: 5) { nodes { id title severity } } } ${page} } }`,
+    variables: () => [{}],
   },
-  {
-    name: 'W3',
-    title: 'W3 the same with 5 results of each',
-    prepare: async () =>
-      repeat(
-        `{ executions(first: 20) { nodes { ${summary} createdBy { id name } results(first: 5) { nodes { id title severity } } } ${page} } }`,
-      ),
+  W4: {
+    title: 'one execution with 50 full results',
+    query: `query($id: ID!) { execution(id: $id) { ${summary} results(first: 50) { nodes { ${full} } ${page} } } }`,
+    variables: ({ executionIds }) => executionIds.map((id) => ({ id })),
   },
-  {
-    name: 'W4',
-    title: 'W4 one execution with 50 full results',
-    prepare: async (client) => {
-      const ids = await someExecutions(client, 50);
-      const query = `query($id: ID!) { execution(id: $id) { ${summary} results(first: 50) { nodes { ${fullResult} } ${page} } } }`;
-      let turn = 0;
-      return () => JSON.stringify({ query, variables: { id: ids[turn++ % ids.length] } });
-    },
+  W5: {
+    title: 'results of one execution by severity, with totalCount',
+    query: `query($id: ID!) { results(filter: { executionId: $id, severity: [HIGH, CRITICAL] }, first: 20) { totalCount nodes { id title severity } ${page} } }`,
+    variables: ({ executionIds }) => executionIds.map((id) => ({ id })),
   },
-  {
-    name: 'W5',
-    title: 'W5 results of one execution by severity, with count',
-    prepare: async (client) => {
-      const ids = await someExecutions(client, 50);
-      const query = `query($id: ID!) { results(filter: { executionId: $id, severity: [HIGH, CRITICAL] }, first: 20) { totalCount nodes { id title severity } ${page} } }`;
-      let turn = 0;
-      return () => JSON.stringify({ query, variables: { id: ids[turn++ % ids.length] } });
-    },
+  W6: {
+    title: '100 results in one mutation',
+    query: 'mutation($input: AddResultsInput!) { addResults(input: $input) { added duplicates } }',
+    variables: ({ targetIds }) =>
+      targetIds.map((executionId) => ({ input: { executionId, results: findings(100) } })),
+    isWriting: true,
   },
-  {
-    name: 'W7',
-    title: 'W7 page 500 of W2',
-    prepare: async ({ graphql }) => {
-      let after;
-      for (let turn = 0; turn < 100; turn += 1) {
-        const { executions } = await graphql(
-          `query($after: String) { executions(first: 100, after: $after) { ${page} } }`,
-          { after },
-        );
-        after = executions.pageInfo.endCursor ?? after;
-      }
-      return repeat(
-        `query($after: String) { executions(first: 20, after: $after) { nodes { ${summary} createdBy { id name } } ${page} } }`,
-        { after },
-      );
-    },
+  W7: {
+    title: 'page 500 of W2, by cursor',
+    query: `query($after: String) { executions(first: 20, after: $after) { nodes { ${summary} } ${page} } }`,
+    variables: ({ after }) => [{ after }],
   },
-  {
-    name: 'add1000',
-    title: 'addResults of 1,000',
-    goal: '< 300 ms',
-    isSequential: true,
-    max: 40,
-    prepare: async ({ graphql }) => {
-      const { createExecution } = await graphql(
-        'mutation { createExecution(input: { name: "Bench", target: "https://bench.test", kind: SAST, tool: "bench" }) { execution { id } } }',
-      );
-      const executionId = createExecution.execution.id;
-      await graphql('mutation($id: ID!) { startExecution(id: $id) { execution { id } } }', {
-        id: executionId,
-      });
-      let batch = 0;
-      return () => {
-        batch += 1;
-        const results = Array.from({ length: 1000 }, (_, index) => result(batch, index));
-        const query = 'mutation($input: AddResultsInput!) { addResults(input: $input) { added duplicates } }';
-        return JSON.stringify({
-          query,
-          variables: { input: { executionId, batchKey: `b${batch}`, results } },
-        });
-      };
-    },
+  import: {
+    title: '1,000 results in one mutation, one at a time',
+    query: 'mutation($input: AddResultsInput!) { addResults(input: $input) { added duplicates } }',
+    variables: ({ targetIds }) =>
+      targetIds.map((executionId) => ({ input: { executionId, results: findings(1000) } })),
+    isWriting: true,
+    connections: 1,
   },
-];
+};
 
-/** A finding of the usual size, about 600 bytes. */
-function result(batch, index) {
-  return {
-    title: `SQL injection in handler ${batch}-${index}`,
+/** Walks to page 500: only cursors. */
+export const walk = `query($first: Int, $after: String) { executions(first: $first, after: $after) { ${page} } }`;
+
+/** Findings of the usual size, about 600 bytes each. */
+export function findings(count) {
+  return Array.from({ length: count }, (_, index) => ({
+    title: `SQL injection in handler ${index}`,
     description: 'User input reaches a statement. '.repeat(8),
     severity: ['INFO', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL'][index % 5],
     ruleId: `rule-${index % 200}`,
@@ -128,5 +87,6 @@ function result(batch, index) {
     remediation: 'Use parameters.',
     references: ['https://cwe.mitre.org/data/definitions/89.html'],
     tags: ['security'],
-  };
+    fingerprint: `bench-${counter}-${index}`,
+  }));
 }
