@@ -208,7 +208,11 @@ function createPool(options: DatabaseOptions): pg.Pool {
   pool.on('error', (error) =>
     options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),
   );
-  pool.on('connect', measure);
+  pool.on('connect', (client) => {
+    // The pool listens only while a connection is idle: lost in use, it would end the process. Its statement fails too.
+    client.on('error', () => {});
+    measure(client);
+  });
   // The pool's own query() works by callbacks, which know nothing of the request; this is what Prisma calls.
   pool.query = (async (...args: Parameters<pg.PoolClient['query']>) => {
     const client = await pool.connect();
