@@ -121,7 +121,7 @@ export const settings = {
     group: 'Database',
     description: 'Longest time one SQL statement may run, in milliseconds.',
     schema: wholeNumber(100, 600_000, 'milliseconds'),
-    default: '10000',
+    default: '4000',
   },
   databaseAcquireTimeoutMs: {
     name: 'DATABASE_ACQUIRE_TIMEOUT_MS',

@@ -32,8 +32,9 @@ export function createRequestLimits({ requests, authenticate, isFree }: RequestL
     else if (authorization === undefined) count(null);
     else {
       authenticate(authorization).then(count, (error: unknown) => {
-        // A bad token is its sender's; what else went wrong is told by whoever handles the request.
+        // A bad token is its sender's. Without the database whoever handles the request would only wait for it again.
         if (error instanceof AppError && error.status === 401) count(null);
+        else if (error instanceof AppError && error.code === 'UNAVAILABLE') refuse(error);
         else next();
       });
     }

@@ -216,6 +216,8 @@ function createPool(options: DatabaseOptions): pg.Pool {
   pool.on('error', (error) =>
     options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),
   );
+  // The pool listens only while a connection is idle: lost in use, it would end the process. Its statement fails too.
+  pool.on('connect', (client) => client.on('error', () => {}));
   meterPool(pool, options.metrics);
   // The pool's own query() works by callbacks, which know nothing of the request; this is what Prisma calls.
   pool.query = (async (...args: Parameters<pg.PoolClient['query']>) => {

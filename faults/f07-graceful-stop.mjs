@@ -1,0 +1,114 @@
+// F7: SIGTERM while 200 requests and 5,000 live streams are open.
+import { Agent, request } from 'node:http';
+import { tally } from './kit/figures.mjs';
+import { call, requests } from './kit/scene.mjs';
+import { clock, sleep } from './kit/time.mjs';
+
+const streamsOfEach = 2500;
+
+export const fault = {
+  id: 'F7',
+  title: 'SIGTERM with 200 requests and 5,000 subscriptions open',
+  async run(scene, figures) {
+    const server = await scene.instance();
+    const { accessToken: token } = await scene.signIn(server);
+    const executionId = await scene.execution(server, token);
+    const halves = [
+      scene.load('streams', { urls: [server.url], token, executionId, counts: { sse: streamsOfEach } }),
+      scene.load('streams', { urls: [server.url], token, executionId, counts: { websocket: streamsOfEach } }),
+    ];
+    await Promise.all(halves.map(({ ready }) => ready));
+    const open = await openRequests(server.url, token, 100);
+    const load = scene.load('closed', {
+      urls: [server.url],
+      token,
+      kinds: ['list', 'write'],
+      connections: 100,
+    });
+    await load.ready;
+    await sleep(1500);
+
+    const probes = watchReadiness(server.url);
+    const stoppedAt = clock();
+    server.signal('SIGTERM');
+    await sleep(500);
+    const finished = await Promise.all(open.map((finish) => finish()));
+    const { code, signal } = await server.ended();
+    const exitedAt = clock();
+    const seen = await probes();
+    await sleep(1000);
+    const [samples, ...streams] = await Promise.all([load.stop(), ...halves.map((half) => half.stop())]);
+    const all = streams.flat();
+
+    // Who does not heed the 503 meets a closed port; that is no request which was taken and failed.
+    const isTurnedAway = ({ error }) => error === 'ECONNREFUSED';
+    const lost = samples.filter((sample) => sample.status !== 200 && !isTurnedAway(sample));
+    const firstClosed = seen.findIndex(isTurnedAway);
+    figures.note('Streams open', all.length);
+    figures.is(
+      'Readiness says 503 before the port closes',
+      seen.slice(0, firstClosed === -1 ? undefined : firstClosed).some(({ status }) => status === 503),
+      true,
+    );
+    figures.note('100 requests that were half sent', tally(finished));
+    figures.is('… failed', finished.filter(({ status }) => status !== 200).length, 0);
+    figures.is('Requests of 100 busy connections that failed', lost.length === 0 ? 0 : tally(lost), 0);
+    figures.is(
+      'WebSockets closed otherwise than with 1001',
+      all.filter(({ kind, end }) => kind === 'websocket' && end !== 1001).length,
+      0,
+    );
+    figures.is(
+      'Event streams that broke off',
+      all.filter(({ kind, end }) => kind === 'sse' && end !== 'clean').length,
+      0,
+    );
+    figures.is('Exit', signal ?? code, 0);
+    figures.atMost('… after', exitedAt - stoppedAt, 10_000, 'ms');
+  },
+};
+
+/** Requests whose body is half sent; each gives a function that sends the rest. */
+function openRequests(url, token, count) {
+  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  const body = JSON.stringify(requests.write(token).body);
+  const openOne = () =>
+    new Promise((resolve, reject) => {
+      const headers = {
+        'Content-Type': 'application/json',
+        'Content-Length': body.length,
+        Authorization: `Bearer ${token}`,
+      };
+      const sent = request(`${url}/graphql`, { agent, method: 'POST', headers });
+      const answered = new Promise((done) => {
+        sent.on('response', (answer) => {
+          answer.resume();
+          answer.on('end', () => done({ status: answer.statusCode }));
+          answer.on('error', (error) => done({ status: 0, error: error.code }));
+        });
+        sent.on('error', (error) => {
+          done({ status: 0, error: error.code });
+          reject(error);
+        });
+      });
+      sent.write(body.slice(0, 20), () =>
+        resolve(() => {
+          sent.end(body.slice(20));
+          return answered;
+        }),
+      );
+    });
+  return Promise.all(Array.from({ length: count }, openOne));
+}
+
+/** Asks for readiness over new connections until the port is closed. */
+function watchReadiness(url) {
+  const agent = new Agent({ keepAlive: false });
+  const seen = [];
+  const watching = (async () => {
+    while (seen.at(-1)?.error === undefined)
+      seen.push(await call(url, { ...requests.ready(), agent, timeoutMs: 3000 }));
+    return seen;
+  })();
+  return () => watching;
+}
