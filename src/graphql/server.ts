@@ -38,6 +38,7 @@ export function createGraphQLServer(
     }
   }
 
+  const strangers = { authenticate: services.auth.authenticate, asksOnlyPublic };
   return createYoga<object, GraphQLContext>({
     schema: buildSchema(),
     graphqlEndpoint: '/(graphql|api/v1/graphql)',
@@ -69,7 +70,7 @@ export function createGraphQLServer(
       keepDocument,
       nameOperations,
       addCorrelationIds(log),
-      ...(config.isIntrospectionEnabled ? [] : [hideFromStrangers(services.auth.authenticate, maskError)]),
+      ...(config.isIntrospectionEnabled ? [] : [hideFromStrangers({ ...strangers, toAnswer: maskError })]),
       shareAnswers,
     ],
   });
