@@ -48,6 +48,7 @@ export function createGraphQLServer(
     }
   }
 
+  const strangers = { authenticate: services.auth.authenticate, asksOnlyPublic };
   return createYoga<object, GraphQLContext>({
     schema: buildSchema(),
     graphqlEndpoint: '/(graphql|api/v1/graphql)',
@@ -80,7 +81,7 @@ export function createGraphQLServer(
       measureOperations(infra, trusted !== undefined),
       tellDeprecations,
       addCorrelationIds(log),
-      ...(config.isIntrospectionEnabled ? [] : [hideFromStrangers(services.auth.authenticate, maskError)]),
+      ...(config.isIntrospectionEnabled ? [] : [hideFromStrangers({ ...strangers, toAnswer: maskError })]),
       shareAnswers,
       streamAnswers(log, config.isIntrospectionEnabled),
     ],

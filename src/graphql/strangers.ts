@@ -4,7 +4,6 @@ import type { DocumentNode } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
-import { asksOnlyPublic } from './schema.js';
 
 interface Asked {
   /** Absent when it could not be read. */
@@ -12,14 +11,17 @@ interface Asked {
   params?: { operationName?: string | null };
 }
 
+interface StrangersOptions {
+  authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
+  asksOnlyPublic: (document: DocumentNode, operationName: string | null | undefined) => boolean;
+  toAnswer: (error: unknown) => Error;
+}
+
 /**
  * Replaces the errors of documents that ask for more than what is public, valid or not.
  * @param toAnswer what a client is told of an error
  */
-export function hideFromStrangers(
-  authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
-  toAnswer: (error: unknown) => Error,
-): Plugin {
+export function hideFromStrangers({ authenticate, asksOnlyPublic, toAnswer }: StrangersOptions): Plugin {
   return {
     async onExecutionResult({ result, setResult, request, context }) {
       if (result === undefined || Array.isArray(result) || !('errors' in result) || !result.errors?.length)

@@ -36,6 +36,19 @@ it('names the limits in force', () => {
   expect(minGuesses).toBe(1e9);
 });
 
+it('names the limits towards what the server stands on, in docs/security.md', () => {
+  const security = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
+  const grouped = (value: number) => value.toLocaleString('en-US');
+  for (const words of [
+    `\`DATABASE_POOL_MAX\` (${config.databasePoolMax})`,
+    `\`DATABASE_ACQUIRE_TIMEOUT_MS\` (${grouped(config.databaseAcquireTimeoutMs)})`,
+    `\`DATABASE_STATEMENT_TIMEOUT_MS\` (${grouped(config.databaseStatementTimeoutMs)})`,
+    `\`HASH_QUEUE_MAX\` (${config.hashQueueMax})`,
+    `\`SHUTDOWN_TIMEOUT_MS\` (${grouped(config.shutdownTimeoutMs)})`,
+  ])
+    expect(security).toContain(words);
+});
+
 it('lists every public way in, and tests that are there', () => {
   for (const name of publicRootFields) expect(text).toContain(`\`${name.replace('Mutation.', '')}\``);
   for (const [, file = ''] of text.matchAll(/`(tests\/[\w./-]+)`/g)) {

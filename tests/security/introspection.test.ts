@@ -78,7 +78,8 @@ it('a stranger cannot tell names that exist from those that do not, however they
     ['{ __schema { queryType { name } } }'],
   ];
   const headers = { accept: 'application/graphql-response+json' };
-  for (const bearer of [undefined, 'x', `${token}x`]) {
+  // Twice: a document that is known already must not be answered otherwise.
+  for (const bearer of [undefined, undefined, 'x', `${token}x`]) {
     const seen = new Map<string, string>();
     for (const [query, variables] of tries)
       seen.set(query, JSON.stringify(comparable(await server.gql(query, variables, bearer, headers))));
@@ -89,7 +90,7 @@ it('a stranger cannot tell names that exist from those that do not, however they
 
 it('who signs in is told what is wrong with that, and who is signed in with anything', async () => {
   const wrong = await server.gql('mutation { login(input: { email: "a@b.test" }) { expiresIn } }');
-  expect(wrong.expectError('GRAPHQL_VALIDATION_FAILED').message).toContain('password');
+  expect(wrong.expectError('VALIDATION_FAILED').message).toContain('password');
   const known = await server.gql('{ mee { id } }', {}, token);
   expect(known.expectError('GRAPHQL_VALIDATION_FAILED').message).toContain('mee');
   const expired = await server.signIn();
