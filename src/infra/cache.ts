@@ -10,7 +10,7 @@ interface CacheOptions<Value> {
   /** How long a value is believed when nobody says otherwise. */
   ttlMs: number;
   /** What a value has to do with besides its key, so that it can be forgotten by that. */
-  tagsOf?: (value: Value) => readonly string[];
+  tagsOf?: (value: NonNullable<Value>) => readonly string[];
   metrics: Metrics | undefined;
 }
 

@@ -146,9 +146,15 @@ function failureLog(log: Logger): DiagLogger {
   const error = (message: string) => {
     if (performance.now() - toldAt < failureEveryMs) return;
     toldAt = performance.now();
-    log.warn({ event: 'traces_not_sent', reason: message.slice(0, 300) });
+    log.warn({ event: 'traces_not_sent', reason: reasonIn(message) });
   };
   return { error, warn() {}, info() {}, debug() {}, verbose() {} };
+}
+
+/** Errors come as JSON with their stack. */
+function reasonIn(message: string): string {
+  const [, told] = /"message":("(?:[^"\\]|\\.)*")/.exec(message) ?? [];
+  return told === undefined ? message.slice(0, 300) : (JSON.parse(told) as string);
 }
 
 async function otlp({ endpoint, headers }: TracingOptions): Promise<SpanExporter> {
