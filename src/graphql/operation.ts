@@ -32,7 +32,7 @@ export function measureOperations(meters: Meters, isTrusted: boolean): Plugin {
 }
 
 /** The code of the first error of an answer. Clients are told by graphql/errors.ts, which comes later. */
-function faultOf(result: unknown): string | undefined {
+export function faultOf(result: unknown): string | undefined {
   if (isAsyncIterable(result)) return undefined;
   const [error] = (result as ExecutionResult | null)?.errors ?? [];
   if (error === undefined) return undefined;

@@ -157,7 +157,7 @@ it.each([
   ['two of them', `00-${traceId}-${senderSpan}-01, 00-${traceId}-${senderSpan}-01`],
 ])('a traceparent that is not valid begins no trace of the sender’s: %s', async (_what, traceparent) => {
   server = await startTestServer();
-  const headers = traceparent === undefined ? {} : { traceparent };
+  const headers: Record<string, string> = traceparent === undefined ? {} : { traceparent };
   const answer = await server.rest('GET', '/api/v1/health/live', { headers });
   expect(answer.headers.get('x-correlation-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
 });
