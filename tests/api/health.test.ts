@@ -108,6 +108,25 @@ describe('versions and the use of the pool', () => {
   });
 });
 
+it('a flood of made-up API keys is not looked up: health has no limit', async () => {
+  const server = await startTestServer({ METRICS: 'true' });
+  try {
+    const looked = async () =>
+      sampleValue(await readMetrics(server), 'cache_requests_total', { cache: 'api_key' });
+    const id = '0198f0c0f0c07000800000000000';
+    for (let turn = 1000; turn < 1010; turn += 1) {
+      const token = `stk_${id}${turn}_${'A'.repeat(43)}`;
+      expect((await server.rest('GET', '/api/v1/health', { token })).status).toBe(200);
+    }
+    expect(await looked()).toBe(0);
+    const token = `stk_${id}1000_${'A'.repeat(43)}`;
+    await server.rest('GET', '/api/v1/auth/me', { token });
+    expect(await looked()).toBeGreaterThan(0);
+  } finally {
+    await server.close();
+  }
+});
+
 describe('a database that hangs', () => {
   it('is told of after a second, with and without a sign-in; a crowd of probes asks it once', async () => {
     const proxy = await createTcpProxy(await createTestDatabase());
