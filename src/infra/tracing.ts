@@ -71,7 +71,8 @@ const failureEveryMs = 60_000;
 /** Loads OpenTelemetry and begins to send. A collector that is away costs spans and nothing else. */
 export async function createTracing(options: TracingOptions) {
   const api = await import('@opentelemetry/api');
-  api.diag.setLogger(failureLog(options.log), {
+  const complaints = failureLog(options.log);
+  api.diag.setLogger(complaints, {
     logLevel: api.DiagLogLevel.ERROR,
     suppressOverrideMessage: true,
   });
@@ -134,7 +135,8 @@ export async function createTracing(options: TracingOptions) {
       const timeout = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, closeTimeoutMs);
       });
-      await Promise.race([provider.shutdown().catch(() => {}), timeout]);
+      const failed = (error: unknown) => complaints.error((error as Error).message);
+      await Promise.race([provider.shutdown().catch(failed), timeout]);
       clearTimeout(timer);
     },
   };

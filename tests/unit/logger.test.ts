@@ -292,13 +292,14 @@ describe('the log file', () => {
   });
 
   it('is rotated when the day ends', async () => {
+    execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
     const day = join(folder, 'day');
     const midnight = new Date().setHours(24, 0, 0, 0);
-    // A second before midnight, in the thread that writes the files too.
+    // Some seconds before midnight, in the thread that writes the files too.
     const clock = join(folder, 'clock.cjs');
     writeFileSync(
       clock,
-      `const late = ${midnight - Date.now() - 1500};
+      `const late = ${midnight - Date.now() - 4000};
       const Real = Date;
       globalThis.Date = class extends Real {
         constructor(...given) { given.length > 0 ? super(...given) : super(Real.now() + late); }
@@ -313,7 +314,6 @@ describe('the log file', () => {
       while (Date.now() < ${midnight + 500}) await new Promise((resolve) => setTimeout(resolve, 50));
       log.info('after');
       await closeLogger(log);`;
-    execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
     execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
       env: { ...process.env, NODE_OPTIONS: `--require ${clock}` },
     });
