@@ -1,4 +1,4 @@
-// A TCP proxy that tests cut and restore, to take a database or Redis away from a server.
+// A TCP proxy that tests cut, freeze and restore, to take a database or Redis away from a server.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 export interface TcpProxy {
@@ -6,7 +6,11 @@ export interface TcpProxy {
   url: string;
   /** Ends all connections and refuses new ones. */
   cut: () => Promise<void>;
-  /** Lets through again, on the same port. */
+  /** Keeps all connections open and takes new ones, but lets nothing through: what hangs rather than fails. */
+  freeze: () => void;
+  /** Lets through again what is frozen. */
+  thaw: () => void;
+  /** Lets through again after a cut, on the same port. */
   restore: () => Promise<void>;
 }
 
@@ -14,6 +18,7 @@ export interface TcpProxy {
 export async function createTcpProxy(target: string): Promise<TcpProxy> {
   const to = new URL(target);
   const sockets = new Set<Socket>();
+  let isFrozen = false;
   const server = createServer((incoming) => {
     const outgoing = connect(Number(to.port), to.hostname);
     for (const [from, into] of [
@@ -27,6 +32,7 @@ export async function createTcpProxy(target: string): Promise<TcpProxy> {
         into.destroy();
       });
       from.pipe(into);
+      if (isFrozen) from.pause();
     }
   });
   let port = 0;
@@ -41,6 +47,14 @@ export async function createTcpProxy(target: string): Promise<TcpProxy> {
   return {
     url: url.href,
     restore,
+    freeze: () => {
+      isFrozen = true;
+      for (const socket of sockets) socket.pause();
+    },
+    thaw: () => {
+      isFrozen = false;
+      for (const socket of sockets) socket.resume();
+    },
     cut: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,10 +1,11 @@
-// Tells what settings are in force and where they come from, or every fault in them; starts nothing.
+// Tells what settings are in force, where they come from and what to think of, or every fault; starts nothing.
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Env, type ExplainedSetting, explainConfig, loadConfig } from '../config.js';
+import { noticesOf } from '../setting-notices.js';
 
 /**
- * Prints the settings in force as a table, without secrets, or all their faults.
+ * Prints the settings in force as a table, without secrets, and what to think of; or all their faults.
  *
  * @param env names to text, usually the process's own
  * @param print takes the text, one or more lines
@@ -12,7 +13,10 @@ import { type Env, type ExplainedSetting, explainConfig, loadConfig } from '../c
  */
 export function checkConfig(env: Env, print: (text: string) => void): 0 | 1 {
   try {
-    print(asTable(explainConfig(loadConfig(env), env)));
+    const config = loadConfig(env);
+    print(asTable(explainConfig(config, env)));
+    const notices = noticesOf(config, env);
+    if (notices.length > 0) print(`\nTo think of:\n${notices.map((notice) => `- ${notice}`).join('\n')}`);
     return 0;
   } catch (error) {
     print(`The settings are wrong:\n${(error as Error).message}`);

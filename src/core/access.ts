@@ -37,9 +37,12 @@ export type Permission = keyof typeof permissions;
 /** All permissions, in the table's order. */
 export const permissionNames = Object.keys(permissions) as Permission[];
 
-/** What an API key may be limited to: everything but the means to get hold of its owner's account. */
+/**
+ * What an API key may be limited to: everything but the means to get hold of its owner's account, and the details of
+ * health, which answers without a limit and so looks up no keys.
+ */
 export const keyScopes = permissionNames.filter(
-  (name) => !['profile:update', 'session:manage', 'api_key:manage'].includes(name),
+  (name) => !['profile:update', 'session:manage', 'api_key:manage', 'health:read'].includes(name),
 );
 
 /** What those may do who have something to do first. */

@@ -2,12 +2,14 @@
 import {
   type DocumentNode,
   type ExecutionArgs,
+  type ExecutionResult,
   getOperationAST,
   Kind,
   type OperationDefinitionNode,
   type SelectionSetNode,
 } from 'graphql';
 import { isAsyncIterable, type Plugin } from 'graphql-yoga';
+import { AppError } from '../core/errors.js';
 import { redactLooks } from '../infra/log-redaction.js';
 import { currentRequest } from '../infra/request-context.js';
 import type { Span } from '../infra/tracing.js';
@@ -20,29 +22,34 @@ export function measureOperations(meters: Meters, isTrusted: boolean): Plugin {
   return {
     onExecute({ args }) {
       const end = beginOperation(args as ExecutionArgs, meters, isTrusted);
-      return { onExecuteDone: ({ result }) => end(hasErrors(result)) };
+      return { onExecuteDone: ({ result }) => end(faultOf(result)) };
     },
     onSubscribe({ args }) {
       const end = beginOperation(args as ExecutionArgs, meters, isTrusted);
-      return { onSubscribeResult: ({ result }) => end(hasErrors(result)) };
+      return { onSubscribeResult: ({ result }) => end(faultOf(result)) };
     },
   };
 }
 
-function hasErrors(result: unknown): boolean {
-  return !isAsyncIterable(result) && (result as { errors?: unknown } | null)?.errors !== undefined;
+/** The code of the first error of an answer. Clients are told by graphql/errors.ts, which comes later. */
+export function faultOf(result: unknown): string | undefined {
+  if (isAsyncIterable(result)) return undefined;
+  const [error] = (result as ExecutionResult | null)?.errors ?? [];
+  if (error === undefined) return undefined;
+  const { originalError } = error;
+  return originalError instanceof AppError ? originalError.code : String(error.extensions.code ?? 'error');
 }
 
 /**
  * Names the operation of the current request and begins to measure it.
  * @param isTrusted whether documents come from this server's own list
- * @returns what ends it
+ * @returns what ends it; with a code when it failed
  */
 export function beginOperation(
   { document, operationName }: Pick<ExecutionArgs, 'document' | 'operationName'>,
   { metrics, tracing }: Meters,
   isTrusted: boolean,
-): (isFailed: boolean) => void {
+): (fault: string | undefined) => void {
   const operation = getOperationAST(document, operationName);
   const store = currentRequest();
   if (store === undefined || operation == null) return () => {};
@@ -58,10 +65,10 @@ export function beginOperation(
     store.span = span;
   }
   const startedAt = performance.now();
-  return (isFailed) => {
-    metrics.operation((performance.now() - startedAt) / 1000, type, label, isFailed);
+  return (fault) => {
+    metrics.operation((performance.now() - startedAt) / 1000, type, label, fault !== undefined);
     if (span === undefined) return;
-    span.end(isFailed ? ([...(store.errors ?? [])][0] ?? 'error') : undefined);
+    span.end(fault);
     if (outer !== undefined) store.span = outer;
   };
 }

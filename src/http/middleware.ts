@@ -134,7 +134,7 @@ function describe(request: IncomingMessage, response: ServerResponse, given: { d
     route: store?.route,
     operation: store?.operation,
     status: response.statusCode,
-    errors: store?.errors && [...store.errors],
+    errors: store?.errors && [...store.errors].join(' '),
     durationMs: given.durationMs,
     dbMs: Math.round((store?.dbMs ?? 0) * 10) / 10,
     dbQueries: store?.dbQueries ?? 0,

@@ -37,7 +37,10 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
   permission: Permission | 'public';
   /** A public route that makes use of a sign-in when it comes with a good one. */
   isViewerWelcome?: boolean;
-  /** Longest wait for knowing who that is; beyond it the request counts as anonymous. */
+  /**
+   * Longest wait for knowing who that is; beyond it the request counts as anonymous. Only access tokens are looked at:
+   * where no limit counts requests, strangers must not make the database look for keys.
+   */
   viewerWithinMs?: number;
   body?: Body;
   /** A body as a client sends it; for the docs. */
@@ -114,8 +117,10 @@ async function viewerOf(
 ): Promise<Viewer | null> {
   if (route.permission === 'public') {
     if (!route.isViewerWelcome || authorization === undefined) return null;
+    const { viewerWithinMs } = route;
+    if (viewerWithinMs !== undefined && /^Bearer +stk_/i.test(authorization)) return null;
     const found = authenticate(authorization).catch(() => null);
-    return route.viewerWithinMs === undefined ? found : within(found, route.viewerWithinMs);
+    return viewerWithinMs === undefined ? found : within(found, viewerWithinMs);
   }
   const viewer = await authenticate(authorization);
   if (viewer === null) throw new AppError('UNAUTHENTICATED');

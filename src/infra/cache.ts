@@ -10,7 +10,7 @@ interface CacheOptions<Value> {
   /** How long a value is believed when nobody says otherwise. */
   ttlMs: number;
   /** What a value has to do with besides its key, so that it can be forgotten by that. */
-  tagsOf?: (value: Value) => readonly string[];
+  tagsOf?: (value: NonNullable<Value>) => readonly string[];
   metrics: Metrics | undefined;
 }
 
@@ -21,7 +21,9 @@ export interface Cached<Value> {
    * undefined are kept.
    */
   (key: string, load: () => Promise<Value>): Promise<Value>;
-  /** The same for many keys, with one load for all that are missing; what is not found is left out. */
+  /** The value that is kept, without a wait; undefined for any other. */
+  peek(key: string): NonNullable<Value> | undefined;
+  /** A read-through of many keys, with one load for all that are missing; what is not found is left out. */
   many(
     keys: readonly string[],
     load: (missing: string[]) => Promise<ReadonlyMap<string, NonNullable<Value>>>,
@@ -42,7 +44,8 @@ export function createCache<Value>({
   type Kept = NonNullable<Value>;
   const kept = new LRUCache<string, Kept>({ max, ttl: ttlMs });
   const loads = new Map<string, Promise<Value | undefined>>();
-  const count = metrics?.cache(name, () => kept.size);
+  const size = () => kept.size;
+  const count = metrics?.cache(name, size) ?? { hit: 0, miss: 0, shared: 0 };
 
   /** Kept only if this load is still the one for its key: whoever forgets the key takes it out of `loads`. */
   function begin(key: string, load: Promise<Value | undefined>): void {
@@ -57,17 +60,14 @@ export function createCache<Value>({
   }
 
   function cached(key: string, load: () => Promise<Value>): Promise<Value> {
-    const value = kept.get(key);
-    if (value !== undefined) {
-      count?.hit();
-      return Promise.resolve(value);
-    }
+    const value = peek(key);
+    if (value !== undefined) return Promise.resolve(value);
     const underWay = loads.get(key) as Promise<Value> | undefined;
     if (underWay !== undefined) {
-      count?.shared();
+      count.shared += 1;
       return underWay;
     }
-    count?.miss();
+    count.miss += 1;
     const begun = load();
     begin(key, begun);
     return begun;
@@ -83,16 +83,15 @@ export function createCache<Value>({
     const take = (key: string, loading: Promise<Value | undefined>) =>
       waits.push(loading.then((value) => void (value != null && found.set(key, value))));
     for (const key of new Set(keys)) {
-      const value = kept.get(key);
+      const value = peek(key);
       const underWay = loads.get(key);
       if (value !== undefined) {
-        count?.hit();
         found.set(key, value);
       } else if (underWay !== undefined) {
-        count?.shared();
+        count.shared += 1;
         take(key, underWay);
       } else {
-        count?.miss();
+        count.miss += 1;
         missing.push(key);
       }
     }
@@ -108,7 +107,14 @@ export function createCache<Value>({
     return found;
   }
 
+  function peek(key: string): Kept | undefined {
+    const value = kept.get(key);
+    if (value !== undefined) count.hit += 1;
+    return value;
+  }
+
   return Object.assign(cached, {
+    peek,
     many,
     forget(key: string): void {
       kept.delete(key);

@@ -1,12 +1,14 @@
 // What is measured of this process, in Prometheus's terms; who may read it is in http/metrics.routes.ts. Labels come from
 // short lists of this program's own: nothing that a client writes becomes one.
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { registerHistogram } from './histogram.js';
 
 /** From half a millisecond, a statement by key, to the ten seconds after which statements are ended. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** Waits that are none at all count too, so that the share of those who waited can be told. */
 const waitBuckets = [0.0001, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
+const statusKinds = ['other', '1xx', '2xx', '3xx', '4xx', '5xx'];
 const methods = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
 
 /** What the parts of the server count and time. */
@@ -19,7 +21,7 @@ export function createMetrics() {
   const registry = new Registry();
   const shared = { registers: [registry] };
   const histogram = (name: string, help: string, labelNames: string[] = [], bounds = buckets) =>
-    new Histogram({ ...shared, name: `sec_tester_${name}_seconds`, help, labelNames, buckets: bounds });
+    registerHistogram(registry, { name: `sec_tester_${name}_seconds`, help, labelNames, bounds });
   const counter = (name: string, help: string, ...labelNames: string[]) =>
     new Counter({ ...shared, name: `sec_tester_${name}_total`, help, labelNames });
 
@@ -33,11 +35,18 @@ export function createMetrics() {
   );
   const errors = counter('errors', 'Requests and operations that got an error, by its code.', 'code');
   const refusals = counter('limiter_refusals', 'What a limit refused.', 'limiter');
-  const lookUps = counter(
-    'cache_requests',
-    'Look-ups in a cache; shared ones waited for a load that was under way.',
-    ...['cache', 'result'],
-  );
+  // Plain counts, as a request looks up several times; the client is told when it is asked.
+  const caches = new Map<string, { hit: number; miss: number; shared: number; size: () => number }>();
+  new Counter({
+    ...{ ...shared, name: 'sec_tester_cache_requests_total', labelNames: ['cache', 'result'] },
+    help: 'Look-ups in a cache; shared ones waited for a load that was under way.',
+    collect() {
+      this.reset();
+      for (const [cache, { hit, miss, shared: joined }] of caches)
+        for (const [result, count] of Object.entries({ hit, miss, shared: joined }))
+          this.inc({ cache, result }, count);
+    },
+  });
   const statements = histogram('database_statement_duration', 'Time of one SQL statement.', ['outcome']);
   const transactions = histogram('database_transaction_duration', 'Time of one transaction.', ['outcome']);
   const waits = histogram('database_acquire_duration', 'Wait for a free connection.', [], waitBuckets);
@@ -55,19 +64,12 @@ export function createMetrics() {
     });
   }
 
-  const cacheSizes = new Map<string, () => number>();
   gauge(
     'cache_entries',
     'Values that a cache holds.',
-    () => Object.fromEntries([...cacheSizes].map(([name, size]) => [name, size()])),
+    () => Object.fromEntries([...caches].map(([name, { size }]) => [name, size()])),
     'cache',
   );
-
-  const observeRequest = childrenOf(requests);
-  const observeOperation = childrenOf(operations);
-  const observeStatement = childrenOf(statements);
-  const observeTransaction = childrenOf(transactions);
-  const observeCommand = childrenOf(commands);
 
   return {
     /** Everything in the text format of Prometheus. */
@@ -84,18 +86,17 @@ export function createMetrics() {
      * @param status of the answer; undefined when the client left before it
      */
     request(seconds: number, method: string, route: string | undefined, status: number | undefined): void {
-      const kind = status === undefined ? 'aborted' : `${Math.floor(status / 100)}xx`;
-      observeRequest(seconds, methods.has(method) ? method : 'other', route ?? 'other', kind);
+      const kind = status === undefined ? 'aborted' : (statusKinds[Math.floor(status / 100)] ?? 'other');
+      requests(seconds, methods.has(method) ? method : 'other', route ?? 'other', kind);
     },
     /** @param operation a root field, or the name of a trusted document */
     operation: (seconds: number, type: string, operation: string, isFailed: boolean): void =>
-      observeOperation(seconds, type, operation, outcomeOf(isFailed)),
-    statement: (seconds: number, isFailed: boolean): void => observeStatement(seconds, outcomeOf(isFailed)),
-    transaction: (seconds: number, isFailed: boolean): void =>
-      observeTransaction(seconds, outcomeOf(isFailed)),
-    redisCommand: (seconds: number, isFailed: boolean): void => observeCommand(seconds, outcomeOf(isFailed)),
+      operations(seconds, type, operation, outcomeOf(isFailed)),
+    statement: (seconds: number, isFailed: boolean): void => statements(seconds, outcomeOf(isFailed)),
+    transaction: (seconds: number, isFailed: boolean): void => transactions(seconds, outcomeOf(isFailed)),
+    redisCommand: (seconds: number, isFailed: boolean): void => commands(seconds, outcomeOf(isFailed)),
     /** @param seconds waited for a connection */
-    connectionWait: (seconds: number): void => waits.observe(seconds),
+    connectionWait: (seconds: number): void => waits(seconds),
     /** @param code one of the catalogue */
     error: (code: string): void => errors.labels(code).inc(),
 
@@ -108,35 +109,13 @@ export function createMetrics() {
 
     /**
      * @param size how many values the cache holds
-     * @returns counts the look-ups in it
+     * @returns where it counts its look-ups
      */
     cache(name: string, size: () => number) {
-      cacheSizes.set(name, size);
-      const [hit, miss, joined] = ['hit', 'miss', 'shared'].map((result) => {
-        const child = lookUps.labels(name, result);
-        child.inc(0);
-        return () => child.inc();
-      }) as [() => void, () => void, () => void];
-      return { hit, miss, shared: joined };
+      const counts = { hit: 0, miss: 0, shared: 0, size };
+      caches.set(name, counts);
+      return counts;
     },
-  };
-}
-
-/** Sets of labels a metric may have. Beyond them all is counted as one: a mistake must not fill the memory. */
-const maxChildren = 1000;
-
-/** Observes by labels; their objects are made once for each set, not for each request. */
-function childrenOf(metric: Histogram<string>) {
-  const known = new Map<string, { observe: (seconds: number) => void }>();
-  return (seconds: number, ...labels: string[]): void => {
-    const key = labels.join(' ');
-    let child = known.get(key);
-    if (child === undefined) {
-      const isFull = known.size >= maxChildren;
-      child = metric.labels(...(isFull ? labels.map(() => 'other') : labels));
-      if (!isFull) known.set(key, child);
-    }
-    child.observe(seconds);
   };
 }
 

@@ -71,7 +71,8 @@ const failureEveryMs = 60_000;
 /** Loads OpenTelemetry and begins to send. A collector that is away costs spans and nothing else. */
 export async function createTracing(options: TracingOptions) {
   const api = await import('@opentelemetry/api');
-  api.diag.setLogger(failureLog(options.log), {
+  const complaints = failureLog(options.log);
+  api.diag.setLogger(complaints, {
     logLevel: api.DiagLogLevel.ERROR,
     suppressOverrideMessage: true,
   });
@@ -134,7 +135,8 @@ export async function createTracing(options: TracingOptions) {
       const timeout = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, closeTimeoutMs);
       });
-      await Promise.race([provider.shutdown().catch(() => {}), timeout]);
+      const failed = (error: unknown) => complaints.error((error as Error).message);
+      await Promise.race([provider.shutdown().catch(failed), timeout]);
       clearTimeout(timer);
     },
   };
@@ -146,9 +148,15 @@ function failureLog(log: Logger): DiagLogger {
   const error = (message: string) => {
     if (performance.now() - toldAt < failureEveryMs) return;
     toldAt = performance.now();
-    log.warn({ event: 'traces_not_sent', reason: message.slice(0, 300) });
+    log.warn({ event: 'traces_not_sent', reason: reasonIn(message) });
   };
   return { error, warn() {}, info() {}, debug() {}, verbose() {} };
+}
+
+/** Errors come as JSON with their stack. */
+function reasonIn(message: string): string {
+  const [, told] = /"message":("(?:[^"\\]|\\.)*")/.exec(message) ?? [];
+  return told === undefined ? message.slice(0, 300) : (JSON.parse(told) as string);
 }
 
 async function otlp({ endpoint, headers }: TracingOptions): Promise<SpanExporter> {

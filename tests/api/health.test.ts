@@ -1,6 +1,7 @@
 // Health over REST, with and without Redis, and what works while Redis is away.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, hasRedis, startTestServer, type TestServer } from '../harness.js';
+import { admin, createTestDatabase, hasRedis, startTestServer, type TestServer } from '../harness.js';
+import { readMetrics, sampleValue } from '../metrics-kit.js';
 import { createPerson, password } from '../seed.js';
 import { meWith, tryLogin } from '../session-kit.js';
 import { createTcpProxy } from '../tcp-proxy.js';
@@ -66,6 +67,96 @@ describe('health without Redis', () => {
       expect((await leaving.rest('GET', '/api/v1/health/live')).status).toBe(200);
     } finally {
       await leaving.close();
+    }
+  });
+});
+
+describe('versions and the use of the pool', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startTestServer(hasRedis ? { REDIS_URL: process.env.TEST_REDIS_URL as string } : {});
+  });
+  afterAll(() => server.close());
+
+  it('are told to admins, and to nobody else', async () => {
+    const token = await server.signIn();
+    const database = {
+      version: expect.stringMatching(/^\d+\.\d+/),
+      pool: { max: 20, total: expect.any(Number), idle: expect.any(Number), waiting: 0 },
+    };
+    const redis = hasRedis
+      ? { mode: 'redis', version: expect.stringMatching(/^\d+\.\d+/) }
+      : { mode: 'in-process', version: null };
+    if (hasRedis) await eventually(server, [200, 'healthy', 'healthy']);
+    expect((await server.rest('GET', '/api/v1/health', { token })).body.components).toMatchObject({
+      database: { details: database },
+      redis: { details: redis },
+    });
+    expect((await server.rest('GET', '/api/v1/health/database', { token })).body.details).toEqual(database);
+    expect((await server.rest('GET', '/api/v1/health/redis', { token })).body.details).toEqual(redis);
+    const analyst = await createPerson(server, token, 'ANALYST');
+    for (const other of [undefined, analyst.token, `${token}x`]) {
+      for (const path of ['', '/database', '/redis']) {
+        const answer = await server.rest('GET', `/api/v1/health${path}`, other ? { token: other } : {});
+        expect([path, answer.status, JSON.stringify(answer.body).includes('details')]).toEqual([
+          path,
+          200,
+          false,
+        ]);
+      }
+    }
+  });
+});
+
+it('a flood of made-up API keys is not looked up: health has no limit', async () => {
+  const server = await startTestServer({ METRICS: 'true' });
+  try {
+    const looked = async () =>
+      sampleValue(await readMetrics(server), 'cache_requests_total', { cache: 'api_key' });
+    const id = '0198f0c0f0c07000800000000000';
+    for (let turn = 1000; turn < 1010; turn += 1) {
+      const token = `stk_${id}${turn}_${'A'.repeat(43)}`;
+      expect((await server.rest('GET', '/api/v1/health', { token })).status).toBe(200);
+    }
+    expect(await looked()).toBe(0);
+    const token = `stk_${id}1000_${'A'.repeat(43)}`;
+    await server.rest('GET', '/api/v1/auth/me', { token });
+    expect(await looked()).toBeGreaterThan(0);
+  } finally {
+    await server.close();
+  }
+});
+
+describe('a database that hangs', () => {
+  it('is told of after a second, with and without a sign-in; a crowd of probes asks it once', async () => {
+    const proxy = await createTcpProxy(await createTestDatabase());
+    const server = await startTestServer({ DATABASE_URL: proxy.url, METRICS: 'true' });
+    try {
+      const token = await server.signIn();
+      await eventually(server, [200, 'healthy', 'unused']);
+      const asked = async () =>
+        sampleValue(await readMetrics(server), 'cache_requests_total', { cache: 'health', result: 'miss' });
+      await new Promise((resolve) => setTimeout(resolve, 1100)); // the session is not believed any more
+      const before = await asked();
+      proxy.freeze();
+      const startedAt = performance.now();
+      const probes = ['', '', '', '/ready', '/database', '/ready', ''].map((path) =>
+        server.rest('GET', `/api/v1/health${path}`),
+      );
+      const answers = await Promise.all([...probes, server.rest('GET', '/api/v1/health', { token })]);
+      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 503));
+      expect(performance.now() - startedAt).toBeLessThan(3000); // and not the ten seconds of a statement
+      expect(answers[0]?.body).toMatchObject({
+        status: 'unhealthy',
+        components: { database: { status: 'unhealthy' } },
+      });
+      expect((await asked()) - before).toBeLessThanOrEqual(3); // database and redis, and the database once more
+      expect((await server.rest('GET', '/api/v1/health/live')).status).toBe(200);
+      proxy.thaw();
+      await eventually(server, [200, 'healthy', 'unused']);
+    } finally {
+      await server.close();
+      await proxy.cut();
     }
   });
 });

@@ -45,11 +45,12 @@ describe('the access table', () => {
     expect(permissionNames.filter((permission) => can(viewerOf('ADMIN', new Set()), permission))).toEqual([]);
   });
 
-  it('keeps from API keys what would make them the owner of the account', () => {
+  it('keeps from API keys what would make them the owner of the account, and what looks up no keys', () => {
     expect(permissionNames.filter((permission) => !keyScopes.includes(permission))).toEqual([
       'profile:update',
       'session:manage',
       'api_key:manage',
+      'health:read',
     ]);
   });
 

@@ -29,6 +29,7 @@ describe('a look-up', () => {
     ends[0]?.({ owner: 'ann', turn: 1 });
     expect((await all).map(({ turn }) => turn)).toEqual([1, 1, 1]);
     expect((await cached('a', load)).turn).toBe(1);
+    expect([cached.peek('a')?.turn, cached.peek('b')]).toEqual([1, undefined]);
     expect(ends).toHaveLength(1);
   });
 

@@ -373,6 +373,27 @@ describe('what is told about settings', () => {
     expect(printed.join()).not.toContain('hunter2');
   });
 
+  it('the check says what to think of: names nearly known, and what is open in production', () => {
+    const noticesOf = (env: Env): string[] => {
+      const printed: string[] = [];
+      expect(checkConfig(env, (text) => printed.push(text))).toBe(0);
+      return printed[1]?.split('\n').slice(2) ?? [];
+    };
+    expect(noticesOf({ PATH: '/bin', HOME: '/root', HOSTNAME: 'x' })).toEqual([]);
+    const near = { LOGLEVEL: 'x', RATE_LIMT_PER_MINUTE: '1', DATABASE_URL_FIEL: 'y', TRUST_PROXI: '1' };
+    expect(noticesOf(near)).toEqual([
+      '- LOGLEVEL is not known: was LOG_LEVEL meant?',
+      '- RATE_LIMT_PER_MINUTE is not known: was RATE_LIMIT_PER_MINUTE meant?',
+      '- DATABASE_URL_FIEL is not known: was DATABASE_URL_FILE meant?',
+      '- TRUST_PROXI is not known: was TRUST_PROXY meant?',
+    ]);
+    const open = { NODE_ENV: 'production', GRAPHIQL: 'on', LOG_LEVEL: 'debug', RATE_LIMIT_PER_MINUTE: '0' };
+    expect(noticesOf(open).map((line) => line.split(' ')[1])).toEqual([
+      ...['GRAPHIQL', 'LOG_LEVEL', 'DATABASE_URL', 'REDIS_URL', 'AUDIT_SEAL_KEY', 'RATE_LIMIT_PER_MINUTE'],
+    ]);
+    expect(noticesOf({ ...open, NODE_ENV: 'development' })).toEqual([]);
+  });
+
   it('the check lists every fault and fails when something is wrong', () => {
     const printed: string[] = [];
     expect(checkConfig({ PORT: 'x', LOG_KEEP: 'y' }, (text) => printed.push(text))).toBe(1);

@@ -1,4 +1,5 @@
 // The logger and the request it reads from: what a line holds, what it never holds, and where it goes.
+import { execFileSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -288,6 +289,38 @@ describe('the log file', () => {
     const files = filesOf('keep').map(({ file }) => file);
     expect(files).toHaveLength(2);
     expect(files.join()).not.toContain('2020');
+  });
+
+  it('is rotated when the day ends', async () => {
+    execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
+    const day = join(folder, 'day');
+    const midnight = new Date().setHours(24, 0, 0, 0);
+    // Some seconds before midnight, in the thread that writes the files too.
+    const clock = join(folder, 'clock.cjs');
+    writeFileSync(
+      clock,
+      `const late = ${midnight - Date.now() - 4000};
+      const Real = Date;
+      globalThis.Date = class extends Real {
+        constructor(...given) { given.length > 0 ? super(...given) : super(Real.now() + late); }
+        static now() { return Real.now() + late; }
+      };`,
+    );
+    const program = `
+      const { createLogger, closeLogger } = await import('./dist/infra/logger.js');
+      const log = createLogger({ level: 'info', environment: 'production', keep: 5, maxSizeMb: 1,
+        file: ${JSON.stringify(join(day, 'api.log'))} });
+      log.info('before');
+      while (Date.now() < ${midnight + 500}) await new Promise((resolve) => setTimeout(resolve, 50));
+      log.info('after');
+      await closeLogger(log);`;
+    execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+      env: { ...process.env, NODE_OPTIONS: `--require ${clock}` },
+    });
+    const words = filesOf('day').map(({ text }) => JSON.parse(text.trim().split('\n').at(-1) ?? '{}').msg);
+    const days = filesOf('day').map(({ file }) => /^api\.(\d{4}-\d\d-\d\d)\.1\.log$/.exec(file)?.[1]);
+    expect(words).toEqual(['before', 'after']);
+    expect(new Set(days).size).toBe(2);
   });
 
   it('that cannot be opened refuses the start and names the folder', () => {

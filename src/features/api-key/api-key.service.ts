@@ -44,7 +44,7 @@ export type ApiKeyService = ReturnType<typeof createApiKeyService>;
 export function createApiKeyService({ db, events, audit, now, metrics }: ApiKeyServiceOptions) {
   const live = createCache<LiveKey | undefined>({
     ...{ name: 'api_key', max: 10_000, ttlMs: believedMs, metrics },
-    tagsOf: (key) => (key === undefined ? [] : [key.viewer.userId]),
+    tagsOf: ({ viewer }) => [viewer.userId],
   });
   const usedAt = new LRUCache<string, number>({ max: 10_000 });
   events.subscribe('key.ended', ({ apiKeyId }) => live.forget(apiKeyId));
