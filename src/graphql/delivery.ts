@@ -88,5 +88,11 @@ export function bytesOf(
   form: string,
   write: (answer: ExecutionResult) => Buffer,
 ): Buffer {
-  return answer.errors === undefined ? encodeOnce(answer, form, write) : write(mask(answer));
+  try {
+    return answer.errors === undefined ? encodeOnce(answer, form, write) : write(mask(answer));
+  } catch (error) {
+    // Nobody above could answer for it: this runs for whoever made the event, and others wait for it too.
+    const originalError = error as Error;
+    return write(mask({ errors: [new GraphQLError(originalError.message, { originalError })] }));
+  }
 }

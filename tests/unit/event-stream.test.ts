@@ -11,10 +11,10 @@ import { createHeartbeat } from '../../src/graphql/heartbeat.js';
 const periodMs = 60;
 let http: Server;
 /** The stream: how many answers there are, after which it waits, and what became of it. */
-let stream: { total: number; taken: number; isClosed: boolean };
+let stream: { total: number; taken: number; isClosed: boolean; filler: unknown };
 
 beforeEach(async () => {
-  const state = { total: 0, taken: 0, isClosed: false };
+  const state = { total: 0, taken: 0, isClosed: false, filler: 'x'.repeat(50_000) as unknown };
   stream = state;
   const send = createEventStreams({ mask: (answer) => answer, heartbeat: createHeartbeat(periodMs) });
   http = createServer((_request, response) => {
@@ -23,7 +23,7 @@ beforeEach(async () => {
         if (state.isClosed) return over;
         if (state.taken >= state.total) return undefined;
         state.taken += 1;
-        return { done: false, value: { data: { filler: 'x'.repeat(50_000) } } } as const;
+        return { done: false, value: { data: { filler: state.filler } } } as const;
       },
       whenReady: () => {},
       fault: () => undefined,
@@ -89,6 +89,15 @@ it('one who has everything gets signs of life and is kept', async () => {
   const pings = () => text.match(/^:$/gm)?.length ?? 0;
   for (const ended = Date.now() + 3000; pings() < 4 && Date.now() < ended; ) await sleep(10);
   expect(pings()).toBe(4);
+  expect(stream.isClosed).toBe(false);
+});
+
+it('an answer that cannot be written becomes an error, for its own stream alone', async () => {
+  [stream.total, stream.filler] = [1, 1n];
+  const response = await open();
+  const [first] = await once(response.setEncoding('utf8'), 'data');
+  const text = String(first) + (String(first).includes('data') ? '' : (await once(response, 'data'))[0]);
+  expect(text).toContain('event: next\ndata: {"errors":[{"message":"Do not know how to serialize a BigInt"');
   expect(stream.isClosed).toBe(false);
 });
 
