@@ -1,12 +1,15 @@
 // Readers of an event stream who take nothing, and those who are merely slow; with a heartbeat that beats fast.
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
-import type { ExecutionResult } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import { over, toStream } from '../../src/core/stream.js';
+import { bytesOf, deliver, inThisRequest } from '../../src/graphql/delivery.js';
 import { createEventStreams } from '../../src/graphql/event-stream.js';
 import { createHeartbeat } from '../../src/graphql/heartbeat.js';
+import { currentRequest, runInRequest } from '../../src/infra/request-context.js';
 
 const periodMs = 60;
 let http: Server;
@@ -31,7 +34,7 @@ beforeEach(async () => {
         state.isClosed = true;
       },
     };
-    send(response, toStream<ExecutionResult>(source), undefined);
+    send(response, toStream<ExecutionResult>(source));
   }).listen(0, '127.0.0.1');
   await once(http, 'listening');
 });
@@ -99,6 +102,37 @@ it('an answer that cannot be written becomes an error, for its own stream alone'
   const text = String(first) + (String(first).includes('data') ? '' : (await once(response, 'data'))[0]);
   expect(text).toContain('event: next\ndata: {"errors":[{"message":"Do not know how to serialize a BigInt"');
   expect(stream.isClosed).toBe(false);
+});
+
+it('errors are written in the subscriber’s request, whoever wakes the stream', async () => {
+  const masks: (string | undefined)[] = [];
+  const mask = (answer: ExecutionResult) => {
+    masks.push(currentRequest()?.correlationId);
+    isReady = false;
+    return answer;
+  };
+  let wake: () => void = () => {};
+  let isReady = false;
+  const source = {
+    take: () =>
+      isReady ? ({ done: false, value: { errors: [new GraphQLError('no')] } } as const) : undefined,
+    whenReady: (callback: () => void) => {
+      wake = callback;
+    },
+    fault: () => undefined,
+    close: () => {},
+  };
+  const socket = new PassThrough() as unknown as Socket;
+  const own = { correlationId: 'own', ip: null, userAgent: null, dbQueries: 0, dbMs: 0 };
+  const ownMask = runInRequest(own, () => inThisRequest(mask));
+  const encode = (answer: ExecutionResult) => bytesOf(answer, ownMask, 'test', () => Buffer.from('x'));
+  deliver({
+    answers: toStream<ExecutionResult>(source),
+    ...{ socket, encode, onEnd: () => {}, isOpen: () => true },
+  });
+  isReady = true;
+  runInRequest({ ...own, correlationId: 'another' }, () => wake());
+  expect(masks).toEqual(['own']);
 });
 
 it('a heartbeat gives everyone a turn per period, spread over it, and stops with the last', () => {
