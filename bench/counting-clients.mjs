@@ -32,8 +32,8 @@ function openOne({ url, token, transport, executionId }) {
   const { port, hostname } = new URL(url);
   const socket = connect(Number(port), hostname);
   socket.setNoDelay(true);
-  const variables = { id: executionId };
-  socket.write(greetings[transport](token, { query, variables }));
+  const request = { query, variables: { id: executionId } };
+  socket.write(greetings[transport](token, request));
   return new Promise((resolve, reject) => {
     const at = counts.push(0) - 1;
     let rest = Buffer.alloc(0);
@@ -44,6 +44,8 @@ function openOne({ url, token, transport, executionId }) {
         counts[at] += 1;
         from = found + needle.length;
       }
+      if (bytes.includes('connection_ack'))
+        socket.write(frame({ id: '1', type: 'subscribe', payload: request }));
       if (bytes.includes(begun)) resolve();
       rest = bytes.subarray(Math.max(from, bytes.length - needle.length + 1));
       lastAt = performance.timeOrigin + performance.now();
@@ -67,7 +69,7 @@ const greetings = {
       body,
     ].join('\r\n');
   },
-  websocket(token, request) {
+  websocket(token) {
     const handshake = [
       'GET /graphql HTTP/1.1',
       'Host: bench',
@@ -80,11 +82,8 @@ const greetings = {
       '',
     ].join('\r\n');
     const authorization = `Bearer ${token}`;
-    return Buffer.concat([
-      Buffer.from(handshake),
-      frame({ type: 'connection_init', payload: { authorization } }),
-      frame({ id: '1', type: 'subscribe', payload: request }),
-    ]);
+    const init = frame({ type: 'connection_init', payload: { authorization } });
+    return Buffer.concat([Buffer.from(handshake), init]);
   },
 };
 

@@ -45,7 +45,7 @@ export async function withServer(work) {
     };
     await work({ server, client, subscribers });
   } finally {
-    for (const child of children) child.disconnect();
+    for (const child of children) if (child.connected) child.disconnect();
     await server.stop();
   }
 }

@@ -53,6 +53,17 @@ export async function walk(
   }
 }
 
+/** Up to a hundred nodes of a list, newest first. */
+export async function nodesOf<Node>(
+  server: TestServer,
+  token: string,
+  list: 'executions' | 'results',
+  fields: string,
+): Promise<Node[]> {
+  const answer = await server.gql(`{ ${list}(first: 100) { nodes { ${fields} } } }`, {}, token);
+  return answer.expectData()[list].nodes;
+}
+
 /** A cursor of this content, as a client could forge it. */
 export const cursorOf = (content: string) => Buffer.from(content, 'utf8').toString('base64url');
 

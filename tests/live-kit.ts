@@ -2,7 +2,9 @@
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
+import type { Role } from '../src/core/access.js';
 import { type GqlAnswer, startTestServer, type TestServer } from './harness.js';
+import { createPerson, type Person } from './seed.js';
 
 export const transports = ['WebSocket', 'event stream'] as const;
 export type Transport = (typeof transports)[number];
@@ -170,6 +172,17 @@ export async function logOf(server: TestServer, executionId: string): Promise<st
 }
 
 export const idsOf = ({ events }: Following): string[] => events.map(({ id }) => id);
+
+/** A server, and people of these roles who are signed in to it. */
+export async function startWith<Roles extends Role[]>(
+  ...roles: Roles
+): Promise<[TestServer, ...{ [Index in keyof Roles]: Person }]> {
+  const server = await startTestServer();
+  const admin = await server.signIn();
+  const people: Person[] = [];
+  for (const role of roles) people.push(await createPerson(server, admin, role));
+  return [server, ...(people as { [Index in keyof Roles]: Person })];
+}
 
 /** Two servers on one database; on one Redis too when its URL is given. */
 export async function startTwo(

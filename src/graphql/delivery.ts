@@ -3,13 +3,14 @@ import type { Socket } from 'node:net';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import type { Stream } from '../core/stream.js';
+import { currentRequest, runInRequest } from '../infra/request-context.js';
 import { toGraphQLError } from './errors.js';
 import { encodeOnce } from './subscribe.js';
 
 /** Puts what a client may see in the place of an answer's errors. */
 export type Mask = (answer: ExecutionResult) => ExecutionResult;
 
-/** What a client may see of an error, made in the request that it belongs to; without what is meant for the head of an HTTP answer. */
+/** What a client may see of an error, without what is meant for the head of an HTTP answer. */
 export function createErrorMask(log: Logger, isSchemaPublic: boolean) {
   return (error: unknown): GraphQLError => {
     const { extensions, ...rest } =
@@ -19,6 +20,12 @@ export function createErrorMask(log: Logger, isSchemaPublic: boolean) {
     const { http: _http, ...shown } = extensions;
     return new GraphQLError(rest.message, { ...rest, extensions: shown });
   };
+}
+
+/** The same mask, always at work in the present request: a stream is woken from within whichever made the event. */
+export function inThisRequest(mask: Mask): Mask {
+  const request = currentRequest();
+  return request === undefined ? mask : (answer) => runInRequest(request, () => mask(answer));
 }
 
 interface Delivery {
@@ -88,5 +95,11 @@ export function bytesOf(
   form: string,
   write: (answer: ExecutionResult) => Buffer,
 ): Buffer {
-  return answer.errors === undefined ? encodeOnce(answer, form, write) : write(mask(answer));
+  try {
+    return answer.errors === undefined ? encodeOnce(answer, form, write) : write(mask(answer));
+  } catch (error) {
+    // Nobody above could answer for it: this runs for whoever made the event, and others wait for it too.
+    const originalError = error as Error;
+    return write(mask({ errors: [new GraphQLError(originalError.message, { originalError })] }));
+  }
 }

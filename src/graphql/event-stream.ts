@@ -4,8 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ExecutionResult } from 'graphql';
 import type { Stream } from '../core/stream.js';
-import { type RequestContext, runInRequest } from '../infra/request-context.js';
-import { bytesOf, deliver, type Mask } from './delivery.js';
+import { bytesOf, deliver, inThisRequest, type Mask } from './delivery.js';
 import type { Heartbeat } from './heartbeat.js';
 
 interface EventStreamOptions {
@@ -27,11 +26,7 @@ const maxIdleTurns = 3;
 
 /** Sends streams of answers. */
 export function createEventStreams({ mask, heartbeat }: EventStreamOptions) {
-  return (
-    response: ServerResponse,
-    answers: Stream<ExecutionResult>,
-    request: RequestContext | undefined,
-  ): void => {
+  return (response: ServerResponse, answers: Stream<ExecutionResult>): void => {
     const { socket } = response.req;
     if (socket.destroyed) {
       answers.close();
@@ -39,9 +34,8 @@ export function createEventStreams({ mask, heartbeat }: EventStreamOptions) {
     }
     response.writeHead(200, headers);
     response.write(ping);
-    const maskHere = (answer: ExecutionResult) =>
-      request === undefined ? mask(answer) : runInRequest(request, () => mask(answer));
-    const begin = () => write(response, socket, answers, maskHere, heartbeat);
+    const ownMask = inThisRequest(mask);
+    const begin = () => write(response, socket, answers, ownMask, heartbeat);
     // A request sent ahead of its turn on the connection has no socket yet.
     if (response.socket !== null) begin();
     else {

@@ -128,7 +128,7 @@ function streamAnswers(log: Logger, isSchemaPublic: boolean): Plugin {
         return;
       }
       const takeOver = () => {
-        send(res, answers, currentRequest());
+        send(res, answers);
         return new Promise<never>(() => {}); // the answer is out of Yoga's hands
       };
       setResultProcessor(takeOver, 'text/event-stream');

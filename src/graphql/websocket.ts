@@ -14,7 +14,7 @@ import { logRefusal } from '../infra/refusal-log.js';
 import { correlationIdOf, type RequestContext, runInRequest, userAgentOf } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import type { GraphQLContext } from './context.js';
-import { createErrorMask } from './delivery.js';
+import { createErrorMask, inThisRequest } from './delivery.js';
 import { forward, type Line, send } from './frames.js';
 import { createHeartbeat } from './heartbeat.js';
 import type { GraphQLServer } from './server.js';
@@ -133,7 +133,7 @@ export function createWebSockets(
       (args as unknown as { subscribe: (args: ExecutionArgs) => never }).subscribe(args as ExecutionArgs),
     onOperation: ({ extra }, id, _payload, { contextValue }) => {
       const { answers } = contextValue as GraphQLContext;
-      return answers && forward(answers, id, extra.connection, masked);
+      return answers && forward(answers, id, extra.connection, inThisRequest(masked));
     },
     onError: (_context, _id, _payload, errors) => errors.map(mask),
     onNext: (_context, _id, _payload, _args, result) => masked(result),

@@ -7,6 +7,7 @@ import {
   connectionFields,
   countStatements,
   forged,
+  nodesOf,
   type PageVariables,
   walk,
 } from '../lists.js';
@@ -54,17 +55,9 @@ beforeAll(async () => {
       [id.slice(4), status, finishedAt],
     );
   }
-  const answer = await server.gql(
-    'query { executions(first: 100) { nodes { id name target kind status createdBy { id } createdAt finishedAt } } }',
-    {},
-    analyst.token,
-  );
-  rows = answer
-    .expectData()
-    .executions.nodes.map(({ createdBy, ...row }: Row & { createdBy: { id: string } }) => ({
-      ...row,
-      createdById: createdBy.id,
-    }));
+  const fields = 'id name target kind status createdBy { id } createdAt finishedAt';
+  const nodes = await nodesOf<Row & { createdBy: Person }>(server, analyst.token, 'executions', fields);
+  rows = nodes.map(({ createdBy, ...row }) => ({ ...row, createdById: createdBy.id }));
 });
 afterAll(() => server.close());
 

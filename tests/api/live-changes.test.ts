@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createClient, fetchExchange, subscriptionExchange } from '@urql/core';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { startTestServer, type TestServer } from '../harness.js';
+import type { TestServer } from '../harness.js';
 import {
   act,
   changes,
@@ -14,6 +14,7 @@ import {
   logOf,
   report,
   sleep,
+  startWith,
   subscribe,
   transports,
   until,
@@ -24,10 +25,7 @@ let server: TestServer;
 let analyst: Person;
 let colleague: Person;
 beforeAll(async () => {
-  server = await startTestServer();
-  const admin = await server.signIn();
-  analyst = await createPerson(server, admin, 'ANALYST');
-  colleague = await createPerson(server, admin, 'ANALYST');
+  [server, analyst, colleague] = await startWith('ANALYST', 'ANALYST');
 });
 afterAll(() => server.close());
 

@@ -3,15 +3,14 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { ownerUrlOf, startTestServer, type TestServer } from '../harness.js';
-import { act, sleep, until } from '../live-kit.js';
+import { ownerUrlOf, type TestServer } from '../harness.js';
+import { act, sleep, startWith, until } from '../live-kit.js';
 import { addResults, createPerson, type Person, startExecution } from '../seed.js';
 
 let server: TestServer;
 let analyst: Person;
 beforeAll(async () => {
-  server = await startTestServer();
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+  [server, analyst] = await startWith('ANALYST');
 });
 afterAll(() => server.close());
 

@@ -11,6 +11,7 @@ import {
   report,
   sleep,
   startTwo,
+  type Transport,
   transports,
   until,
 } from '../live-kit.js';
@@ -70,6 +71,30 @@ describe('two instances', () => {
     expect(performance.now() - ended).toBeLessThan(3000);
     await expectWhole(first, id, streams);
     await second.close();
+    await first.close();
+  });
+});
+
+describe('one of two instances that goes', () => {
+  it('loses nothing of what its subscribers go on with at the other', async () => {
+    const [first, second] = await startTwo(hasRedis ? process.env.TEST_REDIS_URL : undefined);
+    const analyst = await createPerson(first, await first.signIn(), 'ANALYST');
+    const id = await startExecution(first, analyst.token);
+    const leave = transports.map((transport) => follow(transport, second, analyst.token, id));
+    await report(first, analyst.token, id, 10);
+    await until(() => leave.every(({ events }) => events.length === 3), 'the first report');
+    const closing = second.close();
+    for (let progress = 11; progress < 20; progress += 1) await report(first, analyst.token, id, progress);
+    await Promise.all([closing, ...leave.map((stream) => endOf(stream))]);
+    const resumed = leave.map(({ events }, index) =>
+      follow(transports[index] as Transport, first, analyst.token, id, events.at(-1)?.id),
+    );
+    await act(first, analyst.token, 'completeExecution', id);
+    await Promise.all(resumed.map((stream) => endOf(stream)));
+    const log = await logOf(first, id);
+    resumed.forEach((stream, index) => {
+      expect([...idsOf(leave[index] as Following), ...idsOf(stream)]).toEqual(log);
+    });
     await first.close();
   });
 });

@@ -1,16 +1,15 @@
 // Subscribers that do not read: they hold up nobody, and what they miss waits in the log, not in the process.
 import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../harness.js';
-import { follow, logOf, report, type Transport, transports, until } from '../live-kit.js';
-import { createPerson, type Person, startExecution } from '../seed.js';
+import type { TestServer } from '../harness.js';
+import { follow, logOf, report, startWith, type Transport, transports, until } from '../live-kit.js';
+import { type Person, startExecution } from '../seed.js';
 import { Socket } from '../socket-kit.js';
 
 let server: TestServer;
 let analyst: Person;
 beforeAll(async () => {
-  server = await startTestServer();
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+  [server, analyst] = await startWith('ANALYST');
 });
 afterAll(() => server.close());
 
@@ -37,6 +36,21 @@ it.each(transports)(
     await until(() => server.services.streams.size() === 0, 'no open stream');
   },
 );
+
+it('one who asks and asks by WebSocket and reads no answer is cut off', async () => {
+  const id = await startExecution(server, analyst.token, { parameters: { filler: 'x'.repeat(60_000) } });
+  const socket = await new Socket(server.url).init(analyst.token);
+  let isClosed = false;
+  socket.ws.on('close', () => {
+    isClosed = true;
+  });
+  socket.ws.pause();
+  for (let n = 0; n < 400; n += 1) socket.subscribe(`q${n}`, `{ execution(id: "${id}") { parameters } }`);
+  await until(() => Math.max(...waitingBytes()) > 4_000_000, 'what may wait', 10_000);
+  await until(() => Math.max(...waitingBytes()) < 100_000, 'the end of it', 10_000);
+  socket.ws.resume();
+  await until(() => isClosed, 'the end of the connection');
+});
 
 /** Bytes that wait in sockets of this process, which is the server's too. */
 function waitingBytes(): number[] {

@@ -1,6 +1,6 @@
 // Following one execution, over both transports: in order, without a gap, nothing twice, to the end and not beyond.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../harness.js';
+import type { TestServer } from '../harness.js';
 import {
   act,
   endOf,
@@ -9,20 +9,18 @@ import {
   idsOf,
   logOf,
   report,
+  startWith,
   subscribe,
   transports,
   until,
 } from '../live-kit.js';
-import { addResults, createExecution, createPerson, type Person, startExecution } from '../seed.js';
+import { addResults, createExecution, type Person, startExecution } from '../seed.js';
 
 let server: TestServer;
 let analyst: Person;
 let viewer: Person;
 beforeAll(async () => {
-  server = await startTestServer();
-  const admin = await server.signIn();
-  analyst = await createPerson(server, admin, 'ANALYST');
-  viewer = await createPerson(server, admin, 'VIEWER');
+  [server, analyst, viewer] = await startWith('ANALYST', 'VIEWER');
 });
 afterAll(() => server.close());
 

@@ -7,6 +7,7 @@ import {
   connectionFields,
   countStatements,
   forged,
+  nodesOf,
   type PageVariables,
   walk,
 } from '../lists.js';
@@ -49,17 +50,9 @@ beforeAll(async () => {
     for (let at = 0; at < size; at += 5)
       await addResults(server, analyst.token, id, results.slice(at, at + 5));
   }
-  const answer = await server.gql(
-    'query { results(first: 100) { nodes { id execution { id } title severity ruleId cweIds fingerprint } } }',
-    {},
-    analyst.token,
-  );
-  rows = answer
-    .expectData()
-    .results.nodes.map(({ execution, ...row }: Row & { execution: { id: string } }) => ({
-      ...row,
-      executionId: execution.id,
-    }));
+  const fields = 'id execution { id } title severity ruleId cweIds fingerprint';
+  const nodes = await nodesOf<Row & { execution: { id: string } }>(server, analyst.token, 'results', fields);
+  rows = nodes.map(({ execution, ...row }) => ({ ...row, executionId: execution.id }));
 });
 afterAll(() => server.close());
 

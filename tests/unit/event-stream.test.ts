@@ -1,20 +1,23 @@
 // Readers of an event stream who take nothing, and those who are merely slow; with a heartbeat that beats fast.
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
-import type { ExecutionResult } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import { over, toStream } from '../../src/core/stream.js';
+import { bytesOf, deliver, inThisRequest } from '../../src/graphql/delivery.js';
 import { createEventStreams } from '../../src/graphql/event-stream.js';
 import { createHeartbeat } from '../../src/graphql/heartbeat.js';
+import { currentRequest, runInRequest } from '../../src/infra/request-context.js';
 
 const periodMs = 60;
 let http: Server;
 /** The stream: how many answers there are, after which it waits, and what became of it. */
-let stream: { total: number; taken: number; isClosed: boolean };
+let stream: { total: number; taken: number; isClosed: boolean; filler: unknown };
 
 beforeEach(async () => {
-  const state = { total: 0, taken: 0, isClosed: false };
+  const state = { total: 0, taken: 0, isClosed: false, filler: 'x'.repeat(50_000) as unknown };
   stream = state;
   const send = createEventStreams({ mask: (answer) => answer, heartbeat: createHeartbeat(periodMs) });
   http = createServer((_request, response) => {
@@ -23,7 +26,7 @@ beforeEach(async () => {
         if (state.isClosed) return over;
         if (state.taken >= state.total) return undefined;
         state.taken += 1;
-        return { done: false, value: { data: { filler: 'x'.repeat(50_000) } } } as const;
+        return { done: false, value: { data: { filler: state.filler } } } as const;
       },
       whenReady: () => {},
       fault: () => undefined,
@@ -31,7 +34,7 @@ beforeEach(async () => {
         state.isClosed = true;
       },
     };
-    send(response, toStream<ExecutionResult>(source), undefined);
+    send(response, toStream<ExecutionResult>(source));
   }).listen(0, '127.0.0.1');
   await once(http, 'listening');
 });
@@ -90,6 +93,46 @@ it('one who has everything gets signs of life and is kept', async () => {
   for (const ended = Date.now() + 3000; pings() < 4 && Date.now() < ended; ) await sleep(10);
   expect(pings()).toBe(4);
   expect(stream.isClosed).toBe(false);
+});
+
+it('an answer that cannot be written becomes an error, for its own stream alone', async () => {
+  [stream.total, stream.filler] = [1, 1n];
+  const response = await open();
+  const [first] = await once(response.setEncoding('utf8'), 'data');
+  const text = String(first) + (String(first).includes('data') ? '' : (await once(response, 'data'))[0]);
+  expect(text).toContain('event: next\ndata: {"errors":[{"message":"Do not know how to serialize a BigInt"');
+  expect(stream.isClosed).toBe(false);
+});
+
+it('errors are written in the subscriber’s request, whoever wakes the stream', async () => {
+  const masks: (string | undefined)[] = [];
+  const mask = (answer: ExecutionResult) => {
+    masks.push(currentRequest()?.correlationId);
+    isReady = false;
+    return answer;
+  };
+  let wake: () => void = () => {};
+  let isReady = false;
+  const source = {
+    take: () =>
+      isReady ? ({ done: false, value: { errors: [new GraphQLError('no')] } } as const) : undefined,
+    whenReady: (callback: () => void) => {
+      wake = callback;
+    },
+    fault: () => undefined,
+    close: () => {},
+  };
+  const socket = new PassThrough() as unknown as Socket;
+  const own = { correlationId: 'own', ip: null, userAgent: null, dbQueries: 0, dbMs: 0 };
+  const ownMask = runInRequest(own, () => inThisRequest(mask));
+  const encode = (answer: ExecutionResult) => bytesOf(answer, ownMask, 'test', () => Buffer.from('x'));
+  deliver({
+    answers: toStream<ExecutionResult>(source),
+    ...{ socket, encode, onEnd: () => {}, isOpen: () => true },
+  });
+  isReady = true;
+  runInRequest({ ...own, correlationId: 'another' }, () => wake());
+  expect(masks).toEqual(['own']);
 });
 
 it('a heartbeat gives everyone a turn per period, spread over it, and stops with the last', () => {
