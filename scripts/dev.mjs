@@ -18,7 +18,14 @@ const { APP_ROLE, urlAs } = await import('../dist/infra/app-role.js');
 const { openDevDatabase } = await import('./dev-database.mjs');
 
 const database = process.env.DATABASE_URL ? undefined : await openDevDatabase();
-const env = { ...process.env, NODE_ENV: 'development', ...(database && (await settingsFor(database.url))) };
+// Modules are compiled once, not at every restart (Node.js 22 and later).
+const cache = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/dev') };
+const env = {
+  ...cache,
+  ...process.env,
+  NODE_ENV: 'development',
+  ...(database && (await settingsFor(database.url))),
+};
 
 const children = [
   // Emits what has changed, also when it has type errors, which it tells.
