@@ -18,12 +18,20 @@ const { APP_ROLE, urlAs } = await import('../dist/infra/app-role.js');
 const { openDevDatabase } = await import('./dev-database.mjs');
 
 const database = process.env.DATABASE_URL ? undefined : await openDevDatabase();
-const env = { ...process.env, NODE_ENV: 'development', ...(database && (await settingsFor(database.url))) };
+// Modules are compiled once, not at every restart (Node.js 22 and later).
+const cache = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/dev') };
+const env = {
+  ...cache,
+  ...process.env,
+  NODE_ENV: 'development',
+  ...(database && (await settingsFor(database.url))),
+};
 
 const children = [
-  // Emits what has changed, also when it has type errors, which it tells.
+  // Emits what has changed, also when it has type errors, which it tells. A group: it runs the compiler as its child.
   spawn(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--watch', '--preserveWatchOutput'], {
     stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
   }),
   spawn(process.execPath, ['--watch', '--watch-preserve-output', '--enable-source-maps', 'dist/main.js'], {
     env,
@@ -43,9 +51,10 @@ for (const child of children) child.on('exit', stop);
 async function stop() {
   if (isStopping) return;
   isStopping = true;
-  for (const child of children.reverse()) {
+  const [compiler, server] = children;
+  for (const child of [server, compiler]) {
     if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill('SIGTERM');
+    process.kill(child === compiler ? -child.pid : child.pid, 'SIGTERM');
     await once(child, 'exit');
   }
   await database?.close();

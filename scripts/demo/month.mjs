@@ -101,14 +101,15 @@ function makePool(chance, project, tool) {
 
 /** When what runs where, in order: more on workdays and in office hours, nightly runs for the rest. */
 function makePlans(chance, until) {
+  const startOf = (day) => new Date(until).setUTCHours(0, 0, 0, 0) - (days - 1 - day) * dayMs;
   const plans = tools.flatMap((tool) =>
     Array.from({ length: tool.runs }, () => {
       const fitting = projects.filter(({ language }) => tool.languages.includes(language));
       let day = chance.whole(0, days - 1);
-      const start = until - (days - day) * dayMs;
-      if ([0, 6].includes(new Date(start).getUTCDay()) && chance.next() < 0.7) day = Math.max(0, day - 2);
+      if ([0, 6].includes(new Date(startOf(day)).getUTCDay()) && chance.next() < 0.7)
+        day = Math.max(0, day - 2);
       const hour = chance.next() < 0.3 ? chance.between(1, 3) : chance.between(7, 18);
-      const createdAt = until - (days - day) * dayMs + hour * 60 * minuteMs;
+      const createdAt = startOf(day) + hour * 60 * minuteMs;
       return { tool, project: chance.pick(fitting), day, createdAt: Math.floor(createdAt) };
     }),
   );
@@ -118,7 +119,7 @@ function makePlans(chance, until) {
 }
 
 function endOf(chance, { createdAt }, until) {
-  if (createdAt > until - 40 * minuteMs) return chance.next() < 0.5 ? 'QUEUED' : 'RUNNING';
+  if (createdAt > until - 90 * minuteMs) return chance.next() < 0.5 ? 'QUEUED' : 'RUNNING';
   const dice = chance.next();
   if (dice < 0.9) return 'COMPLETED';
   if (dice < 0.95) return 'FAILED';

@@ -53,7 +53,7 @@ export async function followToEnd(
       if (!mayPass(error)) throw error;
       if ((error as Failure).code === 'TOKEN_EXPIRED') refused = token;
       lostAt ??= Date.now();
-      if (Date.now() - lostAt > patienceMs) throw tooLong(error, patienceMs);
+      if (Date.now() - lostAt >= patienceMs) throw tooLong(error, patienceMs);
       if (refused === undefined) onLoss(reasonOf(error));
       await sleep(Math.max(pauseMs, 1000 * ((error as Failure).retryAfterSeconds ?? 0)));
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);

@@ -7,5 +7,3 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 const { env, stdin, stdout, stderr } = process;
 process.exitCode = await runCli(process.argv.slice(2), { env, stdin, stdout, stderr });
-// A terminal that was asked a question keeps the process alive.
-stdin.unref();

@@ -99,6 +99,11 @@ export function plain(text: string, maxLength = Number.POSITIVE_INFINITY): strin
   return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line;
 }
 
+/** For example "1 result". */
+export function inWords(results: number): string {
+  return `${results} ${results === 1 ? 'result' : 'results'}`;
+}
+
 /** For example "3 critical, 1 high, 0 medium, 2 low, 5 info". */
 export function countsInWords({ critical, high, medium, low, info }: SeverityCounts): string {
   return Object.entries({ critical, high, medium, low, info })
@@ -122,7 +127,7 @@ function createProgress(output: Output): ReturnType<Printer['progress']> {
       output.write(`${text}\n`);
     },
     show({ type, execution: { progress, phase, severityCounts } }) {
-      const place = `${String(progress).padStart(3)} %  ${type}  ${severityCounts.total} results  ${plain(phase ?? '', 60)}`;
+      const place = `${String(progress).padStart(3)} %  ${type}  ${inWords(severityCounts.total)}  ${plain(phase ?? '', 60)}`;
       if (output.isTTY) {
         const filled = Math.round((progress / 100) * barWidth);
         const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;

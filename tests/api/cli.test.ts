@@ -305,7 +305,7 @@ describe('results and gate', () => {
     const id = await finished('MEDIUM', 'HIGH', 'LOW');
     const gate = (...args: string[]) => spawned(['gate', ...args], withToken());
     const failed = await gate(id, '--fail-on', 'high');
-    expect(failed).toMatchObject({ code: 1, err: expect.stringContaining('1 results of HIGH or above') });
+    expect(failed).toMatchObject({ code: 1, err: expect.stringContaining('1 result of HIGH or above') });
     expect(await gate(id, '--fail-on', 'CRITICAL')).toMatchObject({ code: 0 });
     const json = await gate(id, '--fail-on', 'low', '--json');
     expect(json.code).toBe(1);
@@ -370,7 +370,7 @@ describe('run and watch', () => {
     );
     await makeOne('https://two.test');
     const second = await shown;
-    expect(second).toMatchObject({ code: 0, out: expect.stringMatching(/: COMPLETED, 1 results/) });
+    expect(second).toMatchObject({ code: 0, out: expect.stringMatching(/: COMPLETED, 1 result \(/) });
     expect(second.err).toContain(`${'█'.repeat(12)}${'░'.repeat(18)}  40 %  PROGRESS`);
 
     const repeat = () =>

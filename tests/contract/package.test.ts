@@ -1,17 +1,28 @@
 // The package as npm would pack it: what the server and the client need to run, and nothing else.
-import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { beforeAll, expect, it } from '@jest/globals';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { admin, createTestDatabase } from '../harness.js';
+import { until } from '../live-kit.js';
 
+let folder: string;
 let files: string[];
 beforeAll(() => {
   execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
-  const printed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+  folder = mkdtempSync(join(tmpdir(), 'sec-tester-package-'));
+  const printed = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  files = JSON.parse(printed)[0].files.map(({ path }: { path: string }) => path);
+  const [{ filename, files: packed }] = JSON.parse(printed);
+  files = packed.map(({ path }: { path: string }) => path);
+  execFileSync('tar', ['-xzf', join(folder, filename), '-C', folder]);
+  symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'package/node_modules'));
 }, 120_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it('brings nothing but what runs, the data model, the contracts and the words of the licence', () => {
   const wanted = [
@@ -42,3 +53,37 @@ it('brings each compiled source, each migration and each program that package.js
   expect(needed.length).toBeGreaterThan(100);
   expect(needed.filter((file) => !files.includes(file))).toEqual([]);
 });
+
+it('starts the server and the client from what is packed, and stops when asked', async () => {
+  const program = (name: string) => join(folder, 'package/bin', `${name}.mjs`);
+  const settings = {
+    ...{
+      PATH: process.env.PATH,
+      NODE_ENV: 'test',
+      PORT: '0',
+      HOST: '127.0.0.1',
+      DATA_DIR: join(folder, 'data'),
+    },
+    ...{ DATABASE_URL: await createTestDatabase(), ARGON2_MEMORY_KIB: '8', ARGON2_ITERATIONS: '1' },
+    ...{ ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password, XDG_CONFIG_HOME: folder },
+  };
+  const child = spawn(process.execPath, [program('sec-tester-api')], { cwd: folder, env: settings });
+  let out = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (out += chunk));
+  const address = () => /GraphQL {5}(http:\S+)\/graphql/.exec(out)?.[1];
+  await until(() => address() !== undefined || child.exitCode !== null, 'the banner', 20_000);
+  const run = (name: string, ...args: string[]) =>
+    spawnSync(process.execPath, [program(name), ...args], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { ...settings, SEC_TESTER_URL: address() ?? out, SEC_TESTER_PASSWORD: admin.password },
+    });
+  expect(run('sec-tester', 'login', '--email', admin.email)).toMatchObject({ status: 0, stderr: '' });
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  expect(run('sec-tester-api', 'migrate', 'status')).toMatchObject({
+    ...{ status: 0, stdout: expect.stringContaining('up to date') },
+  });
+  expect(run('sec-tester-api', 'config-check').stdout).toContain('DATABASE_URL');
+  expect(run('sec-tester-api', 'nonsense')).toMatchObject({ status: 2 });
+}, 40_000);

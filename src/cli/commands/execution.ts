@@ -13,7 +13,7 @@ import {
 } from '../context.js';
 import { type ExitCode, exitCodes } from '../failure.js';
 import { followToEnd } from '../follow.js';
-import { countsInWords, plain } from '../output.js';
+import { countsInWords, inWords, plain } from '../output.js';
 import { readPages } from '../pages.js';
 import { type Execution, kinds, queries, type Severity, severities, statuses } from '../queries.js';
 
@@ -192,7 +192,7 @@ async function follow(
 function conclude({ printer }: Context, execution: Execution, failOn: Severity | undefined): ExitCode {
   const { status, severityCounts, errorMessage } = execution;
   const found = failOn === undefined ? 0 : countAtOrAbove(execution, failOn);
-  const summary = `${plain(execution.name)}: ${status}, ${severityCounts.total} results (${countsInWords(severityCounts)})`;
+  const summary = `${plain(execution.name)}: ${status}, ${inWords(severityCounts.total)} (${countsInWords(severityCounts)})`;
   const tell = printer.isJson ? printer.note : printer.print;
   tell(summary);
   if (errorMessage !== null) printer.note(plain(errorMessage, 2000));
@@ -206,7 +206,7 @@ function conclude({ printer }: Context, execution: Execution, failOn: Severity |
     return exitCodes.ok;
   }
   const wanted = severities.slice(severities.indexOf(failOn)).join(',').toLowerCase();
-  printer.note(`Not passed: ${found} results of ${failOn} or above.`);
+  printer.note(`Not passed: ${inWords(found)} of ${failOn} or above.`);
   printer.note(`See them: sec-tester results ${execution.id} --severity ${wanted}`);
   return exitCodes.notPassed;
 }
