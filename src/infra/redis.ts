@@ -3,6 +3,10 @@ import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 
 const commandTimeoutMs = 500;
+/** A connection on which an answer is overdue for so long is given up: it may be open on this side only. */
+const silenceMs = 1000;
+/** How often the subscriptions, on which nothing may come for long, are asked for a sign of life. */
+const heartbeatMs = 1000;
 
 /** The two connections that an instance keeps: commands, and subscriptions. */
 export type RedisConnections = ReturnType<typeof createRedis>;
@@ -15,6 +19,7 @@ export function createRedis(url: string, log: Logger) {
   const base = {
     commandTimeout: commandTimeoutMs,
     connectTimeout: 2000,
+    socketTimeout: silenceMs,
     disconnectTimeout: 200, // keeps the process alive for so long after close()
     retryStrategy: (tries: number) => Math.min(tries * 50, 1000),
   };
@@ -35,12 +40,16 @@ export function createRedis(url: string, log: Logger) {
     isDown = false;
   });
   subscriber.on('error', () => {}); // reported by the command connection
+  const heartbeat = setInterval(() => {
+    if (subscriber.status === 'ready') subscriber.ping().catch(() => {});
+  }, heartbeatMs).unref();
 
   return {
     client,
     subscriber,
     isReady: () => client.status === 'ready',
     async close(): Promise<void> {
+      clearInterval(heartbeat);
       client.disconnect();
       subscriber.disconnect();
     },
