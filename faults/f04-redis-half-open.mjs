@@ -1,5 +1,5 @@
 // F4: the way to Redis is lost without a word: connections stay open and nothing passes, for a minute.
-import { longest, p99, tally } from './kit/figures.mjs';
+import { failuresOf, longest, p99, tally } from './kit/figures.mjs';
 import { call, must, report, requests } from './kit/scene.mjs';
 import { clock, sleep, until } from './kit/time.mjs';
 
@@ -51,7 +51,7 @@ export const fault = {
     const during = [...samples, ...logins].filter(({ at, ms }) => at + ms > cutAt && at < mendedAt);
     const ofLoad = during.filter(({ kind }) => kind !== 'login');
     figures.note('Answers meanwhile', tally(during));
-    figures.is('… failed', during.filter(({ status }) => status !== 200).length, 0);
+    figures.is('… failed', failuresOf(during).length, 0);
     figures.atMost('Slowest read or write', longest(ofLoad), 1000, 'ms');
     figures.note('… 99 %', p99(ofLoad), 'ms');
     figures.atMost('Slowest sign-in', longest(during.filter(({ kind }) => kind === 'login')), 5000, 'ms');
