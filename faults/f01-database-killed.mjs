@@ -1,5 +1,5 @@
 // F1: PostgreSQL dies under write load and comes back.
-import { longest, tally } from './kit/figures.mjs';
+import { failuresOf, longest, tally } from './kit/figures.mjs';
 import { clock, sleep } from './kit/time.mjs';
 
 /** For how long an instance believes what it knows of a session: its own profile is answered from that. */
@@ -49,7 +49,7 @@ export const fault = {
     figures.is('… that are no 503 UNAVAILABLE', down.filter((sample) => !isRefused(sample)).length, 0);
     figures.atMost('… the slowest', longest(down), 2000, 'ms');
     figures.atMost('First success after it takes connections', firstSuccess - acceptedAt, 3000, 'ms');
-    figures.is('Failures from 3 s after that', settled.filter(({ status }) => status !== 200).length, 0);
+    figures.is('Failures from 3 s after that', failuresOf(settled).length, 0);
     figures.is('The server is the same process', server.isRunning() && server.pid() === pid, true);
   },
 };

@@ -1,5 +1,5 @@
 // F2: PostgreSQL stands still for 30 seconds: connections stay open and nothing answers.
-import { longest, tally } from './kit/figures.mjs';
+import { failuresOf, longest, tally } from './kit/figures.mjs';
 import { clock, sleep } from './kit/time.mjs';
 
 const frozenMs = 30_000;
@@ -41,7 +41,7 @@ export const fault = {
     figures.atMost('… the slowest', longest(during), 5000, 'ms');
     figures.is('… none at all', during.filter(({ status }) => status === 0).length, 0);
     const live = health.filter(({ kind }) => kind === 'live');
-    figures.is('Liveness other than 200', live.filter(({ status }) => status !== 200).length, 0);
+    figures.is('Liveness other than 200', failuresOf(live).length, 0);
     figures.atMost('… the slowest', longest(live), 1000, 'ms');
     figures.atMost('Readiness is 503 after', notReadyAt - frozenAt, 3000, 'ms');
     figures.is('… and then something else while it lasts', wrong.length, 0);
@@ -51,6 +51,6 @@ export const fault = {
       3000,
       'ms',
     );
-    figures.is('Failures from 3 s after', settled.filter(({ status }) => status !== 200).length, 0);
+    figures.is('Failures from 3 s after', failuresOf(settled).length, 0);
   },
 };

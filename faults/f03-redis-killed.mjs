@@ -1,5 +1,5 @@
 // F3: Redis dies under load and comes back; two instances.
-import { tally } from './kit/figures.mjs';
+import { failuresOf, tally } from './kit/figures.mjs';
 import { act, call, must, report, requests } from './kit/scene.mjs';
 import { clock, sleep, until } from './kit/time.mjs';
 
@@ -71,13 +71,8 @@ export const fault = {
     const isWhole = ({ events }) => events.map(({ id }) => id).join() === log.join();
     const during = samples.filter(({ at }) => at > killedAt && at < backAt);
     figures.note('Answers while it is away', tally(during));
-    figures.is('… failed', during.filter(({ status }) => status !== 200).length, 0);
-    figures.is(
-      'Failures before and after',
-      samples.filter(({ status }) => status !== 200).length -
-        during.filter(({ status }) => status !== 200).length,
-      0,
-    );
+    figures.is('… failed', failuresOf(during).length, 0);
+    figures.is('Failures before and after', failuresOf(samples).length - failuresOf(during).length, 0);
     figures.is(
       `Revoked tokens accepted, of ${uses.length} uses 1 s later`,
       uses.filter(({ status }) => status !== 401).length,

@@ -1,6 +1,6 @@
 // F7: SIGTERM while 200 requests and 5,000 live streams are open.
 import { Agent, request } from 'node:http';
-import { tally } from './kit/figures.mjs';
+import { failuresOf, tally } from './kit/figures.mjs';
 import { call, requests } from './kit/scene.mjs';
 import { clock, sleep } from './kit/time.mjs';
 
@@ -42,7 +42,7 @@ export const fault = {
 
     // Who does not heed the 503 meets a closed port; that is no request which was taken and failed.
     const isTurnedAway = ({ error }) => error === 'ECONNREFUSED';
-    const lost = samples.filter((sample) => sample.status !== 200 && !isTurnedAway(sample));
+    const lost = failuresOf(samples).filter((sample) => !isTurnedAway(sample));
     const firstClosed = seen.findIndex(isTurnedAway);
     figures.note('Streams open', all.length);
     figures.is(
@@ -51,7 +51,7 @@ export const fault = {
       true,
     );
     figures.note('100 requests that were half sent', tally(finished));
-    figures.is('… failed', finished.filter(({ status }) => status !== 200).length, 0);
+    figures.is('… failed', failuresOf(finished).length, 0);
     figures.is('Requests of 100 busy connections that failed', lost.length === 0 ? 0 : tally(lost), 0);
     figures.is(
       'WebSockets closed otherwise than with 1001',

@@ -19,11 +19,16 @@ export const fault = {
     const postgres = await scene.postgres();
     const server = await scene.instance();
     const { accessToken: token } = await scene.signIn(server);
-    const post = (query, accept) =>
+    const post = async (query, accept) =>
       call(server.url, { method: 'POST', path: '/graphql', token, body: { query }, headers: { accept } });
     const transports = {
       HTTP: (query) => post(query, 'application/json'),
-      'event stream': (query) => post(query, 'text/event-stream'),
+      'event stream': async (query) => {
+        const answer = await post(query, 'text/event-stream');
+        // Refused before the stream began, or in its first answer.
+        const code = answer.code ?? /"code":"(\w+)"/.exec(answer.body)?.[1];
+        return { ...answer, code, hasData: /"data":\{/.test(answer.body) };
+      },
       WebSocket: await openWire(scene, server.url, token),
     };
     for (const send of Object.values(transports)) for (let n = 0; n < 20; n += 1) await send(`{ x${n} }`); // warm-up

@@ -30,11 +30,14 @@ export const fault = {
     );
     figures.is('20 MB to REST', (await call(server.url, { ...login, body: large })).status, 413);
     figures.is('20 MB to GraphQL, in chunks without a length', await sendChunks(server.url, token, 20), 413);
-    const deep = (depth) =>
-      `{"query":"{ me { id } }","variables":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
+    const nested = (depth) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+    const create = `mutation($value: JSON!) { createExecution(input: { name: "Deep", target: "deep", kind: OTHER, parameters: { value: $value } }) { execution { id } } }`;
     for (const depth of [1000, 400_000]) {
-      const answer = await call(server.url, { ...graphql, token, body: deep(depth) });
-      figures.is(`JSON nested ${depth.toLocaleString('en')} times to GraphQL`, answer.status, 400);
+      const body = `{"query":${JSON.stringify(create)},"variables":{"value":${nested(depth)}}}`;
+      const answer = await call(server.url, { ...graphql, token, body });
+      const isRefused =
+        answer.status === 400 || (answer.status === 200 && answer.code === 'VALIDATION_FAILED');
+      figures.is(`JSON nested ${depth.toLocaleString('en')} times to GraphQL is refused`, isRefused, true);
     }
     figures.is(
       'JSON nested 40,000 times to REST',

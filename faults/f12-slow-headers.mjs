@@ -1,6 +1,6 @@
 // F12: a thousand connections that send their headers a byte at a time.
 import { connect } from 'node:net';
-import { p99, tally } from './kit/figures.mjs';
+import { failuresOf, p99, tally } from './kit/figures.mjs';
 import { clock, sleep } from './kit/time.mjs';
 
 const count = 1000;
@@ -21,7 +21,7 @@ export const fault = {
     figures.atMost('… dropped after, at most', Math.max(...times) / 1000, 15, 's');
     figures.note('… first one dropped after', Math.min(...times) / 1000, 's');
     figures.note('Health meanwhile', tally(samples));
-    figures.is('… failed', samples.filter(({ status }) => status !== 200).length, 0);
+    figures.is('… failed', failuresOf(samples).length, 0);
     figures.atMost('… 99 %', p99(samples), 200, 'ms');
   },
 };

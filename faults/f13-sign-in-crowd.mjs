@@ -1,7 +1,7 @@
 // F13: 500 people sign in at once; the others must not notice.
 import { availableParallelism } from 'node:os';
 import { hash, verify } from '@node-rs/argon2';
-import { longest, p99, tally } from './kit/figures.mjs';
+import { failuresOf, longest, p99, tally } from './kit/figures.mjs';
 import { call, password, requests } from './kit/scene.mjs';
 import { sleep } from './kit/time.mjs';
 
@@ -47,7 +47,7 @@ export const fault = {
     const seconds = (Math.max(...ends) - started) / 1000;
     const samples = await others.stop();
     const taken = answers.filter(({ status }) => status === 200);
-    const refused = answers.filter(({ status }) => status !== 200);
+    const refused = failuresOf(answers);
     const rate = taken.length / seconds;
     figures.note(`Password checks a second, ${atOnce} at a time, without a server`, perSecond);
     figures.note('Sign-ins', tally(answers));
@@ -64,7 +64,7 @@ export const fault = {
       0,
     );
     figures.note('Slowest sign-in', longest(taken), 'ms');
-    figures.is('Other requests that failed', samples.filter(({ status }) => status !== 200).length, 0);
+    figures.is('Other requests that failed', failuresOf(samples).length, 0);
     figures.atMost('… 99 %', p99(samples), 200, 'ms');
   },
 };

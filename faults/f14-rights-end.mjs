@@ -41,7 +41,9 @@ export const fault = {
       await sleep(1000);
       const [all, samples] = await Promise.all([streams.stop(), polls.stop()]);
       const open = all.filter((stream) => stream.endedAt === undefined);
-      const taken = samples.filter(({ at, status }) => at > endedAt && status === 200);
+      const taken = samples.filter(
+        ({ at, status, code }) => at > endedAt && status === 200 && code === undefined,
+      );
       figures.is(`After ${name}: streams still open, of ${all.length}`, open.length, 0);
       for (const kind of Object.keys(counts)) {
         const ends = all

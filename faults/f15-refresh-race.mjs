@@ -1,5 +1,5 @@
 // F15: fifty refreshes of one token at the same time, two hundred times, on two instances.
-import { tally } from './kit/figures.mjs';
+import { failuresOf, tally } from './kit/figures.mjs';
 import { call, requests } from './kit/scene.mjs';
 import { sleep } from './kit/time.mjs';
 
@@ -24,7 +24,7 @@ export const fault = {
           call(urls[n % 2], requests.refresh(undefined, refreshToken)),
         ),
       );
-      failures.push(...answers.filter(({ status }) => status !== 200));
+      failures.push(...failuresOf(answers));
       const next = new Set(answers.flatMap(({ body }) => body?.refreshToken ?? []));
       if (next.size !== 1) split += 1;
       refreshToken = [...next][0] ?? refreshToken;

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, openSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tally } from './kit/figures.mjs';
+import { failuresOf, tally } from './kit/figures.mjs';
 import { call, requests } from './kit/scene.mjs';
 import { sleep } from './kit/time.mjs';
 
@@ -40,7 +40,7 @@ export const fault = {
       const free =
         how.env === undefined ? '' : `, ${statfsSync(full).bavail * statfsSync(full).bsize} bytes free`;
       figures.note(`${name}${free}`, tally(samples));
-      figures.is('… failed', samples.filter(({ status }) => status !== 200).length, 0);
+      figures.is('… failed', failuresOf(samples).length, 0);
       figures.is('… the same process', server.isRunning() && server.pid() === pid, true);
       const started = performance.now();
       server.signal('SIGTERM');
@@ -74,7 +74,7 @@ export const fault = {
       0,
     );
     figures.is('… sign-in', signIn.status, 503);
-    figures.is('… reads that failed, of 50', reads.filter(({ status }) => status !== 200).length, 0);
+    figures.is('… reads that failed, of 50', failuresOf(reads).length, 0);
     figures.is('… a write once there is room', again.status, 200);
   },
 };

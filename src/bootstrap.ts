@@ -4,6 +4,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createHttpTerminator } from 'http-terminator';
 import type { JWK } from 'jose';
 import type { Logger } from 'pino';
@@ -22,6 +23,8 @@ import type { Tracing } from './infra/tracing.js';
 import { createServices, type Infra, type Services } from './services.js';
 
 const databaseWaitMs = 30_000;
+/** For so long a server that stops still answers, so that load balancers hear that it is not ready. */
+const drainMs = 1000;
 
 /** A running server. */
 export interface Running {
@@ -87,8 +90,14 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
     const stopSealer = services.seals.startSealer();
     closers.push(async () => {
       services.health.stopping();
+      // Ends kept connections between two requests, where closing the server would cut off one that is on its way.
+      server.prependListener('request', (_request, response) => {
+        response.shouldKeepAlive = false;
+      });
+      const drained = config.isProduction ? sleep(drainMs) : undefined;
       await Promise.all([stopReaper(), stopSealer()]);
       await endStreams();
+      await drained;
       await terminator.terminate();
     });
     return { port: (server.address() as AddressInfo).port, services, passwords, firstAdmin, close };

@@ -39,6 +39,7 @@ async function main(): Promise<void> {
         void leave(code);
       });
   };
+  process.stdout.on('error', () => {}); // nobody reads the banner, or the disk is full
   process.on('SIGTERM', () => stop('SIGTERM', 0));
   process.on('SIGINT', () => stop('SIGINT', 0));
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {

@@ -42,6 +42,10 @@ export function tableOf({ id, title }, rows) {
   return [`${id}  ${title}`, '', line(cells[0]), rule, ...cells.slice(1).map(line), ''].join('\n');
 }
 
+/** Those that brought no answer or one with an error, which GraphQL may send with 200. */
+export const failuresOf = (samples) =>
+  samples.filter(({ status, code }) => status !== 200 || code !== undefined);
+
 export const longest = (samples) => Math.max(0, ...samples.map(({ ms }) => ms));
 
 /** The value below which so great a share of the samples' times lies; NaN of none. */

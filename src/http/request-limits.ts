@@ -19,10 +19,16 @@ export function createRequestLimits({ requests, authenticate, isFree }: RequestL
     response: ServerResponse,
     path: string,
     next: () => void,
-    refuse: (refusal: AppError) => void,
+    refuse: (refusal: unknown) => void,
   ): void => {
     const count = (viewer: Viewer | null) => {
-      const allowance = requests.take(viewer, currentRequest()?.ip ?? null);
+      let allowance: Allowance | undefined;
+      try {
+        allowance = requests.take(viewer, currentRequest()?.ip ?? null);
+      } catch (error) {
+        refuse(error);
+        return;
+      }
       if (allowance !== undefined) tell(response, allowance);
       if (allowance?.refusal === undefined) next();
       else refuse(allowance.refusal);
@@ -32,10 +38,9 @@ export function createRequestLimits({ requests, authenticate, isFree }: RequestL
     else if (authorization === undefined) count(null);
     else {
       authenticate(authorization).then(count, (error: unknown) => {
-        // A bad token is its sender's. Without the database whoever handles the request would only wait for it again.
-        if (error instanceof AppError && error.status === 401) count(null);
-        else if (error instanceof AppError && error.code === 'UNAVAILABLE') refuse(error);
-        else next();
+        // Without the database whoever handles the request would only wait for it again; the rest is told there.
+        if (error instanceof AppError && error.code === 'UNAVAILABLE') refuse(error);
+        else count(null);
       });
     }
   };

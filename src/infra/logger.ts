@@ -36,6 +36,8 @@ type Sink = DestinationStream & { flushSync(): void; close(): Promise<void> };
 
 const closers = new WeakMap<Logger, () => Promise<void>>();
 const closeTimeoutMs = 5_000;
+/** What is held back at most while stdout takes nothing; lines beyond are lost. */
+const heldBytesMax = 8_000_000;
 
 /**
  * Makes the logger of the process. Lines carry level (as a word), time (ISO 8601, UTC, milliseconds), service and,
@@ -50,7 +52,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const isPretty = environment === 'development' && isTerminal;
   const main = isPretty ? prettySink(destination) : mainSink(destination);
   const sink = options.file === undefined ? main : both(main, fileSink(options, options.file, main));
-  const logger = pino(pinoOptions(options.level), sink);
+  const logger = pino(pinoOptions(options.level), unfailing(sink));
   closers.set(logger, sink.close);
   redactBindings(logger);
   return logger;
@@ -77,6 +79,19 @@ function pinoOptions(level: string): PinoOptions {
     // redactObject has made plain objects of errors already.
     serializers: { err: (error: unknown) => error },
     hooks: { streamWrite: (line) => redactLooks(escapeUnsafe(line)) },
+  };
+}
+
+/** A line that cannot be written is lost; what it tells of goes on. */
+function unfailing(sink: Sink): DestinationStream {
+  return {
+    write(line) {
+      try {
+        sink.write(line);
+      } catch {
+        // There is nowhere to tell it.
+      }
+    },
   };
 }
 
@@ -109,10 +124,19 @@ function mainSink(destination: NodeJS.WritableStream | undefined): Sink {
   return destination ? streamSink(destination) : stdoutSink();
 }
 
-/** Writes without blocking; what is left when the process ends is written then. */
+/** Writes without blocking; what is left when the process ends is written then. A full disk costs lines, no more. */
 function stdoutSink(): Sink {
   // Each line is longer than 1 and so written at once; with 0, flush would not wait.
-  const stdout = pino.destination({ fd: 1, sync: false, minLength: 1 });
+  const stdout = pino.destination({ fd: 1, sync: false, minLength: 1, maxLength: heldBytesMax });
+  stdout.on('error', () => {});
+  const flushSync = stdout.flushSync.bind(stdout);
+  stdout.flushSync = () => {
+    try {
+      flushSync(); // pino calls it as the process ends, too
+    } catch {
+      // There is nowhere to tell it.
+    }
+  };
   return {
     write: (line) => void stdout.write(line),
     flushSync: () => stdout.flushSync(),

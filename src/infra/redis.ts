@@ -4,6 +4,10 @@ import type { Logger } from 'pino';
 import type { Metrics } from './metrics.js';
 
 const commandTimeoutMs = 500;
+/** A connection on which an answer is overdue for so long is given up: it may be open on this side only. */
+const silenceMs = 1000;
+/** How often the subscriptions, on which nothing may come for long, are asked for a sign of life. */
+const heartbeatMs = 1000;
 
 /** The two connections that an instance keeps: commands, and subscriptions. */
 export type RedisConnections = ReturnType<typeof createRedis>;
@@ -16,6 +20,7 @@ export function createRedis(url: string, log: Logger, metrics?: Metrics) {
   const base = {
     commandTimeout: commandTimeoutMs,
     connectTimeout: 2000,
+    socketTimeout: silenceMs,
     disconnectTimeout: 200, // keeps the process alive for so long after close()
     retryStrategy: (tries: number) => Math.min(tries * 50, 1000),
   };
@@ -37,6 +42,9 @@ export function createRedis(url: string, log: Logger, metrics?: Metrics) {
     isDown = false;
   });
   subscriber.on('error', () => {}); // reported by the command connection
+  const heartbeat = setInterval(() => {
+    if (subscriber.status === 'ready') subscriber.ping().catch(() => {});
+  }, heartbeatMs).unref();
 
   return {
     client,
@@ -52,6 +60,7 @@ export function createRedis(url: string, log: Logger, metrics?: Metrics) {
       return /^redis_version:(\S+)/m.exec(info)?.[1] ?? null;
     },
     async close(): Promise<void> {
+      clearInterval(heartbeat);
       client.disconnect();
       subscriber.disconnect();
     },
