@@ -22,10 +22,10 @@ export async function compare(names, { size, options, only, file }) {
     for (const name of wanted) {
       figures.workloads[name] = await measureWorkload(name, { ...stand, options });
       console.log(lineOf(name, figures.workloads[name]));
+      await saveFigures(figures, file); // a long run that is interrupted has been worth something
     }
   });
   console.log(`\n${tablesOf(figures)}`);
-  await saveFigures(figures, file);
 }
 
 function lineOf(name, row) {

@@ -66,6 +66,8 @@ export async function measureWorkload(name, { client, generator, started, factsO
       .catch((error) => {
         throw new Error(`${contestant.name}, ${name}: ${error.message}`);
       });
+    if (outcome.failed > 0)
+      console.error(`${contestant.name}, ${name}: ${outcome.failed} failed: ${outcome.firstFailure}`);
     if (workloads[name].isWriting) await emptyTargets(client, factsOf(contestant).targetIds);
     return outcome;
   };
@@ -86,6 +88,7 @@ function summaryOf(outcomes, { pid }) {
   return {
     perSecond: medianOf('perSecond'),
     rounds: outcomes.map(({ perSecond }) => Math.round(perSecond)),
+    failed: outcomes.reduce((sum, { failed }) => sum + failed, 0),
     p50: medianOf('p50'),
     p99: medianOf('p99'),
     residentMb: residentMb(pid),

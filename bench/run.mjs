@@ -28,6 +28,7 @@ The PostgreSQL is that of BENCH_DATABASE_URL, whose role must be allowed to crea
 BENCH_DATA_DIR (bench/.data). Databases are filled once and kept.
 `;
 
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 if (process.argv[2] === 'live') {
   process.argv.splice(2, 1);
   buildProduct();

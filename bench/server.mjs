@@ -41,6 +41,9 @@ export async function startServer({ root, dataDir, databaseUrl, env = {} }) {
     },
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
+  const kill = () => child.kill('SIGTERM');
+  process.once('exit', kill); // a bench that is interrupted leaves no server behind
+  ended.then(() => process.off('exit', kill));
   let hasEnded = false;
   ended.then(() => {
     hasEnded = true;

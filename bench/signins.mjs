@@ -30,7 +30,7 @@ export async function signins({ size, options, file }) {
     const [{ port, headers, bodiesOf }] = started;
     const emails = Array.from({ length: accounts }, (_, index) => nameOf(index + 1));
     const login = {
-      ...{ port, path: '/api/v1/auth/login', connections, seconds, firstNumber: 0, mayRefuse: true },
+      ...{ port, path: '/api/v1/auth/login', connections, seconds, firstNumber: 0 },
       headers: { 'Content-Type': 'application/json' },
       bodies: emails.map((email) => JSON.stringify({ email, password: admin.password })),
     };

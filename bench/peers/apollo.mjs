@@ -13,6 +13,8 @@ const prisma = new PrismaClient({
     { connectionString: process.env.DATABASE_URL, max: Number(process.env.POOL_MAX) },
     { statementNameGenerator: statementName },
   ),
+  // Under load its defaults of 2 and 5 seconds are not enough for all.
+  transactionOptions: { maxWait: 30_000, timeout: 30_000 },
 });
 
 const orderBy = { id: 'desc' };
