@@ -17,6 +17,7 @@ import { createExecutionInput } from '../../src/features/execution/execution.inp
 import { createDatabase } from '../../src/infra/database.js';
 import { createEvents } from '../../src/infra/events.js';
 import { createLogger } from '../../src/infra/logger.js';
+import { createMetrics } from '../../src/infra/metrics.js';
 import { createPasswordHasher } from '../../src/infra/passwords.js';
 import { createTokens, generateSigningKey } from '../../src/infra/tokens.js';
 import { createServices, type Infra, type Services } from '../../src/services.js';
@@ -69,6 +70,7 @@ async function startBroken({ infra: breakInfra, services: breakServices, write }
   closers.push(db.close);
   const whole: Infra = {
     ...{ config, log, db, redis: undefined, events: createEvents(undefined, log), now: Date.now },
+    ...{ metrics: createMetrics(), tracing: undefined },
     tokens: await createTokens({
       ...{ signingKeys: [key], issuer: config.jwtIssuer, audience: config.jwtAudience, now: Date.now },
     }),

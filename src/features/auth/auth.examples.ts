@@ -16,6 +16,7 @@ const password = 'plum violin 4482 meadow crane';
 export const authExamples = {
   credentials: { email: user.email, password },
   refresh: { refreshToken: 'header.claims-of-refresh.signature' },
+  change: { currentPassword: password, newPassword: 'walnut ferry 6204 lagoon tile' },
   choice: { token: 'the-token-of-your-invitation', newPassword: password },
   user,
   tokens: {

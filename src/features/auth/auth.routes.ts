@@ -186,7 +186,8 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       summary: 'Change the password',
       description: 'With the present one. Ends the user’s other sessions; API keys and this session stay.',
       body: changePasswordInput,
-      responses: { 200: { description: 'Changed.', schema: userBody } },
+      bodyExample: authExamples.change,
+      responses: { 200: { description: 'Changed.', schema: userBody, example: authExamples.user } },
       errors: [
         ...(['VALIDATION_FAILED', 'UNAUTHENTICATED', 'INVALID_CREDENTIALS', 'TOKEN_EXPIRED'] as const),
         ...(['TOKEN_REVOKED', 'FORBIDDEN', 'CONFLICT', 'RATE_LIMITED', 'UNAVAILABLE'] as const),

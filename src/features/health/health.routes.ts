@@ -8,8 +8,8 @@ const status = z
   .enum(['healthy', 'unhealthy', 'unused'])
   .describe('"unused": there is no Redis and none is needed.');
 const latencyMs = z.number().min(0).describe('How long the check took, in milliseconds.');
-const version = z.string().nullable().describe('Its version; null while it does not answer.');
-const connections = z.int().min(0).max(10_000);
+const version = z.string().max(100).nullable().describe('Its version; null while it does not answer.');
+const connections = (what: string) => z.int().min(0).max(10_000).describe(what);
 
 const database = z
   .strictObject({
@@ -18,7 +18,12 @@ const database = z
       .strictObject({
         version,
         pool: z
-          .strictObject({ max: connections, total: connections, idle: connections, waiting: connections })
+          .strictObject({
+            max: connections('Most connections there may be.'),
+            total: connections('Connections there are.'),
+            idle: connections('Connections that are free.'),
+            waiting: connections('Requests that wait for a connection.'),
+          })
           .describe('Connections of this instance, and requests that wait for one.'),
       })
       .optional()
