@@ -4,9 +4,11 @@ import { AppError, invalid } from '../../core/errors.js';
 import { idFloor, momentOf, newId } from '../../core/ids.js';
 import type { Page, PageArgs } from '../../core/page.js';
 import { Prisma, type TestExecution } from '../../generated/prisma/client.js';
-import { type Database, type SqlRow, type Transaction, violates } from '../../infra/database.js';
+import type { Database, SqlRow, Transaction } from '../../infra/database.js';
+import { violates } from '../../infra/database-errors.js';
 import type { Events } from '../../infra/events.js';
 import {
+  type Columns,
   columnsOf,
   containing,
   fetchPage,
@@ -15,6 +17,7 @@ import {
   type KeysetOrder,
   raw,
   type Sql,
+  selectLists,
   sql,
   where,
 } from '../../infra/sql.js';
@@ -37,6 +40,8 @@ interface ExecutionServiceOptions {
 }
 
 const columns = columnsOf(Prisma.TestExecutionScalarFieldEnum);
+/** With what cursors are made of. */
+const selectList = selectLists(Prisma.TestExecutionScalarFieldEnum, ['id', 'name', 'finishedAt']);
 /** What an event remembers of its execution: the columns that change. */
 const snapshot =
   raw(`jsonb_build_object('status', status, 'progress', progress, 'phase', phase, 'errorMessage', error_message,
@@ -120,17 +125,24 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     db.query<ExecutionRow>(sql`SELECT ${columns} FROM test_executions WHERE id = ANY(${ids}::uuid[])`);
 
   /** Executions by id, in the order asked; null where there is none that the viewer may see. */
-  async function byIds(viewer: Viewer, ids: readonly string[]): Promise<(ExecutionRow | null)[]> {
+  async function byIds(
+    viewer: Viewer,
+    ids: readonly string[],
+    wanted?: Columns,
+  ): Promise<(ExecutionRow | null)[]> {
     const rows = await db.query<ExecutionRow>(
-      sql`SELECT ${columns} FROM test_executions ${where([sql`id = ANY(${ids}::uuid[])`, ...visibleTo(viewer)])}`,
+      sql`SELECT ${selectList(wanted)} FROM test_executions ${where([sql`id = ANY(${ids}::uuid[])`, ...visibleTo(viewer)])}`,
     );
     const byId = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => byId.get(id) ?? null);
   }
 
-  /** @throws NOT_FOUND */
-  async function get(viewer: Viewer, id: string): Promise<ExecutionRow> {
-    const [row] = await byIds(viewer, [id]);
+  /**
+   * @param wanted columns that will be looked at; undefined for all
+   * @throws NOT_FOUND
+   */
+  async function get(viewer: Viewer, id: string, wanted?: Columns): Promise<ExecutionRow> {
+    const [row] = await byIds(viewer, [id], wanted);
     if (row == null) throw new AppError('NOT_FOUND');
     return row;
   }
@@ -142,16 +154,31 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
    */
   async function getChangeable(viewer: Viewer, id: string): Promise<ExecutionRow> {
     const row = await get(viewer, id);
+    assertChangeable(viewer, row);
+    return row;
+  }
+
+  /** As {@link getChangeable}, with the row locked until the transaction ends. */
+  async function lockChangeable(tx: Transaction, viewer: Viewer, id: string): Promise<ExecutionRow> {
+    const [row] = await tx.query<ExecutionRow>(sql`
+      SELECT ${columns} FROM test_executions ${where([sql`id = ${id}::uuid`, ...visibleTo(viewer)])} FOR UPDATE`);
+    if (row === undefined) throw new AppError('NOT_FOUND');
+    assertChangeable(viewer, row);
+    return row;
+  }
+
+  function assertChangeable(viewer: Viewer, row: ExecutionRow): void {
     if (!canChangeExecution(viewer, row)) {
       throw new AppError('FORBIDDEN', {
         message: 'Only who created or claimed it, or an admin, may change this execution.',
       });
     }
-    return row;
   }
 
   /**
    * Updates the row and writes the event with the next number, in one statement; the row lock orders the numbers.
+   * @param results an INSERT of results for the same statement, which the assignments know as `inserted`, and the
+   *   ids of those that the event names
    * @returns undefined when the row is not in one of the statuses
    */
   async function change(
@@ -160,15 +187,16 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     from: readonly string[],
     event: string,
     assignments: Sql[],
-    resultIds: string[] = [],
+    results?: { inserted: Sql; ids: Sql },
   ): Promise<ExecutionRow | undefined> {
+    const first = results === undefined ? sql`` : sql`inserted AS (${results.inserted}), `;
     const [row] = await tx.query<ExecutionRow>(sql`
-      WITH changed AS (
+      WITH ${first}changed AS (
         UPDATE test_executions SET ${join([...assignments, sql`last_event_number = last_event_number + 1`])}
         WHERE id = ${id}::uuid AND status = ANY(${from}::execution_status[]) RETURNING *
       ), event AS (
         INSERT INTO execution_events (id, execution_id, number, type, at, snapshot, result_ids)
-        SELECT ${newId()}::uuid, id, last_event_number, ${event}::execution_event_type, ${at()}::timestamptz, ${snapshot}, ${resultIds}::uuid[]
+        SELECT ${newId()}::uuid, id, last_event_number, ${event}::execution_event_type, ${at()}::timestamptz, ${snapshot}, ${results?.ids ?? sql`'{}'`}
         FROM changed
       )
       SELECT ${columns} FROM changed`);
@@ -273,6 +301,7 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     byIds,
     get,
     getChangeable,
+    lockChangeable,
     change,
     refusal,
     activeStatuses,
@@ -281,16 +310,20 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
     /** Whether nothing more will happen to it. */
     isFinal: ({ status }: Pick<ExecutionRow, 'status'>): boolean => isFinal(status),
 
-    /** Filtered, ordered (newest first unless asked otherwise) keyset pages. */
+    /**
+     * Filtered, ordered (newest first unless asked otherwise) keyset pages.
+     * @param wanted columns of the rows that will be looked at; undefined for all
+     */
     async list(
       viewer: Viewer,
       filter: ExecutionFilter,
       order: ExecutionOrder | null | undefined,
       args: PageArgs,
+      wanted?: Columns,
     ): Promise<Page<ExecutionRow>> {
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
       const source = {
-        select: sql`SELECT ${columns} FROM test_executions`,
+        select: sql`SELECT ${selectList(wanted)} FROM test_executions`,
         conditions,
         order: orderOf(order),
       };

@@ -6,7 +6,8 @@ import { newId } from '../../core/ids.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
 import { checkNewPassword } from '../../core/password-policy.js';
 import type { Prisma, User } from '../../generated/prisma/client.js';
-import { type Database, type Transaction, violates } from '../../infra/database.js';
+import type { Database, Transaction } from '../../infra/database.js';
+import { violates } from '../../infra/database-errors.js';
 import type { Events } from '../../infra/events.js';
 import { estimateGuesses } from '../../infra/password-strength.js';
 import type { PasswordHasher } from '../../infra/passwords.js';
@@ -137,6 +138,9 @@ export function createUserService({
 
   return {
     byIds,
+
+    /** One that was looked up within the last ten seconds; undefined for any other. */
+    recall: (id: string): User | undefined => known.get(id),
 
     /**
      * One user: oneself, or any for those who may read users; others are not there.
