@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createHttpTerminator } from 'http-terminator';
 import type { JWK } from 'jose';
 import type { Logger } from 'pino';
-import { createApp } from './app.js';
+import { type AppOptions, createApp } from './app.js';
 import type { Config } from './config.js';
 import { APP_ROLE, ensureAppRole, roleOf, urlAs } from './infra/app-role.js';
 import { createDatabase } from './infra/database.js';
@@ -38,7 +38,12 @@ export interface Running {
  * @param now milliseconds since 1970
  * @throws Error with a message for people; whatever was started by then is stopped again
  */
-export async function start(config: Config, log: Logger, now: () => number = Date.now): Promise<Running> {
+export async function start(
+  config: Config,
+  log: Logger,
+  now: () => number = Date.now,
+  options: AppOptions = {},
+): Promise<Running> {
   const closers: (() => Promise<unknown>)[] = [];
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -69,7 +74,7 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
     const infra = { config, log, db, redis, events: createEvents(redis, log), tokens, passwords, now };
     const services = createServices(infra);
     const firstAdmin = await makeFirstAdmin(services, config);
-    const { server, endStreams } = createApp(services, infra);
+    const { server, endStreams } = createApp(services, infra, options);
     const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: config.shutdownTimeoutMs });
     await listen(server, config);
     const stopReaper = services.runners.startReaper();

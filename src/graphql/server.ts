@@ -1,5 +1,11 @@
 // The GraphQL server: Yoga with the schema, the limits on documents, errors and GraphiQL. One for all transports.
-import { type DocumentNode, type ExecutionArgs, GraphQLError, getOperationAST } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  getOperationAST,
+} from 'graphql';
 import { createYoga, type Plugin, useExecutionCancellation, type YogaInitialContext } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Viewer } from '../core/access.js';
@@ -8,13 +14,14 @@ import { logRefusal } from '../infra/refusal-log.js';
 import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
-import { documentPlugin } from './documents.js';
+import { createDocuments } from './documents.js';
 import { toGraphQLError } from './errors.js';
+import { createLean } from './lean.js';
 import { asksOnlyPublic, buildSchema } from './schema.js';
 import { subscribeShared } from './subscribe.js';
 import type { DocumentParams } from './trusted.js';
 
-export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
+export type GraphQLServer = ReturnType<typeof createGraphQLServer>['yoga'];
 
 export function createGraphQLServer(
   services: Services,
@@ -36,8 +43,20 @@ export function createGraphQLServer(
     }
   }
 
-  return createYoga<object, GraphQLContext>({
-    schema: buildSchema(),
+  function contextFor(viewer: Viewer | null): GraphQLContext {
+    const store = currentRequest();
+    if (store !== undefined && viewer !== null) {
+      store.userId = viewer.userId;
+      if (viewer.sessionId !== undefined) store.sessionId = viewer.sessionId;
+    }
+    return createGraphQLContext(services, viewer);
+  }
+
+  const schema = buildSchema();
+  const documents = createDocuments(config.isIntrospectionEnabled, maskError);
+  const endOperation = (result: ExecutionResult) => withCorrelationIds(result, log);
+  const yoga = createYoga<object, GraphQLContext>({
+    schema,
     graphqlEndpoint: '/(graphql|api/v1/graphql)',
     landingPage: false,
     logging: false,
@@ -48,27 +67,32 @@ export function createGraphQLServer(
     parserAndValidationCache: false, // documentPlugin has its own
     graphiql: false, // app.ts sends the page
     maskedErrors: { maskError },
-    context: async (initial) => {
-      // A WebSocket has its viewer already; a request says who sends it.
-      const viewer = 'viewer' in initial ? (initial.viewer as Viewer | null) : await viewerOfRequest(initial);
-      const store = currentRequest();
-      if (store !== undefined && viewer !== null) {
-        store.userId = viewer.userId;
-        if (viewer.sessionId !== undefined) store.sessionId = viewer.sessionId;
-      }
-      return createGraphQLContext(services, viewer);
-    },
+    // A WebSocket has its viewer already; a request says who sends it.
+    context: async (initial) =>
+      contextFor('viewer' in initial ? (initial.viewer as Viewer | null) : await viewerOfRequest(initial)),
     extraParamNames: ['documentId'],
     plugins: [
       ...(trusted === undefined ? [] : [onlyTrusted(trusted)]),
-      documentPlugin(config.isIntrospectionEnabled, maskError),
+      documents.plugin,
       useExecutionCancellation(),
       keepDocument,
       nameOperations,
-      addCorrelationIds(log),
+      {
+        onExecutionResult({ result, setResult }) {
+          if (result !== undefined && !Array.isArray(result) && !(Symbol.asyncIterator in result))
+            setResult(endOperation(result));
+        },
+      },
       shareAnswers,
     ],
   });
+  const lean = createLean({
+    ...{ schema, textOf: trusted, documentOf: documents.known, contextFor, maskError },
+    isTooLarge: (document, variableValues) =>
+      documents.faultOf({ schema, document, variableValues }) !== undefined,
+    ...{ beginOperation: nameOperation, endOperation },
+  });
+  return { yoga, lean };
 }
 
 /** Puts the listed document in the place of what was sent. */
@@ -98,27 +122,24 @@ const shareAnswers: Plugin = {
 };
 
 /** Faults of documents are cached, so they get their correlation id on the way out. */
-const addCorrelationIds = (log: Logger): Plugin => ({
-  onExecutionResult({ result, setResult }) {
-    if (result === undefined || Array.isArray(result) || !('errors' in result) || result.errors === undefined)
-      return;
-    const correlationId = currentRequest()?.correlationId;
-    const errors = result.errors.map((error) => {
-      if (error.extensions?.correlationId !== undefined) return error;
-      // They passed no mapper either, which would have logged them.
-      logRefusal(
-        log,
-        { code: (error.extensions?.code ?? 'GRAPHQL_VALIDATION_FAILED') as ErrorCode },
-        undefined,
-      );
-      return new GraphQLError(error.message, {
-        ...error,
-        extensions: { ...error.extensions, correlationId },
-      });
+function withCorrelationIds(result: ExecutionResult, log: Logger): ExecutionResult {
+  if (result.errors === undefined) return result;
+  const correlationId = currentRequest()?.correlationId;
+  const errors = result.errors.map((error) => {
+    if (error.extensions?.correlationId !== undefined) return error;
+    // They passed no mapper either, which would have logged them.
+    logRefusal(
+      log,
+      { code: (error.extensions?.code ?? 'GRAPHQL_VALIDATION_FAILED') as ErrorCode },
+      undefined,
+    );
+    return new GraphQLError(error.message, {
+      ...error,
+      extensions: { ...error.extensions, correlationId },
     });
-    setResult({ ...result, errors });
-  },
-});
+  });
+  return { ...result, errors };
+}
 
 /** Puts the operation's name on the request, for its log line. */
 const nameOperations: Plugin = {
@@ -126,7 +147,7 @@ const nameOperations: Plugin = {
   onSubscribe: ({ args }) => nameOperation(args as ExecutionArgs),
 };
 
-function nameOperation({ document, operationName }: ExecutionArgs): void {
+function nameOperation({ document, operationName }: Pick<ExecutionArgs, 'document' | 'operationName'>): void {
   const store = currentRequest();
   const operation = getOperationAST(document, operationName);
   if (store !== undefined && operation != null) {

@@ -1,9 +1,8 @@
 // What every response has and every request goes through, ahead of GraphQL and Express: ids, headers, CORS, logging.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import cors from 'cors';
-import type { Logger } from 'pino';
-import { pinoHttp } from 'pino-http';
 import type { Config } from '../config.js';
+import { type Logger, logPlainLine } from '../infra/logger.js';
 import {
   isValidCorrelationId,
   newCorrelationId,
@@ -11,14 +10,17 @@ import {
   runInRequest,
   userAgentOf,
 } from '../infra/request-context.js';
-import { securityHeaders } from './headers.js';
+import { applyHeaders, securityHeaders } from './headers.js';
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Wraps the dispatcher. */
-export function withMiddleware(config: Config, log: Logger, dispatch: Listener): Listener {
-  const logRequests = createRequestLog(log);
-  const headers = securityHeaders(config.isProduction);
+/** Wraps the dispatcher. The headers that every answer has wait in the context until one is written. */
+export function withMiddleware(
+  config: Config,
+  log: Logger,
+  dispatch: (request: IncomingMessage, response: ServerResponse, store: RequestContext) => void,
+): Listener {
+  const always = securityHeaders(config.isProduction).flat();
   const allowOrigins = cors({
     origin: [...config.corsOrigins],
     methods: ['GET', 'POST'],
@@ -32,74 +34,70 @@ export function withMiddleware(config: Config, log: Logger, dispatch: Listener):
   return (request, response) => {
     const incoming = request.headers['x-correlation-id'];
     const correlationId = isValidCorrelationId(incoming) ? incoming : newCorrelationId();
-    const userAgent = userAgentOf(request.headers['user-agent']);
     const store: RequestContext = {
       correlationId,
       ip: clientIp(request, config.trustProxyHops),
-      userAgent,
+      userAgent: userAgentOf(request.headers['user-agent']),
       dbQueries: 0,
       dbMs: 0,
+      headers: ['X-Correlation-ID', correlationId, ...always],
     };
-    response.setHeader('X-Correlation-ID', correlationId);
-    for (const [name, value] of headers) response.setHeader(name, value);
+    logEnd(log, request, response, store);
     runInRequest(store, () => {
-      logRequests(request, response, store);
-      if (request.headers.origin === undefined) dispatch(request, response);
-      else allowOrigins(request as never, response as never, () => dispatch(request, response));
+      if (request.headers.origin === undefined) {
+        dispatch(request, response, store);
+        return;
+      }
+      applyHeaders(response, store);
+      allowOrigins(request as never, response as never, () => dispatch(request, response, store));
     });
   };
 }
 
 /** The sender's address: the socket's, or as many hops up X-Forwarded-For as are trusted. */
 export function clientIp(request: IncomingMessage, trustedHops: number): string | null {
-  const forwarded = String(request.headers['x-forwarded-for'] ?? '')
+  const address = request.socket.remoteAddress ?? null;
+  const header = request.headers['x-forwarded-for'];
+  if (trustedHops === 0 || header === undefined) return shortened(address);
+  const forwarded = String(header)
     .split(',')
     .map((hop) => hop.trim())
     .filter(Boolean);
-  const chain = [request.socket.remoteAddress ?? null, ...forwarded.reverse()];
-  return chain[Math.min(trustedHops, chain.length - 1)]?.replace(/^::ffff:/, '').slice(0, 100) ?? null;
+  const chain = [address, ...forwarded.reverse()];
+  return shortened(chain[Math.min(trustedHops, chain.length - 1)]);
 }
 
-/** One line per request when its answer is out; probes only at debug. */
-function createRequestLog(log: Logger) {
-  const log_ = pinoHttp({
-    logger: log,
-    quietResLogger: true,
-    serializers: { req: () => undefined, res: () => undefined },
-    customLogLevel: (request, response, error) => {
-      if (error !== undefined || response.statusCode >= 500) return 'error';
-      return request.url?.startsWith('/api/v1/health') ? 'debug' : 'info';
-    },
-    customSuccessObject: (request, response, given) => describe(request, response, given),
-    customErrorObject: (request, response, error, given) => ({
-      ...describe(request, response, given),
-      err: error,
-    }),
-    customSuccessMessage: () => 'request',
-    customErrorMessage: () => 'request failed',
-    customAttributeKeys: { responseTime: 'durationMs' },
+function shortened(address: string | null | undefined): string | null {
+  return address?.replace(/^::ffff:/, '').slice(0, 100) ?? null;
+}
+
+/** One line per request when its answer is out, or its client gone; probes only at debug. Every request ends here. */
+function logEnd(
+  log: Logger,
+  request: IncomingMessage,
+  response: ServerResponse,
+  store: RequestContext,
+): void {
+  const startedAt = performance.now();
+  let error: Error | undefined;
+  response.on('error', (fault) => {
+    error = fault;
   });
-  return (request: IncomingMessage, response: ServerResponse, store: RequestContext) => {
-    Object.assign(request, { id: store.correlationId });
-    contexts.set(request, store);
-    log_(request, response);
-  };
-}
-
-const contexts = new WeakMap<IncomingMessage, RequestContext>();
-
-function describe(request: IncomingMessage, response: ServerResponse, given: { durationMs?: number }) {
-  const store = contexts.get(request);
-  return {
-    event: 'request',
-    ...(store?.userId !== undefined && { userId: store.userId, sessionId: store.sessionId }),
-    method: request.method,
-    path: request.url?.split('?', 1)[0]?.slice(0, 200),
-    ...(store?.operation !== undefined && { operation: store.operation }),
-    status: response.statusCode,
-    durationMs: given.durationMs,
-    dbMs: Math.round((store?.dbMs ?? 0) * 10) / 10,
-    dbQueries: store?.dbQueries ?? 0,
-    ip: store?.ip,
-  };
+  response.once('close', () => {
+    const { correlationId, userId, sessionId, operation, ip } = store;
+    const line = {
+      ...{ event: 'request', correlationId, userId, sessionId },
+      method: request.method,
+      path: request.url?.split('?', 1)[0]?.slice(0, 200),
+      operation,
+      status: response.statusCode,
+      durationMs: Math.round(performance.now() - startedAt),
+      dbMs: Math.round(store.dbMs * 10) / 10,
+      dbQueries: store.dbQueries,
+      ip,
+    };
+    if (error !== undefined || response.statusCode >= 500)
+      log.error({ ...line, err: error }, 'request failed');
+    else logPlainLine(log, request.url?.startsWith('/api/v1/health') ? 'debug' : 'info', line, 'request');
+  });
 }
