@@ -6,8 +6,11 @@ import {
   type ExecutionResult,
   type GraphQLError,
   type GraphQLSchema,
+  getOperationAST,
   getVariableValues,
+  type OperationDefinitionNode,
 } from 'graphql';
+import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../core/access.js';
 import { currentRequest } from '../infra/request-context.js';
 import type { GraphQLContext } from './context.js';
@@ -50,21 +53,26 @@ export type Lean = (
 
 type MediaType = 'application/json' | 'application/graphql-response+json';
 
+/** Fields of all plans that are kept, at a few hundred bytes each. */
+const maxPlannedFields = 50_000;
 const plainParams = new Set(['query', 'variables', 'operationName']);
 
 /** Makes the short way. */
 export function createLean(parts: LeanParts): Lean {
-  const plans = new WeakMap<DocumentNode, Map<string | undefined, Plan | undefined>>();
+  const plans = new LRUCache<OperationDefinitionNode, Plan>({
+    maxSize: maxPlannedFields,
+    sizeCalculation: ({ size }) => size,
+  });
+  const unplanned = new WeakSet<OperationDefinitionNode>();
 
-  function planOf(document: DocumentNode, operationName: string | undefined): Plan | undefined {
-    let known = plans.get(document);
-    if (known === undefined) {
-      known = new Map();
-      plans.set(document, known);
-    }
-    if (known.has(operationName)) return known.get(operationName);
-    const plan = planOperation(parts.schema, document, operationName);
-    if (plan !== undefined) known.set(operationName, plan); // names that are none would fill it up
+  function planOf(document: DocumentNode, operationName: string | null): Plan | undefined {
+    const operation = getOperationAST(document, operationName);
+    if (operation == null || unplanned.has(operation)) return undefined;
+    const known = plans.get(operation);
+    if (known !== undefined) return known;
+    const plan = planOperation(parts.schema, document, operation);
+    if (plan === undefined) unplanned.add(operation);
+    else plans.set(operation, plan);
     return plan;
   }
 
@@ -76,7 +84,7 @@ export function createLean(parts: LeanParts): Lean {
     const text = textOf(params);
     const document = text === undefined ? undefined : parts.documentOf(text);
     if (document === undefined) return undefined;
-    const plan = planOf(document, operationName ?? undefined);
+    const plan = planOf(document, operationName);
     if (plan === undefined) return undefined;
     const { variableDefinitions = [] } = plan.operation;
     const given = (variables ?? {}) as Record<string, unknown>;

@@ -13,7 +13,6 @@ import {
   type GraphQLSchema,
   getArgumentValues,
   getNullableType,
-  getOperationAST,
   isAbstractType,
   isLeafType,
   isListType,
@@ -34,6 +33,8 @@ export interface Plan {
   operation: OperationDefinitionNode;
   fragments: Record<string, FragmentDefinitionNode>;
   root: ObjectPlan;
+  /** Fields in all: fragments count wherever they are used. */
+  size: number;
   /** Mutations run one after another. */
   isSerial: boolean;
 }
@@ -67,20 +68,22 @@ export type ValuePlan = { isNonNull: boolean } & (
   | { kind: 'name' }
 );
 
+/** Fields of the largest plan: they are kept, and a small document may stand for very many. */
+const maxFields = 1000;
+
 /** There is no plan for it: another executor must run it. */
 const unplanned = Symbol('unplanned');
 
 /**
  * Plans an operation of a document that passed validation.
- * @returns undefined for subscriptions, directives, introspection, interfaces and unions, and for no such operation
+ * @returns undefined for subscriptions, directives, introspection, interfaces and unions, and for what is very large
  */
 export function planOperation(
   schema: GraphQLSchema,
   document: DocumentNode,
-  operationName: string | undefined,
+  operation: OperationDefinitionNode,
 ): Plan | undefined {
-  const operation = getOperationAST(document, operationName);
-  if (operation == null || operation.operation === 'subscription') return undefined;
+  if (operation.operation === 'subscription') return undefined;
   const type = schema.getRootType(operation.operation);
   if (type == null || hasDirectives(document)) return undefined;
   const fragments: Record<string, FragmentDefinitionNode> = Object.create(null);
@@ -89,7 +92,8 @@ export function planOperation(
   const planner = createPlanner(schema, fragments);
   try {
     const root = planner.planObject(type, [operation.selectionSet]);
-    return { schema, operation, fragments, root, isSerial: operation.operation === 'mutation' };
+    const isSerial = operation.operation === 'mutation';
+    return { schema, operation, fragments, root, isSerial, size: planner.size() };
   } catch (error) {
     if (error === unplanned) return undefined;
     throw error;
@@ -107,6 +111,8 @@ function hasDirectives(document: DocumentNode): boolean {
 }
 
 function createPlanner(schema: GraphQLSchema, fragments: Record<string, FragmentDefinitionNode>) {
+  let size = 0;
+
   function applies(fragmentType: string | undefined, type: GraphQLObjectType): boolean {
     if (fragmentType === undefined || fragmentType === type.name) return true;
     const condition = schema.getType(fragmentType);
@@ -146,6 +152,8 @@ function createPlanner(schema: GraphQLSchema, fragments: Record<string, Fragment
   function planField(parentType: GraphQLObjectType, key: string, nodes: FieldNode[]): FieldPlan {
     const [node] = nodes as [FieldNode];
     const name = node.name.value;
+    size += 1;
+    if (size > maxFields) throw unplanned;
     const base = { key, parentType, nodes, resolve: defaultFieldResolver };
     if (name === '__typename') {
       const value = { kind: 'name', isNonNull: true } as const;
@@ -175,7 +183,7 @@ function createPlanner(schema: GraphQLSchema, fragments: Record<string, Fragment
     return { kind: 'object', isNonNull, plan: planObject(type, sets) };
   }
 
-  return { planObject };
+  return { planObject, size: () => size };
 }
 
 function usesVariable(node: NonNullable<FieldNode['arguments']>[number]): boolean {
