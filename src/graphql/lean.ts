@@ -124,12 +124,16 @@ export function createLean(parts: LeanParts): Lean {
       if (!response.destroyed) send(response, mediaType, masked(result));
       return true;
     };
-    const result = executePlan(plan, parts.contextFor(viewer), variables, () => response.destroyed);
-    if (!(result instanceof Promise)) return answer(result);
-    return result.then(answer, (error: unknown) => {
+    const giveUp = (error: unknown): true => {
       if (!response.destroyed) throw error;
       return true; // nobody waits for it
-    });
+    };
+    try {
+      const result = executePlan(plan, parts.contextFor(viewer), variables, () => response.destroyed);
+      return result instanceof Promise ? result.then(answer, giveUp) : answer(result);
+    } catch (error) {
+      return giveUp(error);
+    }
   };
 }
 

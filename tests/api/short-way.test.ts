@@ -326,6 +326,7 @@ describe('once the client is gone', () => {
         `SELECT name FROM test_executions WHERE name IN ('${way} first', '${way} second')`,
       );
       expect(rows.map(({ name }) => name)).toEqual([`${way} first`]);
+      expect(server.logs.filter(({ event }) => event === 'internal_error')).toEqual([]);
     }
   });
 });
