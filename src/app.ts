@@ -1,30 +1,35 @@
 // The app factory: one node:http server, GraphQL ahead of Express. It listens to nothing until it is told to.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
-import type { Logger } from 'pino';
-import { AppError, headersOf } from './core/errors.js';
+import { AppError } from './core/errors.js';
 import { authRoutes } from './features/auth/auth.routes.js';
 import { healthRoutes } from './features/health/health.routes.js';
 import { createGraphiqlPage } from './graphql/graphiql.js';
+import {
+  bodyLimitOf,
+  graphqlMethods,
+  isOperation,
+  isPageAsked,
+  refuseGraphQL,
+  sendGraphQLRefusal,
+} from './graphql/requests.js';
 import { createGraphQLServer } from './graphql/server.js';
 import { loadTrustedDocuments } from './graphql/trusted.js';
 import { createWebSockets } from './graphql/websocket.js';
-import { bodyLimits, readJson } from './http/body.js';
+import { readJson } from './http/body.js';
 import { refuseBrokenRequests } from './http/broken.js';
 import { docsRouter } from './http/docs.routes.js';
-import { ambiguityOf, apiVersion, endRaw } from './http/headers.js';
+import { ambiguityOf, apiVersion, applyHeaders, endRaw } from './http/headers.js';
 import { metricsRouter } from './http/metrics.routes.js';
 import { withMiddleware } from './http/middleware.js';
 import { sendProblem, toAppError } from './http/problem.js';
-import { createRequestLimits } from './http/request-limits.js';
+import { type Caller, createRequestLimits } from './http/request-limits.js';
 import { allowedMethods, mountRoutes, type Route } from './http/route.js';
 import { versionFault } from './http/version.js';
-import { logRefusal } from './infra/refusal-log.js';
-import { currentRequest } from './infra/request-context.js';
+import type { RequestContext } from './infra/request-context.js';
 import type { Infra, Services } from './services.js';
 
 const graphqlPaths = new Set(['/graphql', '/api/v1/graphql']);
-const graphqlMethods = 'GET, HEAD, POST, OPTIONS';
 /** Every REST route; the one list that is mounted and documented. */
 export function allRoutes(services: Services): Route[] {
   return [...authRoutes(services), ...healthRoutes(services.health)];
@@ -38,57 +43,73 @@ export interface App {
   endStreams: () => Promise<void>;
 }
 
-/**
- * Makes the server.
- * @param more routes besides those of the product
- */
-export function createApp(services: Services, infra: Infra, more: readonly Route[] = []): App {
+/** What tests choose. */
+export interface AppOptions {
+  /** Whether plain requests go the short way (graphql/lean.ts); by default they do. */
+  isLean?: boolean;
+  /** Routes besides those of the product. */
+  moreRoutes?: readonly Route[];
+}
+
+/** Makes the server. */
+export function createApp(
+  services: Services,
+  infra: Infra,
+  { isLean = true, moreRoutes = [] }: AppOptions = {},
+): App {
   const { config, log } = infra;
   const trusted =
     config.trustedDocuments === undefined ? undefined : loadTrustedDocuments(config.trustedDocuments);
-  const yoga = createGraphQLServer(services, infra, trusted);
-  const routes = [...allRoutes(services), ...more];
+  const { yoga, lean } = createGraphQLServer(services, infra, trusted);
+  const routes = [...allRoutes(services), ...moreRoutes];
   const rest = createRestApp(services, infra, routes);
   const page = config.isGraphiqlEnabled ? createGraphiqlPage() : undefined;
   const allowed = allowedMethods(routes);
   const allowOf = (path: string) => (graphqlPaths.has(path) ? graphqlMethods : allowed.get(path));
 
-  const graphql = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const graphql = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    store: RequestContext,
+    caller: Caller,
+  ): Promise<void> => {
     if (isPageAsked(request)) {
       if (page === undefined) throw new AppError('NOT_FOUND', { message: 'There is no page here.' });
+      applyHeaders(response, store);
       await page(response);
       return;
     }
     const refusal = refuseGraphQL(request);
     if (refusal !== undefined) throw refusal;
     if (request.method === 'POST') {
-      const body = await readJson(request, await bodyLimitOf(request, services));
-      if (
-        typeof body !== 'object' ||
-        body === null ||
-        Array.isArray(body) ||
-        !('query' in body || 'extensions' in body || 'documentId' in body)
-      ) {
+      const body = await readJson(request, await bodyLimitOf(request, caller, services.auth.authenticate));
+      if (!isOperation(body)) {
         throw new AppError('VALIDATION_FAILED', { message: 'The body must be a JSON object with a query.' });
+      }
+      if (isLean && caller !== undefined) {
+        const answered = lean(request, response, body, caller);
+        if (answered === true || (answered !== false && (await answered))) return;
       }
       Object.assign(request, { body }); // where Yoga looks for it
     }
     // Node leaves the body out of what answers a HEAD.
     if (request.method === 'HEAD') Object.assign(request, { method: 'GET' });
+    applyHeaders(response, store);
     await yoga(request, response);
   };
 
   const limited = createRequestLimits({
     requests: services.requests,
     authenticate: services.auth.authenticate,
+    recall: services.auth.recall,
     isFree: (path) => path.startsWith('/api/v1/health') || path === '/metrics',
   });
-  const dispatch = (request: IncomingMessage, response: ServerResponse): void => {
+  const dispatch = (request: IncomingMessage, response: ServerResponse, store: RequestContext): void => {
     const path = pathOf(request);
     const isGraphQL = graphqlPaths.has(path);
-    const store = currentRequest();
-    if (isGraphQL && store !== undefined) store.route = '/graphql';
+    if (isGraphQL) store.route = '/graphql';
     const refuse = (error: unknown) => {
+      if (!response.headersSent) applyHeaders(response, store);
       if (isGraphQL) sendGraphQLRefusal(response, toAppError(error), log);
       else sendProblem(response, path, error, log);
     };
@@ -98,16 +119,20 @@ export function createApp(services: Services, infra: Infra, more: readonly Route
       refuse(fault);
       return;
     }
-    const unknownVersion = versionFault(request, path);
-    if (unknownVersion !== undefined) {
-      refuse(unknownVersion);
-      return;
-    }
-    const next = () => {
-      if (isGraphQL) graphql(request, response).catch(refuse);
-      else rest(request, response);
+    const next = (caller: Caller) => {
+      const unknownVersion = versionFault(request, path);
+      if (unknownVersion !== undefined) {
+        refuse(unknownVersion);
+        return;
+      }
+      if (isGraphQL) {
+        graphql(request, response, store, caller).catch(refuse);
+        return;
+      }
+      applyHeaders(response, store);
+      rest(request, response);
     };
-    limited(request, response, path, next, refuse);
+    limited(request, store, path, next, refuse);
   };
   const listener = withMiddleware(infra, dispatch);
   const server = createServer(
@@ -136,8 +161,9 @@ export function createApp(services: Services, infra: Infra, more: readonly Route
     openWebSockets: webSockets.size,
     async endStreams() {
       services.streams.close();
+      const closing = webSockets.close(); // says goodbye before their streams would say why they end
       services.events.close();
-      await webSockets.close();
+      await closing;
     },
   };
 }
@@ -159,56 +185,6 @@ function createRestApp(services: Services, { config, log, metrics }: Infra, rout
   return rest;
 }
 
-/** GraphQL is GET for queries and POST of JSON; anything else could be sent by a foreign page without asking (CSRF). */
-function refuseGraphQL(request: IncomingMessage): AppError | undefined {
-  const { method, headers } = request;
-  if (method === undefined || !graphqlMethods.split(', ').includes(method))
-    return new AppError('METHOD_NOT_ALLOWED');
-  const isJson = /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
-  return method === 'POST' && !isJson ? new AppError('UNSUPPORTED_MEDIA_TYPE') : undefined;
-}
-
-function isPageAsked({ method, headers, url = '' }: IncomingMessage): boolean {
-  return (
-    (method === 'GET' || method === 'HEAD') &&
-    !/[?&](query|documentId|extensions)=/.test(url) &&
-    /\btext\/html\b/.test(headers.accept ?? '')
-  );
-}
-
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
-}
-
-/** More than a little is taken only from those who are signed in. */
-async function bodyLimitOf({ headers }: IncomingMessage, { auth }: Services): Promise<number> {
-  const length = Number(headers['content-length'] ?? Number.POSITIVE_INFINITY);
-  const { anonymousGraphQL, graphQL } = bodyLimits;
-  if (length <= anonymousGraphQL || headers.authorization === undefined) return anonymousGraphQL;
-  return (await auth.authenticate(headers.authorization)) === null ? anonymousGraphQL : graphQL;
-}
-
-function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logger): void {
-  if (error.code === 'INTERNAL')
-    log.error({ event: 'internal_error', err: error.cause ?? error }, 'unexpected error');
-  if (error.code === 'UNAVAILABLE')
-    log.warn({ event: 'unavailable', err: error.cause ?? error }, error.message);
-  logRefusal(log, error, undefined);
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  const { code, message, status, fields, retryAfterSeconds } = error;
-  response.statusCode = status;
-  response.setHeader('Content-Type', 'application/json; charset=utf-8');
-  if (status === 405) response.setHeader('Allow', graphqlMethods);
-  for (const [name, value] of Object.entries(headersOf(error, currentRequest()?.hasToken)))
-    response.setHeader(name, value);
-  const extensions = {
-    code,
-    correlationId: currentRequest()?.correlationId,
-    ...(fields !== undefined && { fields }),
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-  };
-  response.end(JSON.stringify({ errors: [{ message, extensions }] }));
 }

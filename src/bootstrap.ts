@@ -8,10 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createHttpTerminator } from 'http-terminator';
 import type { JWK } from 'jose';
 import type { Logger } from 'pino';
-import { type App, createApp } from './app.js';
+import { type App, type AppOptions, createApp } from './app.js';
 import type { Config } from './config.js';
 import { APP_ROLE, ensureAppRole, roleOf, urlAs } from './infra/app-role.js';
-import { createDatabase, waitForDatabase } from './infra/database.js';
+import { createDatabase } from './infra/database.js';
+import { waitForDatabase } from './infra/database-wait.js';
 import { startEmbeddedPostgres } from './infra/embedded-postgres.js';
 import { createEvents } from './infra/events.js';
 import { createMetrics } from './infra/metrics.js';
@@ -42,7 +43,12 @@ export interface Running {
  * @param now milliseconds since 1970
  * @throws Error with a message for people; whatever was started by then is stopped again
  */
-export async function start(config: Config, log: Logger, now: () => number = Date.now): Promise<Running> {
+export async function start(
+  config: Config,
+  log: Logger,
+  now: () => number = Date.now,
+  options: AppOptions = {},
+): Promise<Running> {
   const closers: (() => Promise<unknown>)[] = [];
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -81,7 +87,7 @@ export async function start(config: Config, log: Logger, now: () => number = Dat
     const infra = { config, log, db, redis, events, tokens, passwords, metrics, tracing, now };
     const services = createServices(infra);
     const firstAdmin = await makeFirstAdmin(services, config);
-    const app = createApp(services, infra);
+    const app = createApp(services, infra, options);
     const { server, endStreams } = app;
     if (config.isMetricsEnabled) watch(app, services, infra);
     const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: config.shutdownTimeoutMs });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { expect } from '@jest/globals';
 import pg from 'pg';
+import type { AppOptions } from '../src/app.js';
 import { start } from '../src/bootstrap.js';
 import { loadConfig } from '../src/config.js';
 import type { ErrorCode, FieldError } from '../src/core/errors.js';
@@ -120,7 +121,10 @@ function onDatabase(serverUrl: string, path: string): string {
 }
 
 /** Starts a server; on a database of its own unless DATABASE_URL is given. */
-export async function startTestServer(env: Record<string, string> = {}): Promise<TestServer> {
+export async function startTestServer(
+  env: Record<string, string> = {},
+  options: AppOptions = {},
+): Promise<TestServer> {
   const databaseUrl = env.DATABASE_URL ?? (await createTestDatabase());
   const dataDir = mkdtempSync(join(tmpdir(), 'sec-tester-data-'));
   const config = loadConfig({ ...testEnv, DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...env });
@@ -144,7 +148,7 @@ export async function startTestServer(env: Record<string, string> = {}): Promise
       offsetMs += ms;
     },
   };
-  const running = await start(config, log, clock.now);
+  const running = await start(config, log, clock.now, options);
   const url = `http://127.0.0.1:${running.port}`;
   const server: TestServer = {
     ...{ url, databaseUrl, services: running.services, passwords: running.passwords, clock, logs },

@@ -2,8 +2,12 @@
 import type { ArgBuilder, ObjectRef, OutputRef, SchemaTypes } from '@pothos/core';
 import type { Page } from '../core/page.js';
 import { builder } from './builder.js';
+import type { ReadsColumns } from './columns.js';
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : SchemaTypes;
+
+/** What cursors are made of is always there. */
+const fromKeys = { columns: [] } satisfies ReadsColumns;
 
 /**
  * The types `<name>Connection` and `<name>Edge` for pages of a node type.
@@ -19,6 +23,7 @@ export function connectionType<Row>(
     fields: (t) => ({
       cursor: t.string({
         description: 'Where the entry lies in the list.',
+        extensions: fromKeys,
         resolve: ({ page, row }) => page.cursorOf(row),
       }),
       node: t.field({ type: node, description: 'The entry itself.', resolve: ({ row }) => row as never }),
@@ -40,6 +45,7 @@ export function connectionType<Row>(
       pageInfo: t.field({
         type: builder.pageInfoRef(),
         description: 'Where the page lies in the list.',
+        extensions: fromKeys,
         resolve: ({ rows, cursorOf, hasNextPage, hasPreviousPage }) => {
           const [first, last] = [rows[0], rows.at(-1)];
           return {
@@ -52,6 +58,7 @@ export function connectionType<Row>(
       }),
       totalCount: t.int({
         description: 'How many there are in all; costs a count only when it is asked for.',
+        extensions: fromKeys,
         resolve: (page) => page.totalCount(),
       }),
     }),

@@ -11,12 +11,14 @@ import type { ResultFilter } from '../features/result/result.input.js';
 import type { ResultRow } from '../features/result/result.service.js';
 import type { SessionRow } from '../features/session/session.service.js';
 import type { User } from '../generated/prisma/client.js';
+import type { Columns } from '../infra/sql.js';
 import type { Services } from '../services.js';
 
 interface ResultPageKey {
   execution: ExecutionRow;
   filter: ResultFilter;
   args: PageArgs;
+  columns: Columns;
 }
 
 /** One per request. */
@@ -48,16 +50,39 @@ export function viewerOf(context: GraphQLContext): Viewer {
 /** Nothing is kept: a later change in the same request must be seen, and so must events of a stream. */
 const batchOnly = { cache: false };
 
+/** Loaders are made when they are first used: most requests need one or none. */
 export function createGraphQLContext(services: Services, viewer: Viewer | null): GraphQLContext {
+  const made: Partial<GraphQLContext> = {};
   const context: GraphQLContext = {
     services,
     viewer,
-    users: new DataLoader((ids) => services.users.byIds(ids), batchOnly),
-    executions: new DataLoader((ids) => services.executions.byIds(viewerOf(context), ids), batchOnly),
-    resultPages: new DataLoader((keys) => loadResultPages(context, keys), batchOnly),
-    sessions: new DataLoader((ids) => services.sessions.liveOfEach(ids), batchOnly),
-    apiKeys: new DataLoader((ids) => services.apiKeys.listOfEach(ids), batchOnly),
-    secondFactors: new DataLoader((ids) => services.secondFactors.ofEach(ids), batchOnly),
+    get users() {
+      made.users ??= new DataLoader((ids) => services.users.byIds(ids), batchOnly);
+      return made.users;
+    },
+    get executions() {
+      made.executions ??= new DataLoader(
+        (ids) => services.executions.byIds(viewerOf(context), ids),
+        batchOnly,
+      );
+      return made.executions;
+    },
+    get resultPages() {
+      made.resultPages ??= new DataLoader((keys) => loadResultPages(context, keys), batchOnly);
+      return made.resultPages;
+    },
+    get sessions() {
+      made.sessions ??= new DataLoader((ids) => services.sessions.liveOfEach(ids), batchOnly);
+      return made.sessions;
+    },
+    get apiKeys() {
+      made.apiKeys ??= new DataLoader((ids) => services.apiKeys.listOfEach(ids), batchOnly);
+      return made.apiKeys;
+    },
+    get secondFactors() {
+      made.secondFactors ??= new DataLoader((ids) => services.secondFactors.ofEach(ids), batchOnly);
+      return made.secondFactors;
+    },
   };
   return context;
 }
@@ -67,18 +92,19 @@ async function loadResultPages(
   context: GraphQLContext,
   keys: readonly ResultPageKey[],
 ): Promise<Page<ResultRow>[]> {
-  const groups = new Map<string, { filter: ResultFilter; args: PageArgs; at: number[] }>();
-  keys.forEach(({ filter, args }, index) => {
-    const name = JSON.stringify([filter, args]);
-    const group = groups.get(name) ?? { filter, args, at: [] };
+  const groups = new Map<string, Omit<ResultPageKey, 'execution'> & { at: number[] }>();
+  keys.forEach(({ filter, args, columns }, index) => {
+    const name = JSON.stringify([filter, args, columns]);
+    const group = groups.get(name) ?? { filter, args, columns, at: [] };
     group.at.push(index);
     groups.set(name, group);
   });
   const pages: Page<ResultRow>[] = [];
   await Promise.all(
-    [...groups.values()].map(async ({ filter, args, at }) => {
+    [...groups.values()].map(async ({ filter, args, columns, at }) => {
       const executions = at.map((index) => (keys[index] as ResultPageKey).execution);
-      const found = await context.services.results.listOfEach(viewerOf(context), executions, filter, args);
+      const { results } = context.services;
+      const found = await results.listOfEach(viewerOf(context), executions, filter, args, columns);
       found.forEach((page, position) => {
         pages[at[position] as number] = page;
       });

@@ -26,7 +26,7 @@ export function deprecated(deprecation: Deprecation) {
 const known = new WeakMap<DocumentNode, Headers | null>();
 
 /** Headers for a document that was found valid; worked out once for each. */
-export function headersOfDocument(schema: GraphQLSchema, document: DocumentNode): Headers | null {
+function headersOfDocument(schema: GraphQLSchema, document: DocumentNode): Headers | null {
   let headers = known.get(document);
   if (headers === undefined) {
     const used = deprecationsIn(schema, document);
@@ -53,7 +53,10 @@ export const tellDeprecations: Plugin = {
   onSubscribe: ({ args }) => tell(args as ExecutionArgs),
 };
 
-function tell({ schema, document }: ExecutionArgs): void {
+const tell = ({ schema, document }: ExecutionArgs) => tellDeprecationsOf(schema, document);
+
+/** Puts the headers on the answer of the current request. */
+export function tellDeprecationsOf(schema: GraphQLSchema, document: DocumentNode): void {
   const headers = headersOfDocument(schema, document);
   if (headers === null) return;
   const response = currentRequest()?.response;

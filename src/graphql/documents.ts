@@ -2,6 +2,7 @@
 import {
   type DocumentNode,
   type ExecutionArgs,
+  type ExecutionResult,
   type GraphQLError,
   type GraphQLSchema,
   NoSchemaIntrospectionCustomRule,
@@ -22,12 +23,27 @@ const cacheLimits = { max: 1000, maxSize: 2_000_000, maxEntrySize: 20_000 };
 /** Faults that are told of a document: finding and wording each costs. */
 const maxErrors = 10;
 
+/** Documents as the transports see them. */
+export interface Documents {
+  /** Yoga's way to them. */
+  plugin: Plugin;
+  /** A document that passed before, by its text. */
+  known: (text: string) => DocumentNode | undefined;
+  /** The errors of an operation whose variables make it too large. */
+  faultOf: (
+    args: Pick<ExecutionArgs, 'schema' | 'document' | 'variableValues'>,
+  ) => ExecutionResult | undefined;
+}
+
 /**
  * Reads, checks and remembers documents. What fails is never remembered, so that no flood of hostile documents
  * drives the good ones out.
  * @param toAnswer what a client is told of an error
  */
-export function documentPlugin(isIntrospectionEnabled: boolean, toAnswer: (error: unknown) => Error): Plugin {
+export function createDocuments(
+  isIntrospectionEnabled: boolean,
+  toAnswer: (error: unknown) => Error,
+): Documents {
   const sound = new LRUCache<string, DocumentNode>({
     ...cacheLimits,
     sizeCalculation: (_document, text) => text.length + 1,
@@ -61,27 +77,27 @@ export function documentPlugin(isIntrospectionEnabled: boolean, toAnswer: (error
     return [];
   };
 
-  /** The errors of an operation whose variables make it too large. */
-  const faultOf = ({ schema, document, variableValues }: ExecutionArgs) => {
+  const faultOf: Documents['faultOf'] = ({ schema, document, variableValues }) => {
     if (passed.get(document) === false) return undefined;
     try {
       checkWeight(schema, document, variableValues ?? {});
       return undefined;
     } catch (error) {
-      return { errors: [toAnswer(error)] } as never;
+      return { errors: [toAnswer(error) as GraphQLError] };
     }
   };
 
-  return {
+  const plugin: Plugin = {
     onParse: ({ setParseFn }) => setParseFn(parseChecked),
     onValidate: ({ setValidationFn }) => setValidationFn(validateChecked as never),
     onExecute({ args, setResultAndStopExecution }) {
       const fault = faultOf(args as ExecutionArgs);
-      if (fault !== undefined) setResultAndStopExecution(fault);
+      if (fault !== undefined) setResultAndStopExecution(fault as never);
     },
     onSubscribe({ args, setResultAndStopExecution }) {
       const fault = faultOf(args as ExecutionArgs);
       if (fault !== undefined) setResultAndStopExecution(fault);
     },
   };
+  return { plugin, faultOf, known: (text) => sound.get(text) };
 }

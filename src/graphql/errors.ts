@@ -17,7 +17,7 @@ import {
   headersOf,
   validationFailed,
 } from '../core/errors.js';
-import { toDatabaseError } from '../infra/database.js';
+import { toDatabaseError } from '../infra/database-errors.js';
 import { logRefusal } from '../infra/refusal-log.js';
 import { currentRequest } from '../infra/request-context.js';
 

@@ -10,12 +10,13 @@ import { currentRequest } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
 import { createGraphQLContext, type GraphQLContext } from './context.js';
 import { createErrorMask } from './delivery.js';
-import { tellDeprecations } from './deprecation.js';
-import { documentPlugin } from './documents.js';
+import { tellDeprecations, tellDeprecationsOf } from './deprecation.js';
+import { createDocuments } from './documents.js';
 import { toGraphQLError } from './errors.js';
 import { createEventStreams } from './event-stream.js';
 import { createHeartbeat } from './heartbeat.js';
-import { measureOperations } from './operation.js';
+import { createLean } from './lean.js';
+import { beginOperation, measureOperations } from './operation.js';
 import { checkParams } from './params.js';
 import { asksOnlyPublic, buildSchema } from './schema.js';
 import { hideFromStrangers } from './strangers.js';
@@ -25,7 +26,7 @@ import type { DocumentParams } from './trusted.js';
 /** How often an event stream gets a sign of life. */
 const pingEveryMs = 12_000;
 
-export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
+export type GraphQLServer = ReturnType<typeof createGraphQLServer>['yoga'];
 
 export function createGraphQLServer(
   services: Services,
@@ -48,9 +49,21 @@ export function createGraphQLServer(
     }
   }
 
+  function contextFor(viewer: Viewer | null): GraphQLContext {
+    const store = currentRequest();
+    if (store !== undefined && viewer !== null) {
+      store.userId = viewer.userId;
+      if (viewer.sessionId !== undefined) store.sessionId = viewer.sessionId;
+    }
+    return createGraphQLContext(services, viewer);
+  }
+
   const strangers = { authenticate: services.auth.authenticate, asksOnlyPublic };
-  return createYoga<object, GraphQLContext>({
-    schema: buildSchema(),
+  const schema = buildSchema();
+  const documents = createDocuments(config.isIntrospectionEnabled, maskError);
+  const endOperation = (result: ExecutionResult) => withCorrelationIds(result, log);
+  const yoga = createYoga<object, GraphQLContext>({
+    schema,
     graphqlEndpoint: '/(graphql|api/v1/graphql)',
     landingPage: false,
     logging: false,
@@ -61,31 +74,41 @@ export function createGraphQLServer(
     parserAndValidationCache: false, // documentPlugin has its own
     graphiql: false, // app.ts sends the page
     maskedErrors: { maskError },
-    context: async (initial) => {
-      // A WebSocket has its viewer already; a request says who sends it.
-      const viewer = 'viewer' in initial ? (initial.viewer as Viewer | null) : await viewerOfRequest(initial);
-      const store = currentRequest();
-      if (store !== undefined && viewer !== null) {
-        store.userId = viewer.userId;
-        if (viewer.sessionId !== undefined) store.sessionId = viewer.sessionId;
-      }
-      return createGraphQLContext(services, viewer);
-    },
+    // A WebSocket has its viewer already; a request says who sends it.
+    context: async (initial) =>
+      contextFor('viewer' in initial ? (initial.viewer as Viewer | null) : await viewerOfRequest(initial)),
     extraParamNames: ['documentId'],
     plugins: [
       checkParams,
       ...(trusted === undefined ? [] : [onlyTrusted(trusted)]),
-      documentPlugin(config.isIntrospectionEnabled, maskError),
+      documents.plugin,
       useExecutionCancellation(),
       keepDocument,
       measureOperations(infra, trusted !== undefined),
       tellDeprecations,
-      addCorrelationIds(log),
+      {
+        onExecutionResult({ result, setResult }) {
+          if (result !== undefined && !Array.isArray(result) && !(Symbol.asyncIterator in result))
+            setResult(endOperation(result));
+        },
+      },
       ...(config.isIntrospectionEnabled ? [] : [hideFromStrangers({ ...strangers, toAnswer: maskError })]),
       shareAnswers,
       streamAnswers(log, config.isIntrospectionEnabled),
     ],
   });
+  const lean = createLean({
+    ...{ schema, textOf: trusted, documentOf: documents.known, contextFor, maskError },
+    isTooLarge: (document, variableValues) =>
+      documents.faultOf({ schema, document, variableValues }) !== undefined,
+    isPublic: asksOnlyPublic,
+    beginOperation: (args) => {
+      tellDeprecationsOf(schema, args.document);
+      return beginOperation(args, infra, trusted !== undefined);
+    },
+    endOperation,
+  });
+  return { yoga, lean };
 }
 
 /** Puts the listed document in the place of what was sent. */
@@ -137,24 +160,21 @@ function streamAnswers(log: Logger, isSchemaPublic: boolean): Plugin {
 }
 
 /** Faults of documents are cached, so they get their correlation id on the way out. */
-const addCorrelationIds = (log: Logger): Plugin => ({
-  onExecutionResult({ result, setResult }) {
-    if (result === undefined || Array.isArray(result) || !('errors' in result) || result.errors === undefined)
-      return;
-    const correlationId = currentRequest()?.correlationId;
-    const errors = result.errors.map((error) => {
-      if (error.extensions?.correlationId !== undefined) return error;
-      // They passed no mapper either, which would have logged them.
-      logRefusal(
-        log,
-        { code: (error.extensions?.code ?? 'GRAPHQL_VALIDATION_FAILED') as ErrorCode },
-        undefined,
-      );
-      return new GraphQLError(error.message, {
-        ...error,
-        extensions: { ...error.extensions, correlationId },
-      });
+function withCorrelationIds(result: ExecutionResult, log: Logger): ExecutionResult {
+  if (result.errors === undefined) return result;
+  const correlationId = currentRequest()?.correlationId;
+  const errors = result.errors.map((error) => {
+    if (error.extensions?.correlationId !== undefined) return error;
+    // They passed no mapper either, which would have logged them.
+    logRefusal(
+      log,
+      { code: (error.extensions?.code ?? 'GRAPHQL_VALIDATION_FAILED') as ErrorCode },
+      undefined,
+    );
+    return new GraphQLError(error.message, {
+      ...error,
+      extensions: { ...error.extensions, correlationId },
     });
-    setResult({ ...result, errors });
-  },
-});
+  });
+  return { ...result, errors };
+}

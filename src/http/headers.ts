@@ -1,8 +1,8 @@
 // Headers of every answer, also of those written by hand to a socket; and what is wrong with a request's own headers.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../core/errors.js';
-import { newCorrelationId } from '../infra/request-context.js';
+import { newCorrelationId, type RequestContext } from '../infra/request-context.js';
 
 /** Version of the API as clients see it; the first number is in the path. */
 export const apiVersion = '1.0';
@@ -31,6 +31,14 @@ export function securityHeaders(isProduction: boolean): readonly (readonly [stri
   ];
 }
 
+/** Puts the headers that wait onto the answer, for those who write it in a way of their own. */
+export function applyHeaders(response: ServerResponse, store: RequestContext): void {
+  const { headers = [] } = store;
+  store.headers = [];
+  for (let index = 0; index < headers.length; index += 2)
+    response.setHeader(headers[index] as string, headers[index + 1] as string);
+}
+
 /** Answers on a bare socket (there is no ServerResponse yet, or never will be) and closes it. */
 export function endRaw(
   socket: Duplex,
@@ -54,6 +62,7 @@ export function endRaw(
 
 /** Headers of which a second one must not silently be dropped or joined. */
 const single = new Set(['authorization', 'content-type', 'host', 'origin']);
+const singleLengths = new Set([...single].map(({ length }) => length));
 
 /** What is ambiguous about a request: no host, or a header or a query parameter that is there twice. */
 export function ambiguityOf(request: IncomingMessage): AppError | undefined {
@@ -61,15 +70,16 @@ export function ambiguityOf(request: IncomingMessage): AppError | undefined {
   if (request.headers.host === undefined && request.httpVersion === '1.1') {
     return new AppError('VALIDATION_FAILED', { message: 'The header host is missing.' });
   }
-  let seen: Set<string> | undefined;
+  let seen = '';
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] as string).toLowerCase();
+    const raw = rawHeaders[index] as string;
+    if (!singleLengths.has(raw.length)) continue;
+    const name = raw.toLowerCase();
     if (!single.has(name)) continue;
-    seen ??= new Set();
-    if (seen.has(name)) {
+    if (seen.includes(name)) {
       return new AppError('VALIDATION_FAILED', { message: `The header ${name} is there twice.` });
     }
-    seen.add(name);
+    seen += `${name} `;
   }
   const query = url.indexOf('?');
   if (query === -1) return undefined;

@@ -1,23 +1,21 @@
 // What every response has and every request goes through, ahead of GraphQL and Express: ids, headers, CORS, logging.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import cors from 'cors';
-import type { Logger } from 'pino';
-import { pinoHttp } from 'pino-http';
 import { redactLooks } from '../infra/log-redaction.js';
+import { type Logger, logPlainLine } from '../infra/logger.js';
 import { correlationIdOf, type RequestContext, runInRequest, userAgentOf } from '../infra/request-context.js';
 import { parseTraceparent, type Span, type Tracing } from '../infra/tracing.js';
 import type { Infra } from '../services.js';
-import { securityHeaders } from './headers.js';
+import { applyHeaders, securityHeaders } from './headers.js';
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Wraps the dispatcher. */
+/** Wraps the dispatcher. The headers that every answer has wait in the context until one is written. */
 export function withMiddleware(
   { config, log, metrics, tracing }: Pick<Infra, 'config' | 'log' | 'metrics' | 'tracing'>,
-  dispatch: Listener,
+  dispatch: (request: IncomingMessage, response: ServerResponse, store: RequestContext) => void,
 ): Listener {
-  const logRequests = createRequestLog(log);
-  const headers = securityHeaders(config.isProduction);
+  const always = securityHeaders(config.isProduction).flat();
   const allowOrigins = cors({
     origin: [...config.corsOrigins],
     methods: ['GET', 'POST'],
@@ -31,34 +29,42 @@ export function withMiddleware(
   return (request, response) => {
     const span = beginSpan(request, tracing);
     const correlationId = correlationIdOf(request.headers, span?.traceId);
-    const userAgent = userAgentOf(request.headers['user-agent']);
     const store: RequestContext = {
       correlationId,
       ip: clientIp(request, config.trustProxyHops),
-      ...{ userAgent, metrics, dbQueries: 0, dbMs: 0 },
-      ...(span !== undefined && { span }),
+      userAgent: userAgentOf(request.headers['user-agent']),
       hasToken: /^bearer /i.test(request.headers.authorization ?? ''),
-      response,
+      ...{ response, metrics, dbQueries: 0, dbMs: 0 },
+      headers: ['X-Correlation-ID', correlationId, ...always],
+      ...(span !== undefined && { span }),
     };
-    response.setHeader('X-Correlation-ID', correlationId);
-    for (const [name, value] of headers) response.setHeader(name, value);
+    logEnd(log, request, response, store);
     runInRequest(store, () => {
-      logRequests(request, response, store);
-      measure(request, response, store);
-      if (request.headers.origin === undefined) dispatch(request, response);
-      else allowOrigins(request as never, response as never, () => dispatch(request, response));
+      if (request.headers.origin === undefined) {
+        dispatch(request, response, store);
+        return;
+      }
+      applyHeaders(response, store);
+      allowOrigins(request as never, response as never, () => dispatch(request, response, store));
     });
   };
 }
 
 /** The sender's address: the socket's, or as many hops up X-Forwarded-For as are trusted. */
 export function clientIp(request: IncomingMessage, trustedHops: number): string | null {
-  const forwarded = String(request.headers['x-forwarded-for'] ?? '')
+  const address = request.socket.remoteAddress ?? null;
+  const header = request.headers['x-forwarded-for'];
+  if (trustedHops === 0 || header === undefined) return shortened(address);
+  const forwarded = String(header)
     .split(',')
     .map((hop) => hop.trim())
     .filter(Boolean);
-  const chain = [request.socket.remoteAddress ?? null, ...forwarded.reverse()];
-  return chain[Math.min(trustedHops, chain.length - 1)]?.replace(/^::ffff:/, '').slice(0, 100) ?? null;
+  const chain = [address, ...forwarded.reverse()];
+  return shortened(chain[Math.min(trustedHops, chain.length - 1)]);
+}
+
+function shortened(address: string | null | undefined): string | null {
+  return address?.replace(/^::ffff:/, '').slice(0, 100) ?? null;
 }
 
 /** A trace goes on where the sender's left off. */
@@ -70,74 +76,59 @@ function beginSpan(request: IncomingMessage, tracing: Tracing | undefined): Span
   });
 }
 
-/** Tells /metrics and the trace how it ended, once the answer is out or the client has left. */
-function measure(request: IncomingMessage, response: ServerResponse, store: RequestContext): void {
-  const startedAt = performance.now();
-  const { method = '' } = request;
-  const { span } = store; // the operation's takes its place
-  response.once('close', () => {
-    const { route } = store;
-    const status = response.writableFinished ? response.statusCode : undefined;
-    // A stream lasts as long as someone listens: its length tells nothing of the server.
-    if (store.operation?.startsWith('subscription ') !== true)
-      store.metrics?.request((performance.now() - startedAt) / 1000, method, route, status);
-    if (span === undefined) return;
-    if (route !== undefined) span.rename(`${method} ${route}`);
-    span.set({
-      ...{ 'http.response.status_code': response.statusCode, correlation_id: store.correlationId },
-      ...(route !== undefined && { 'http.route': route }),
-      ...(store.userId !== undefined && { 'user.id': store.userId }),
-    });
-    span.end(status === undefined ? 'aborted' : status >= 500 ? String(status) : undefined);
-  });
-}
-
-/** One line per request when its answer is out; probes and scrapes only at debug. */
-function createRequestLog(log: Logger) {
-  const log_ = pinoHttp({
-    logger: log,
-    quietResLogger: true,
-    serializers: { req: () => undefined, res: () => undefined },
-    customLogLevel: (request, response, error) => {
-      if (error !== undefined || response.statusCode >= 500) return 'error';
-      return /^\/(api\/v1\/health|metrics)\b/.test(request.url ?? '') ? 'debug' : 'info';
-    },
-    customSuccessObject: (request, response, given) => describe(request, response, given),
-    customErrorObject: (request, response, error, given) => ({
-      ...describe(request, response, given),
-      err: error,
-    }),
-    customSuccessMessage: () => 'request',
-    customErrorMessage: () => 'request failed',
-    customAttributeKeys: { responseTime: 'durationMs' },
-  });
-  return (request: IncomingMessage, response: ServerResponse, store: RequestContext) => {
-    Object.assign(request, { id: store.correlationId });
-    contexts.set(request, store);
-    log_(request, response);
-  };
-}
-
 function pathOf({ url = '' }: IncomingMessage): string {
   return url.split('?', 1)[0]?.slice(0, 200) ?? '';
 }
 
-const contexts = new WeakMap<IncomingMessage, RequestContext>();
+/**
+ * One line per request when its answer is out, or its client gone; probes and scrapes only at debug. /metrics and the
+ * trace are told too. Every request ends here.
+ */
+function logEnd(
+  log: Logger,
+  request: IncomingMessage,
+  response: ServerResponse,
+  store: RequestContext,
+): void {
+  const startedAt = performance.now();
+  const { span } = store; // the operation's takes its place
+  let error: Error | undefined;
+  response.on('error', (fault) => {
+    error = fault;
+  });
+  response.once('close', () => {
+    const tookMs = performance.now() - startedAt;
+    const { correlationId, userId, sessionId, route, operation, errors, ip } = store;
+    const { method = '' } = request;
+    const path = pathOf(request);
+    const line = {
+      ...{ event: 'request', correlationId, userId, sessionId, method, path, route, operation },
+      status: response.statusCode,
+      errors: errors && [...errors].join(' '),
+      durationMs: Math.round(tookMs),
+      dbMs: Math.round(store.dbMs * 10) / 10,
+      dbQueries: store.dbQueries,
+      ip,
+    };
+    if (error !== undefined || response.statusCode >= 500)
+      log.error({ ...line, err: error }, 'request failed');
+    else logPlainLine(log, /^\/(api\/v1\/health|metrics)\b/.test(path) ? 'debug' : 'info', line, 'request');
+    const status = response.writableFinished ? response.statusCode : undefined;
+    // A stream lasts as long as someone listens: its length tells nothing of the server.
+    if (operation?.startsWith('subscription ') !== true)
+      store.metrics?.request(tookMs / 1000, method, route, status);
+    if (span !== undefined) endSpan(span, method, response, store);
+  });
+}
 
-function describe(request: IncomingMessage, response: ServerResponse, given: { durationMs?: number }) {
-  const store = contexts.get(request);
-  return {
-    event: 'request',
-    ...(store?.userId !== undefined && { userId: store.userId, sessionId: store.sessionId }),
-    method: request.method,
-    path: pathOf(request),
-    route: store?.route,
-    operation: store?.operation,
-    status: response.statusCode,
-    errors: store?.errors && [...store.errors].join(' '),
-    durationMs: given.durationMs,
-    dbMs: Math.round((store?.dbMs ?? 0) * 10) / 10,
-    dbQueries: store?.dbQueries ?? 0,
-    ip: store?.ip,
-  };
+function endSpan(span: Span, method: string, response: ServerResponse, store: RequestContext): void {
+  const { route, userId, correlationId } = store;
+  if (route !== undefined) span.rename(`${method} ${route}`);
+  span.set({
+    ...{ 'http.response.status_code': response.statusCode, correlation_id: correlationId },
+    ...(route !== undefined && { 'http.route': route }),
+    ...(userId !== undefined && { 'user.id': userId }),
+  });
+  if (!response.writableFinished) span.end('aborted');
+  else span.end(response.statusCode >= 500 ? String(response.statusCode) : undefined);
 }

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { AppError, errorCatalogue, type FieldError, headersOf } from '../core/errors.js';
-import { toDatabaseError } from '../infra/database.js';
+import { toDatabaseError } from '../infra/database-errors.js';
 import { logRefusal } from '../infra/refusal-log.js';
 import { currentRequest } from '../infra/request-context.js';
 

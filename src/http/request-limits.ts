@@ -1,53 +1,70 @@
 // The general limit on requests, ahead of GraphQL and REST alike: who is counted, and what an answer says about it.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
-import { currentRequest } from '../infra/request-context.js';
+import type { RequestContext } from '../infra/request-context.js';
 import { type Allowance, type RequestMeter, requestWindowSeconds } from '../infra/request-meter.js';
 
 interface RequestLimitOptions {
   requests: RequestMeter;
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
+  /** The viewer, when it takes no waiting to know. */
+  recall: (authorization: string) => Viewer | undefined;
   /** Paths that are not counted. */
   isFree: (path: string) => boolean;
 }
 
-/** Wraps a handler: what is refused gets `refuse`, the rest goes on. Without Authorization nothing is awaited. */
-export function createRequestLimits({ requests, authenticate, isFree }: RequestLimitOptions) {
+/** Who asks; undefined when nobody has looked, or when the token is bad. */
+export type Caller = Viewer | null | undefined;
+
+/** Wraps a handler: what is refused gets `refuse`, the rest goes on. What is known already is not waited for. */
+export function createRequestLimits({ requests, authenticate, recall, isFree }: RequestLimitOptions) {
   return (
     request: IncomingMessage,
-    response: ServerResponse,
+    store: RequestContext,
     path: string,
-    next: () => void,
+    next: (caller: Caller) => void,
     refuse: (refusal: unknown) => void,
   ): void => {
-    const count = (viewer: Viewer | null) => {
+    const count = (viewer: Viewer | null, caller: Caller) => {
       let allowance: Allowance | undefined;
       try {
-        allowance = requests.take(viewer, currentRequest()?.ip ?? null);
+        allowance = requests.isOff ? undefined : requests.take(viewer, store.ip);
       } catch (error) {
         refuse(error);
         return;
       }
-      if (allowance !== undefined) tell(response, allowance);
-      if (allowance?.refusal === undefined) next();
+      if (allowance !== undefined) tell(store, allowance);
+      if (allowance?.refusal === undefined) next(caller);
       else refuse(allowance.refusal);
     };
     const { authorization } = request.headers;
-    if (requests.isOff || isFree(path)) next();
-    else if (authorization === undefined) count(null);
-    else {
-      authenticate(authorization).then(count, (error: unknown) => {
+    if (isFree(path)) {
+      next(undefined);
+      return;
+    }
+    if (authorization === undefined) {
+      count(null, null);
+      return;
+    }
+    const known = recall(authorization);
+    if (known !== undefined) {
+      count(known, known);
+      return;
+    }
+    authenticate(authorization).then(
+      (viewer) => count(viewer, viewer),
+      (error: unknown) => {
         // Without the database whoever handles the request would only wait for it again; the rest is told there.
         if (error instanceof AppError && error.code === 'UNAVAILABLE') refuse(error);
-        else count(null);
-      });
-    }
+        else count(null, undefined);
+      },
+    );
   };
 }
 
 /** RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers). */
-function tell(response: ServerResponse, { limit, remaining, resetSeconds }: Allowance): void {
-  response.setHeader('RateLimit-Policy', `"default";q=${limit};w=${requestWindowSeconds}`);
-  response.setHeader('RateLimit', `"default";r=${remaining};t=${resetSeconds}`);
+function tell({ headers }: RequestContext, { limit, remaining, resetSeconds }: Allowance): void {
+  headers?.push('RateLimit-Policy', `"default";q=${limit};w=${requestWindowSeconds}`);
+  headers?.push('RateLimit', `"default";r=${remaining};t=${resetSeconds}`);
 }

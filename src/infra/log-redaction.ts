@@ -100,7 +100,8 @@ function redactList(list: unknown[], depth: number): unknown[] {
 
 function redactFields(fields: object, depth: number): object {
   let copy: Record<string, unknown> | undefined;
-  for (const [key, field] of Object.entries(fields)) {
+  for (const key of Object.keys(fields)) {
+    const field = (fields as Record<string, unknown>)[key];
     const safe = isSecret(key, field) ? redacted : redactWithin(field, depth - 1);
     if (safe === field) continue;
     copy ??= { ...fields };
@@ -109,8 +110,18 @@ function redactFields(fields: object, depth: number): object {
   return copy ?? fields;
 }
 
+/** Names of fields that were looked at before; they are the program's own, but for a few. */
+const namesKnown = new Map<string, boolean>();
+const namesKnownMax = 1000;
+
 function isSecret(name: string, value: unknown): boolean {
-  return value !== undefined && value !== null && secretNames.has(name.toLowerCase());
+  if (value === undefined || value === null) return false;
+  let is = namesKnown.get(name);
+  if (is === undefined) {
+    is = secretNames.has(name.toLowerCase());
+    if (namesKnown.size < namesKnownMax) namesKnown.set(name, is);
+  }
+  return is;
 }
 
 /** The code of an error names a fault (ECONNREFUSED, NOT_FOUND) and is kept; its other fields are redacted. */

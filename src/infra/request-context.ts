@@ -33,6 +33,8 @@ export type RequestContext = {
   dbQueries: number;
   /** Time spent waiting for the database so far, in milliseconds. */
   dbMs: number;
+  /** Headers that the answer will have, names and values in turn; taken by whoever begins to write it. */
+  headers?: string[];
 };
 
 /** The store behind {@link currentRequest}; prefer {@link runInRequest} to entering it by hand. */

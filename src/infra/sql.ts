@@ -22,6 +22,35 @@ export function columnsOf(fields: Record<string, string>, alias?: string): Sql {
   );
 }
 
+/** Prisma's names of the columns that are wanted; undefined for all. */
+export type Columns = readonly string[] | undefined;
+
+/** Different wishes that get a select list, and so statements, of their own. */
+const maxSelectLists = 50;
+
+/**
+ * Select lists of a model by what is wanted of it. As statements are kept by the server, their number is bounded:
+ * who asks for yet another combination gets all columns.
+ * @param always columns that are selected in any case
+ */
+export function selectLists(
+  fields: Record<string, string>,
+  always: readonly string[],
+): (wanted: Columns) => Sql {
+  const all = columnsOf(fields);
+  const lists = new Map<string, Sql>();
+  return (wanted) => {
+    if (wanted === undefined) return all;
+    const name = wanted.join();
+    const known = lists.get(name);
+    if (known !== undefined || lists.size >= maxSelectLists) return known ?? all;
+    const names = Object.keys(fields).filter((field) => wanted.includes(field) || always.includes(field));
+    const list = columnsOf(Object.fromEntries(names.map((field) => [field, field])));
+    lists.set(name, list);
+    return list;
+  };
+}
+
 /** `WHERE a AND b`, or nothing. */
 export function where(conditions: Sql[]): Sql {
   return conditions.length === 0 ? empty : sql`WHERE ${join(conditions, ' AND ')}`;

@@ -110,6 +110,12 @@ export async function createTokens({ signingKeys, issuer, audience, now }: Token
         .setExpirationTime(claims.expiresAt)
         .sign(signer),
 
+    /** What a token says that was verified before and has not expired; undefined for any other. */
+    recallAccess(token: string): (AccessClaims & { expiresAtMs: number }) | undefined {
+      const known = verified.get(token);
+      return known !== undefined && known.expiresAtMs > now() ? known : undefined;
+    },
+
     /**
      * @throws TOKEN_EXPIRED
      * @throws UNAUTHENTICATED for anything else that is wrong with it

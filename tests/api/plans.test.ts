@@ -12,19 +12,21 @@ import { createTestDatabase, ownerUrlOf } from '../harness.js';
 
 const viewer = { userId: 'u', role: 'ADMIN' } as unknown as Viewer;
 let client: pg.Client;
-let statements: Sql[] = [];
+let statements: { statement: Sql; isKept: boolean }[] = [];
 
 /** Takes the statements that services send and answers nothing. */
 const take = async (statement: Sql) => {
-  statements.push(statement);
+  statements.push({ statement, isKept: false });
   return [];
 };
-/** Statements with a filter must be planned for their values: these plans are. */
-const takeUnfiltered = async (statement: Sql) => {
-  expect(statement.text).not.toMatch(/ILIKE|@>|(status|kind|severity|target|rule_id|fingerprint) =/);
-  return take(statement);
+/** Statements whose best index depends on what is sought must be planned for their values: these plans are kept. */
+const takeKept = async (statement: Sql) => {
+  expect(statement.text).not.toMatch(/ILIKE|@>|(status|kind|target|rule_id|fingerprint) =/);
+  if (/severity =/.test(statement.text)) expect(statement.text).toMatch(/execution_id = /);
+  statements.push({ statement, isKept: true });
+  return [];
 };
-const db = { query: takeUnfiltered, queryAnew: take } as never;
+const db = { query: takeKept, queryAnew: take } as never;
 const unused = {} as never;
 const executions = createExecutionService({ db, events: unused, audit: unused, now: Date.now });
 const results = createResultService({ db, audit: unused, executions, now: Date.now });
@@ -72,24 +74,36 @@ afterAll(() => client.end());
 interface Plan {
   'Node Type': string;
   'Relation Name'?: string;
+  'Index Name'?: string;
   Plans?: Plan[];
+}
+
+/** The plans of what the work sends: those that are kept for any values, the others for theirs. */
+async function plansOf(work: () => Promise<unknown>): Promise<Plan[]> {
+  statements = [];
+  await work();
+  expect(statements.length).toBeGreaterThan(0);
+  const plans: Plan[] = [];
+  for (const { statement, isKept } of statements) {
+    const { text, values } = statement;
+    const { rows } = isKept
+      ? await client.query(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${text}`)
+      : await client.query(`EXPLAIN (FORMAT JSON) ${text}`, values);
+    plans.push(rows[0]['QUERY PLAN'][0].Plan);
+  }
+  return plans;
+}
+
+/** All nodes of plans, from the top. */
+function nodesOf(plans: Plan[]): Plan[] {
+  return plans.flatMap((plan) => [plan, ...nodesOf(plan.Plans ?? [])]);
 }
 
 /** Scans of whole tables in the plans of what the work sends. */
 async function sequentialScans(work: () => Promise<unknown>): Promise<string[]> {
-  statements = [];
-  await work();
-  expect(statements.length).toBeGreaterThan(0);
-  const found: string[] = [];
-  const look = (plan: Plan): void => {
-    if (plan['Node Type'] === 'Seq Scan') found.push(`${plan['Relation Name']}`);
-    plan.Plans?.forEach(look);
-  };
-  for (const { text, values } of statements) {
-    const { rows } = await client.query(`EXPLAIN (FORMAT JSON) ${text}`, values);
-    look(rows[0]['QUERY PLAN'][0].Plan);
-  }
-  return found;
+  return nodesOf(await plansOf(work))
+    .filter((node) => node['Node Type'] === 'Seq Scan')
+    .map((node) => `${node['Relation Name']}`);
 }
 
 const directions = ['ASC', 'DESC'] as const;
@@ -187,5 +201,45 @@ describe('counts', () => {
   ])('of what is rare use an index: %s', async (_name, list) => {
     const scans = await sequentialScans(async () => (await list()).totalCount());
     expect(scans).toEqual([]);
+  });
+});
+
+describe('a page is found in the same way, wherever in the list it is', () => {
+  const places = [1, 60, 2500, 4990].map((n) => ({ id: executionId(n) }));
+  const shapeOf = async (work: () => Promise<unknown>) =>
+    nodesOf(await plansOf(work)).map((node) => [node['Node Type'], node['Index Name']]);
+
+  it.each<[string, (after: string) => Promise<unknown>, string, string | undefined]>([
+    ['executions', (after) => executions.list(viewer, {}, null, { after }), 'CREATED_AT', undefined],
+    [
+      'executions by name',
+      (after) => executions.list(viewer, {}, { field: 'NAME', direction: 'ASC' }, { after }),
+      ...(['NAME', 'scan 8'] as const),
+    ],
+    ['results', (after) => results.list(viewer, {}, null, { after }), 'CREATED_AT', undefined],
+    [
+      'results by severity',
+      (after) => results.list(viewer, {}, { field: 'SEVERITY', direction: 'DESC' }, { after }),
+      ...(['SEVERITY', '2'] as const),
+    ],
+    [
+      'results of an execution',
+      (after) => results.list(viewer, { executionId: executionId(77) }, null, { after }),
+      ...(['CREATED_AT', undefined] as const),
+    ],
+  ])('%s', async (_name, list, order, key) => {
+    const cursors = places.map((place) => encodeCursor(order, key === undefined ? place : { ...place, key }));
+    const shapes = [];
+    for (const cursor of cursors) {
+      shapes.push(await shapeOf(() => list(cursor)));
+      // As it would be planned for this very place.
+      const sent = statements.map(({ statement }) => statement);
+      const anew = await Promise.all(
+        sent.map(({ text, values }) => client.query(`EXPLAIN (FORMAT JSON) ${text}`, values)),
+      );
+      const plans = anew.map(({ rows }) => rows[0]['QUERY PLAN'][0].Plan as Plan);
+      shapes.push(nodesOf(plans).map((node) => [node['Node Type'], node['Index Name']]));
+    }
+    for (const shape of shapes) expect(shape).toEqual(shapes[0]);
   });
 });

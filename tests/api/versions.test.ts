@@ -67,7 +67,7 @@ beforeAll(async () => {
     RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0',
   });
   const log = createLogger({ level: 'silent', environment: 'test', keep: 1, maxSizeMb: 1 });
-  app = createApp(server.services, { config, log } as Infra, [oldRoute]).server;
+  app = createApp(server.services, { config, log } as Infra, { moreRoutes: [oldRoute] }).server;
   await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
 });

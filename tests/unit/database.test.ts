@@ -3,13 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { pino } from 'pino';
 import { AppError } from '../../src/core/errors.js';
-import {
-  createDatabase,
-  type Database,
-  toDatabaseError,
-  violates,
-  waitForDatabase,
-} from '../../src/infra/database.js';
+import { createDatabase, type Database } from '../../src/infra/database.js';
+import { toDatabaseError, violates } from '../../src/infra/database-errors.js';
+import { waitForDatabase } from '../../src/infra/database-wait.js';
 import { type RequestContext, runInRequest } from '../../src/infra/request-context.js';
 import { raw, sql } from '../../src/infra/sql.js';
 import { createTestDatabase, ownerUrlOf } from '../harness.js';

@@ -44,6 +44,8 @@ export function createExecutionChanges({ db, events, audit, reads, now }: Execut
   /**
    * Updates the row and writes the event with the next number, in one statement; the row lock orders the numbers.
    * @param only further conditions on the row
+   * @param results an INSERT of results for the same statement, which the assignments know as `inserted`, and the ids
+   *   of those that the event names
    * @returns undefined when the row is not in one of the statuses, or not as `only` wants it
    */
   async function change(
@@ -52,22 +54,23 @@ export function createExecutionChanges({ db, events, audit, reads, now }: Execut
     from: readonly string[],
     type: ExecutionEventType,
     assignments: Sql[],
-    resultIds: string[] = [],
-    only: Sql[] = [],
+    { only = [], results }: { only?: Sql[]; results?: { inserted: Sql; ids: Sql } } = {},
   ): Promise<ExecutionRow | undefined> {
     const [id, moment] = [newId(), at()];
     const isIn = [sql`id = ${executionId}::uuid`, sql`status = ANY(${from}::execution_status[])`];
-    const [row] = await tx.query<ExecutionRow>(sql`
-      WITH changed AS (
+    const first = results === undefined ? sql`` : sql`inserted AS (${results.inserted}), `;
+    const [changed] = await tx.query<ExecutionRow & { resultIds: string[] }>(sql`
+      WITH ${first}changed AS (
         UPDATE test_executions SET ${join([...assignments, sql`last_event_number = last_event_number + 1`])}
         ${where([...isIn, ...only])} RETURNING *
       ), event AS (
         INSERT INTO execution_events (id, execution_id, number, type, at, snapshot, result_ids)
-        SELECT ${id}::uuid, id, last_event_number, ${type}::execution_event_type, ${moment}::timestamptz, ${snapshot}, ${resultIds}::uuid[]
-        FROM changed
+        SELECT ${id}::uuid, id, last_event_number, ${type}::execution_event_type, ${moment}::timestamptz, ${snapshot}, ${results?.ids ?? sql`'{}'`}
+        FROM changed RETURNING result_ids
       )
-      SELECT ${columns} FROM changed`);
-    if (row === undefined) return undefined;
+      SELECT ${columns}, (SELECT result_ids FROM event) AS "resultIds" FROM changed`);
+    if (changed === undefined) return undefined;
+    const { resultIds, ...row } = changed;
     const event = { id, type, at: moment.toISOString(), resultIds, execution: row };
     tx.afterCommit(() => {
       for (const listener of listeners) listener(event);

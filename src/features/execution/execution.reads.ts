@@ -4,14 +4,16 @@ import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
 import type { Page, PageArgs } from '../../core/page.js';
 import { Prisma, type TestExecution } from '../../generated/prisma/client.js';
-import type { Database, SqlRow } from '../../infra/database.js';
+import type { Database, SqlRow, Transaction } from '../../infra/database.js';
 import {
+  type Columns,
   columnsOf,
   containing,
   fetchPage,
   isMoment,
   type KeysetOrder,
   type Sql,
+  selectLists,
   sql,
   where,
 } from '../../infra/sql.js';
@@ -21,6 +23,8 @@ export type ExecutionRow = SqlRow<TestExecution>;
 
 /** The select list of {@link ExecutionRow}. */
 export const columns = columnsOf(Prisma.TestExecutionScalarFieldEnum);
+/** With what cursors are made of. */
+const selectList = selectLists(Prisma.TestExecutionScalarFieldEnum, ['id', 'name', 'finishedAt']);
 
 /** Keyset orders that the API offers. */
 function orderOf(order: ExecutionOrder | null | undefined): KeysetOrder<ExecutionRow> {
@@ -103,17 +107,24 @@ export function createExecutionReads(db: Database) {
     db.query<ExecutionRow>(sql`SELECT ${columns} FROM test_executions WHERE id = ANY(${ids}::uuid[])`);
 
   /** Executions by id, in the order asked; null where there is none that the viewer may see. */
-  async function byIds(viewer: Viewer, ids: readonly string[]): Promise<(ExecutionRow | null)[]> {
+  async function byIds(
+    viewer: Viewer,
+    ids: readonly string[],
+    wanted?: Columns,
+  ): Promise<(ExecutionRow | null)[]> {
     const rows = await db.query<ExecutionRow>(
-      sql`SELECT ${columns} FROM test_executions ${where([sql`id = ANY(${ids}::uuid[])`, ...visibleTo(viewer)])}`,
+      sql`SELECT ${selectList(wanted)} FROM test_executions ${where([sql`id = ANY(${ids}::uuid[])`, ...visibleTo(viewer)])}`,
     );
     const byId = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => byId.get(id) ?? null);
   }
 
-  /** @throws NOT_FOUND */
-  async function get(viewer: Viewer, id: string): Promise<ExecutionRow> {
-    const [row] = await byIds(viewer, [id]);
+  /**
+   * @param wanted columns that will be looked at; undefined for all
+   * @throws NOT_FOUND
+   */
+  async function get(viewer: Viewer, id: string, wanted?: Columns): Promise<ExecutionRow> {
+    const [row] = await byIds(viewer, [id], wanted);
     if (row == null) throw new AppError('NOT_FOUND');
     return row;
   }
@@ -125,24 +136,33 @@ export function createExecutionReads(db: Database) {
    */
   async function getChangeable(viewer: Viewer, id: string): Promise<ExecutionRow> {
     const row = await get(viewer, id);
-    if (!canChangeExecution(viewer, row)) {
-      throw new AppError('FORBIDDEN', {
-        message: 'Only who created or claimed it, or an admin, may change this execution.',
-      });
-    }
+    assertChangeable(viewer, row);
     return row;
   }
 
-  /** Filtered, ordered (newest first unless asked otherwise) keyset pages. */
+  /** As {@link getChangeable}, with the row locked until the transaction ends. */
+  async function lockChangeable(tx: Transaction, viewer: Viewer, id: string): Promise<ExecutionRow> {
+    const [row] = await tx.query<ExecutionRow>(sql`
+      SELECT ${columns} FROM test_executions ${where([sql`id = ${id}::uuid`, ...visibleTo(viewer)])} FOR UPDATE`);
+    if (row === undefined) throw new AppError('NOT_FOUND');
+    assertChangeable(viewer, row);
+    return row;
+  }
+
+  /**
+   * Filtered, ordered (newest first unless asked otherwise) keyset pages.
+   * @param wanted columns of the rows that will be looked at; undefined for all
+   */
   async function list(
     viewer: Viewer,
     filter: ExecutionFilter,
     order: ExecutionOrder | null | undefined,
     args: PageArgs,
+    wanted?: Columns,
   ): Promise<Page<ExecutionRow>> {
     const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
     const source = {
-      select: sql`SELECT ${columns} FROM test_executions`,
+      select: sql`SELECT ${selectList(wanted)} FROM test_executions`,
       conditions,
       order: orderOf(order),
     };
@@ -155,5 +175,14 @@ export function createExecutionReads(db: Database) {
     });
   }
 
-  return { readByIds, byIds, get, getChangeable, list, matches };
+  return { readByIds, byIds, get, getChangeable, lockChangeable, list, matches };
+}
+
+/** @throws FORBIDDEN for someone else's execution */
+function assertChangeable(viewer: Viewer, row: ExecutionRow): void {
+  if (!canChangeExecution(viewer, row)) {
+    throw new AppError('FORBIDDEN', {
+      message: 'Only who created or claimed it, or an admin, may change this execution.',
+    });
+  }
 }

@@ -1,13 +1,15 @@
 // Executions in GraphQL: types and root fields.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/builder.js';
+import { columnsFor, type ReadsColumns } from '../../graphql/columns.js';
 import { connectionType, pageArgs } from '../../graphql/connection.js';
 import { viewerOf } from '../../graphql/context.js';
 import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
 import { idOf } from '../input.js';
+import { countBySeverity, counters } from '../result/counts.js';
 import { resultFilter } from '../result/result.input.js';
 import { ResultConnection } from '../result/result.schema.js';
-import { countBySeverity } from '../result/result.service.js';
+
 import { DeletePayload, UserType } from '../user/user.schema.js';
 import {
   claimExecutionInput,
@@ -38,28 +40,20 @@ ExecutionType.implement({
   description: 'One run of a test module against a target.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
-    id: t.id({ description: 'Id of the execution.', resolve: ({ id }) => toPublicId('TestExecution', id) }),
+    id: t.id({
+      description: 'Id of the execution.',
+      extensions: { columns: ['id'] } satisfies ReadsColumns,
+      resolve: ({ id }) => toPublicId('TestExecution', id),
+    }),
     name: t.exposeString('name', { description: 'What it is called.' }),
     target: t.exposeString('target', {
       description: 'What is tested: a URL, a repository, an image, a host.',
     }),
-    kind: t.field({
-      type: enumType(testKind),
-      description: 'What kind of test it is.',
-      resolve: ({ kind }) => kind,
-    }),
-    status: t.field({
-      type: enumType(executionStatus),
-      description: 'Where it stands.',
-      resolve: ({ status }) => status,
-    }),
+    kind: t.expose('kind', { type: enumType(testKind), description: 'What kind of test it is.' }),
+    status: t.expose('status', { type: enumType(executionStatus), description: 'Where it stands.' }),
     progress: t.exposeInt('progress', { description: 'Per cent done, 0 to 100; never goes back.' }),
     phase: t.exposeString('phase', { nullable: true, description: 'What it is doing now.' }),
-    parameters: t.field({
-      type: 'JSON',
-      description: 'Settings for the runner.',
-      resolve: ({ parameters }) => parameters,
-    }),
+    parameters: t.expose('parameters', { type: 'JSON', description: 'Settings for the runner.' }),
     tool: t.exposeString('tool', { nullable: true, description: 'The tool that runs.' }),
     toolVersion: t.exposeString('toolVersion', { nullable: true, description: 'Its version.' }),
     branch: t.exposeString('branch', { nullable: true, description: 'The branch that is tested.' }),
@@ -68,18 +62,22 @@ ExecutionType.implement({
     severityCounts: t.field({
       type: SeverityCounts,
       description: 'How many results of each severity; exact, and free of cost.',
+      extensions: { columns: counters } satisfies ReadsColumns,
       resolve: (execution) => execution,
     }),
     createdBy: t.field({
       type: UserType,
       nullable: true,
       description: 'Who created it; null once that user is deleted.',
-      resolve: ({ createdById }, _args, { users }) => (createdById === null ? null : users.load(createdById)),
+      extensions: { columns: ['createdById'] } satisfies ReadsColumns,
+      resolve: ({ createdById }, _args, { services, users }) =>
+        createdById === null ? null : (services.users.recall(createdById) ?? users.load(createdById)),
     }),
     rerunOf: t.field({
       type: ExecutionType,
       nullable: true,
       description: 'The execution that this one repeats.',
+      extensions: { columns: ['rerunOfId'] } satisfies ReadsColumns,
       resolve: ({ rerunOfId }, _args, { executions }) =>
         rerunOfId === null ? null : executions.load(rerunOfId),
     }),
@@ -95,8 +93,9 @@ ExecutionType.implement({
       authScopes: { can: 'result:read' },
       description: 'Its results, newest first.',
       args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'ResultFilter', resultFilter) },
-      resolve: (execution, { filter, ...args }, { resultPages }) =>
-        resultPages.load({ execution, filter: filter ?? {}, args }),
+      extensions: { columns: ['id', ...counters] } satisfies ReadsColumns,
+      resolve: (execution, { filter, ...args }, { resultPages }, info) =>
+        resultPages.load({ execution, filter: filter ?? {}, args, columns: columnsFor(info) }),
     }),
   }),
 });
@@ -133,7 +132,8 @@ builder.queryFields((t) => ({
     authScopes: { can: 'execution:read' },
     description: 'One execution. Error NOT_FOUND when there is none.',
     args: { id: simpleArg(t.arg, idOf('TestExecution'), 'Id of the execution.') },
-    resolve: (_root, { id }, context) => context.services.executions.get(viewerOf(context), id),
+    resolve: (_root, { id }, context, info) =>
+      context.services.executions.get(viewerOf(context), id, columnsFor(info)),
   }),
   executions: t.field({
     type: ExecutionConnection,
@@ -144,8 +144,8 @@ builder.queryFields((t) => ({
       filter: filterArg(t.arg, 'ExecutionFilter', executionFilter),
       orderBy: filterArg(t.arg, 'ExecutionOrder', executionOrder),
     },
-    resolve: (_root, { filter, orderBy, ...page }, context) =>
-      context.services.executions.list(viewerOf(context), filter ?? {}, orderBy, page),
+    resolve: (_root, { filter, orderBy, ...page }, context, info) =>
+      context.services.executions.list(viewerOf(context), filter ?? {}, orderBy, page, columnsFor(info)),
   }),
 }));
 

@@ -3,7 +3,8 @@
 import type { Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { momentOf, newId } from '../../core/ids.js';
-import { type Database, type Transaction, violates } from '../../infra/database.js';
+import type { Database, Transaction } from '../../infra/database.js';
+import { violates } from '../../infra/database-errors.js';
 import type { Events } from '../../infra/events.js';
 import { sql } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
@@ -139,7 +140,9 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
       ];
       // The most frequent of all writes: one statement, and another one only to say what was wrong.
       const mayChange = changeableBy(viewer);
-      const row = await change(single, executionId, activeStatuses, 'PROGRESS', assignments, [], mayChange);
+      const row = await change(single, executionId, activeStatuses, 'PROGRESS', assignments, {
+        only: mayChange,
+      });
       if (row !== undefined) return row;
       throw refusal(await getChangeable(viewer, executionId), 'report progress');
     },

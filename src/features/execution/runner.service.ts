@@ -2,7 +2,8 @@
 import type { Logger } from 'pino';
 import type { Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
-import { type Database, type Transaction, violates } from '../../infra/database.js';
+import type { Database, Transaction } from '../../infra/database.js';
+import { violates } from '../../infra/database-errors.js';
 import { sql } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ClaimExecutionInput } from './execution.input.js';

@@ -1,12 +1,14 @@
 // Results in GraphQL: types and root fields.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/builder.js';
+import { columnsFor, type ReadsColumns } from '../../graphql/columns.js';
 import { connectionType, pageArgs } from '../../graphql/connection.js';
 import { viewerOf } from '../../graphql/context.js';
 import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
 import { ExecutionType } from '../execution/execution.ref.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
 import { idOf } from '../input.js';
+import type { AddedResults } from './intake.service.js';
 import {
   addResultsInput,
   type LocationInput,
@@ -15,7 +17,7 @@ import {
   severities,
   severity,
 } from './result.input.js';
-import type { AddedResults, ResultRow } from './result.service.js';
+import type { ResultRow } from './result.service.js';
 
 const Location = builder.objectRef<LocationInput>('Location').implement({
   description: 'Where a finding is; what does not apply is null.',
@@ -43,10 +45,15 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
   description: 'One finding of an execution.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
-    id: t.id({ description: 'Id of the result.', resolve: ({ id }) => toPublicId('TestResult', id) }),
+    id: t.id({
+      description: 'Id of the result.',
+      extensions: { columns: ['id'] } satisfies ReadsColumns,
+      resolve: ({ id }) => toPublicId('TestResult', id),
+    }),
     execution: t.field({
       type: ExecutionType,
       description: 'The execution that found it.',
+      extensions: { columns: ['executionId'] } satisfies ReadsColumns,
       resolve: async ({ executionId }, _args, { executions }) =>
         (await executions.load(executionId)) as ExecutionRow,
     }),
@@ -58,6 +65,7 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
     severity: t.field({
       type: enumType(severity),
       description: 'How bad it is.',
+      extensions: { columns: ['severity'] } satisfies ReadsColumns,
       resolve: (result) => severities[result.severity] as (typeof severities)[number],
     }),
     ruleId: t.exposeString('ruleId', { nullable: true, description: 'The tool’s rule or check.' }),
@@ -69,6 +77,7 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
       type: Location,
       nullable: true,
       description: 'Where it is.',
+      extensions: { columns: ['location'] } satisfies ReadsColumns,
       resolve: ({ location }) => location as LocationInput | null,
     }),
     evidence: t.exposeString('evidence', {
@@ -109,7 +118,8 @@ builder.queryFields((t) => ({
     authScopes: { can: 'result:read' },
     description: 'One result. Error NOT_FOUND when there is none.',
     args: { id: simpleArg(t.arg, idOf('TestResult'), 'Id of the result.') },
-    resolve: (_root, { id }, context) => context.services.results.get(viewerOf(context), id),
+    resolve: (_root, { id }, context, info) =>
+      context.services.results.get(viewerOf(context), id, columnsFor(info)),
   }),
   results: t.field({
     type: ResultConnection,
@@ -120,8 +130,8 @@ builder.queryFields((t) => ({
       filter: filterArg(t.arg, 'ResultFilter', resultFilter),
       orderBy: filterArg(t.arg, 'ResultOrder', resultOrder),
     },
-    resolve: (_root, { filter, orderBy, ...page }, context) =>
-      context.services.results.list(viewerOf(context), filter ?? {}, orderBy, page),
+    resolve: (_root, { filter, orderBy, ...page }, context, info) =>
+      context.services.results.list(viewerOf(context), filter ?? {}, orderBy, page, columnsFor(info)),
   }),
 }));
 

@@ -1,11 +1,11 @@
-// Results: bulk writes with exact counts, keyset reads, and batches of reads for many executions at once.
+// Results: keyset reads, and batches of reads for many executions at once. Adding them is in intake.service.ts.
 import type { Viewer } from '../../core/access.js';
-import { AppError, validationFailed } from '../../core/errors.js';
-import { newId } from '../../core/ids.js';
+import { AppError } from '../../core/errors.js';
 import { type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
 import { Prisma, type TestResult } from '../../generated/prisma/client.js';
-import type { Database, SqlRow, Transaction } from '../../infra/database.js';
+import type { Database, SqlRow } from '../../infra/database.js';
 import {
+  type Columns,
   columnsOf,
   containing,
   cursorIn,
@@ -14,34 +14,21 @@ import {
   type KeysetOrder,
   pageClauses,
   type Sql,
+  selectLists,
   sql,
   where,
 } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
-import { scoreCvss } from './cvss.js';
-import { computeFingerprint } from './fingerprint.js';
-import {
-  type AddResultsInput,
-  type ResultFilter,
-  type ResultInput,
-  type ResultOrder,
-  severities,
-} from './result.input.js';
+import { countBySeverity, counters } from './counts.js';
+import { createResultIntake } from './intake.service.js';
+import { type ResultFilter, type ResultOrder, severities } from './result.input.js';
 
 export type ResultRow = SqlRow<TestResult>;
 
-/** What a batch brought in. */
-export interface AddedResults {
-  execution: ExecutionRow;
-  added: number;
-  duplicates: number;
-}
-
 const columns = columnsOf(Prisma.TestResultScalarFieldEnum);
-const insertColumns = sql`id, execution_id, title, description, severity, rule_id, cwe_ids, cve_ids, cvss_vector, cvss_score,
-  location, evidence, remediation, "references", tags, fingerprint, created_at`;
-const maxEventResults = 100;
+/** With what cursors are made of, and whose they are. */
+const selectList = selectLists(Prisma.TestResultScalarFieldEnum, ['id', 'executionId', 'severity']);
 
 function orderOf(order: ResultOrder | null | undefined): KeysetOrder<ResultRow> {
   const isDescending = order?.direction !== 'ASC';
@@ -81,19 +68,12 @@ function isCounted({ ruleId, cweId, search, fingerprint }: ResultFilter): boolea
   return [ruleId, cweId, search, fingerprint].every((value) => value == null);
 }
 
-/** Number of results by severity, read from the execution's counters. */
-export function countBySeverity(
-  execution: ExecutionRow,
-  names: readonly (typeof severities)[number][] = severities,
-): number {
-  const counters = {
-    INFO: execution.infoCount,
-    LOW: execution.lowCount,
-    MEDIUM: execution.mediumCount,
-    HIGH: execution.highCount,
-    CRITICAL: execution.criticalCount,
-  };
-  return [...new Set(names)].reduce((sum, name) => sum + counters[name], 0);
+/**
+ * Whether all that is asked for lies within one execution, of any severity: by whatever index that is read, it is read
+ * fast, so that one plan may serve all values.
+ */
+function isWithinExecution(filter: ResultFilter): boolean {
+  return filter.executionId != null && isCounted(filter);
 }
 
 export type ResultService = ReturnType<typeof createResultService>;
@@ -109,6 +89,8 @@ export function createResultService({
   executions: ExecutionService;
   now: () => number;
 }) {
+  const intake = createResultIntake({ db, audit, executions, now });
+
   async function countRows(conditions: Sql[]): Promise<number> {
     const [row] = await db.queryAnew<{ count: number }>(
       sql`SELECT count(*)::int AS count FROM test_results ${where(conditions)}`,
@@ -119,7 +101,7 @@ export function createResultService({
   async function count(viewer: Viewer, filter: ResultFilter): Promise<number> {
     if (filter.executionId == null || !isCounted(filter))
       return countRows([...visibleTo(viewer), ...conditionsOf(filter)]);
-    const [execution] = await executions.byIds(viewer, [filter.executionId]);
+    const [execution] = await executions.byIds(viewer, [filter.executionId], counters);
     return execution == null ? 0 : countBySeverity(execution, filter.severity ?? severities);
   }
 
@@ -138,60 +120,28 @@ export function createResultService({
     };
   }
 
-  /** Rows as they are stored; @throws VALIDATION_FAILED for CVSS vectors. */
-  function toRecords(execution: ExecutionRow, results: ResultInput[]) {
-    const faults: { path: string; message: string }[] = [];
-    const records = results.map((result, index) => {
-      const cvss = result.cvssVector == null ? null : scoreCvss(result.cvssVector);
-      if (cvss !== null && 'fault' in cvss)
-        faults.push({ path: `input.results.${index}.cvssVector`, message: cvss.fault });
-      return {
-        id: newId(),
-        title: result.title,
-        description: result.description ?? null,
-        severity: severities.indexOf(result.severity),
-        rule_id: result.ruleId ?? null,
-        cwe_ids: result.cweIds ?? [],
-        cve_ids: result.cveIds ?? [],
-        cvss_vector: result.cvssVector ?? null,
-        cvss_score: cvss !== null && 'score' in cvss ? cvss.score : null,
-        location: result.location ?? null,
-        evidence: result.evidence ?? null,
-        remediation: result.remediation ?? null,
-        references: result.references ?? [],
-        tags: result.tags ?? [],
-        fingerprint: result.fingerprint ?? computeFingerprint(execution.tool, result),
-      };
-    });
-    if (faults.length > 0) throw validationFailed(faults);
-    return records;
-  }
-
-  /** Locks the execution's row, so that batches of one execution follow each other and its counters stay exact. */
-  async function lock(tx: Transaction, id: string): Promise<void> {
-    const [row] = await tx.query<Pick<ExecutionRow, 'status'>>(
-      sql`SELECT status FROM test_executions WHERE id = ${id} FOR UPDATE`,
-    );
-    if (row === undefined) throw new AppError('NOT_FOUND');
-    if (!executions.activeStatuses.includes(row.status)) throw executions.refusal(row, 'take results');
-  }
-
   return {
-    /** Filtered, ordered (newest first unless asked otherwise) keyset pages. */
+    /**
+     * Filtered, ordered (newest first unless asked otherwise) keyset pages.
+     * @param wanted columns of the rows that will be looked at; undefined for all
+     */
     async list(
       viewer: Viewer,
       filter: ResultFilter,
       order: ResultOrder | null | undefined,
       args: PageArgs,
+      wanted?: Columns,
     ): Promise<Page<ResultRow>> {
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
-      const source = { select: sql`SELECT ${columns} FROM test_results`, conditions, order: orderOf(order) };
-      const query = conditions.length === 0 ? db.query : db.queryAnew;
+      const select = sql`SELECT ${selectList(wanted)} FROM test_results`;
+      const source = { select, conditions, order: orderOf(order) };
+      const query = isWithinExecution(filter) || conditions.length === 0 ? db.query : db.queryAnew;
       return fetchPage<ResultRow>(query, source, args, () => count(viewer, filter));
     },
 
     /**
      * The same page of each execution, newest first, in one statement.
+     * @param wanted columns of the rows that will be looked at; undefined for all
      * @returns pages in the order of the executions
      */
     async listOfEach(
@@ -199,14 +149,15 @@ export function createResultService({
       parents: readonly ExecutionRow[],
       filter: ResultFilter,
       args: PageArgs,
+      wanted?: Columns,
     ): Promise<Page<ResultRow>[]> {
       const order = orderOf(null);
       const request = parsePage(args, order.name);
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
       const own = { conditions: [...conditions, sql`execution_id = parent.id`], order };
       const ids = parents.map(({ id }) => id);
-      const select = sql`SELECT ${columns} FROM test_results ${pageClauses(own, request)}`;
-      const query = conditions.length === 0 ? db.query : db.queryAnew;
+      const select = sql`SELECT ${selectList(wanted)} FROM test_results ${pageClauses(own, request)}`;
+      const query = isCounted(filter) ? db.query : db.queryAnew;
       const byParent = await fetchOfEach<ResultRow>(query, ids, select, (row) => row.executionId);
       const countOf = lazyCounts(ids, conditions);
       return parents.map((parent) =>
@@ -227,85 +178,18 @@ export function createResultService({
       return ids.flatMap((id) => byId.get(id) ?? []);
     },
 
-    /** @throws NOT_FOUND */
-    async get(viewer: Viewer, id: string): Promise<ResultRow> {
+    /**
+     * @param wanted columns that will be looked at; undefined for all
+     * @throws NOT_FOUND
+     */
+    async get(viewer: Viewer, id: string, wanted?: Columns): Promise<ResultRow> {
       const [row] = await db.query<ResultRow>(
-        sql`SELECT ${columns} FROM test_results ${where([sql`id = ${id}::uuid`, ...visibleTo(viewer)])}`,
+        sql`SELECT ${selectList(wanted)} FROM test_results ${where([sql`id = ${id}::uuid`, ...visibleTo(viewer)])}`,
       );
       if (row === undefined) throw new AppError('NOT_FOUND');
       return row;
     },
 
-    /**
-     * Adds findings in one insert, counts them on the execution and writes one event, all or nothing. Those whose
-     * fingerprint the execution has already are counted as duplicates; a repeated batchKey adds nothing.
-     * @throws NOT_FOUND
-     * @throws FORBIDDEN for someone else's execution
-     * @throws CONFLICT unless it runs
-     * @throws EXECUTION_FINISHED
-     * @throws VALIDATION_FAILED
-     */
-    async add(viewer: Viewer, { executionId, batchKey, results }: AddResultsInput): Promise<AddedResults> {
-      const before = await executions.getChangeable(viewer, executionId);
-      if (!executions.activeStatuses.includes(before.status))
-        throw executions.refusal(before, 'take results');
-      const records = toRecords(before, results);
-      const at = new Date(now());
-      const outcome = await db.transaction(async (tx) => {
-        await lock(tx, executionId);
-        if (batchKey != null) {
-          const [seen] = await tx.query(
-            sql`SELECT added FROM result_batches WHERE execution_id = ${executionId} AND batch_key = ${batchKey}`,
-          );
-          if (seen !== undefined) return undefined;
-        }
-        const inserted = await tx.query<{ id: string; severity: number }>(sql`
-          INSERT INTO test_results (${insertColumns})
-          SELECT id, ${executionId}::uuid, title, description, severity, rule_id, cwe_ids, cve_ids, cvss_vector, cvss_score,
-            location, evidence, remediation, "references", tags, fingerprint, ${at}::timestamptz
-          FROM jsonb_to_recordset(${JSON.stringify(records)}::jsonb) AS r(id uuid, title text, description text,
-            severity smallint, rule_id text, cwe_ids integer[], cve_ids text[], cvss_vector text, cvss_score float8,
-            location jsonb, evidence text, remediation text, "references" text[], tags text[], fingerprint text)
-          ON CONFLICT (execution_id, fingerprint) DO NOTHING RETURNING id, severity`);
-        const added = inserted.length;
-        const duplicates = records.length - added;
-        if (batchKey != null) {
-          await tx.query(sql`
-            INSERT INTO result_batches (execution_id, batch_key, added, duplicates, created_at)
-            VALUES (${executionId}, ${batchKey}, ${added}, ${duplicates}, ${at})`);
-        }
-        const rank = (index: number) => inserted.filter(({ severity }) => severity === index).length;
-        const execution = await executions.change(
-          tx,
-          executionId,
-          executions.activeStatuses,
-          'RESULTS_ADDED',
-          [
-            sql`info_count = info_count + ${rank(0)}, low_count = low_count + ${rank(1)}`,
-            sql`medium_count = medium_count + ${rank(2)}, high_count = high_count + ${rank(3)}`,
-            sql`critical_count = critical_count + ${rank(4)}`,
-            sql`lease_expires_at = ${at}::timestamptz + make_interval(secs => lease_seconds)`,
-          ],
-          inserted.slice(0, maxEventResults).map(({ id }) => id),
-        );
-        if (execution === undefined)
-          throw new AppError('INTERNAL', { cause: new Error('a locked execution changed') });
-        await audit.record(tx, {
-          action: 'execution.add_results',
-          actor: viewer,
-          targetType: 'TestExecution',
-          targetId: executionId,
-          changes: { added, duplicates },
-        });
-        return { execution, added, duplicates };
-      });
-      return (
-        outcome ?? {
-          execution: await executions.get(viewer, executionId),
-          added: 0,
-          duplicates: records.length,
-        }
-      );
-    },
+    add: intake.add,
   };
 }

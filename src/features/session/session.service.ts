@@ -46,6 +46,8 @@ const columns = columnsOf(Prisma.SessionScalarFieldEnum, 'sessions');
 interface LiveSession {
   viewer: Omit<Viewer, 'expiresAtMs'>;
   endsAtMs: number;
+  /** The viewer as it was last recalled. */
+  recalled?: Viewer;
 }
 
 export type SessionService = ReturnType<typeof createSessionService>;
@@ -156,6 +158,16 @@ export function createSessionService({
       const session = await live(sessionId, () => load(sessionId));
       if (session.endsAtMs <= now()) throw new AppError('TOKEN_REVOKED');
       return { ...session.viewer, expiresAtMs: Math.min(tokenExpiresAtMs, session.endsAtMs) };
+    },
+
+    /** As {@link check}, for a session that was looked up within the last second; undefined for any other. */
+    recall(sessionId: string, tokenExpiresAtMs: number): Viewer | undefined {
+      const session = live.peek(sessionId);
+      if (session === undefined || session.endsAtMs <= now()) return undefined;
+      const expiresAtMs = Math.min(tokenExpiresAtMs, session.endsAtMs);
+      if (session.recalled?.expiresAtMs !== expiresAtMs)
+        session.recalled = { ...session.viewer, expiresAtMs };
+      return session.recalled;
     },
 
     /** Ends one session; nothing happens when it has ended already. */

@@ -45,6 +45,9 @@ export function createUserService(options: UserChangeOptions & { metrics: Metric
     ...createUserChanges(options),
     byIds,
 
+    /** One that was looked up within the last ten seconds; undefined for any other. */
+    recall: (id: string): User | undefined => known.peek(id),
+
     /**
      * One user: oneself, or any for those who may read users; others are not there.
      * @throws NOT_FOUND

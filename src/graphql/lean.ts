@@ -1,0 +1,196 @@
+// The short way of a request: a known document in a plain JSON POST, answered without Yoga. Whatever is not plain (a new
+// document, a fault of any kind, a stream) is left to Yoga, which answers alike; only errors of fields are written here.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  getVariableValues,
+  type OperationDefinitionNode,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import type { Viewer } from '../core/access.js';
+import { currentRequest } from '../infra/request-context.js';
+import type { GraphQLContext } from './context.js';
+import { executePlan } from './execute.js';
+import { faultOf } from './operation.js';
+import { type Plan, planOperation } from './plan.js';
+
+/** The parts of the pipeline that Yoga and the short way share. */
+export interface LeanParts {
+  schema: GraphQLSchema;
+  /** The text that a request's parameters stand for. @throws AppError when it may not run */
+  textOf: ((params: LeanParams) => string) | undefined;
+  /** A document that was checked before. */
+  documentOf: (text: string) => DocumentNode | undefined;
+  /** Whether variables make the operation too large. */
+  isTooLarge: (document: DocumentNode, variables: Record<string, unknown>) => boolean;
+  /** Whether it asks for nothing but what strangers may have. */
+  isPublic: (document: DocumentNode, operationName: string | null) => boolean;
+  contextFor: (viewer: Viewer | null) => GraphQLContext;
+  /** Tells what runs; what it returns ends it, with a code when it failed. */
+  beginOperation: (args: {
+    document: DocumentNode;
+    operationName?: string | null;
+  }) => (fault: string | undefined) => void;
+  maskError: (error: unknown) => Error;
+  /** The answer as it goes out. */
+  endOperation: (result: ExecutionResult) => ExecutionResult;
+}
+
+/** The body of a request. */
+export interface LeanParams {
+  query?: unknown;
+  variables?: unknown;
+  operationName?: unknown;
+  documentId?: unknown;
+  extensions?: unknown;
+}
+
+/** Answers, or leaves the request to Yoga. */
+export type Lean = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  params: LeanParams,
+  viewer: Viewer | null,
+) => boolean | Promise<boolean>;
+
+type MediaType = 'application/json' | 'application/graphql-response+json';
+
+/** Fields of all plans that are kept, at a few hundred bytes each. */
+const maxPlannedFields = 50_000;
+const plainParams = new Set(['query', 'variables', 'operationName']);
+
+/** Makes the short way. */
+export function createLean(parts: LeanParts): Lean {
+  const plans = new LRUCache<OperationDefinitionNode, Plan>({
+    maxSize: maxPlannedFields,
+    sizeCalculation: ({ size }) => size,
+  });
+  const unplanned = new WeakSet<OperationDefinitionNode>();
+
+  function planOf(document: DocumentNode, operationName: string | null): Plan | undefined {
+    const operation = getOperationAST(document, operationName);
+    if (operation == null || unplanned.has(operation)) return undefined;
+    const known = plans.get(operation);
+    if (known !== undefined) return known;
+    const plan = planOperation(parts.schema, document, operation);
+    if (plan === undefined) unplanned.add(operation);
+    else plans.set(operation, plan);
+    return plan;
+  }
+
+  /** What is to run, when all of it is plain and sound. */
+  function prepare(params: LeanParams) {
+    const { variables = null, operationName = null } = params;
+    if (typeof variables !== 'object' || Array.isArray(variables)) return undefined;
+    if (operationName !== null && typeof operationName !== 'string') return undefined;
+    const text = textOf(params);
+    const document = text === undefined ? undefined : parts.documentOf(text);
+    if (document === undefined) return undefined;
+    const plan = planOf(document, operationName);
+    if (plan === undefined) return undefined;
+    const { variableDefinitions = [] } = plan.operation;
+    const given = (variables ?? {}) as Record<string, unknown>;
+    const { coerced } =
+      variableDefinitions.length === 0
+        ? { coerced: {} }
+        : getVariableValues(parts.schema, variableDefinitions, given);
+    if (coerced === undefined || parts.isTooLarge(document, given)) return undefined;
+    return { document, operationName, plan, variables: coerced };
+  }
+
+  function textOf(params: LeanParams): string | undefined {
+    if (parts.textOf === undefined) {
+      for (const name in params) if (!plainParams.has(name)) return undefined;
+      return typeof params.query === 'string' ? params.query : undefined;
+    }
+    try {
+      return parts.textOf(params);
+    } catch {
+      return undefined;
+    }
+  }
+
+  function masked(result: ExecutionResult): ExecutionResult {
+    if (result.errors === undefined) return parts.endOperation(result);
+    const errors = result.errors.map((error) => parts.maskError(error) as GraphQLError);
+    return parts.endOperation({ ...result, errors });
+  }
+
+  return (request, response, params, viewer) => {
+    const mediaType = mediaTypeOf(request.headers.accept);
+    const prepared = mediaType === undefined ? undefined : prepare(params);
+    if (mediaType === undefined || prepared === undefined) return false;
+    const { document, operationName, plan, variables } = prepared;
+    if (viewer === null && !parts.isPublic(document, operationName)) return false; // refused as strangers are
+    const end = parts.beginOperation({ document, operationName });
+    const answer = (result: ExecutionResult): true => {
+      end(faultOf(result));
+      if (!response.destroyed) send(response, mediaType, masked(result));
+      return true;
+    };
+    const giveUp = (error: unknown): true => {
+      end('INTERNAL');
+      if (!response.destroyed) throw error;
+      return true; // nobody waits for it
+    };
+    try {
+      const result = executePlan(plan, parts.contextFor(viewer), variables, () => response.destroyed);
+      return result instanceof Promise ? result.then(answer, giveUp) : answer(result);
+    } catch (error) {
+      return giveUp(error);
+    }
+  };
+}
+
+/** The first kind of JSON that Accept lists, whatever its weight; undefined when there is none. */
+function mediaTypeOf(accept = '*/*'): MediaType | undefined {
+  if (accept === '*/*') return 'application/json';
+  for (const range of accept.toLowerCase().replace(/\s/g, '').split(',')) {
+    const [type, ...parameters] = range.split(';');
+    const charset = parameters.find((parameter) => parameter.includes('charset='));
+    if (charset !== undefined && charset !== 'charset=utf-8') continue;
+    if (type === 'application/graphql-response+json') return type;
+    if (type === 'application/json' || type === 'application/*' || type === '*/*') return 'application/json';
+  }
+  return undefined;
+}
+
+interface HttpExtensions {
+  status?: number;
+  headers?: Record<string, string>;
+  /** Whether GraphQL over HTTP answers it with 200 for application/json. */
+  spec?: boolean;
+}
+
+/** Status and headers as the errors ask for them, and the answer without what only they tell. */
+function send(response: ServerResponse, mediaType: MediaType, result: ExecutionResult): void {
+  const headers: Record<string, string> = { 'Content-Type': `${mediaType}; charset=utf-8` };
+  let status = 0;
+  let body: unknown = result;
+  if (result.errors !== undefined) {
+    for (const { extensions } of result.errors) {
+      const http = extensions.http as HttpExtensions | undefined;
+      Object.assign(headers, http?.headers);
+      if (http?.status !== undefined && !(mediaType === 'application/json' && http.spec === true))
+        status = Math.max(status, http.status);
+    }
+    body = { ...result, errors: result.errors.map(withoutHttp) };
+  }
+  const text = JSON.stringify(body);
+  // All headers at once, as a list: the quickest that Node has.
+  const list = currentRequest()?.headers ?? [];
+  for (const name in headers) list.push(name, headers[name] as string);
+  list.push('Content-Length', String(Buffer.byteLength(text)));
+  response.writeHead(status === 0 ? 200 : status, list);
+  response.end(text);
+}
+
+function withoutHttp(error: GraphQLError): object {
+  const { extensions, ...rest } = error.toJSON();
+  const { http: _told, ...shown } = extensions as Record<string, unknown>;
+  return Object.keys(shown).length === 0 ? rest : { ...rest, extensions: shown };
+}

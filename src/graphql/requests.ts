@@ -1,0 +1,88 @@
+// What is looked at before a request is GraphQL: page or not, method, media type, size; and the answer to what is refused.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import type { Viewer } from '../core/access.js';
+import { AppError, headersOf } from '../core/errors.js';
+import { bodyLimits } from '../http/body.js';
+import type { Caller } from '../http/request-limits.js';
+import { logRefusal } from '../infra/refusal-log.js';
+import { currentRequest } from '../infra/request-context.js';
+import type { LeanParams } from './lean.js';
+
+/** Methods of the GraphQL paths, for the header Allow. */
+export const graphqlMethods = 'GET, HEAD, POST, OPTIONS';
+
+/** GraphQL is GET for queries and POST of JSON; anything else could be sent by a foreign page without asking (CSRF). */
+export function refuseGraphQL(request: IncomingMessage): AppError | undefined {
+  const { method, headers } = request;
+  if (method === undefined || !graphqlMethods.split(', ').includes(method))
+    return new AppError('METHOD_NOT_ALLOWED');
+  const isJson = /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
+  return method === 'POST' && !isJson ? new AppError('UNSUPPORTED_MEDIA_TYPE') : undefined;
+}
+
+/** Whether a browser asks for the page to explore with. */
+export function isPageAsked({ method, headers, url = '' }: IncomingMessage): boolean {
+  return (
+    (method === 'GET' || method === 'HEAD') &&
+    !/[?&](query|documentId|extensions)=/.test(url) &&
+    /\btext\/html\b/.test(headers.accept ?? '')
+  );
+}
+
+/** Whether a body may be an operation; what of it is wrong beyond that, Yoga tells. */
+export function isOperation(body: unknown): body is LeanParams {
+  return (
+    typeof body === 'object' &&
+    body !== null &&
+    !Array.isArray(body) &&
+    ('query' in body || 'extensions' in body || 'documentId' in body)
+  );
+}
+
+/** More than a little is taken only from those who are signed in; undefined when that is to be found out. */
+function limitFor({ headers }: IncomingMessage, caller: Caller): number | undefined {
+  const length = Number(headers['content-length'] ?? Number.POSITIVE_INFINITY);
+  const { anonymousGraphQL, graphQL } = bodyLimits;
+  if (length <= anonymousGraphQL || headers.authorization === undefined) return anonymousGraphQL;
+  if (caller === undefined) return undefined;
+  return caller === null ? anonymousGraphQL : graphQL;
+}
+
+/** Bytes that a body may have. @throws AppError for a token that is not good */
+export async function bodyLimitOf(
+  request: IncomingMessage,
+  caller: Caller,
+  authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
+): Promise<number> {
+  const known = limitFor(request, caller);
+  if (known !== undefined) return known;
+  const viewer = await authenticate(request.headers.authorization);
+  return viewer === null ? bodyLimits.anonymousGraphQL : bodyLimits.graphQL;
+}
+
+/** Answers what was refused before any document was looked at. */
+export function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logger): void {
+  if (error.code === 'INTERNAL')
+    log.error({ event: 'internal_error', err: error.cause ?? error }, 'unexpected error');
+  if (error.code === 'UNAVAILABLE')
+    log.warn({ event: 'unavailable', err: error.cause ?? error }, error.message);
+  logRefusal(log, error, undefined);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const { code, message, status, fields, retryAfterSeconds } = error;
+  response.statusCode = status;
+  response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  if (status === 405) response.setHeader('Allow', graphqlMethods);
+  for (const [name, value] of Object.entries(headersOf(error, currentRequest()?.hasToken)))
+    response.setHeader(name, value);
+  const extensions = {
+    code,
+    correlationId: currentRequest()?.correlationId,
+    ...(fields !== undefined && { fields }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  };
+  response.end(JSON.stringify({ errors: [{ message, extensions }] }));
+}

@@ -1,0 +1,67 @@
+// The pool of connections: its settings and the types it reads. What goes through it is counted in database-meter.ts.
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { isBroken, reasonOf } from './database-errors.js';
+import { meterPool } from './database-meter.js';
+import type { Metrics } from './metrics.js';
+
+/** How to connect. */
+export interface PoolOptions {
+  url: string;
+  poolMax: number;
+  /** Server-side limit of one statement; the client gives up half a second later. */
+  statementTimeoutMs: number;
+  /** Longest wait for a free connection. */
+  acquireTimeoutMs: number;
+  log: Logger;
+  metrics?: Metrics;
+}
+
+const timestamptz = 1184;
+
+/** Opens the pool; connects on first use. */
+export function createPool(options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolMax,
+    connectionTimeoutMillis: options.acquireTimeoutMs,
+    idleTimeoutMillis: 30_000,
+    query_timeout: options.statementTimeoutMs + 500,
+    keepAlive: true,
+    application_name: 'sec-tester-api',
+    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${options.statementTimeoutMs} -c idle_in_transaction_session_timeout=${options.statementTimeoutMs}`,
+    types: {
+      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+        oid === timestamptz && format !== 'binary'
+          ? toRfc3339
+          : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+    },
+  });
+  pool.on('error', (error) =>
+    options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),
+  );
+  // The pool listens only while a connection is idle: lost in use, it would end the process. Its statement fails too.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  meterPool(pool, options.metrics);
+  // The pool's own query() works by callbacks, which know nothing of the request; this is what Prisma calls.
+  pool.query = (async (...args: Parameters<pg.PoolClient['query']>) => {
+    const client = await pool.connect();
+    let failure: unknown;
+    try {
+      return await client.query(...args);
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      client.release(isBroken(failure));
+    }
+  }) as typeof pool.query;
+  return pool;
+}
+
+/** PostgreSQL's text of a timestamptz(3) in UTC → RFC 3339 with milliseconds. */
+function toRfc3339(text: string): string {
+  if (text.length < 22 || !text.endsWith('+00')) return text; // infinity, or years beyond 9999
+  const fraction = text.length > 22 ? text.slice(20, -3) : '';
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;
+}
