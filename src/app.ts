@@ -118,8 +118,9 @@ export function createApp(services: Services, infra: Infra): App {
     server,
     async endStreams() {
       services.streams.close();
+      const closing = webSockets.close(); // says goodbye before their streams would say why they end
       services.events.close();
-      await webSockets.close();
+      await closing;
     },
   };
 }
