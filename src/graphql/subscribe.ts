@@ -167,9 +167,14 @@ function makingOf(
     making.waiting.clear();
     for (const wake of woken) wake();
   };
-  const result = run(event);
-  if (result instanceof Promise) result.then(done, (error) => done({ errors: [toError(error)] }));
-  else done(result);
+  const fail = (error: unknown) => done({ errors: [toError(error)] });
+  try {
+    const result = run(event);
+    if (result instanceof Promise) result.then(done, fail);
+    else done(result);
+  } catch (error) {
+    fail(error);
+  }
   return making;
 }
 
