@@ -93,13 +93,10 @@ export function createApp(services: Services, infra: Infra, more: readonly Route
       refuse(fault);
       return;
     }
-    const unknownVersion = versionFault(request, path);
-    if (unknownVersion !== undefined) {
-      refuse(unknownVersion);
-      return;
-    }
     const next = () => {
-      if (isGraphQL) graphql(request, response).catch(refuse);
+      const unknownVersion = versionFault(request, path);
+      if (unknownVersion !== undefined) refuse(unknownVersion);
+      else if (isGraphQL) graphql(request, response).catch(refuse);
       else rest(request, response);
     };
     limited(request, response, path, next, refuse);
@@ -155,7 +152,7 @@ function createRestApp(services: Services, { log }: Infra, routes: Route[]) {
 /** GraphQL is GET for queries and POST of JSON; anything else could be sent by a foreign page without asking (CSRF). */
 function refuseGraphQL(request: IncomingMessage): AppError | undefined {
   const { method, headers } = request;
-  if (method === undefined || !graphqlMethods.split(', ').includes(method))
+  if (method !== 'GET' && method !== 'POST' && method !== 'OPTIONS' && method !== 'HEAD')
     return new AppError('METHOD_NOT_ALLOWED');
   const isJson = /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
   return method === 'POST' && !isJson ? new AppError('UNSUPPORTED_MEDIA_TYPE') : undefined;
