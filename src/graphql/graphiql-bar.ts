@@ -136,7 +136,8 @@ export const script = `
     } catch (error) {
       const asksForCode = error.code === 'SECOND_FACTOR_REQUIRED';
       say(asksForCode ? 'Enter a code of your authenticator app, or a recovery code.' : error.message);
-      $('sign-in-code').hidden = !asksForCode;
+      // It stays after a wrong code: what was wrong is not told.
+      $('sign-in-code').hidden &&= !asksForCode;
       code.value = '';
       if (!asksForCode) password.value = '';
       (asksForCode ? code : password).focus();

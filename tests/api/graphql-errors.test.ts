@@ -69,7 +69,7 @@ describe('a request that is none', () => {
     for (const method of ['PUT', 'PATCH', 'DELETE']) {
       const answer = await send({ method, headers: json, body: '{"query":"{ me { id } }"}' });
       expect([method, answer.status, answer.code]).toEqual([method, 405, 'METHOD_NOT_ALLOWED']);
-      expect(answer.headers.get('allow')).toBe('GET, POST, OPTIONS');
+      expect(answer.headers.get('allow')).toBe('GET, HEAD, POST, OPTIONS');
     }
   });
 

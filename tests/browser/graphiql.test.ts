@@ -1,9 +1,10 @@
 // GraphiQL in a real browser: signing in, the ready-made tabs, a subscription that ticks; alone, and accessible.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { type TOTP, URI } from 'otpauth';
 import type { Browser } from 'playwright-core';
 import { admin, chromium, startTestServer, type TestServer } from '../harness.js';
 import { until } from '../live-kit.js';
-import { createExecution, createPerson, startExecution } from '../seed.js';
+import { createExecution, createPerson, password, startExecution } from '../seed.js';
 import { expectAccessible, openBrowser, openPage, type Watched } from './kit.js';
 
 jest.setTimeout(60_000);
@@ -16,7 +17,7 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
   let browser: Browser;
   let watched: Watched;
   beforeAll(async () => {
-    server = await startTestServer();
+    server = await startTestServer({ SECOND_FACTOR_KEY: Buffer.alloc(32, 7).toString('base64') });
     browser = await openBrowser();
   });
   afterAll(async () => {
@@ -29,10 +30,10 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
   });
   afterEach(() => watched.page.context().close());
 
-  const signIn = async (password: string = admin.password) => {
+  const signIn = async (word: string = admin.password, email: string = admin.email) => {
     const { page } = watched;
-    await page.getByLabel('E-mail').fill(admin.email);
-    await page.getByLabel('Password').fill(password);
+    await page.getByLabel('E-mail').fill(email);
+    await page.getByLabel('Password').fill(word);
     await page.getByRole('button', { name: 'Sign in' }).click();
   };
   const signedIn = async () => {
@@ -122,6 +123,27 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     await until(async () => (await me()).body.code === 'TOKEN_REVOKED', 'the session has ended');
     expect(watched.requests.filter((request) => request.includes('?'))).toEqual([]);
     expect(watched.faults).toEqual([expect.stringContaining('status of 401')]);
+  });
+
+  it('asks for a second factor of those who have one', async () => {
+    const { email, token } = await createPerson(server, await server.signIn(), 'VIEWER');
+    const { uri } = (await server.gql('mutation { enrolSecondFactor { uri } }', {}, token)).expectData()
+      .enrolSecondFactor;
+    const app = URI.parse(uri) as TOTP;
+    server.clock.advance(30_000);
+    const confirmed = await server.gql(
+      'mutation($code: String!) { confirmSecondFactor(code: $code) { recoveryCodes } }',
+      { code: app.generate({ timestamp: server.clock.now() }) },
+      token,
+    );
+    const [recoveryCode] = confirmed.expectData().confirmSecondFactor.recoveryCodes;
+    const { page } = watched;
+    expect(await page.getByLabel('Code', { exact: true }).isVisible()).toBe(false);
+    await signIn(password, email);
+    await page.getByText('Enter a code of your authenticator app').waitFor();
+    await page.getByLabel('Code', { exact: true }).fill(recoveryCode);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('(viewer)').waitFor();
   });
 
   it('explains types and fields, and breaks no rule of accessibility by what is ours', async () => {
