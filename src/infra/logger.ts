@@ -128,14 +128,17 @@ function mainSink(destination: NodeJS.WritableStream | undefined): Sink {
 function stdoutSink(): Sink {
   // Each line is longer than 1 and so written at once; with 0, flush would not wait.
   const stdout = pino.destination({ fd: 1, sync: false, minLength: 1, maxLength: heldBytesMax });
-  stdout.on('error', () => {});
+  let isStuck = false;
+  stdout.on('error', () => {
+    isStuck = true;
+  });
+  stdout.on('write', () => {
+    isStuck = false;
+  });
+  // pino calls it as the process ends; where nothing can be written it would try forever.
   const flushSync = stdout.flushSync.bind(stdout);
   stdout.flushSync = () => {
-    try {
-      flushSync(); // pino calls it as the process ends, too
-    } catch {
-      // There is nowhere to tell it.
-    }
+    if (!isStuck) flushSync();
   };
   return {
     write: (line) => void stdout.write(line),
