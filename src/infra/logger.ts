@@ -159,14 +159,17 @@ function stdoutSink(): Sink {
   const stdout = pino.destination({
     ...{ fd: 1, sync: false, minLength: heldBytes, periodicFlush: heldMs, maxLength: heldBytesMax },
   });
-  stdout.on('error', () => {});
+  let isStuck = false;
+  stdout.on('error', () => {
+    isStuck = true;
+  });
+  stdout.on('write', () => {
+    isStuck = false;
+  });
+  // pino calls it as the process ends; where nothing can be written it would try forever.
   const flushSync = stdout.flushSync.bind(stdout);
   stdout.flushSync = () => {
-    try {
-      flushSync(); // pino calls it as the process ends, too
-    } catch {
-      // There is nowhere to tell it.
-    }
+    if (!isStuck) flushSync();
   };
   return {
     write: (line) => void stdout.write(line),
