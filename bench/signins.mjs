@@ -67,7 +67,8 @@ function print(figures, gate, cores) {
   const line = (...cells) => console.log(`| ${cells.join(' | ')} |`);
   const rate = ({ perSecond, p50, p99 }) => [count(perSecond), ms(p50), ms(p99)];
   const share = (one, whole) => (one / whole).toFixed(2);
-  line('\n| | a second', 'p50', 'p99', 'ratio');
+  console.log();
+  line('', 'a second', 'p50', 'p99', 'ratio');
   line('--', '--:', '--:', '--:', '--');
   line(`Argon2id alone, ${gate} at a time`, count(nativeGate), '', '', '');
   line(`Argon2id alone, ${cores} at a time`, count(nativeAll), '', '', '');
