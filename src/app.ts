@@ -132,7 +132,11 @@ export function createApp(
       applyHeaders(response, store);
       rest(request, response);
     };
-    limited(request, store, path, next, refuse);
+    try {
+      limited(request, store, path, next, refuse);
+    } catch (error) {
+      refuse(error);
+    }
   };
   const listener = withMiddleware(infra, dispatch);
   const server = createServer(

@@ -27,13 +27,7 @@ export function createRequestLimits({ requests, authenticate, recall, isFree }: 
     refuse: (refusal: unknown) => void,
   ): void => {
     const count = (viewer: Viewer | null, caller: Caller) => {
-      let allowance: Allowance | undefined;
-      try {
-        allowance = requests.isOff ? undefined : requests.take(viewer, store.ip);
-      } catch (error) {
-        refuse(error);
-        return;
-      }
+      const allowance = requests.isOff ? undefined : requests.take(viewer, store.ip);
       if (allowance !== undefined) tell(store, allowance);
       if (allowance?.refusal === undefined) next(caller);
       else refuse(allowance.refusal);
@@ -52,14 +46,16 @@ export function createRequestLimits({ requests, authenticate, recall, isFree }: 
       count(known, known);
       return;
     }
-    authenticate(authorization).then(
-      (viewer) => count(viewer, viewer),
-      (error: unknown) => {
-        // Without the database whoever handles the request would only wait for it again; the rest is told there.
-        if (error instanceof AppError && error.code === 'UNAVAILABLE') refuse(error);
-        else count(null, undefined);
-      },
-    );
+    authenticate(authorization)
+      .then(
+        (viewer) => count(viewer, viewer),
+        (error: unknown) => {
+          // Without the database whoever handles the request would only wait for it again; the rest is told there.
+          if (error instanceof AppError && error.code === 'UNAVAILABLE') refuse(error);
+          else count(null, undefined);
+        },
+      )
+      .catch(refuse);
   };
 }
 

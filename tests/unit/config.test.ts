@@ -42,7 +42,7 @@ describe('defaults', () => {
       host: '127.0.0.1',
       port: 4000,
       databasePoolMax: 20,
-      databaseStatementTimeoutMs: 10_000,
+      databaseStatementTimeoutMs: 4000,
       databaseAcquireTimeoutMs: 1_500,
       migrateOnStart: false,
       dataDir: resolve('.data'),
