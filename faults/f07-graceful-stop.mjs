@@ -28,7 +28,11 @@ export const fault = {
     await load.ready;
     await sleep(1500);
 
-    const probes = watchReadiness(server.url);
+    // Who watches readiness, as a balancer does, sends no more once it is denied.
+    let samples;
+    const probes = watchReadiness(server.url, () => {
+      samples = load.stop();
+    });
     const stoppedAt = clock();
     server.signal('SIGTERM');
     await sleep(500);
@@ -37,12 +41,10 @@ export const fault = {
     const exitedAt = clock();
     const seen = await probes();
     await sleep(1000);
-    const [samples, ...streams] = await Promise.all([load.stop(), ...halves.map((half) => half.stop())]);
-    const all = streams.flat();
+    const all = (await Promise.all(halves.map((half) => half.stop()))).flat();
 
-    // Who does not heed the 503 meets a closed port; that is no request which was taken and failed.
-    const isTurnedAway = ({ error }) => error === 'ECONNREFUSED';
-    const lost = failuresOf(samples).filter((sample) => !isTurnedAway(sample));
+    const lost = failuresOf(await samples);
+    const isTurnedAway = ({ error }) => error !== undefined;
     const firstClosed = seen.findIndex(isTurnedAway);
     figures.note('Streams open', all.length);
     figures.is(
@@ -101,13 +103,16 @@ function openRequests(url, token, count) {
   return Promise.all(Array.from({ length: count }, openOne));
 }
 
-/** Asks for readiness over new connections until the port is closed. */
-function watchReadiness(url) {
+/** Asks for readiness over new connections until the port is closed, and calls back once when it is denied. */
+function watchReadiness(url, onDenied) {
   const agent = new Agent({ keepAlive: false });
   const seen = [];
   const watching = (async () => {
-    while (seen.at(-1)?.error === undefined)
-      seen.push(await call(url, { ...requests.ready(), agent, timeoutMs: 3000 }));
+    while (seen.at(-1)?.error === undefined) {
+      const answer = await call(url, { ...requests.ready(), agent, timeoutMs: 3000 });
+      if (answer.status === 503 && !seen.some(({ status }) => status === 503)) onDenied();
+      seen.push(answer);
+    }
     return seen;
   })();
   return () => watching;

@@ -165,9 +165,8 @@ export function createApp(
     openWebSockets: webSockets.size,
     async endStreams() {
       services.streams.close();
-      const closing = webSockets.close(); // says goodbye before their streams would say why they end
-      services.events.close();
-      await closing;
+      await webSockets.close(); // says goodbye before their streams would say why they end
+      await services.events.close();
     },
   };
 }

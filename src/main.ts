@@ -39,7 +39,9 @@ async function main(): Promise<void> {
         void leave(code);
       });
   };
-  process.stdout.on('error', () => {}); // nobody reads the banner, or the disk is full
+  // Nobody reads it, or its disk is full. The logger inside http-terminator would end the process for that.
+  for (const stream of [process.stdout, process.stderr])
+    stream.removeAllListeners('error').on('error', () => {});
   process.on('SIGTERM', () => stop('SIGTERM', 0));
   process.on('SIGINT', () => stop('SIGINT', 0));
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {

@@ -10,6 +10,7 @@ import { AppError } from '../core/errors.js';
 import { bodyLimits, hasRepeatedKey } from '../http/body.js';
 import { endRaw } from '../http/headers.js';
 import { clientIp } from '../http/middleware.js';
+import { inTurns } from '../infra/in-turns.js';
 import { logRefusal } from '../infra/refusal-log.js';
 import { correlationIdOf, type RequestContext, runInRequest, userAgentOf } from '../infra/request-context.js';
 import type { Infra, Services } from '../services.js';
@@ -200,7 +201,7 @@ export function createWebSockets(
     },
     size: () => sockets.clients.size,
     async close() {
-      for (const socket of sockets.clients) socket.close(1001, 'The server is stopping');
+      await inTurns(sockets.clients, (socket) => socket.close(1001, 'The server is stopping'));
       const deadline = setTimeout(() => {
         for (const socket of sockets.clients) socket.terminate();
       }, 2000);

@@ -169,9 +169,9 @@ export function createEventService({ db, events, executions, log }: EventService
     },
 
     /** Ends all streams, for the server's stop. */
-    close(): void {
-      hubs.close();
-      feed.close();
+    async close(): Promise<void> {
+      await hubs.close();
+      await feed.close();
     },
   };
 }

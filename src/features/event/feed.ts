@@ -1,8 +1,10 @@
 // The live feed of all executions: events from now on, to everyone whose filter lets them through.
+
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
 import { over, type Stream, toStream } from '../../core/stream.js';
+import { inTurns } from '../../infra/in-turns.js';
 
 interface FeedEvent {
   number: number;
@@ -185,10 +187,10 @@ export function createFeed<Event extends FeedEvent>({
     },
 
     /** Ends all streams. */
-    close(): void {
+    async close(): Promise<void> {
       isClosed = true;
       clearInterval(timer);
-      for (const follower of followers) wake(follower);
+      await inTurns(followers, wake);
     },
   };
 }

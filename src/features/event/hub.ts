@@ -1,7 +1,9 @@
 // Fan-out: one hub per watched execution reads new events once; all who follow it read from its memory.
+
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
 import { type Stream, toStream } from '../../core/stream.js';
+import { inTurns } from '../../infra/in-turns.js';
 import { createFollower } from './follower.js';
 
 /** Events are numbered without gaps within an execution, from 1. */
@@ -186,10 +188,14 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
     size: () => hubs.size,
 
     /** Ends all streams. */
-    close(): void {
+    async close(): Promise<void> {
       isClosed = true;
       clearInterval(timer);
-      for (const hub of hubs.values()) wakeAll(hub);
+      for (const { waiting } of [...hubs.values()]) {
+        await inTurns(waiting, (wake) => {
+          if (waiting.delete(wake)) wake();
+        });
+      }
     },
   };
 }
