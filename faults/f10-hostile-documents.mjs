@@ -38,8 +38,14 @@ export const fault = {
           "SELECT seq_scan + idx_scan AS n FROM pg_stat_user_tables WHERE relname = 'test_executions'",
         )
       )[0].n;
-    await postgres.sql('SELECT pg_stat_force_next_flush()');
-    const readsBefore = await reads();
+    // The server looks for runs whose lease is over now and then; how often is told by a time without requests.
+    const idleMs = 5000;
+    await sleep(1500); // until what came before is counted
+    const readsFirst = Number(await reads());
+    await sleep(idleMs);
+    const readsAtRest = Number(await reads()) - readsFirst;
+    const startedAt = performance.now();
+    const readsBefore = Number(await reads());
     for (const [transport, send] of Object.entries(transports)) {
       for (const [name, query] of Object.entries(documents)) {
         await sleep(50);
@@ -58,7 +64,13 @@ export const fault = {
       }
     }
     await sleep(1500);
-    figures.is('Reads of executions that they brought about', Number(await reads()) - Number(readsBefore), 0);
+    const own = Math.ceil((readsAtRest / idleMs) * (performance.now() - startedAt)) + 1;
+    figures.atMost(
+      'Reads of executions, with the server’s own',
+      Number(await reads()) - readsBefore,
+      own,
+      '',
+    );
     figures.is('The server lives', (await call(server.url, { path: '/api/v1/health/live' })).status, 200);
   },
 };

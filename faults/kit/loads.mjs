@@ -15,7 +15,7 @@ const sampleOf = (kind, url, at, { status, ms, code, error, headers, body }) => 
  * @param {{ urls: string[], token?: string, kinds: string[], connections: number, args?: unknown }} options
  */
 export async function closed(options, signal, tell) {
-  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  const agent = new Agent({ keepAlive: true, timeout: 30_000, maxSockets: Number.POSITIVE_INFINITY });
   const samples = [];
   let sent = 0;
   const work = async () => {
@@ -41,7 +41,7 @@ export async function closed(options, signal, tell) {
  * @param {{ urls: string[], token?: string, kinds: string[], perSecond: number, args?: unknown }} options
  */
 export async function open(options, signal, tell) {
-  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  const agent = new Agent({ keepAlive: true, timeout: 30_000, maxSockets: Number.POSITIVE_INFINITY });
   const samples = [];
   const open = new Set();
   const startedAt = clock();
