@@ -30,6 +30,7 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  setupFilesAfterEnv: ['<rootDir>/tests/redis-database.ts'],
   ...ifThere('globalSetup', 'tests/global-setup.ts'),
   ...ifThere('globalTeardown', 'tests/global-teardown.ts'),
   reporters: ['default', '<rootDir>/tests/closing-line.mjs'],
