@@ -1,16 +1,23 @@
-// Runs planned operations by the algorithm of the GraphQL specification (section 6). Making the plans is in plan.ts.
-import {
-  type ExecutionResult,
-  type GraphQLError,
-  type GraphQLResolveInfo,
-  getArgumentValues,
-  locatedError,
-} from 'graphql';
+// Running a plan (plan.ts): by the rules of graphql-js's executor, with its errors and their places, but for what is found
+// out only once per plan, and for the answer, which is JSON text at once.
+import { type GraphQLError, type GraphQLResolveInfo, getArgumentValues, locatedError } from 'graphql';
+import { can } from '../core/access.js';
 import type { GraphQLContext } from './context.js';
+import { notAllowed } from './door.js';
+import type { FieldRule } from './field-rule.js';
 import type { FieldPlan, ObjectPlan, Plan, ValuePlan } from './plan.js';
 
 type Path = GraphQLResolveInfo['path'];
+type Args = Record<string, unknown>;
 type Data = Record<string, unknown>;
+/** A part of the answer; a promise where a resolver waits. */
+type Text = string | Promise<string>;
+
+/** An answer: `data` is JSON text already. */
+export interface TextResult {
+  data: string;
+  errors?: GraphQLError[];
+}
 
 /** One run of a plan. */
 interface Run {
@@ -18,6 +25,8 @@ interface Run {
   context: GraphQLContext;
   /** Checked and converted. */
   variables: Data;
+  /** Arguments of fields whose variables were put in and checked in this run. */
+  checkedArgs: Map<FieldPlan, Args>;
   errors: GraphQLError[];
   /** Whether nobody waits for the answer any more. */
   isAborted: () => boolean;
@@ -33,71 +42,73 @@ export function executePlan(
   context: GraphQLContext,
   variables: Data,
   isAborted: () => boolean,
-): ExecutionResult | Promise<ExecutionResult> {
-  const run: Run = { plan, context, variables, errors: [], isAborted };
-  const answer = (data: Data): ExecutionResult => {
+): TextResult | Promise<TextResult> {
+  const run: Run = { plan, context, variables, checkedArgs: new Map(), errors: [], isAborted };
+  const answer = (data: string): TextResult => {
     if (isAborted()) throw new Error('The client is gone.');
     return run.errors.length === 0 ? { data } : { errors: run.errors, data };
   };
-  const fail = (error: unknown): ExecutionResult => {
+  const fail = (error: unknown): TextResult => {
     if (isAborted()) throw error;
-    return { errors: [...run.errors, error as GraphQLError], data: null };
+    return { errors: [...run.errors, error as GraphQLError], data: 'null' };
   };
   try {
     const data = plan.isSerial
-      ? executeSerially(run, plan.root)
-      : executeFields(run, plan.root, undefined, undefined);
+      ? writeSerially(run, plan.root)
+      : writeFields(run, plan.root, undefined, undefined);
     return isPromise(data) ? data.then(answer, fail) : answer(data);
   } catch (error) {
     return fail(error);
   }
 }
 
-async function executeSerially(run: Run, { fields }: ObjectPlan): Promise<Data> {
-  const data: Data = {};
-  for (const field of fields) data[field.key] = await executeField(run, field, undefined, undefined);
-  return data;
+async function writeSerially(run: Run, { fields }: ObjectPlan): Promise<string> {
+  let text = '';
+  for (const field of fields) text += field.label + (await writeField(run, field, undefined, undefined));
+  return `${text}}`;
 }
 
-function executeFields(
-  run: Run,
-  { fields }: ObjectPlan,
-  source: unknown,
-  path: Path | undefined,
-): Data | Promise<Data> {
-  const data: Data = {};
-  let pending: Promise<void>[] | undefined;
+function writeFields(run: Run, { fields }: ObjectPlan, source: unknown, path: Path | undefined): Text {
+  let text = '';
+  /** What is written already, and what is waited for, in turn. */
+  let parts: Text[] | undefined;
   try {
     for (const field of fields) {
-      const value = executeField(run, field, source, path);
-      data[field.key] = value;
-      if (isPromise(value)) {
-        pending ??= [];
-        pending.push(
-          value.then((settled) => {
-            data[field.key] = settled;
-          }),
-        );
+      text += field.label;
+      const value = writeField(run, field, source, path);
+      if (typeof value === 'string') text += value;
+      else {
+        parts ??= [];
+        parts.push(text, value);
+        text = '';
       }
     }
   } catch (error) {
-    if (pending === undefined) throw error;
-    // What the other fields began may fail too, and must not do so unheard.
-    const rethrow = () => {
-      throw error;
-    };
-    return Promise.all(pending).then(rethrow, rethrow);
+    return failed(parts, error);
   }
-  return pending === undefined ? data : Promise.all(pending).then(() => data);
+  return joined(parts, `${text}}`);
+}
+
+function joined(parts: Text[] | undefined, end: string): Text {
+  return parts === undefined ? end : Promise.all(parts).then((texts) => texts.join('') + end);
+}
+
+/** @throws error; later, where something was begun, which may fail too and must not do so unheard */
+function failed(parts: Text[] | undefined, error: unknown): Promise<string> {
+  if (parts === undefined) throw error;
+  const rethrow = () => {
+    throw error;
+  };
+  return Promise.all(parts).then(rethrow, rethrow);
 }
 
 /** The value of a field in the answer; null, with an error noted, when it failed and may be null. */
-function executeField(run: Run, field: FieldPlan, source: unknown, parentPath: Path | undefined): unknown {
+function writeField(run: Run, field: FieldPlan, source: unknown, parentPath: Path | undefined): Text {
   const { key, property, parentType, value: plan } = field;
-  if (plan.kind === 'name') return parentType.name;
+  if (plan.kind === 'name') return `"${parentType.name}"`;
   if (property !== undefined && plan.kind === 'leaf') {
     try {
-      return complete(run, field, plan, (source as Data)[property], parentPath);
+      return write(run, field, plan, (source as Data)[property], parentPath);
     } catch (error) {
       return handle(run, field, plan, error, { prev: parentPath, key, typename: parentType.name });
     }
@@ -105,12 +116,12 @@ function executeField(run: Run, field: FieldPlan, source: unknown, parentPath: P
   const path: Path = { prev: parentPath, key, typename: parentType.name };
   try {
     const value = property === undefined ? resolve(run, field, source, path) : (source as Data)[property];
-    const completed = isPromise(value)
-      ? value.then((settled) => complete(run, field, plan, settled, path))
-      : complete(run, field, plan, value, path);
-    return isPromise(completed)
-      ? completed.then(undefined, (error: unknown) => handle(run, field, plan, error, path))
-      : completed;
+    const written = isPromise(value)
+      ? value.then((settled) => write(run, field, plan, settled, path))
+      : write(run, field, plan, value, path);
+    return isPromise(written)
+      ? written.then(undefined, (error: unknown) => handle(run, field, plan, error, path))
+      : written;
   } catch (error) {
     return handle(run, field, plan, error, path);
   }
@@ -118,10 +129,41 @@ function executeField(run: Run, field: FieldPlan, source: unknown, parentPath: P
 
 function resolve(run: Run, field: FieldPlan, source: unknown, path: Path): unknown {
   if (run.isAborted()) throw new Error('The client is gone.');
+  const { rule, definition, nodes } = field;
+  const { context } = run;
+  if (rule === undefined) {
+    const args = field.args ?? getArgumentValues(definition, nodes[0] as never, run.variables);
+    return field.resolve(source, args, context, infoOf(run, field, path));
+  }
+  const { permission } = rule;
+  if (permission !== undefined && !can(context.viewer, permission)) throw notAllowed(context.viewer);
+  const info = rule.needsInfo ? infoOf(run, field, path) : (undefined as never);
+  const args = field.checkedArgs ?? run.checkedArgs.get(field) ?? checkArgs(run, field, rule, path);
+  return args instanceof Promise
+    ? args.then((settled) => rule.resolve(source, settled, context, info))
+    : rule.resolve(source, args, context, info);
+}
+
+/** Checks the arguments of a field. They are the same for every object of a run, so those that pass are kept. */
+function checkArgs(run: Run, field: FieldPlan, rule: FieldRule, path: Path): Args | Promise<Args> {
+  let args: Args | Promise<Args> =
+    field.args ?? getArgumentValues(field.definition, field.nodes[0] as never, run.variables);
+  const info = infoOf(run, field, path);
+  for (const map of rule.argMappers) {
+    const check = (given: Args) => map(given, run.context, info);
+    args = args instanceof Promise ? args.then(check) : check(args);
+  }
+  if (args instanceof Promise) return args;
+  Object.freeze(args);
+  if (field.args === undefined) run.checkedArgs.set(field, args);
+  else field.checkedArgs = args;
+  return args;
+}
+
+function infoOf({ plan, variables }: Run, field: FieldPlan, path: Path): GraphQLResolveInfo {
   const { definition, nodes, parentType } = field;
-  const { schema, fragments, operation } = run.plan;
-  const args = field.args ?? getArgumentValues(definition, nodes[0] as never, run.variables);
-  return field.resolve(source, args, run.context, {
+  const { schema, fragments, operation } = plan;
+  return {
     fieldName: definition.name,
     fieldNodes: nodes,
     returnType: definition.type,
@@ -131,72 +173,74 @@ function resolve(run: Run, field: FieldPlan, source: unknown, path: Path): unkno
     fragments,
     rootValue: undefined,
     operation,
-    variableValues: run.variables,
-  });
+    variableValues: variables,
+  };
 }
 
 /** Value completion; what it throws belongs to the place that `path` names. */
-function complete(
-  run: Run,
-  field: FieldPlan,
-  plan: ValuePlan,
-  value: unknown,
-  path: Path | undefined,
-): unknown {
-  if (value instanceof Error) throw value;
+function write(run: Run, field: FieldPlan, plan: ValuePlan, value: unknown, path: Path | undefined): Text {
   if (value === null || value === undefined) {
     if (plan.isNonNull) throw new Error(nullMessage(field));
-    return null;
+    return 'null';
   }
+  if (value instanceof Error) throw value;
   switch (plan.kind) {
     case 'leaf':
-      return completeLeaf(plan.type, value);
+      return plan.write(value);
     case 'list':
-      return completeList(run, field, plan.item, value, path);
+      return writeList(run, field, plan.item, value, path);
     case 'object':
-      return executeFields(run, plan.plan, value, path);
+      return writeFields(run, plan.plan, value, path);
     default:
       return plan satisfies { kind: 'name' } as never;
   }
 }
 
-function completeLeaf(type: { name: string; serialize: (value: unknown) => unknown }, value: unknown) {
-  const text = type.serialize(value);
-  if (text === null || text === undefined) throw new Error(`A ${type.name} was completed to nothing.`);
-  return text;
+function writeList(run: Run, field: FieldPlan, plan: ValuePlan, list: unknown, path: Path | undefined): Text {
+  if (!Array.isArray(list)) throw new Error(`Expected a list for ${field.definition.name}.`);
+  let text = '[';
+  let parts: Text[] | undefined;
+  try {
+    for (let index = 0; index < list.length; index += 1) {
+      const item = writeItem(run, field, plan, list[index], { prev: path, key: index, typename: undefined });
+      if (index > 0) text += ',';
+      if (typeof item === 'string') text += item;
+      else {
+        parts ??= [];
+        parts.push(text, item);
+        text = '';
+      }
+    }
+  } catch (error) {
+    return failed(parts, error);
+  }
+  return joined(parts, `${text}]`);
 }
 
-function completeList(
-  run: Run,
-  field: FieldPlan,
-  plan: ValuePlan,
-  list: unknown,
-  path: Path | undefined,
-): unknown[] | Promise<unknown[]> {
-  if (!Array.isArray(list)) throw new Error(`Expected a list for ${field.definition.name}.`);
-  let hasPromise = false;
-  const items = list.map((item: unknown, index) => {
-    const itemPath: Path = { prev: path, key: index, typename: undefined };
-    try {
-      const completed = isPromise(item)
-        ? item.then((settled) => complete(run, field, plan, settled, itemPath))
-        : complete(run, field, plan, item, itemPath);
-      if (!isPromise(completed)) return completed;
-      hasPromise = true;
-      return completed.then(undefined, (error: unknown) => handle(run, field, plan, error, itemPath));
-    } catch (error) {
-      return handle(run, field, plan, error, itemPath);
-    }
-  });
-  return hasPromise ? Promise.all(items) : items;
+function writeItem(run: Run, field: FieldPlan, plan: ValuePlan, item: unknown, path: Path): Text {
+  try {
+    const written = isPromise(item)
+      ? item.then((settled) => write(run, field, plan, settled, path))
+      : write(run, field, plan, item, path);
+    if (!isPromise(written)) return written;
+    return written.then(undefined, (error: unknown) => handle(run, field, plan, error, path));
+  } catch (error) {
+    return handle(run, field, plan, error, path);
+  }
 }
 
 /** Notes an error where the value may be null; otherwise it is the parent's. @throws GraphQLError with its path */
-function handle(run: Run, { nodes }: FieldPlan, { isNonNull }: ValuePlan, error: unknown, path: Path): null {
+function handle(
+  run: Run,
+  { nodes }: FieldPlan,
+  { isNonNull }: ValuePlan,
+  error: unknown,
+  path: Path,
+): string {
   const located = locatedError(error, nodes, pathToList(path));
   if (isNonNull) throw located;
   run.errors.push(located);
-  return null;
+  return 'null';
 }
 
 function pathToList(path: Path): (string | number)[] {

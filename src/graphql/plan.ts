@@ -7,7 +7,6 @@ import {
   type FragmentDefinitionNode,
   type GraphQLField,
   type GraphQLFieldResolver,
-  type GraphQLLeafType,
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
@@ -24,6 +23,8 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
+import { type FieldRule, ruleOf } from './field-rule.js';
+import { type LeafWriter, leafWriterOf } from './leaf.js';
 
 type Args = Record<string, unknown>;
 
@@ -49,20 +50,26 @@ export interface ObjectPlan {
 export interface FieldPlan {
   /** Its name in the answer. */
   key: string;
+  /** How it begins as JSON text: a bracket or a comma, and the key. */
+  label: string;
   parentType: GraphQLObjectType;
   definition: GraphQLField<unknown, unknown>;
   nodes: FieldNode[];
   /** The property that is the value, where nothing has to be called for it. */
   property: string | undefined;
   resolve: GraphQLFieldResolver<unknown, unknown>;
+  /** What `resolve` does, step by step, where that is known. */
+  rule: FieldRule | undefined;
   /** The arguments, where no variable is among them. */
   args: Args | undefined;
+  /** These arguments as the rule's check left them, once it has passed. */
+  checkedArgs?: Args;
   value: ValuePlan;
 }
 
 /** How a value becomes a part of the answer. */
 export type ValuePlan = { isNonNull: boolean } & (
-  | { kind: 'leaf'; type: GraphQLLeafType }
+  | { kind: 'leaf'; write: LeafWriter }
   | { kind: 'object'; plan: ObjectPlan }
   | { kind: 'list'; item: ValuePlan }
   | { kind: 'name' }
@@ -145,16 +152,23 @@ function createPlanner(schema: GraphQLSchema, fragments: Record<string, Fragment
 
   function planObject(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): ObjectPlan {
     if (type.isTypeOf != null) throw unplanned;
-    const fields = [...collect(type, sets)].map(([key, nodes]) => planField(type, key, nodes));
+    const fields = [...collect(type, sets)].map(([key, nodes], index) => ({
+      ...planField(type, key, nodes),
+      label: `${index === 0 ? '{' : ','}${JSON.stringify(key)}:`,
+    }));
     return { type, fields };
   }
 
-  function planField(parentType: GraphQLObjectType, key: string, nodes: FieldNode[]): FieldPlan {
+  function planField(
+    parentType: GraphQLObjectType,
+    key: string,
+    nodes: FieldNode[],
+  ): Omit<FieldPlan, 'label'> {
     const [node] = nodes as [FieldNode];
     const name = node.name.value;
     size += 1;
     if (size > maxFields) throw unplanned;
-    const base = { key, parentType, nodes, resolve: defaultFieldResolver };
+    const base = { key, parentType, nodes, resolve: defaultFieldResolver, rule: undefined };
     if (name === '__typename') {
       const value = { kind: 'name', isNonNull: true } as const;
       return { ...base, definition: undefined as never, property: undefined, args: undefined, value };
@@ -168,6 +182,7 @@ function createPlanner(schema: GraphQLSchema, fragments: Record<string, Fragment
       definition,
       property: propertyOf(definition),
       resolve: definition.resolve ?? defaultFieldResolver,
+      rule: ruleOf(parentType, definition),
       args: hasVariables ? undefined : getArgumentValues(definition, node),
       value: planValue(definition.type, nodes),
     };
@@ -177,7 +192,7 @@ function createPlanner(schema: GraphQLSchema, fragments: Record<string, Fragment
     const isNonNull = isNonNullType(given);
     const type = getNullableType(given) as GraphQLOutputType;
     if (isListType(type)) return { kind: 'list', isNonNull, item: planValue(type.ofType, nodes) };
-    if (isLeafType(type)) return { kind: 'leaf', isNonNull, type };
+    if (isLeafType(type)) return { kind: 'leaf', isNonNull, write: leafWriterOf(type) };
     if (!isObjectType(type)) throw unplanned;
     const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? []);
     return { kind: 'object', isNonNull, plan: planObject(type, sets) };

@@ -4,7 +4,10 @@ import type pg from 'pg';
 import type { Sql } from 'sql-template-tag';
 import { PrismaClient } from '../generated/prisma/client.js';
 import { codeOf, isBroken, isFault, toDatabaseError } from './database-errors.js';
-import { createPool, type PoolOptions } from './pool.js';
+import { beginStatement } from './database-meter.js';
+import { createLanes } from './lanes.js';
+import { connectionOf, createPool, type PoolOptions } from './pool.js';
+import { runStatement } from './statement.js';
 
 /** Rows of plain SQL: timestamps are RFC 3339 text, so that nothing is parsed only to be printed again. */
 export type SqlRow<Model> = {
@@ -23,6 +26,8 @@ export interface Transaction {
 }
 
 const maxPreparedStatements = 400;
+/** Of the connections, those that short reads share; a small pool has none. */
+const lanesMax = 2;
 const maxAttempts = 3;
 const retryable = new Set(['40001', '40P01']); // serialization failure, deadlock
 
@@ -31,7 +36,10 @@ export type Database = ReturnType<typeof createDatabase>;
 
 /** Opens the pool; connects on first use. */
 export function createDatabase(options: PoolOptions) {
-  const pool = createPool(options);
+  const { metrics, poolMax } = options;
+  const laneCount = Math.min(lanesMax, Math.floor(poolMax / 5));
+  const pool = createPool({ ...options, poolMax: poolMax - laneCount });
+  const lanes = createLanes(connectionOf(options), laneCount, options.log);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const names = new Map<string, string>();
 
@@ -45,11 +53,33 @@ export function createDatabase(options: PoolOptions) {
     return name;
   }
 
-  async function run<Row>(client: pg.PoolClient, statement: Sql, isKept = true): Promise<Row[]> {
-    const text = statement.text;
+  async function run<Row>(client: pg.PoolClient, { text, values }: Sql, isKept = true): Promise<Row[]> {
     const name = isKept ? nameOf(text) : undefined;
-    const result = await client.query({ name: name as string, text, values: statement.values });
-    return result.rows as Row[];
+    if (name === undefined) return (await client.query({ text, values })).rows as Row[];
+    const end = beginStatement(text, metrics);
+    return new Promise((resolve, reject) => {
+      runStatement(client, { name, text, values }, (error, rows) => {
+        end(error);
+        if (error === null) resolve(rows as Row[]);
+        else reject(error);
+      });
+    });
+  }
+
+  /** On a shared connection; undefined when none has room. */
+  async function runShared<Row>({ text, values }: Sql): Promise<Row[] | undefined> {
+    const name = nameOf(text);
+    const rows = name === undefined ? undefined : lanes.run({ name, text, values });
+    if (rows === undefined) return undefined;
+    const end = beginStatement(text, metrics);
+    try {
+      const found = await rows;
+      end(null);
+      return found as Row[];
+    } catch (error) {
+      end(error as Error);
+      throw toDatabaseError(error);
+    }
   }
 
   async function withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
@@ -102,6 +132,13 @@ export function createDatabase(options: PoolOptions) {
     query: <Row>(statement: Sql): Promise<Row[]> => withClient((client) => run<Row>(client, statement)),
 
     /**
+     * As {@link query}, for reads that an index makes short: they share connections, and a slow one would keep the
+     * others waiting.
+     */
+    read: async <Row>(statement: Sql): Promise<Row[]> =>
+      (await runShared<Row>(statement)) ?? withClient((client) => run<Row>(client, statement)),
+
+    /**
      * As {@link query}, but planned for these very values: for filters whose best index depends on what is sought.
      * A plan that is kept is for any value, and would read a whole table to find a rare one.
      */
@@ -116,7 +153,7 @@ export function createDatabase(options: PoolOptions) {
       for (let tries = 1; ; tries += 1) {
         const startedAt = performance.now();
         const told = (isFailed: boolean) =>
-          options.metrics?.transaction((performance.now() - startedAt) / 1000, isFailed);
+          metrics?.transaction((performance.now() - startedAt) / 1000, isFailed);
         try {
           const result = await attempt(work);
           told(false);
@@ -130,17 +167,20 @@ export function createDatabase(options: PoolOptions) {
     },
 
     /** Connections now: all, idle, and requests that wait for one. */
-    poolState: () => ({
-      total: pool.totalCount,
-      idle: pool.idleCount,
-      waiting: pool.waitingCount,
-      max: options.poolMax,
-    }),
+    poolState: () => {
+      const { open, inFlight } = lanes.state();
+      return {
+        total: pool.totalCount + open,
+        idle: pool.idleCount + Math.max(0, open - inFlight),
+        waiting: pool.waitingCount,
+        max: poolMax,
+      };
+    },
 
     async close(): Promise<void> {
       pool.removeAllListeners('error').on('error', () => {}); // what is lost now was about to be closed
       await prisma.$disconnect();
-      await pool.end();
+      await Promise.all([pool.end(), lanes.close()]);
     },
   };
 }

@@ -19,23 +19,30 @@ export interface PoolOptions {
 
 const timestamptz = 1184;
 
-/** Opens the pool; connects on first use. */
-export function createPool(options: PoolOptions): pg.Pool {
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.poolMax,
-    connectionTimeoutMillis: options.acquireTimeoutMs,
-    idleTimeoutMillis: 30_000,
-    query_timeout: options.statementTimeoutMs + 500,
+/** How each connection is made, in the pool or beside it. */
+export function connectionOf({ url, acquireTimeoutMs, statementTimeoutMs }: PoolOptions): pg.ClientConfig {
+  return {
+    connectionString: url,
+    connectionTimeoutMillis: acquireTimeoutMs,
+    query_timeout: statementTimeoutMs + 500,
     keepAlive: true,
     application_name: 'sec-tester-api',
-    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${options.statementTimeoutMs} -c idle_in_transaction_session_timeout=${options.statementTimeoutMs}`,
+    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=${statementTimeoutMs}`,
     types: {
       getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
         oid === timestamptz && format !== 'binary'
           ? toRfc3339
           : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
     },
+  };
+}
+
+/** Opens the pool; connects on first use. */
+export function createPool(options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    ...connectionOf(options),
+    max: options.poolMax,
+    idleTimeoutMillis: 30_000,
   });
   pool.on('error', (error) =>
     options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),

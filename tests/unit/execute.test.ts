@@ -4,6 +4,7 @@ import {
   buildSchema,
   type DocumentNode,
   execute,
+  type GraphQLError,
   getOperationAST,
   type OperationDefinitionNode,
   parse,
@@ -135,7 +136,7 @@ describe('a planned operation', () => {
     const coerced = Object.fromEntries(Object.entries(variables).filter(([name]) => declared.has(name)));
     if (text.includes('= "d"')) coerced.t = 'd';
     const given = await executePlan(plan, context, coerced, () => false);
-    const plain = ({ data, errors }: typeof given) => ({
+    const plain = ({ data, errors }: { data: unknown; errors?: readonly GraphQLError[] }) => ({
       data: JSON.parse(JSON.stringify(data)),
       errors: errors
         ?.map((error) => error.toJSON())
@@ -146,14 +147,14 @@ describe('a planned operation', () => {
         }))
         .sort((a, b) => String(a.path).localeCompare(String(b.path))),
     });
-    expect(plain(given)).toEqual(plain(wanted));
+    expect(plain({ ...given, data: JSON.parse(given.data) })).toEqual(plain(wanted as never));
     expect(order).toEqual(steps);
   });
 
   it('is answered without a promise when no resolver gives one', () => {
     const plan = planned(parse('{ thing { name self { must } } }')) as Plan;
     expect(executePlan(plan, {} as GraphQLContext, {}, () => false)).toMatchObject({
-      data: { thing: { name: 'a' } },
+      data: '{"thing":{"name":"a","self":{"must":"a"}}}',
     });
   });
 

@@ -104,7 +104,7 @@ export type ExecutionReads = ReturnType<typeof createExecutionReads>;
 export function createExecutionReads(db: Database) {
   /** Rows by id in any order, whoever asks: for those who check on their own. */
   const readByIds = (ids: readonly string[]): Promise<ExecutionRow[]> =>
-    db.query<ExecutionRow>(sql`SELECT ${columns} FROM test_executions WHERE id = ANY(${ids}::uuid[])`);
+    db.read<ExecutionRow>(sql`SELECT ${columns} FROM test_executions WHERE id = ANY(${ids}::uuid[])`);
 
   /** Executions by id, in the order asked; null where there is none that the viewer may see. */
   async function byIds(
@@ -112,7 +112,7 @@ export function createExecutionReads(db: Database) {
     ids: readonly string[],
     wanted?: Columns,
   ): Promise<(ExecutionRow | null)[]> {
-    const rows = await db.query<ExecutionRow>(
+    const rows = await db.read<ExecutionRow>(
       sql`SELECT ${selectList(wanted)} FROM test_executions ${where([sql`id = ANY(${ids}::uuid[])`, ...visibleTo(viewer)])}`,
     );
     const byId = new Map(rows.map((row) => [row.id, row]));
@@ -166,7 +166,7 @@ export function createExecutionReads(db: Database) {
       conditions,
       order: orderOf(order),
     };
-    const query = conditions.length === 0 ? db.query : db.queryAnew;
+    const query = conditions.length === 0 ? db.read : db.queryAnew;
     return fetchPage<ExecutionRow>(query, source, args, async () => {
       const [row] = await query<{ count: number }>(
         sql`SELECT count(*)::int AS count FROM test_executions ${where(conditions)}`,

@@ -135,7 +135,7 @@ export function createResultService({
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
       const select = sql`SELECT ${selectList(wanted)} FROM test_results`;
       const source = { select, conditions, order: orderOf(order) };
-      const query = isWithinExecution(filter) || conditions.length === 0 ? db.query : db.queryAnew;
+      const query = isWithinExecution(filter) || conditions.length === 0 ? db.read : db.queryAnew;
       return fetchPage<ResultRow>(query, source, args, () => count(viewer, filter));
     },
 
@@ -157,7 +157,7 @@ export function createResultService({
       const own = { conditions: [...conditions, sql`execution_id = parent.id`], order };
       const ids = parents.map(({ id }) => id);
       const select = sql`SELECT ${selectList(wanted)} FROM test_results ${pageClauses(own, request)}`;
-      const query = isCounted(filter) ? db.query : db.queryAnew;
+      const query = isCounted(filter) ? db.read : db.queryAnew;
       const byParent = await fetchOfEach<ResultRow>(query, ids, select, (row) => row.executionId);
       const countOf = lazyCounts(ids, conditions);
       return parents.map((parent) =>
@@ -171,7 +171,7 @@ export function createResultService({
 
     /** Results by id, in the order asked; those that are gone are left out. */
     async byIds(viewer: Viewer, ids: readonly string[]): Promise<ResultRow[]> {
-      const rows = await db.query<ResultRow>(
+      const rows = await db.read<ResultRow>(
         sql`SELECT ${columns} FROM test_results ${where([sql`id = ANY(${ids}::uuid[])`, ...visibleTo(viewer)])}`,
       );
       const byId = new Map(rows.map((row) => [row.id, row]));
@@ -183,7 +183,7 @@ export function createResultService({
      * @throws NOT_FOUND
      */
     async get(viewer: Viewer, id: string, wanted?: Columns): Promise<ResultRow> {
-      const [row] = await db.query<ResultRow>(
+      const [row] = await db.read<ResultRow>(
         sql`SELECT ${selectList(wanted)} FROM test_results ${where([sql`id = ${id}::uuid`, ...visibleTo(viewer)])}`,
       );
       if (row === undefined) throw new AppError('NOT_FOUND');

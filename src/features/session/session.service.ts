@@ -72,7 +72,7 @@ export function createSessionService({
 
   async function load(sessionId: string): Promise<LiveSession> {
     const at = date(now());
-    const [row] = await db.query<{
+    const [row] = await db.read<{
       userId: string;
       email: string;
       name: string;

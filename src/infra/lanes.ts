@@ -1,0 +1,87 @@
+// Connections that short reads share: each statement is sent without waiting for the one before it, so that many need few
+// system calls. Whatever may take long, writes or locks goes through the pool.
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { reasonOf } from './database-errors.js';
+import { runStatement, type Statement } from './statement.js';
+
+interface Lane {
+  client: pg.Client | undefined;
+  /** Statements on their way. */
+  inFlight: number;
+  /** When it may be opened (again), in milliseconds of performance.now(). */
+  openAt: number;
+}
+
+/** Statements on their way on one connection at most: those beyond go through the pool. */
+const maxInFlight = 64;
+const reopenAfterMs = 1000;
+
+export type Lanes = ReturnType<typeof createLanes>;
+
+/**
+ * Connections are opened in the background, at the first use: whoever finds none goes through the pool meanwhile.
+ * @param count how many connections
+ */
+export function createLanes(config: pg.ClientConfig, count: number, log: Logger) {
+  const lanes: Lane[] = Array.from({ length: count }, () => ({ client: undefined, inFlight: 0, openAt: 0 }));
+  let isClosed = false;
+
+  function open(lane: Lane): void {
+    lane.openAt = Number.POSITIVE_INFINITY;
+    const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
+    const lose = (error?: Error) => {
+      if (lane.client === client) {
+        lane.client = undefined;
+        log.warn({ event: 'database_connection_lost', reason: reasonOf(error ?? 'ended') });
+      }
+      lane.openAt = performance.now() + reopenAfterMs;
+    };
+    client.on('error', lose).on('end', lose);
+    client.connect().then(() => {
+      if (isClosed) client.end().catch(() => {});
+      else Object.assign(lane, { client, inFlight: 0 });
+    }, lose);
+  }
+
+  /** The least busy one that has room. */
+  function free(): Lane | undefined {
+    let best: Lane | undefined;
+    for (const lane of lanes) {
+      if (lane.client === undefined) {
+        if (!isClosed && performance.now() >= lane.openAt) open(lane);
+      } else if (lane.inFlight < (best?.inFlight ?? maxInFlight)) best = lane;
+    }
+    return best;
+  }
+
+  return {
+    /** @returns undefined when no connection has room */
+    run(statement: Statement): Promise<unknown[]> | undefined {
+      const lane = free();
+      if (lane?.client === undefined) return undefined;
+      const { client } = lane;
+      lane.inFlight += 1;
+      return new Promise((resolve, reject) => {
+        runStatement(client, statement, (error, rows) => {
+          if (lane.client === client) lane.inFlight -= 1;
+          if (error === null) resolve(rows);
+          else reject(error);
+        });
+      });
+    },
+
+    /** Connections now, and statements on their way. */
+    state: () => ({
+      open: lanes.filter(({ client }) => client !== undefined).length,
+      inFlight: lanes.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    }),
+
+    async close(): Promise<void> {
+      isClosed = true;
+      const open = lanes.flatMap(({ client }) => client ?? []);
+      for (const lane of lanes) lane.client = undefined;
+      await Promise.all(open.map((client) => client.end()));
+    },
+  };
+}
