@@ -67,35 +67,43 @@ export function createApp(
   const allowed = allowedMethods(routes);
   const allowOf = (path: string) => (graphqlPaths.has(path) ? graphqlMethods : allowed.get(path));
 
-  const graphql = async (
+  /** What throws here, or before the first promise, is refused by the caller. */
+  const graphql = (
     request: IncomingMessage,
     response: ServerResponse,
     store: RequestContext,
     caller: Caller,
-  ): Promise<void> => {
+    refuse: (error: unknown) => void,
+  ): void => {
     if (isPageAsked(request)) {
       if (page === undefined) throw new AppError('NOT_FOUND', { message: 'There is no page here.' });
       applyHeaders(response, store);
-      await page(response);
+      page(response).catch(refuse);
       return;
     }
     const refusal = refuseGraphQL(request);
     if (refusal !== undefined) throw refusal;
-    if (request.method === 'POST') {
-      const body = await readJson(request, await bodyLimitOf(request, caller, services.auth.authenticate));
+    const throughYoga = () => {
+      // Node leaves the body out of what answers a HEAD.
+      if (request.method === 'HEAD') Object.assign(request, { method: 'GET' });
+      applyHeaders(response, store);
+      Promise.resolve(yoga(request, response)).catch(refuse);
+    };
+    if (request.method !== 'POST') {
+      throughYoga();
+      return;
+    }
+    const answer = (body: unknown) => {
       if (!isOperation(body)) {
         throw new AppError('VALIDATION_FAILED', { message: 'The body must be a JSON object with a query.' });
       }
-      if (isLean && caller !== undefined) {
-        const answered = lean(request, response, body, caller);
-        if (answered === true || (answered !== false && (await answered))) return;
-      }
+      if (isLean && caller !== undefined && lean({ request, response, store, refuse }, body, caller)) return;
       Object.assign(request, { body }); // where Yoga looks for it
-    }
-    // Node leaves the body out of what answers a HEAD.
-    if (request.method === 'HEAD') Object.assign(request, { method: 'GET' });
-    applyHeaders(response, store);
-    await yoga(request, response);
+      throughYoga();
+    };
+    const limit = bodyLimitOf(request, caller, services.auth.authenticate);
+    if (typeof limit === 'number') readJson(request, limit, answer, refuse);
+    else limit.then((bytes) => readJson(request, bytes, answer, refuse)).catch(refuse);
   };
 
   const limited = createRequestLimits({
@@ -126,7 +134,7 @@ export function createApp(
         return;
       }
       if (isGraphQL) {
-        graphql(request, response, store, caller).catch(refuse);
+        graphql(request, response, store, caller, refuse);
         return;
       }
       applyHeaders(response, store);
@@ -189,5 +197,7 @@ function createRestApp(services: Services, { config, log, metrics }: Infra, rout
 }
 
 function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '').split('?', 1)[0] ?? '';
+  const { url = '' } = request;
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
 }

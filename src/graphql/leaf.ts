@@ -8,22 +8,13 @@ import {
   GraphQLString,
   isEnumType,
 } from 'graphql';
+import { quote } from '../core/json-text.js';
 
 /**
  * A value as JSON text.
  * @throws Error when it is no value of the type
  */
 export type LeafWriter = (value: unknown) => string;
-
-/** All but what JSON takes as it is: no quotes, backslashes, control characters or surrogates. */
-const special = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
-/** Beyond this length looking first takes longer than writing at once. */
-const shortLength = 100;
-
-/** A text in quotes. */
-export function quote(text: string): string {
-  return text.length < shortLength && !special.test(text) ? `"${text}"` : JSON.stringify(text);
-}
 
 /** How values of a type are written. */
 export function leafWriterOf(type: GraphQLLeafType): LeafWriter {

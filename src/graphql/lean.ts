@@ -12,7 +12,7 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../core/access.js';
-import { currentRequest } from '../infra/request-context.js';
+import type { RequestContext } from '../infra/request-context.js';
 import type { GraphQLContext } from './context.js';
 import { executePlan, type TextResult } from './execute.js';
 import { faultOf } from './operation.js';
@@ -49,13 +49,17 @@ export interface LeanParams {
   extensions?: unknown;
 }
 
-/** Answers, or leaves the request to Yoga. */
-export type Lean = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  params: LeanParams,
-  viewer: Viewer | null,
-) => boolean | Promise<boolean>;
+/** A request that is being answered. */
+export interface LeanRequest {
+  request: IncomingMessage;
+  response: ServerResponse;
+  store: RequestContext;
+  /** Answers what went wrong beyond the errors of fields. */
+  refuse: (error: unknown) => void;
+}
+
+/** Takes a request on, or (false) leaves it to Yoga. */
+export type Lean = (exchange: LeanRequest, params: LeanParams, viewer: Viewer | null) => boolean;
 
 type MediaType = 'application/json' | 'application/graphql-response+json';
 const contentTypes: Record<MediaType, string> = {
@@ -124,35 +128,35 @@ export function createLean(parts: LeanParts): Lean {
     return parts.endOperation({ errors: masked }).errors ?? [];
   }
 
-  return (request, response, params, viewer) => {
+  return ({ request, response, store, refuse }, params, viewer) => {
     const mediaType = mediaTypeOf(request.headers.accept);
     const prepared = mediaType === undefined ? undefined : prepare(params);
     if (mediaType === undefined || prepared === undefined) return false;
     const { document, operationName, plan, variables } = prepared;
     if (viewer === null && !parts.isPublic(document, operationName)) return false; // refused as strangers are
     const end = parts.beginOperation({ document, operationName });
-    const answer = (result: TextResult): true => {
+    const answer = (result: TextResult) => {
       end(result.errors && faultOf(result));
-      if (!response.destroyed) send(response, mediaType, result.data, errorsOf(result));
-      return true;
+      if (!response.destroyed) send(response, store, mediaType, result.data, errorsOf(result));
     };
-    const giveUp = (error: unknown): true => {
+    const giveUp = (error: unknown) => {
       end('INTERNAL');
-      if (!response.destroyed) throw error;
-      return true; // nobody waits for it
+      if (!response.destroyed) refuse(error); // else nobody waits for it
     };
     try {
       const result = executePlan(plan, parts.contextFor(viewer), variables, () => response.destroyed);
-      return result instanceof Promise ? result.then(answer, giveUp) : answer(result);
+      if (result instanceof Promise) result.then(answer, giveUp).catch(refuse);
+      else answer(result);
     } catch (error) {
-      return giveUp(error);
+      giveUp(error);
     }
+    return true;
   };
 }
 
 /** The first kind of JSON that Accept lists, whatever its weight; undefined when there is none. */
 function mediaTypeOf(accept = '*/*'): MediaType | undefined {
-  if (accept === '*/*') return 'application/json';
+  if (accept === '*/*' || accept === 'application/json') return 'application/json';
   for (const range of accept.toLowerCase().replace(/\s/g, '').split(',')) {
     const [type, ...parameters] = range.split(';');
     const charset = parameters.find((parameter) => parameter.includes('charset='));
@@ -173,6 +177,7 @@ interface HttpExtensions {
 /** Status and headers as the errors ask for them, and the answer without what only they tell. */
 function send(
   response: ServerResponse,
+  store: RequestContext,
   mediaType: MediaType,
   data: string,
   errors: readonly GraphQLError[],
@@ -188,7 +193,7 @@ function send(
   const told = errors.length === 0 ? '' : `"errors":${JSON.stringify(errors.map(withoutHttp))},`;
   const text = `{${told}"data":${data}}`;
   // All headers at once, as a list: the quickest that Node has.
-  const list = currentRequest()?.headers ?? [];
+  const list = store.headers ?? [];
   list.push('Content-Type', contentTypes[mediaType]);
   for (const name in headers) list.push(name, headers[name] as string);
   list.push('Content-Length', String(Buffer.byteLength(text)));

@@ -53,10 +53,9 @@ export function beginOperation(
   const operation = getOperationAST(document, operationName);
   const store = currentRequest();
   if (store === undefined || operation == null) return () => {};
-  const name = operation.name?.value.slice(0, 100);
-  const type = operation.operation;
-  store.operation = `${type} ${name ?? 'anonymous'}`;
-  const label = isTrusted && name !== undefined ? name : labelOf(document, operation);
+  const { type, name, title, root } = namesOf(document, operation);
+  store.operation = title;
+  const label = isTrusted && name !== undefined ? name : root;
   const outer = store.span;
   const span = beginSpan(`${type} ${label}`, outer, tracing);
   if (span !== undefined) {
@@ -78,18 +77,28 @@ function beginSpan(name: string, outer: Span | undefined, tracing: Meters['traci
   return outer === undefined ? tracing?.begin(name, undefined, {}) : outer.child(name, 'internal', {});
 }
 
-const labels = new WeakMap<OperationDefinitionNode, string>();
+interface Names {
+  type: string;
+  name: string | undefined;
+  /** For the log. */
+  title: string;
+  /** The root field, as validation has found it in the schema: names that clients make up become no label. */
+  root: string;
+}
+const known = new WeakMap<OperationDefinitionNode, Names>();
 
-/** The root field, as validation has found it in the schema: names that clients make up become no label. */
-function labelOf(document: DocumentNode, operation: OperationDefinitionNode): string {
-  let label = labels.get(operation);
-  if (label === undefined) {
+function namesOf(document: DocumentNode, operation: OperationDefinitionNode): Names {
+  let names = known.get(operation);
+  if (names === undefined) {
+    const type = operation.operation;
+    const name = operation.name?.value.slice(0, 100);
     const fields = rootFields(document, operation.selectionSet);
     const [only = 'none'] = fields;
-    label = fields.size > 1 ? 'several' : only.startsWith('__') ? 'introspection' : only;
-    labels.set(operation, label);
+    const root = fields.size > 1 ? 'several' : only.startsWith('__') ? 'introspection' : only;
+    names = { type, name, title: `${type} ${name ?? 'anonymous'}`, root };
+    known.set(operation, names);
   }
-  return label;
+  return names;
 }
 
 function rootFields(document: DocumentNode, { selections }: SelectionSetNode): Set<string> {

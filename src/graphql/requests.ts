@@ -11,14 +11,16 @@ import type { LeanParams } from './lean.js';
 
 /** Methods of the GraphQL paths, for the header Allow. */
 export const graphqlMethods = 'GET, HEAD, POST, OPTIONS';
+const methods = new Set(graphqlMethods.split(', '));
 
 /** GraphQL is GET for queries and POST of JSON; anything else could be sent by a foreign page without asking (CSRF). */
 export function refuseGraphQL(request: IncomingMessage): AppError | undefined {
   const { method, headers } = request;
-  if (method === undefined || !graphqlMethods.split(', ').includes(method))
-    return new AppError('METHOD_NOT_ALLOWED');
-  const isJson = /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
-  return method === 'POST' && !isJson ? new AppError('UNSUPPORTED_MEDIA_TYPE') : undefined;
+  if (method === undefined || !methods.has(method)) return new AppError('METHOD_NOT_ALLOWED');
+  if (method !== 'POST') return undefined;
+  const type = headers['content-type'] ?? '';
+  const isJson = type === 'application/json' || /^application\/json\s*(;|$)/i.test(type);
+  return isJson ? undefined : new AppError('UNSUPPORTED_MEDIA_TYPE');
 }
 
 /** Whether a browser asks for the page to explore with. */
@@ -49,15 +51,17 @@ function limitFor({ headers }: IncomingMessage, caller: Caller): number | undefi
   return caller === null ? anonymousGraphQL : graphQL;
 }
 
-/** Bytes that a body may have. @throws AppError for a token that is not good */
-export async function bodyLimitOf(
+/** Bytes that a body may have, at once where it is known. @throws AppError for a token that is not good */
+export function bodyLimitOf(
   request: IncomingMessage,
   caller: Caller,
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>,
-): Promise<number> {
-  const known = limitFor(request, caller);
-  if (known !== undefined) return known;
-  const viewer = await authenticate(request.headers.authorization);
+): number | Promise<number> {
+  return limitFor(request, caller) ?? limitAfter(authenticate(request.headers.authorization));
+}
+
+async function limitAfter(authenticated: Promise<Viewer | null>): Promise<number> {
+  const viewer = await authenticated;
   return viewer === null ? bodyLimits.anonymousGraphQL : bodyLimits.graphQL;
 }
 

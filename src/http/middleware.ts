@@ -34,10 +34,13 @@ export function withMiddleware(
       ip: clientIp(request, config.trustProxyHops),
       userAgent: userAgentOf(request.headers['user-agent']),
       hasToken: /^bearer /i.test(request.headers.authorization ?? ''),
-      ...{ response, metrics, dbQueries: 0, dbMs: 0 },
+      response,
+      metrics,
+      dbQueries: 0,
+      dbMs: 0,
       headers: ['X-Correlation-ID', correlationId, ...always],
-      ...(span !== undefined && { span }),
     };
+    if (span !== undefined) store.span = span;
     logEnd(log, request, response, store);
     runInRequest(store, () => {
       if (request.headers.origin === undefined) {
@@ -64,7 +67,9 @@ export function clientIp(request: IncomingMessage, trustedHops: number): string 
 }
 
 function shortened(address: string | null | undefined): string | null {
-  return address?.replace(/^::ffff:/, '').slice(0, 100) ?? null;
+  return address === undefined || address === null
+    ? null
+    : address.slice(address.startsWith('::ffff:') ? 7 : 0).slice(0, 100);
 }
 
 /** A trace goes on where the sender's left off. */
@@ -77,7 +82,8 @@ function beginSpan(request: IncomingMessage, tracing: Tracing | undefined): Span
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {
-  return url.split('?', 1)[0]?.slice(0, 200) ?? '';
+  const query = url.indexOf('?');
+  return url.slice(0, query === -1 ? 200 : Math.min(query, 200));
 }
 
 /**
@@ -96,13 +102,20 @@ function logEnd(
   response.on('error', (fault) => {
     error = fault;
   });
-  response.once('close', () => {
+  response.on('close', () => {
     const tookMs = performance.now() - startedAt;
     const { correlationId, userId, sessionId, route, operation, errors, ip } = store;
     const { method = '' } = request;
     const path = pathOf(request);
     const line = {
-      ...{ event: 'request', correlationId, userId, sessionId, method, path, route, operation },
+      event: 'request',
+      correlationId,
+      userId,
+      sessionId,
+      method,
+      path,
+      route,
+      operation,
       status: response.statusCode,
       errors: errors && [...errors].join(' '),
       durationMs: Math.round(tookMs),
@@ -112,7 +125,10 @@ function logEnd(
     };
     if (error !== undefined || response.statusCode >= 500)
       log.error({ ...line, err: error }, 'request failed');
-    else logPlainLine(log, /^\/(api\/v1\/health|metrics)\b/.test(path) ? 'debug' : 'info', line, 'request');
+    else {
+      const isProbe = route !== '/graphql' && /^\/(api\/v1\/health|metrics)\b/.test(path);
+      logPlainLine(log, isProbe ? 'debug' : 'info', line, 'request');
+    }
     const status = response.writableFinished ? response.statusCode : undefined;
     // A stream lasts as long as someone listens: its length tells nothing of the server.
     if (operation?.startsWith('subscription ') !== true)

@@ -154,7 +154,9 @@ function readBody(route: Route) {
       (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined);
     if (!(isEmpty && route.isBodyOptional === true) && !request.is('application/json'))
       throw new AppError('UNSUPPORTED_MEDIA_TYPE');
-    request.body = await readJson(request, bodyLimits.rest);
+    request.body = await new Promise((resolve, reject) => {
+      readJson(request, bodyLimits.rest, resolve, reject);
+    });
     next();
   };
 }

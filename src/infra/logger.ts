@@ -10,6 +10,7 @@ import {
   pino,
 } from 'pino';
 import type { prettyFactory } from 'pino-pretty';
+import { quote } from '../core/json-text.js';
 import { escapeForTerminal, escapeUnsafe, redactLooks, redactSecrets } from './log-redaction.js';
 import { currentRequest } from './request-context.js';
 
@@ -84,12 +85,28 @@ export function logPlainLine(
   const sink = sinks.get(logger);
   if (sink === undefined) logger[level](fields, msg);
   else if (logger.isLevelEnabled(level)) {
-    const line = { level, time: new Date().toISOString(), service, ...fields, msg };
-    sink.write(asLine(`${JSON.stringify(line)}\n`));
+    let line = `{"level":"${level}","time":"${isoNow()}","service":"${service}"`;
+    for (const name in fields) {
+      const value = fields[name];
+      if (value === undefined) continue;
+      line += `,"${name}":${typeof value === 'string' ? quote(value) : value}`;
+    }
+    sink.write(asLine(`${line},"msg":${quote(msg)}}\n`));
   }
 }
 
 const service = 'sec-tester-api';
+
+let second = { ms: Number.NaN, text: '' };
+
+/** Now, in ISO 8601; the part before the milliseconds is made once a second. */
+function isoNow(): string {
+  const now = Date.now();
+  const ms = now - (now % 1000);
+  if (ms !== second.ms) second = { ms, text: new Date(ms).toISOString().slice(0, 20) };
+  return `${second.text}${String(now - ms).padStart(3, '0')}Z`;
+}
+
 const asLine = (line: string) => redactLooks(escapeUnsafe(line));
 
 function pinoOptions(level: string): PinoOptions {
@@ -157,8 +174,18 @@ function mainSink(destination: NodeJS.WritableStream | undefined): Sink {
  */
 function stdoutSink(): Sink {
   const stdout = pino.destination({
-    ...{ fd: 1, sync: false, minLength: heldBytes, periodicFlush: heldMs, maxLength: heldBytesMax },
+    ...{ fd: 1, sync: false, minLength: 1, maxLength: heldBytesMax },
   });
+  /** Lines that are gathered here: the stream below measures all that it holds with each piece it is given. */
+  let held = '';
+  let timer: NodeJS.Timeout | undefined;
+  const pass = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    const lines = held;
+    held = '';
+    if (lines !== '') stdout.write(lines);
+  };
   let isStuck = false;
   stdout.on('error', () => {
     isStuck = true;
@@ -169,12 +196,20 @@ function stdoutSink(): Sink {
   // pino calls it as the process ends; where nothing can be written it would try forever.
   const flushSync = stdout.flushSync.bind(stdout);
   stdout.flushSync = () => {
+    pass();
     if (!isStuck) flushSync();
   };
   return {
-    write: (line) => void stdout.write(line),
+    write(line) {
+      held += line;
+      if (held.length >= heldBytes) pass();
+      else timer ??= setTimeout(pass, heldMs).unref();
+    },
     flushSync: () => stdout.flushSync(),
-    close: () => settled((done) => stdout.flush(() => done())),
+    close: () => {
+      pass();
+      return settled((done) => stdout.flush(() => done()));
+    },
   };
 }
 

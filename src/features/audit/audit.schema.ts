@@ -25,7 +25,7 @@ const AuditEventType = builder.prismaObject('AuditEvent', {
       type: UserType,
       nullable: true,
       description: 'Who did it; null for nobody known and for users who are gone.',
-      resolve: ({ actorId }, _args, { users }) => (actorId === null ? null : users.load(actorId)),
+      resolve: ({ actorId }, _args, { loaders }) => (actorId === null ? null : loaders.users.load(actorId)),
     }),
     actorLabel: t.exposeString('actorLabel', {
       description: 'Who it was, as it was then; survives the user.',

@@ -70,16 +70,16 @@ ExecutionType.implement({
       nullable: true,
       description: 'Who created it; null once that user is deleted.',
       extensions: { columns: ['createdById'] } satisfies ReadsColumns,
-      resolve: ({ createdById }, _args, { services, users }) =>
-        createdById === null ? null : (services.users.recall(createdById) ?? users.load(createdById)),
+      resolve: ({ createdById }, _args, { services, loaders }) =>
+        createdById === null ? null : (services.users.recall(createdById) ?? loaders.users.load(createdById)),
     }),
     rerunOf: t.field({
       type: ExecutionType,
       nullable: true,
       description: 'The execution that this one repeats.',
       extensions: { columns: ['rerunOfId'] } satisfies ReadsColumns,
-      resolve: ({ rerunOfId }, _args, { executions }) =>
-        rerunOfId === null ? null : executions.load(rerunOfId),
+      resolve: ({ rerunOfId }, _args, { loaders }) =>
+        rerunOfId === null ? null : loaders.executions.load(rerunOfId),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
     startedAt: t.expose('startedAt', {
@@ -94,8 +94,8 @@ ExecutionType.implement({
       description: 'Its results, newest first.',
       args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'ResultFilter', resultFilter) },
       extensions: { columns: ['id', ...counters] } satisfies ReadsColumns,
-      resolve: (execution, { filter, ...args }, { resultPages }, info) =>
-        resultPages.load({ execution, filter: filter ?? {}, args, columns: columnsFor(info) }),
+      resolve: (execution, args, { loaders }, info) =>
+        loaders.resultPages.load({ execution, args, columns: columnsFor(info) }),
     }),
   }),
 });

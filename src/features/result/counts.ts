@@ -10,6 +10,10 @@ export function countBySeverity(
   execution: Pick<ExecutionRow, (typeof counters)[number]>,
   names: readonly (typeof severities)[number][] = severities,
 ): number {
+  if (names === severities) {
+    const { infoCount, lowCount, mediumCount, highCount, criticalCount } = execution;
+    return infoCount + lowCount + mediumCount + highCount + criticalCount;
+  }
   const counters = {
     INFO: execution.infoCount,
     LOW: execution.lowCount,

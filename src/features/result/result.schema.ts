@@ -54,8 +54,8 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
       type: ExecutionType,
       description: 'The execution that found it.',
       extensions: { columns: ['executionId'] } satisfies ReadsColumns,
-      resolve: async ({ executionId }, _args, { executions }) =>
-        (await executions.load(executionId)) as ExecutionRow,
+      resolve: async ({ executionId }, _args, { loaders }) =>
+        (await loaders.executions.load(executionId)) as ExecutionRow,
     }),
     title: t.exposeString('title', { description: 'The finding in one line.' }),
     description: t.exposeString('description', {

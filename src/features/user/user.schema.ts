@@ -86,19 +86,19 @@ export const UserType = builder.prismaObject('User', {
     hasSecondFactor: t.boolean({
       authScopes: personal,
       description: 'Whether a sign-in needs a code of an authenticator app too.',
-      resolve: ({ id }, _args, { secondFactors }) => secondFactors.load(id),
+      resolve: ({ id }, _args, { loaders }) => loaders.secondFactors.load(id),
     }),
     sessions: t.field({
       type: [SessionType],
       authScopes: personalFor('session:manage'),
       description: 'Live sessions, newest first.',
-      resolve: ({ id }, _args, { sessions }) => sessions.load(id),
+      resolve: ({ id }, _args, { loaders }) => loaders.sessions.load(id),
     }),
     apiKeys: t.field({
       type: [ApiKeyType],
       authScopes: personalFor('api_key:manage'),
       description: 'API keys, newest first; never the secret.',
-      resolve: ({ id }, _args, { apiKeys }) => apiKeys.load(id),
+      resolve: ({ id }, _args, { loaders }) => loaders.apiKeys.load(id),
     }),
   }),
 });
