@@ -9,7 +9,7 @@ import {
   Kind,
   type SelectionNode,
 } from 'graphql';
-import type { Columns } from '../infra/sql.js';
+import type { Columns, Wanted } from '../infra/sql.js';
 import { propertyOf } from './plan.js';
 
 /** Put into `extensions` of a field whose resolver looks at these columns of its row and no others. */
@@ -66,6 +66,26 @@ export function columnsFor({ fieldNodes, returnType, schema, fragments }: GraphQ
   const columns = isKnown ? [...found].sort() : undefined;
   known.set(fieldNodes, { columns });
   return columns;
+}
+
+/** Whether the answer shows how many entries the list has in all. */
+function wantsTotal({ fieldNodes, fragments }: GraphQLResolveInfo): boolean {
+  const before = totals.get(fieldNodes);
+  if (before !== undefined) return before;
+  const shows = (selection: SelectionNode): boolean => {
+    if (selection.kind === Kind.FIELD) return selection.name.value === 'totalCount';
+    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
+    return fragment?.selectionSet.selections.some(shows) === true;
+  };
+  const isShown = fieldNodes.some(({ selectionSet }) => selectionSet?.selections.some(shows) === true);
+  totals.set(fieldNodes, isShown);
+  return isShown;
+}
+const totals = new WeakMap<readonly FieldNode[], boolean>();
+
+/** What the answer looks at of a page. */
+export function wantedOf(info: GraphQLResolveInfo): Wanted {
+  return { columns: columnsFor(info), total: wantsTotal(info) };
 }
 
 /** Fields of connections and edges that lead to the rows. */

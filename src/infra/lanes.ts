@@ -1,5 +1,6 @@
 // Connections that short reads share: each statement is sent without waiting for the one before it, so that many need few
 // system calls. Whatever may take long, writes or locks goes through the pool.
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { reasonOf } from './database-errors.js';
@@ -9,6 +10,8 @@ interface Lane {
   client: pg.Client | undefined;
   /** Statements on their way. */
   inFlight: number;
+  /** Whether what is written waits for the end of this turn of the event loop. */
+  isHeld: boolean;
   /** When it may be opened (again), in milliseconds of performance.now(). */
   openAt: number;
 }
@@ -24,7 +27,12 @@ export type Lanes = ReturnType<typeof createLanes>;
  * @param count how many connections
  */
 export function createLanes(config: pg.ClientConfig, count: number, log: Logger) {
-  const lanes: Lane[] = Array.from({ length: count }, () => ({ client: undefined, inFlight: 0, openAt: 0 }));
+  const lanes: Lane[] = Array.from({ length: count }, () => ({
+    client: undefined,
+    inFlight: 0,
+    isHeld: false,
+    openAt: 0,
+  }));
   let isClosed = false;
 
   function open(lane: Lane): void {
@@ -40,8 +48,20 @@ export function createLanes(config: pg.ClientConfig, count: number, log: Logger)
     client.on('error', lose).on('end', lose);
     client.connect().then(() => {
       if (isClosed) client.end().catch(() => {});
-      else Object.assign(lane, { client, inFlight: 0 });
+      else Object.assign(lane, { client, inFlight: 0, isHeld: false });
     }, lose);
+  }
+
+  /** Statements of one turn of the event loop go out together, in one system call. */
+  function hold(lane: Lane, client: pg.Client): void {
+    if (lane.isHeld) return;
+    lane.isHeld = true;
+    const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+    stream.cork();
+    setImmediate(() => {
+      if (lane.client === client) lane.isHeld = false;
+      stream.uncork();
+    });
   }
 
   /** The least busy one that has room. */
@@ -62,6 +82,7 @@ export function createLanes(config: pg.ClientConfig, count: number, log: Logger)
       if (lane?.client === undefined) return undefined;
       const { client } = lane;
       lane.inFlight += 1;
+      hold(lane, client);
       return new Promise((resolve, reject) => {
         runStatement(client, statement, (error, rows) => {
           if (lane.client === client) lane.inFlight -= 1;

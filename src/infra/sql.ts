@@ -25,6 +25,13 @@ export function columnsOf(fields: Record<string, string>, alias?: string): Sql {
 /** Prisma's names of the columns that are wanted; undefined for all. */
 export type Columns = readonly string[] | undefined;
 
+/** What will be looked at of a page. */
+export interface Wanted {
+  columns?: Columns;
+  /** Whether its length in all; it is counted at the same time then. */
+  total?: boolean;
+}
+
 /** Different wishes that get a select list, and so statements, of their own. */
 const maxSelectLists = 50;
 
@@ -117,6 +124,7 @@ export function cursorIn<Row extends { id: string }>(order: KeysetOrder<Row>): (
 
 /**
  * One keyset page: a statement for the rows; the count is another, only when asked for.
+ * @param isTotalWanted whether the count will be asked for
  * @throws VALIDATION_FAILED for page arguments out of range or cursors of another order
  */
 export async function fetchPage<Row extends { id: string }>(
@@ -124,10 +132,14 @@ export async function fetchPage<Row extends { id: string }>(
   source: PageSource<Row>,
   args: PageArgs,
   totalCount: () => Promise<number>,
+  isTotalWanted = false,
 ): Promise<Page<Row>> {
   const request = parsePage(args, source.order.name, source.order.key?.is);
-  const rows = await query(sql`${source.select} ${pageClauses(source, request)}`);
-  return toPage(request, rows, cursorIn(source.order), totalCount);
+  const fetching = query(sql`${source.select} ${pageClauses(source, request)}`);
+  const counting = isTotalWanted ? totalCount() : undefined;
+  counting?.catch(() => {}); // told by whoever asks for it
+  const rows = await fetching;
+  return toPage(request, rows, cursorIn(source.order), counting === undefined ? totalCount : () => counting);
 }
 
 /**

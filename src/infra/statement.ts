@@ -32,7 +32,7 @@ interface PgQuery {
   handleCommandComplete(): void;
   handleReadyForQuery(connection: Connection): void;
 }
-const PgQuery = pg.Query as unknown as new (statement: Statement, none: undefined, done: OnRows) => PgQuery;
+const PgQuery = pg.Query as unknown as new (text: string, values: unknown[], done: OnRows) => PgQuery;
 
 /** What a connection was told of its statements, and the connection as it looks without a way to ask for more. */
 interface Told {
@@ -56,6 +56,11 @@ class KeptStatement extends PgQuery {
   private shapes: Told['shapes'] | undefined;
   private shape: Shape | undefined;
   private readonly found: unknown[] = [];
+
+  constructor({ name, text, values }: Statement, done: OnRows) {
+    super(text, values, done);
+    this.name = name;
+  }
 
   override prepare(connection: Connection): void {
     const { shapes, mute } = toldTo(connection);
@@ -90,5 +95,5 @@ class KeptStatement extends PgQuery {
 
 /** Runs a statement on a connection; calls back once, in no request's context. */
 export function runStatement(client: pg.ClientBase, statement: Statement, done: OnRows): void {
-  client.query(new KeptStatement(statement, undefined, done) as unknown as pg.Submittable);
+  client.query(new KeptStatement(statement, done) as unknown as pg.Submittable);
 }

@@ -15,6 +15,7 @@ import {
   type Sql,
   selectLists,
   sql,
+  type Wanted,
   where,
 } from '../../infra/sql.js';
 import type { ExecutionFilter, ExecutionOrder } from './execution.input.js';
@@ -151,28 +152,29 @@ export function createExecutionReads(db: Database) {
 
   /**
    * Filtered, ordered (newest first unless asked otherwise) keyset pages.
-   * @param wanted columns of the rows that will be looked at; undefined for all
+   * @param wanted what will be looked at
    */
   async function list(
     viewer: Viewer,
     filter: ExecutionFilter,
     order: ExecutionOrder | null | undefined,
     args: PageArgs,
-    wanted?: Columns,
+    wanted: Wanted = {},
   ): Promise<Page<ExecutionRow>> {
     const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
     const source = {
-      select: sql`SELECT ${selectList(wanted)} FROM test_executions`,
+      select: sql`SELECT ${selectList(wanted.columns)} FROM test_executions`,
       conditions,
       order: orderOf(order),
     };
     const query = conditions.length === 0 ? db.read : db.queryAnew;
-    return fetchPage<ExecutionRow>(query, source, args, async () => {
-      const [row] = await query<{ count: number }>(
+    const count = async () => {
+      const [row] = await db.queryAnew<{ count: number }>(
         sql`SELECT count(*)::int AS count FROM test_executions ${where(conditions)}`,
       );
       return row?.count ?? 0;
-    });
+    };
+    return fetchPage<ExecutionRow>(query, source, args, count, wanted.total);
   }
 
   return { readByIds, byIds, get, getChangeable, lockChangeable, list, matches };

@@ -1,7 +1,7 @@
 // Results in GraphQL: types and root fields.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/builder.js';
-import { columnsFor, type ReadsColumns } from '../../graphql/columns.js';
+import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/columns.js';
 import { connectionType, pageArgs } from '../../graphql/connection.js';
 import { viewerOf } from '../../graphql/context.js';
 import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
@@ -131,7 +131,7 @@ builder.queryFields((t) => ({
       orderBy: filterArg(t.arg, 'ResultOrder', resultOrder),
     },
     resolve: (_root, { filter, orderBy, ...page }, context, info) =>
-      context.services.results.list(viewerOf(context), filter ?? {}, orderBy, page, columnsFor(info)),
+      context.services.results.list(viewerOf(context), filter ?? {}, orderBy, page, wantedOf(info)),
   }),
 }));
 

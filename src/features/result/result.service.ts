@@ -16,6 +16,7 @@ import {
   type Sql,
   selectLists,
   sql,
+  type Wanted,
   where,
 } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
@@ -123,20 +124,20 @@ export function createResultService({
   return {
     /**
      * Filtered, ordered (newest first unless asked otherwise) keyset pages.
-     * @param wanted columns of the rows that will be looked at; undefined for all
+     * @param wanted what will be looked at
      */
     async list(
       viewer: Viewer,
       filter: ResultFilter,
       order: ResultOrder | null | undefined,
       args: PageArgs,
-      wanted?: Columns,
+      wanted: Wanted = {},
     ): Promise<Page<ResultRow>> {
       const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
-      const select = sql`SELECT ${selectList(wanted)} FROM test_results`;
+      const select = sql`SELECT ${selectList(wanted.columns)} FROM test_results`;
       const source = { select, conditions, order: orderOf(order) };
       const query = isWithinExecution(filter) || conditions.length === 0 ? db.read : db.queryAnew;
-      return fetchPage<ResultRow>(query, source, args, () => count(viewer, filter));
+      return fetchPage<ResultRow>(query, source, args, () => count(viewer, filter), wanted.total);
     },
 
     /**
