@@ -7,7 +7,6 @@ import {
   type GraphQLError,
   type GraphQLSchema,
   getOperationAST,
-  getVariableValues,
   type OperationDefinitionNode,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
@@ -100,12 +99,8 @@ export function createLean(parts: LeanParts): Lean {
     if (document === undefined) return undefined;
     const plan = planOf(document, operationName);
     if (plan === undefined) return undefined;
-    const { variableDefinitions = [] } = plan.operation;
     const given = (variables ?? {}) as Record<string, unknown>;
-    const { coerced } =
-      variableDefinitions.length === 0
-        ? { coerced: {} }
-        : getVariableValues(parts.schema, variableDefinitions, given);
+    const coerced = plan.variables(given);
     if (coerced === undefined || parts.isTooLarge(document, given)) return undefined;
     return { document, operationName, plan, variables: coerced };
   }

@@ -23,6 +23,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
+import { variablesOf } from './coerce.js';
 import { type FieldRule, ruleOf } from './field-rule.js';
 import { type LeafWriter, leafWriterOf } from './leaf.js';
 
@@ -36,6 +37,8 @@ export interface Plan {
   root: ObjectPlan;
   /** Fields in all: fragments count wherever they are used. */
   size: number;
+  /** Converts the variables that are given; to undefined where they are not sound. */
+  variables: (given: Record<string, unknown>) => Record<string, unknown> | undefined;
   /** Mutations run one after another. */
   isSerial: boolean;
 }
@@ -100,7 +103,9 @@ export function planOperation(
   try {
     const root = planner.planObject(type, [operation.selectionSet]);
     const isSerial = operation.operation === 'mutation';
-    return { schema, operation, fragments, root, isSerial, size: planner.size() };
+    const variables = variablesOf(schema, operation);
+    if (variables === undefined) return undefined;
+    return { schema, operation, fragments, root, variables, isSerial, size: planner.size() };
   } catch (error) {
     if (error === unplanned) return undefined;
     throw error;
