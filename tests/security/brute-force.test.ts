@@ -265,7 +265,7 @@ describe('requests of any kind', () => {
   let two: TestServer;
   let adminToken: string;
   beforeAll(async () => {
-    proxy = await createRedisProxy(3);
+    proxy = await createRedisProxy(15);
     const env = {
       JWT_SIGNING_KEYS: JSON.stringify([await generateSigningKey()]),
       REDIS_URL: proxy.url,
