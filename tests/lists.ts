@@ -1,6 +1,7 @@
 // Helpers for Relay lists: walking them page by page in both directions, forging cursors, counting SQL statements.
 import { expect } from '@jest/globals';
 import type { GqlAnswer, TestServer } from './harness.js';
+import { until } from './live-kit.js';
 
 export interface Connection {
   nodes: { id: string }[];
@@ -96,12 +97,8 @@ export async function countStatements(
   (await server.gql('query WarmUp { me { id } }', {}, token)).expectData();
   const answer = await server.gql(query, variables, token);
   const correlationId = answer.headers.get('x-correlation-id');
-  for (let tries = 0; tries < 200; tries += 1) {
-    const line = server.logs.find(
-      (entry) => entry.event === 'request' && entry.correlationId === correlationId,
-    );
-    if (line !== undefined) return { answer, statements: line.dbQueries as number };
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  throw new Error(`no request log line for ${correlationId}`);
+  const line = () =>
+    server.logs.find((entry) => entry.event === 'request' && entry.correlationId === correlationId);
+  await until(() => line() !== undefined, `the line of ${correlationId}`);
+  return { answer, statements: line()?.dbQueries as number };
 }

@@ -128,9 +128,9 @@ export async function until(
   withinMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + withinMs;
-  while (!(await isSo())) {
+  for (let pauseMs = 1; !(await isSo()); pauseMs = Math.min(pauseMs + 1, 20)) {
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await sleep(10);
+    await sleep(pauseMs);
   }
 }
 
