@@ -106,6 +106,7 @@ export function createServices(infra: Infra) {
     maxPerUser: config.sessionsMaxPerUser,
     rolesWithSecondFactor: config.secondFactorRoles,
     metrics,
+    timing,
   });
   const links = createPasswordLinkService({ now });
   const users = createUserService({

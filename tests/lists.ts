@@ -84,9 +84,12 @@ export const brokenCursors = [
 export const forged = (order: string, key?: string) =>
   cursorOf(`${order}:${someId}${key === undefined ? '' : `:${key}`}`);
 
+/** For servers whose statements are counted: none is for a session that was checked a while ago. */
+export const countingTiming = { timing: { believeMs: 600_000 } };
+
 /**
  * Runs a named operation as the admin and reads its line in the request log. With a sign-in of its own, which is
- * checked just before: the server believes what it knows of a session for a second.
+ * checked just before.
  */
 export async function countStatements(
   server: TestServer,

@@ -10,6 +10,8 @@ export const defaultTiming = {
   pollEveryMs: 2000,
   /** How often the rights behind open streams are checked, in case a message was lost. */
   checkEveryMs: 900,
+  /** How long an instance believes what it knows of a session without having been told otherwise. */
+  believeMs: 1000,
   /** Longest time a health check may take. */
   healthMs: 1000,
   /** Longest time a Redis command may take. */
