@@ -244,7 +244,11 @@ describe('a database that is slow, full or gone', () => {
       codeOf(db.transaction((tx) => tx.query(sql`SELECT pg_sleep(50)`))),
     ];
     const running = async () =>
-      (await admin.query(`SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'`)).rows.length;
+      (
+        await admin.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
+        )
+      ).rows.length;
     await until(async () => (await running()) >= 2, 'both statements');
     await cut();
     expect(await Promise.all(codes)).toEqual(['UNAVAILABLE', 'UNAVAILABLE']);
