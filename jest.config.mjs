@@ -18,7 +18,7 @@ Module._resolveFilename = function resolveSource(request, parent, ...rest) {
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/tests/**/*.test.ts'],
-  testTimeout: 30_000,
+  testTimeout: 180_000, // for a busy machine: what works does not wait
   maxWorkers: 2,
   transform: {
     '^.+\\.ts$': [

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { AppError } from './core/errors.js';
+import type { Timing } from './core/timing.js';
 import { authRoutes } from './features/auth/auth.routes.js';
 import { healthRoutes } from './features/health/health.routes.js';
 import { createGraphiqlPage } from './graphql/graphiql.js';
@@ -49,6 +50,7 @@ export interface AppOptions {
   isLean?: boolean;
   /** Routes besides those of the product. */
   moreRoutes?: readonly Route[];
+  timing?: Partial<Timing>;
 }
 
 /** Makes the server. */

@@ -10,6 +10,7 @@ import type { JWK } from 'jose';
 import type { Logger } from 'pino';
 import { type App, type AppOptions, createApp } from './app.js';
 import type { Config } from './config.js';
+import { defaultTiming, type Timing } from './core/timing.js';
 import { APP_ROLE, ensureAppRole, roleOf, urlAs } from './infra/app-role.js';
 import { createDatabase } from './infra/database.js';
 import { waitForDatabase } from './infra/database-wait.js';
@@ -24,8 +25,6 @@ import type { Tracing } from './infra/tracing.js';
 import { createServices, type Infra, type Services } from './services.js';
 
 const databaseWaitMs = 30_000;
-/** For so long a server that stops still answers, so that load balancers hear that it is not ready. */
-const drainMs = 1000;
 
 /** A running server. */
 export interface Running {
@@ -55,6 +54,7 @@ export async function start(
     closing ??= closeAll(closers, log);
     return closing;
   };
+  const timing: Timing = { ...defaultTiming, ...options.timing };
   try {
     const metrics = createMetrics();
     if (config.isMetricsEnabled) metrics.watchProcess();
@@ -63,7 +63,8 @@ export async function start(
     const ownerUrl =
       config.migrationDatabaseUrl ?? config.databaseUrl ?? (await embedded(config, log, closers));
     const databaseUrl = await migrate(ownerUrl, config, log);
-    const redis = config.redisUrl === undefined ? undefined : createRedis(config.redisUrl, log, metrics);
+    const redis =
+      config.redisUrl === undefined ? undefined : createRedis(config.redisUrl, log, metrics, timing);
     if (redis !== undefined) closers.push(redis.close);
     const db = createDatabase({
       url: databaseUrl,
@@ -84,7 +85,7 @@ export async function start(
       ...{ ...config.argon2, queueMax: config.hashQueueMax, onRefusal: metrics.refusalsOf('hashing') },
     });
     const events = createEvents(redis, log);
-    const infra = { config, log, db, redis, events, tokens, passwords, metrics, tracing, now };
+    const infra = { config, log, db, redis, events, tokens, passwords, metrics, tracing, now, timing };
     const services = createServices(infra);
     const firstAdmin = await makeFirstAdmin(services, config);
     const app = createApp(services, infra, options);
@@ -100,7 +101,7 @@ export async function start(
       server.prependListener('request', (_request, response) => {
         response.shouldKeepAlive = false;
       });
-      const drained = config.isProduction ? sleep(drainMs) : undefined;
+      const drained = config.isProduction ? sleep(timing.drainMs) : undefined;
       await Promise.all([stopReaper(), stopSealer()]);
       await endStreams();
       await drained;

@@ -1,6 +1,7 @@
 // The composition root: which service gets what, one line each.
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
+import { defaultTiming, type Timing } from './core/timing.js';
 import { createApiKeyService } from './features/api-key/api-key.service.js';
 import { createAuditService } from './features/audit/audit.service.js';
 import { createSealService } from './features/audit/seal.service.js';
@@ -44,6 +45,7 @@ export interface Infra {
   tracing: Tracing | undefined;
   /** Milliseconds since 1970; tests turn it. */
   now: () => number;
+  timing?: Timing;
 }
 
 /** Failed sign-ins that an address may make in a minute, in multiples of what an account may. */
@@ -54,7 +56,18 @@ export const refreshFactor = 60;
 export type Services = ReturnType<typeof createServices>;
 
 export function createServices(infra: Infra) {
-  const { config, log, db, redis, events: bus, tokens, passwords, metrics, now } = infra;
+  const {
+    config,
+    log,
+    db,
+    redis,
+    events: bus,
+    tokens,
+    passwords,
+    metrics,
+    now,
+    timing = defaultTiming,
+  } = infra;
   const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
   const { loginMaxFailures, loginLockSeconds } = config;
   const lock = {
@@ -93,6 +106,7 @@ export function createServices(infra: Infra) {
     maxPerUser: config.sessionsMaxPerUser,
     rolesWithSecondFactor: config.secondFactorRoles,
     metrics,
+    timing,
   });
   const links = createPasswordLinkService({ now });
   const users = createUserService({
@@ -123,12 +137,12 @@ export function createServices(infra: Infra) {
   const executions = createExecutionService({ db, events: bus, audit, now });
   const results = createResultService({ db, audit, executions, now });
   const runners = createRunnerService({ db, audit, executions, log, now });
-  const events = createEventService({ db, events: bus, executions, log });
+  const events = createEventService({ db, events: bus, executions, log, timing });
   const streams = createStreamService({
-    ...{ db, events: bus, log, now, maxPerUser: config.streamsMaxPerUser },
+    ...{ db, events: bus, log, now, timing, maxPerUser: config.streamsMaxPerUser },
     onRefusal: metrics.refusalsOf('streams'),
   });
-  const health = createHealthService({ db, redis, now, metrics });
+  const health = createHealthService({ db, redis, now, metrics, timing });
   return {
     ...{ audit, seals, sessions, users, auth, secondFactors, apiKeys, requests },
     ...{ executions, results, runners, events, streams, health },

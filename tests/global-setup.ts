@@ -2,13 +2,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { APP_ROLE, ensureAppRole, urlAs } from '../src/infra/app-role.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/infra/embedded-postgres.js';
 import { applyMigrations } from '../src/infra/migrate.js';
+import { freePort } from './free-port.js';
 
 export interface TestInfra {
   postgres: EmbeddedPostgres;
@@ -47,12 +48,21 @@ async function startRedis(): Promise<ChildProcess | undefined> {
   const redis = spawn(
     'redis-server',
     ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-    {
-      stdio: 'ignore',
-    },
+    { stdio: 'ignore' },
   );
   process.env.TEST_REDIS_URL = `redis://127.0.0.1:${port}`;
+  while (!(await listens(port))) {
+    if (redis.exitCode !== null) throw new Error(`redis-server ended with ${redis.exitCode}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   return redis;
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true));
+    socket.once('error', () => resolve(false)).once('connect', () => socket.destroy());
+  });
 }
 
 /** CHROMIUM_PATH, else where systems keep one, else none: the tests that need one say that they did not run. */
@@ -67,13 +77,4 @@ function findChromium(): void {
     return;
   }
   process.env.TEST_CHROMIUM = found;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -10,6 +10,7 @@ import type { AppOptions } from '../src/app.js';
 import { start } from '../src/bootstrap.js';
 import { loadConfig } from '../src/config.js';
 import type { ErrorCode, FieldError } from '../src/core/errors.js';
+import type { Timing } from '../src/core/timing.js';
 import { closeLogger, createLogger } from '../src/infra/logger.js';
 import type { PasswordHasher } from '../src/infra/passwords.js';
 import type { Services } from '../src/services.js';
@@ -98,6 +99,16 @@ const testEnv = {
   SESSIONS_MAX_PER_USER: '1000',
   RATE_LIMIT_PER_MINUTE: '0',
   RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0',
+  DATABASE_ACQUIRE_TIMEOUT_MS: '60000',
+  DATABASE_STATEMENT_TIMEOUT_MS: '60000',
+};
+
+/** Nothing is given up because the machine is busy; tests of what happens when it is choose less. */
+const patience: Partial<Timing> = {
+  greetingMs: 60_000,
+  healthMs: 60_000,
+  redisAnswerMs: 60_000,
+  redisSilenceMs: 60_000,
 };
 
 /** A new database from the migrated template; its URL as the role that servers run as. */
@@ -148,7 +159,8 @@ export async function startTestServer(
       offsetMs += ms;
     },
   };
-  const running = await start(config, log, clock.now, options);
+  const timing = { ...patience, ...options.timing };
+  const running = await start(config, log, clock.now, { ...options, timing });
   const url = `http://127.0.0.1:${running.port}`;
   const server: TestServer = {
     ...{ url, databaseUrl, services: running.services, passwords: running.passwords, clock, logs },

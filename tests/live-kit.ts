@@ -3,6 +3,7 @@ import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import type { Role } from '../src/core/access.js';
+import type { Timing } from '../src/core/timing.js';
 import { type GqlAnswer, startTestServer, type TestServer } from './harness.js';
 import { createPerson, type Person } from './seed.js';
 
@@ -23,8 +24,7 @@ export interface Following {
   errors: { code: string; fields?: { path: string }[]; correlationId?: string }[];
   /** `complete`, or how it broke: a WebSocket close code, a network error. */
   ended: Promise<string>;
-  /** When it ended, in milliseconds of performance.now(). */
-  endedAt: () => number | undefined;
+  hasEnded: () => boolean;
   stop: () => void;
 }
 
@@ -53,12 +53,12 @@ export function subscribe(
   onEvent: (event: LiveEvent) => void = () => {},
 ): Following {
   let end: (how: string) => void = () => {};
-  let endedAt: number | undefined;
   const events: LiveEvent[] = [];
   const errors: Following['errors'] = [];
+  let hasEnded = false;
   const ended = new Promise<string>((resolve) => {
     end = (how) => {
-      endedAt ??= performance.now();
+      hasEnded = true;
       resolve(how);
     };
   });
@@ -82,7 +82,7 @@ export function subscribe(
     complete: () => end('complete'),
   };
   const stop = openers[transport](url, token, request, sink as never);
-  return { events, errors, ended, endedAt: () => endedAt, stop };
+  return { events, errors, ended, hasEnded: () => hasEnded, stop };
 }
 
 const openers: Record<Transport, (url: string, token: string, request: Request, sink: never) => () => void> =
@@ -125,21 +125,27 @@ export function follow(
 export async function until(
   isSo: () => boolean | Promise<boolean>,
   what: string,
-  withinMs = 5000,
+  withinMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + withinMs;
-  while (!(await isSo())) {
+  for (let pauseMs = 1; !(await isSo()); pauseMs = Math.min(pauseMs + 1, 20)) {
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await sleep(10);
+    await sleep(pauseMs);
   }
 }
 
 export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** How a stream ended, or an error when it did not. */
-export async function endOf(stream: Following, withinMs = 5000): Promise<string> {
-  await until(() => stream.endedAt() !== undefined, 'the end of the stream', withinMs);
+export async function endOf(stream: Following): Promise<string> {
+  await until(stream.hasEnded, 'the end of the stream');
   return stream.ended;
+}
+
+/** Waits until so many statements of the server wait for a lock. */
+export function untilLocked({ sql }: Pick<TestServer, 'sql'>, count: number): Promise<void> {
+  const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  return until(async () => (await sql(waiting)).length >= count, `${count} statements that wait for a lock`);
 }
 
 /** Reports progress. */
@@ -175,9 +181,10 @@ export const idsOf = ({ events }: Following): string[] => events.map(({ id }) =>
 
 /** A server, and people of these roles who are signed in to it. */
 export async function startWith<Roles extends Role[]>(
-  ...roles: Roles
+  roles: readonly [...Roles],
+  timing: Partial<Timing> = {},
 ): Promise<[TestServer, ...{ [Index in keyof Roles]: Person }]> {
-  const server = await startTestServer();
+  const server = await startTestServer({}, { timing });
   const admin = await server.signIn();
   const people: Person[] = [];
   for (const role of roles) people.push(await createPerson(server, admin, role));
@@ -187,12 +194,12 @@ export async function startWith<Roles extends Role[]>(
 /** Two servers on one database; on one Redis too when its URL is given. */
 export async function startTwo(
   redisUrl?: string,
-  env: Record<string, string> = {},
+  timing: Partial<Timing> = {},
 ): Promise<[TestServer, TestServer]> {
   const keys = { JWT_SIGNING_KEYS: JSON.stringify([await signingKey()]) };
-  const shared = { ...keys, ...env, ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) };
-  const first = await startTestServer(shared);
-  const second = await startTestServer({ ...shared, DATABASE_URL: first.databaseUrl });
+  const shared = { ...keys, ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) };
+  const first = await startTestServer(shared, { timing });
+  const second = await startTestServer({ ...shared, DATABASE_URL: first.databaseUrl }, { timing });
   return [first, second];
 }
 

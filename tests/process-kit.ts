@@ -1,11 +1,12 @@
 // Processes of their own for the tests that kill them: a server from dist, a redis-server.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { build } from './build.js';
+import { freePort } from './free-port.js';
 import { admin, createTestDatabase } from './harness.js';
 import { until } from './live-kit.js';
 
@@ -19,13 +20,14 @@ export interface ServerProcess {
 }
 
 export async function createServerProcess(env: Record<string, string> = {}): Promise<ServerProcess> {
-  execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
+  await build();
   const dataDir = mkdtempSync(join(tmpdir(), 'sec-tester-process-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const settings = {
     ...{ NODE_ENV: 'test', PORT: String(port), DATA_DIR: dataDir, LOG_LEVEL: 'warn' },
     ...{ ARGON2_MEMORY_KIB: '8', ARGON2_ITERATIONS: '1' },
+    ...{ DATABASE_ACQUIRE_TIMEOUT_MS: '60000', DATABASE_STATEMENT_TIMEOUT_MS: '60000' },
     ...{ ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password },
     DATABASE_URL: env.DATABASE_URL ?? (await createTestDatabase()),
   };
@@ -49,7 +51,7 @@ export async function createServerProcess(env: Record<string, string> = {}): Pro
           ({ ok }) => ok,
           () => false,
         );
-      await until(isUp, 'a running server', 15_000);
+      await until(isUp, 'a running server');
     },
     async remove() {
       await stop('SIGKILL');
@@ -89,13 +91,4 @@ export async function createRedisProcess(): Promise<{
       await once(child, 'exit');
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

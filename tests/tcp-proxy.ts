@@ -1,5 +1,6 @@
 // A TCP proxy that tests cut, freeze and restore, to take a database or Redis away from a server.
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { freePort } from './free-port.js';
 
 export interface TcpProxy {
   /** The target's URL through the proxy. */
@@ -35,13 +36,12 @@ export async function createTcpProxy(target: string): Promise<TcpProxy> {
       if (isFrozen) from.pause();
     }
   });
-  let port = 0;
+  const port = await freePort();
   const restore = () =>
     new Promise<void>((resolve) => {
       server.listen(port, '127.0.0.1', resolve);
     });
   await restore();
-  port = (server.address() as AddressInfo).port;
   const url = new URL(target);
   url.host = `127.0.0.1:${port}`;
   return {

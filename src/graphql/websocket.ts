@@ -7,6 +7,7 @@ import { CloseCode, makeServer } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
+import { defaultTiming } from '../core/timing.js';
 import { bodyLimits, hasRepeatedKey } from '../http/body.js';
 import { endRaw } from '../http/headers.js';
 import { clientIp } from '../http/middleware.js';
@@ -22,10 +23,8 @@ import type { GraphQLServer } from './server.js';
 import type { DocumentParams } from './trusted.js';
 import { refuseUpgrade, subprotocol } from './upgrade.js';
 
-const initTimeoutMs = 3000;
 /** WebSocket close code (IANA registry) for a server that is short of something for a moment. */
 const tryAgainLater = 1013;
-const pingEveryMs = 15_000;
 
 interface Connection extends Line {
   /** Of the handshake. */
@@ -48,7 +47,7 @@ export interface WebSocketTransport {
 export function createWebSockets(
   yoga: GraphQLServer,
   services: Services,
-  { config, log, metrics }: Infra,
+  { config, log, metrics, timing = defaultTiming }: Infra,
   trusted?: (params: DocumentParams) => string,
 ): WebSocketTransport {
   const sockets = new WebSocketServer({
@@ -59,7 +58,7 @@ export function createWebSockets(
   // A handshake with a wrong version or key; ws's own answer would lack the headers.
   sockets.on('wsClientError', (_error, socket) => endRaw(socket, '400 Bad Request', config.isProduction));
   const mask = createErrorMask(log, config.isIntrospectionEnabled);
-  const heartbeat = createHeartbeat(pingEveryMs);
+  const heartbeat = createHeartbeat(timing.pingEveryMs);
 
   /** Who opened the connection, by connectionParams.authorization or the header. */
   async function authenticate(
@@ -90,7 +89,7 @@ export function createWebSockets(
     result.errors === undefined ? result : { ...result, errors: result.errors.map(mask) };
 
   const server = makeServer<Record<string, unknown>, { connection: Connection }>({
-    connectionInitWaitTimeout: initTimeoutMs,
+    connectionInitWaitTimeout: timing.greetingMs,
     onConnect: ({ connectionParams, extra }) => authenticate(connectionParams, extra.connection),
     onSubscribe: async ({ extra, subscriptions }, _id, payload) => {
       const { connection } = extra;

@@ -1,11 +1,9 @@
 // Redis connections with short time-outs: what waits on Redis fails fast and says so, nothing queues for it.
 import { type Command, Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { defaultTiming, type Timing } from '../core/timing.js';
 import type { Metrics } from './metrics.js';
 
-const commandTimeoutMs = 500;
-/** A connection on which an answer is overdue for so long is given up: it may be open on this side only. */
-const silenceMs = 1000;
 /** How often the subscriptions, on which nothing may come for long, are asked for a sign of life. */
 const heartbeatMs = 1000;
 
@@ -16,11 +14,11 @@ export type RedisConnections = ReturnType<typeof createRedis>;
  * Opens both connections and keeps reopening them (back-off up to 1 s). Never rejects: without Redis the
  * server runs degraded.
  */
-export function createRedis(url: string, log: Logger, metrics?: Metrics) {
+export function createRedis(url: string, log: Logger, metrics?: Metrics, timing: Timing = defaultTiming) {
   const base = {
-    commandTimeout: commandTimeoutMs,
+    commandTimeout: timing.redisAnswerMs,
     connectTimeout: 2000,
-    socketTimeout: silenceMs,
+    socketTimeout: timing.redisSilenceMs,
     disconnectTimeout: 200, // keeps the process alive for so long after close()
     retryStrategy: (tries: number) => Math.min(tries * 50, 1000),
   };

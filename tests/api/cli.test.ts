@@ -1,5 +1,5 @@
 // The command-line client against a real server: most in this process with streams of the test's, some as people run it.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type TOTP, URI } from 'otpauth';
 import { runCli } from '../../src/cli/program.js';
 import type { Surroundings } from '../../src/cli/surroundings.js';
+import { build } from '../build.js';
 import { startTestServer, type TestServer } from '../harness.js';
 import { act, report, until } from '../live-kit.js';
 import { addResults, createExecution, createPerson, type Person, password, startExecution } from '../seed.js';
@@ -17,10 +18,10 @@ let server: TestServer;
 let analyst: Person;
 let home: string;
 beforeAll(async () => {
-  execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
+  await build();
   server = await startTestServer();
   analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-}, 120_000);
+});
 afterAll(() => server.close());
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'sec-tester-cli-'));
@@ -384,11 +385,13 @@ describe('run and watch', () => {
   });
 
   it('goes on behind the last event when the connection is lost, and gives up when its patience ends', async () => {
+    await until(() => server.services.streams.size() === 0, 'no open stream');
     const proxy = await createTcpProxy(server.url);
     const id = await startExecution(server, analyst.token);
     const env = { SEC_TESTER_TOKEN: analyst.token, SEC_TESTER_URL: proxy.url };
+    const isFollowed = () => until(() => server.services.streams.size() === 1, 'the stream');
     const watching = cli(['watch', id, '--json'], { env });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await isFollowed();
     await proxy.cut();
     await report(server, analyst.token, id, 60, 'missed');
     await proxy.restore();
@@ -401,9 +404,10 @@ describe('run and watch', () => {
       .map((line) => JSON.parse(line).type);
     expect(types).toEqual(['CREATED', 'STARTED', 'PROGRESS', 'COMPLETED']);
 
+    await until(() => server.services.streams.size() === 0, 'the end of the stream');
     const other = await startExecution(server, analyst.token);
     const impatient = cli(['watch', other, '--patience', '0'], { env });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await isFollowed();
     await proxy.cut();
     expect(await impatient).toMatchObject({ code: 3, err: expect.stringContaining('UNREACHABLE') });
   });
@@ -427,12 +431,13 @@ describe('run and watch', () => {
   it('goes on with a new token when the stream outlives the old one', async () => {
     await signIn();
     const id = await startExecution(server, analyst.token);
+    await until(() => server.services.streams.size() === 0, 'no open stream');
     const watching = cli(['watch', id, '--json']);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => server.services.streams.size() === 1, 'the stream');
     const before = kept().accessToken;
     server.clock.advance(16 * 60_000);
     analyst.token = await server.signIn(analyst.email, password);
-    await until(() => kept().accessToken !== before, 'a new token', 10_000);
+    await until(() => kept().accessToken !== before, 'a new token');
     await act(server, analyst.token, 'completeExecution', id);
     expect(await watching).toMatchObject({ code: 0, err: expect.not.stringContaining('Connection lost') });
   });

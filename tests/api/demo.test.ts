@@ -1,9 +1,10 @@
 // The demonstration month, put into a database of the test's and read back through the API.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { scoreCvss } from '../../src/features/result/cvss.js';
 import { computeFingerprint } from '../../src/features/result/fingerprint.js';
+import { build } from '../build.js';
 import { ownerUrlOf, startTestServer, type TestServer } from '../harness.js';
 import { follow } from '../live-kit.js';
 
@@ -11,10 +12,10 @@ let server: TestServer;
 let token: string;
 const seedPassword = 'harbor quilt 6120 violet lamp';
 beforeAll(async () => {
-  execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
+  await build();
   server = await startTestServer();
   token = await server.signIn();
-}, 120_000);
+});
 afterAll(() => server.close());
 
 function seed(databaseUrl: string, args: string[] = [], env: Record<string, string> = {}) {
@@ -65,7 +66,7 @@ it('is a month that the API reads: exact counts, whole logs, people who can sign
   });
   expect(await server.sql('SELECT email FROM users')).toHaveLength(1);
   expect(await server.sql('SELECT FROM test_results LIMIT 1')).toEqual([]);
-}, 60_000);
+});
 
 it('is the same for the same seed and day, another one for another seed', async () => {
   // JavaScript without types, as all scripts are.

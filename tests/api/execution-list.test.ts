@@ -5,6 +5,7 @@ import {
   brokenCursors,
   type Connection,
   connectionFields,
+  countingTiming,
   countStatements,
   forged,
   nodesOf,
@@ -36,7 +37,7 @@ const names = ['alpha scan', 'beta 100% scan', 'gamma_scan', 'Delta Scan', 'back
 const targets = ['https://a.test', 'https://b.test/x_y', 'repo:100%'];
 
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({}, countingTiming);
   const adminToken = await server.signIn();
   analyst = await createPerson(server, adminToken, 'ANALYST');
   other = await createPerson(server, adminToken, 'ANALYST');

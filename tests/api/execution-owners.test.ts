@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { type GqlAnswer, startTestServer, type TestServer } from '../harness.js';
+import { untilLocked } from '../live-kit.js';
 import { addResults, createExecution, createPerson, type Person, startExecution } from '../seed.js';
 
 let server: TestServer;
@@ -116,7 +117,7 @@ describe('whose execution it is', () => {
       await client.query('BEGIN');
       await client.query(text, [...values]);
       const answer = call();
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await untilLocked(server, 1);
       await client.query('COMMIT');
       await client.end();
       (await answer).expectError(code);

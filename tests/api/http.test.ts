@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../harness.js';
+import { until } from '../live-kit.js';
 
 const origin = 'https://app.example.com';
 let server: TestServer;
@@ -105,9 +106,9 @@ describe('the correlation id', () => {
       'x-correlation-id': 'find-me-2',
     });
     graphql.expectError('UNAUTHENTICATED');
-    await new Promise((resolve) => setTimeout(resolve, 50));
     const lineOf = (id: string) =>
       server.logs.filter(({ correlationId, event }) => correlationId === id && event === 'request');
+    await until(() => lineOf('find-me-2').length > 0, 'the line');
     expect(lineOf('find-me-1')).toEqual([
       expect.objectContaining({ method: 'GET', path: '/nothing', status: 404, ip: '127.0.0.1' }),
     ]);

@@ -4,13 +4,13 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { ownerUrlOf, type TestServer } from '../harness.js';
-import { act, sleep, startWith, until } from '../live-kit.js';
+import { act, sleep, startWith, until, untilLocked } from '../live-kit.js';
 import { addResults, createPerson, type Person, startExecution } from '../seed.js';
 
 let server: TestServer;
 let analyst: Person;
 beforeAll(async () => {
-  [server, analyst] = await startWith('ANALYST');
+  [server, analyst] = await startWith(['ANALYST']);
 });
 afterAll(() => server.close());
 
@@ -132,7 +132,7 @@ describe('an event stream', () => {
       await sleep(delay);
       connection.socket.destroy();
     }
-    await sleep(100);
+    await sleep(100); // for those that are about to begin
     await noStreams();
   });
 });
@@ -154,9 +154,9 @@ describe('a revocation', () => {
     const query = `subscription { live: executionEvents(executionId: "${id}") { type results { title } } }`;
     const stream = await open(query, { 'x-correlation-id': 'mine' }, person.token);
     await until(() => stream.text.includes('STARTED'), 'the beginning');
-    await sleep(50); // the third answer waits for the database
+    await untilLocked(server, 1); // the third answer waits for the database
     await server.rest('POST', '/api/v1/auth/logout', { token: person.token, body: {} });
-    await until(() => stream.text.includes('TOKEN_REVOKED'), 'the end, without the database', 1500);
+    await until(() => stream.text.includes('TOKEN_REVOKED'), 'the end, without the database');
     await release();
     await until(() => stream.isOver, 'the end');
     expect(stream.text).not.toContain('Secret');

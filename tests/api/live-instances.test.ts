@@ -1,5 +1,5 @@
 // Streams across instances, restarts and a Redis that comes and goes: nothing is lost, nothing comes twice.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { hasRedis, type TestServer } from '../harness.js';
 import {
   act,
@@ -16,7 +16,7 @@ import {
   until,
 } from '../live-kit.js';
 import { createRedisProcess } from '../process-kit.js';
-import { createPerson, type Person, startExecution } from '../seed.js';
+import { createPerson, startExecution } from '../seed.js';
 
 // The tests that need a redis-server are skipped where there is none on the PATH.
 const itWithRedis = hasRedis ? it : it.skip;
@@ -33,42 +33,49 @@ async function openEverywhere(servers: TestServer[], token: string, id: string):
 async function expectWhole(server: TestServer, id: string, streams: Following[]): Promise<void> {
   const log = await logOf(server, id);
   for (const stream of streams) {
-    expect(await endOf(stream, 6000)).toBe('complete');
+    expect(await endOf(stream)).toBe('complete');
     expect(idsOf(stream)).toEqual(log);
   }
 }
 
+/**
+ * Reports until three in a row have reached all streams before the next. One may be lost, as long as Redis is not
+ * subscribed to; looking for events, every 10 s here, could bring one in time, but not three.
+ */
+async function expectPushes(server: TestServer, token: string, id: string, streams: Following[]) {
+  for (let inARow = 0; inARow < 3; ) {
+    await report(server, token, id, 50);
+    const { length } = await logOf(server, id);
+    const haveAll = () => streams.every(({ events }) => events.length === length);
+    for (let tries = 0; tries < 200 && !haveAll(); tries += 1) await sleep(10);
+    inARow = haveAll() ? inARow + 1 : 0;
+  }
+}
+const timing = { pollEveryMs: 10_000 };
+
 describe('two instances', () => {
-  itWithRedis('on one Redis see each other’s events at once', async () => {
-    const [first, second] = await startTwo(process.env.TEST_REDIS_URL);
+  itWithRedis('on one Redis see each other’s events without looking for them', async () => {
+    const [first, second] = await startTwo(process.env.TEST_REDIS_URL, timing);
     const analyst = await createPerson(first, await first.signIn(), 'ANALYST');
     const id = await startExecution(first, analyst.token);
     const streams = await openEverywhere([first, second], analyst.token, id);
     await Promise.all(
       Array.from({ length: 20 }, (_, n) => report(n % 2 ? first : second, analyst.token, id, n)),
     );
-    const started = performance.now();
-    for (let turn = 1; turn <= 6; turn += 1) {
-      await report(first, analyst.token, id, 20 + turn);
-      await until(() => streams.every(({ events }) => events.length === 22 + turn), `report ${turn}`);
-    }
-    expect(performance.now() - started).toBeLessThan(6000); // six turns by polling would take 12 s
+    for (const server of [first, second]) await expectPushes(server, analyst.token, id, streams);
     await act(second, analyst.token, 'completeExecution', id);
     await expectWhole(first, id, streams);
     await second.close();
     await first.close();
   });
 
-  it('without a Redis complete their streams by looking every 2 s', async () => {
+  it('without a Redis complete their streams by looking now and then', async () => {
     const [first, second] = await startTwo();
     const analyst = await createPerson(first, await first.signIn(), 'ANALYST');
     const id = await startExecution(first, analyst.token);
     const streams = await openEverywhere([first, second], analyst.token, id);
     for (let n = 0; n < 10; n += 1) await report(n % 2 ? first : second, analyst.token, id, n);
     await act(first, analyst.token, 'completeExecution', id);
-    const ended = performance.now();
-    await Promise.all(streams.map((stream) => endOf(stream)));
-    expect(performance.now() - ended).toBeLessThan(3000);
     await expectWhole(first, id, streams);
     await second.close();
     await first.close();
@@ -100,41 +107,24 @@ describe('one of two instances that goes', () => {
 });
 
 describe('a Redis that is killed and comes back', () => {
-  let redis: Awaited<ReturnType<typeof createRedisProcess>>;
-  let first: TestServer;
-  let second: TestServer;
-  let analyst: Person;
-  beforeAll(async () => {
-    if (!hasRedis) return;
-    redis = await createRedisProcess();
+  itWithRedis('leaves no gap in any stream, and events are pushed again afterwards', async () => {
+    const redis = await createRedisProcess();
     await redis.start();
-    [first, second] = await startTwo(redis.url);
-    analyst = await createPerson(first, await first.signIn(), 'ANALYST');
-  });
-  afterAll(async () => {
-    if (!hasRedis) return;
-    await second.close();
-    await first.close();
-    await redis.kill();
-  });
-
-  itWithRedis('leaves no gap in any stream, and events are fast again afterwards', async () => {
+    const [first, second] = await startTwo(redis.url, timing);
+    const analyst = await createPerson(first, await first.signIn(), 'ANALYST');
     const id = await startExecution(first, analyst.token);
     const streams = await openEverywhere([first, second], analyst.token, id);
     await report(first, analyst.token, id, 10);
-    await until(() => streams.every(({ events }) => events.length === 3), 'the first report', 1500);
+    await until(() => streams.every(({ events }) => events.length === 3), 'the first report');
     await redis.kill();
-    const died = performance.now();
     for (let n = 11; n < 21; n += 1) await report(n % 2 ? first : second, analyst.token, id, n);
-    await until(() => streams.every(({ events }) => events.length === 13), 'ten reports without Redis', 4000);
-    expect(performance.now() - died).toBeLessThan(4000);
+    await until(() => streams.every(({ events }) => events.length === 13), 'ten reports without Redis');
     await redis.start();
-    await sleep(2200); // reconnecting backs off to 1 s
-    const back = performance.now();
-    await report(first, analyst.token, id, 30);
-    await until(() => streams.every(({ events }) => events.length === 14), 'a report with Redis', 3000);
-    expect(performance.now() - back).toBeLessThan(1000);
+    for (const server of [first, second]) await expectPushes(server, analyst.token, id, streams);
     await act(second, analyst.token, 'completeExecution', id);
     await expectWhole(first, id, streams);
+    await second.close();
+    await first.close();
+    await redis.kill();
   });
 });

@@ -11,7 +11,7 @@ beforeAll(async () => {
   await server.start();
   const answer = await call('/api/v1/auth/login', { email: admin.email, password: admin.password });
   token = answer.accessToken;
-}, 120_000); // it may have to be built
+});
 afterAll(() => server.remove());
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape

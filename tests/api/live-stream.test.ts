@@ -20,7 +20,8 @@ let server: TestServer;
 let analyst: Person;
 let viewer: Person;
 beforeAll(async () => {
-  [server, analyst, viewer] = await startWith('ANALYST', 'VIEWER');
+  // It never looks for what it was not told of: all that comes was pushed.
+  [server, analyst, viewer] = await startWith(['ANALYST', 'VIEWER'], { pollEveryMs: 86_400_000 });
 });
 afterAll(() => server.close());
 
@@ -45,14 +46,12 @@ describe.each(transports)('by %s', (transport) => {
     expect(stream.errors).toEqual([]);
   });
 
-  it('an event arrives within a moment, not with the next poll', async () => {
+  it('an event arrives as it is written, not with the next poll', async () => {
     const id = await startExecution(server, analyst.token);
     const stream = watch(id);
     await until(() => stream.events.length === 2, 'what there is');
-    const started = performance.now();
     await report(server, analyst.token, id, 10);
     await until(() => stream.events.length === 3, 'the report');
-    expect(performance.now() - started).toBeLessThan(500);
     stream.stop();
   });
 
@@ -151,7 +150,7 @@ describe.each(transports)('by %s', (transport) => {
     const stream = watch(id);
     await until(() => stream.events.length === 2, 'the beginning');
     await server.gql('mutation($id: ID!) { deleteExecution(id: $id) { deletedId } }', { id }, analyst.token);
-    expect(await endOf(stream, 1000)).toBe('complete');
+    expect(await endOf(stream)).toBe('complete');
     expect(stream.events).toHaveLength(2);
   });
 
@@ -175,7 +174,8 @@ describe.each(transports)('by %s', (transport) => {
   });
 
   it('streams that clients leave are closed on the server too, at whatever moment they leave', async () => {
-    const before = server.services.streams.size();
+    const none = () => until(() => server.services.streams.size() === 0, 'no open stream');
+    await none();
     const id = await startExecution(server, analyst.token);
     for (let delay = 0; delay < 20; delay += 1) {
       const stream = watch(id);
@@ -184,7 +184,6 @@ describe.each(transports)('by %s', (transport) => {
     const followed = watch(id);
     await until(() => followed.events.length === 2, 'the beginning');
     followed.stop();
-    await until(() => server.services.streams.size() === before, 'no open stream', 3000);
-    expect(server.services.streams.size()).toBe(before);
+    await none();
   });
 });

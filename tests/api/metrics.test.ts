@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { loadConfig } from '../../src/config.js';
 import { admin, hasRedis, startTestServer, type TestServer } from '../harness.js';
-import { subscribe } from '../live-kit.js';
+import { subscribe, until } from '../live-kit.js';
 import { readMetrics, sampleValue } from '../metrics-kit.js';
 import { createExecution, createPerson } from '../seed.js';
 
@@ -92,11 +92,11 @@ describe('what is measured', () => {
       });
     const query = 'subscription { live: executionsChanged { id } }';
     const following = subscribe('WebSocket', server.url, token, { query, variables: {} });
-    let after = await read();
-    for (let tries = 0; tries < 100 && sampleValue(after, 'subscriptions_open') === 0; tries += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    let after = before;
+    await until(async () => {
       after = await read();
-    }
+      return sampleValue(after, 'subscriptions_open') > 0;
+    }, 'the stream');
     expect([sampleValue(after, 'subscriptions_open'), sampleValue(after, 'websockets_open')]).toEqual([1, 1]);
     following.stop();
     const hits = { cache: 'session', result: 'hit' };

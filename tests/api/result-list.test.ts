@@ -5,6 +5,7 @@ import {
   brokenCursors,
   type Connection,
   connectionFields,
+  countingTiming,
   countStatements,
   forged,
   nodesOf,
@@ -34,7 +35,7 @@ const titles = ['SQL injection', 'XSS 100% sure', 'weak_cipher', 'Missing header
 const rules = ['sqli-1', 'XSS_2', null];
 
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({}, countingTiming);
   analyst = await createPerson(server, await server.signIn(), 'ANALYST');
   executions = [];
   for (const size of [23, 8, 0]) {

@@ -63,7 +63,7 @@ it('the runner works off what waits, with an API key, fails what it cannot do, a
   const runner = runExample('header-scan', ['runner', '--runner', 'box-7'], {
     SEC_TESTER_API_KEY: await createKey(),
   });
-  await until(async () => (await statusOf(bad)) === 'FAILED', 'both to be done', 10_000);
+  await until(async () => (await statusOf(bad)) === 'FAILED', 'both to be done');
   expect(await statusOf(good)).toBe('COMPLETED');
   const [row] = await server.sql(
     `SELECT runner, medium_count + low_count + high_count + info_count > 0 AS "hasFindings" FROM test_executions WHERE id = $1`,
@@ -71,7 +71,7 @@ it('the runner works off what waits, with an API key, fails what it cannot do, a
   );
   expect(row).toEqual({ runner: 'box-7', hasFindings: true });
   const later = await createExecution(server, analyst.token, { target: pageUrl });
-  await until(async () => (await statusOf(later)) === 'COMPLETED', 'the later one', 10_000);
+  await until(async () => (await statusOf(later)) === 'COMPLETED', 'the later one');
   runner.child.kill('SIGTERM');
   await until(() => runner.code() !== null, 'the end of the runner');
   expect([runner.code(), runner.out()]).toEqual([0, expect.stringContaining('Stopped')]);
@@ -109,16 +109,16 @@ it('watching goes on where it was when the server was killed and is back', async
   await behind.start();
   const id = await startExecution(server, analyst.token);
   const watching = runExample('watch', [id], { ...signIn(), SEC_TESTER_URL: behind.url });
-  await until(() => watching.out().includes('STARTED'), 'the beginning', 10_000);
+  await until(() => watching.out().includes('STARTED'), 'the beginning');
   await behind.stop('SIGKILL');
   await until(() => watching.out().includes('trying again'), 'the loss');
   await report(server, analyst.token, id, 60);
   await behind.start();
-  await until(() => watching.out().includes(' 60 %'), 'what was missed', 10_000);
+  await until(() => watching.out().includes(' 60 %'), 'what was missed');
   await act(server, analyst.token, 'completeExecution', id);
-  await until(() => watching.code() !== null, 'its end', 10_000);
+  await until(() => watching.code() !== null, 'its end');
   expect(watching.code()).toBe(0);
   for (const type of ['CREATED', 'STARTED', 'PROGRESS', 'COMPLETED  '])
     expect(watching.out().split(type)).toHaveLength(2);
   await behind.remove();
-}, 90_000); // it may have to be built
+});

@@ -6,7 +6,9 @@ import pg from 'pg';
 import { planOperation } from '../../src/graphql/plan.js';
 import { buildSchema } from '../../src/graphql/schema.js';
 import { ownerUrlOf, startTestServer, type TestServer } from '../harness.js';
+import { until, untilLocked } from '../live-kit.js';
 import { addResults, createPerson, type Person, startExecution } from '../seed.js';
+import { meWith } from '../session-kit.js';
 
 let short: TestServer;
 let yoga: TestServer;
@@ -36,7 +38,7 @@ beforeAll(async () => {
   await addResults(short, analyst.token, executionId, results, 'once');
   const found = await short.gql('{ results(first: 1) { nodes { id } } }', {}, admin);
   resultId = found.expectData().results.nodes[0].id;
-}, 60_000);
+});
 afterAll(async () => {
   await yoga.close();
   await short.close();
@@ -68,7 +70,7 @@ async function answerOf(server: TestServer, id: string, { headers, token, body }
   if (shown.ratelimit !== undefined) shown.ratelimit = shown.ratelimit.replace(/r=\d+;t=\d+/, '');
   const isOver = () =>
     server.logs.some(({ correlationId, event }) => correlationId === id && event === 'request');
-  while (!isOver()) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(isOver, 'the line of the request');
   const lines = server.logs
     .filter(({ correlationId }) => correlationId === id)
     .map(({ time: _time, durationMs: _duration, dbMs: _db, dbQueries: _queries, ...line }) => line);
@@ -295,7 +297,8 @@ describe('by the short way and by Yoga the answer is the same', () => {
     expect((await expectSame({ body, token })).status).toBe(200);
     const deactivate = 'mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }';
     (await short.gql(deactivate, { id }, admin)).expectData();
-    await new Promise((resolve) => setTimeout(resolve, 1100)); // what the other instance may believe without Redis
+    // What the other instance may believe without Redis.
+    await until(async () => (await meWith(yoga, token)) !== '200', 'the end of belief');
     expect((await expectSame({ body, token })).text).toContain('TOKEN_REVOKED');
   });
 });
@@ -311,20 +314,28 @@ describe('once the client is gone', () => {
       await blocker.connect();
       await blocker.query('BEGIN; LOCK TABLE test_executions IN EXCLUSIVE MODE');
       const controller = new AbortController();
-      const headers = { 'content-type': 'application/json', authorization: `Bearer ${analyst.token}` };
+      const id = `gone-${way}`;
+      const headers = {
+        ...{ 'content-type': 'application/json', 'x-correlation-id': id },
+        authorization: `Bearer ${analyst.token}`,
+      };
       const body = json(query, { a: input('first'), b: input('second') });
       const { signal } = controller;
       const sent = fetch(`${server.url}/graphql`, { method: 'POST', headers, body, signal }).catch(() => {});
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await untilLocked(server, 1);
       controller.abort();
       await sent;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      const isGone = () => server.logs.some(({ correlationId }) => correlationId === id);
+      await until(isGone, 'the server to notice');
       await blocker.query('COMMIT');
       await blocker.end();
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      const rows = await server.sql<{ name: string }>(
-        `SELECT name FROM test_executions WHERE name IN ('${way} first', '${way} second')`,
-      );
+      const made = () =>
+        server.sql<{ name: string }>(
+          `SELECT name FROM test_executions WHERE name IN ('${way} first', '${way} second')`,
+        );
+      await until(async () => (await made()).length > 0, 'the first');
+      await new Promise((resolve) => setTimeout(resolve, 200)); // for a second to begin
+      const rows = await made();
       expect(rows.map(({ name }) => name)).toEqual([`${way} first`]);
       expect(server.logs.filter(({ event }) => event === 'internal_error')).toEqual([]);
     }

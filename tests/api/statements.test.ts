@@ -1,7 +1,7 @@
 // How many SQL statements an operation costs, read from its line in the request log: it does not grow with the page.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../harness.js';
-import { countStatements } from '../lists.js';
+import { countingTiming, countStatements } from '../lists.js';
 import { addResults, createExecution, createPerson, type Person, startExecution } from '../seed.js';
 
 let server: TestServer;
@@ -9,7 +9,7 @@ let adminToken: string;
 let people: Person[];
 let executions: string[];
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({}, countingTiming);
   adminToken = await server.signIn();
   people = [];
   for (let index = 0; index < 5; index += 1)
@@ -45,7 +45,7 @@ describe('reading', () => {
       results(first: 5) { totalCount nodes { id title severity } pageInfo { hasNextPage } } } } }`;
     await knowPeople();
     for (const first of [1, 5, 20]) expect([first, await cost(query, { first })]).toEqual([first, 2]);
-    const stranger = await startTestServer({ DATABASE_URL: server.databaseUrl });
+    const stranger = await startTestServer({ DATABASE_URL: server.databaseUrl }, countingTiming);
     try {
       const { statements } = await countStatements(stranger, query, { first: 20 });
       expect(statements).toBe(3);

@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { build } from '../build.js';
 import { admin, startTestServer, type TestServer } from '../harness.js';
-import { subscribe } from '../live-kit.js';
+import { subscribe, until } from '../live-kit.js';
 
 interface SentSpan {
   traceId: string;
@@ -169,13 +170,15 @@ it('a traceparent that is not valid begins no trace of the sender’s', async ()
 });
 
 it('an operation over a WebSocket is a trace of its own', async () => {
-  const { url, signIn } = await start();
+  const { url, signIn, services } = await start();
   const token = await signIn();
   const query = 'subscription { live: executionsChanged { id } }';
   const following = subscribe('WebSocket', url, token, { query, variables: {} });
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await until(() => services.streams.size() === 1, 'the stream');
   following.stop();
+  await until(() => services.streams.size() === 0, 'its end');
   const span = (await sentSpans()).find(({ name }) => name === 'subscription executionsChanged');
+  expect(span).toBeDefined();
   expect(span?.parentSpanId ?? '').toBe('');
 });
 
@@ -191,8 +194,8 @@ describe('without a wish for traces', () => {
     expect(await sentSpans()).toEqual([]);
   });
 
-  it('OpenTelemetry is not even loaded', () => {
-    execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
+  it('OpenTelemetry is not even loaded', async () => {
+    await build();
     const program = `import Module from 'node:module';
       await import('./dist/bootstrap.js');
       console.log(Object.keys(Module._cache).filter((file) => /opentelemetry.(sdk|exporter|otlp|resources)/.test(file)).length);`;

@@ -4,7 +4,7 @@ import type { Browser } from 'playwright-core';
 import { admin, chromium, startTestServer, type TestServer } from '../harness.js';
 import { expectAccessible, openBrowser, openPage } from './kit.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000);
 
 /** What Swagger UI itself draws that way. */
 const ofSwagger = {

@@ -106,7 +106,7 @@ describe('openapi.yaml', () => {
     const printed = await lint.catch((error: { stdout: string; stderr: string }) => error);
     expect(printed).not.toBeInstanceOf(Error);
     expect(printed.stdout).toContain("No results with a severity of 'hint' or higher found!");
-  }, 120_000);
+  });
 });
 
 describe('docs/versioning.md', () => {

@@ -5,13 +5,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { build } from '../build.js';
 import { admin, createTestDatabase } from '../harness.js';
 import { until } from '../live-kit.js';
 
 let folder: string;
 let files: string[];
-beforeAll(() => {
-  execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
+beforeAll(async () => {
+  await build();
   folder = mkdtempSync(join(tmpdir(), 'sec-tester-package-'));
   const printed = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
     encoding: 'utf8',
@@ -21,7 +22,7 @@ beforeAll(() => {
   files = packed.map(({ path }: { path: string }) => path);
   execFileSync('tar', ['-xzf', join(folder, filename), '-C', folder]);
   symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'package/node_modules'));
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it('brings nothing but what runs, the data model, the contracts and the words of the licence', () => {
@@ -71,7 +72,7 @@ it('starts the server and the client from what is packed, and stops when asked',
   let out = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (out += chunk));
   const address = () => /GraphQL {5}(http:\S+)\/graphql/.exec(out)?.[1];
-  await until(() => address() !== undefined || child.exitCode !== null, 'the banner', 20_000);
+  await until(() => address() !== undefined || child.exitCode !== null, 'the banner');
   const run = (name: string, ...args: string[]) =>
     spawnSync(process.execPath, [program(name), ...args], {
       cwd: folder,
@@ -86,4 +87,4 @@ it('starts the server and the client from what is packed, and stops when asked',
   });
   expect(run('sec-tester-api', 'config-check').stdout).toContain('DATABASE_URL');
   expect(run('sec-tester-api', 'nonsense')).toMatchObject({ status: 2 });
-}, 40_000);
+});

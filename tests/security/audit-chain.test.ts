@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { verifyAudit } from '../../src/commands/audit-verify.js';
 import { ownerUrlOf, startTestServer, type TestServer } from '../harness.js';
+import { until } from '../live-kit.js';
 
 const key = 'a key for seals that is only for tests';
 let server: TestServer;
@@ -29,12 +30,11 @@ async function verify(args: string[] = [], env: Record<string, string> = {}) {
 /** Marks, and then seals what was marked; waits for other tests' transactions, which hold it up. */
 async function seal(): Promise<number> {
   let count = await server.services.seals.seal();
-  for (let tries = 0; tries < 100; tries += 1) {
+  await until(async () => {
     count += await server.services.seals.seal();
-    if (count > 0) return count;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('nothing was sealed');
+    return count > 0;
+  }, 'a seal');
+  return count;
 }
 
 async function addEvents(count: number): Promise<void> {
@@ -302,11 +302,12 @@ describe('a writer that is late', () => {
     await other.close();
     // Transactions of other tests, in other databases of the same server, hold the horizon back for a while.
     let { code, text } = await verify(['--unsealed-max', '0']);
-    for (let tries = 0; code !== 0 && tries < 50; tries += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      await seal();
+    await until(async () => {
+      if (code === 0 || text.includes('WRONG')) return true;
+      await server.services.seals.seal();
       ({ code, text } = await verify(['--unsealed-max', '0']));
-    }
+      return false;
+    }, 'all to be sealed');
     expect(text).not.toContain('WRONG');
     expect(code).toBe(0);
     const [{ created }] = (await server.sql<{ created: number }>(

@@ -1,6 +1,6 @@
 // Attack: make a part of the server fail from within, and do meanwhile what is refused otherwise, or read what it says.
 // ASVS 16.5.1 (generic messages), 16.5.3 (fails closed), 16.5.4 (no error ends the process).
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -21,7 +21,9 @@ import { createMetrics } from '../../src/infra/metrics.js';
 import { createPasswordHasher } from '../../src/infra/passwords.js';
 import { createTokens, generateSigningKey } from '../../src/infra/tokens.js';
 import { createServices, type Infra, type Services } from '../../src/services.js';
+import { build } from '../build.js';
 import { admin, createTestDatabase, startTestServer, type TestServer } from '../harness.js';
+import { until, untilLocked } from '../live-kit.js';
 import { createTcpProxy } from '../tcp-proxy.js';
 import { openWire } from './kit.js';
 
@@ -65,7 +67,7 @@ async function startBroken({ infra: breakInfra, services: breakServices, write }
     destination: { write: (line: Buffer) => write?.(line) ?? true } as unknown as Writable,
   });
   const db = createDatabase({
-    ...{ url: base.databaseUrl, poolMax: 4, statementTimeoutMs: 4000, acquireTimeoutMs: 1500, log },
+    ...{ url: base.databaseUrl, poolMax: 4, statementTimeoutMs: 60_000, acquireTimeoutMs: 60_000, log },
   });
   closers.push(db.close);
   const whole: Infra = {
@@ -198,17 +200,13 @@ describe('when the event bus throws', () => {
     await expectRefused(ways['a mutation'](url));
   });
 
-  it('a sign-out holds all the same, within a second', async () => {
+  it('a sign-out holds all the same', async () => {
     const url = await startBroken({ infra });
     const own = await base.signIn();
     const headers = { authorization: `Bearer ${own}` };
     await expectRefused(fetch(`${url}/api/v1/auth/logout`, { method: 'POST', headers }));
-    await new Promise((resolve) => setTimeout(resolve, 1100));
-    for (const { status } of [
-      await fetch(`${url}/api/v1/auth/me`, { headers }),
-      await base.rest('GET', '/api/v1/auth/me', { token: own }),
-    ])
-      expect(status).toBe(401);
+    for (const at of [url, base.url])
+      await until(async () => (await fetch(`${at}/api/v1/auth/me`, { headers })).status === 401, 'the end');
   });
 });
 
@@ -232,7 +230,7 @@ describe('when the log cannot be written', () => {
 
 /** Logs three lines to a stdout that is this file; how the process ends. */
 async function logTo(file: string): Promise<[number | null, string]> {
-  execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
+  await build();
   const script = `
     import { setTimeout } from 'node:timers/promises';
     import { closeLogger, createLogger } from './dist/infra/logger.js';
@@ -273,7 +271,7 @@ describe('when the database', () => {
       const own = await server.signIn();
       await blocker.query('BEGIN; LOCK TABLE test_executions IN ACCESS EXCLUSIVE MODE');
       const running = [1, 2, 3].map(() => server.gql(write, {}, own));
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await untilLocked(server, 3);
       await proxy.cut();
       for (const answer of await Promise.all(running)) answer.expectError('UNAVAILABLE');
       await blocker.query('ROLLBACK');
@@ -304,10 +302,13 @@ describe('when the database', () => {
 
 describe('a stop in production', () => {
   it('says that the server is not ready, and breaks nothing off for those who heed it', async () => {
-    const server = await startTestServer({
-      ...{ NODE_ENV: 'production', JWT_SIGNING_KEYS: JSON.stringify([key]) },
-      ...{ ARGON2_MEMORY_KIB: '19456', ARGON2_ITERATIONS: '2' },
-    });
+    const server = await startTestServer(
+      {
+        ...{ NODE_ENV: 'production', JWT_SIGNING_KEYS: JSON.stringify([key]) },
+        ...{ ARGON2_MEMORY_KIB: '19456', ARGON2_ITERATIONS: '2' },
+      },
+      { timing: { drainMs: 8000 } }, // long enough for a slow machine to hear of it
+    );
     const agent = new Agent({ keepAlive: true });
     const ask = (path: string) =>
       new Promise<number | string>((resolve) => {
@@ -328,7 +329,7 @@ describe('a stop in production', () => {
     };
     const paths = ['/api/v1/health/live', '/.well-known/jwks.json', '/api/v1/health/ready'];
     const asking = Promise.all([...paths, ...paths, ...paths].map((path) => askOn(path)));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(() => paths.every((path) => seen.has(`${path} 200`)), 'answers of all');
     await server.close();
     await asking;
     agent.destroy();

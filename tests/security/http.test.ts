@@ -273,34 +273,38 @@ describe('a method', () => {
 });
 
 describe('slow senders', () => {
-  it('are dropped within 15 seconds, a thousand at once, while others are answered', async () => {
-    const start = performance.now();
+  // How soon, and how long others wait meanwhile, is measured by faults F12.
+  it('are told that their time is over and dropped, a thousand at once, while others are answered', async () => {
     const sockets: Socket[] = [];
     const ended = Array.from({ length: 1000 }, () => {
       const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () =>
         socket.write('POST /graphql HTTP/1.1\r\nHost: x\r\nX-'),
       );
       sockets.push(socket);
-      socket.on('error', () => {});
-      socket.resume();
-      return new Promise<number>((resolve) => socket.once('close', () => resolve(performance.now() - start)));
+      let text = '';
+      socket.setEncoding('latin1').on('error', () => {});
+      socket.on('data', (chunk) => {
+        text += chunk;
+      });
+      return new Promise<string>((resolve) => socket.once('close', () => resolve(text)));
     });
     const dripping = setInterval(() => {
       for (const socket of sockets) if (!socket.destroyed) socket.write('a');
     }, 1000);
-    const waits: number[] = [];
-    const probing = setInterval(async () => {
-      const asked = performance.now();
-      await server.rest('GET', '/api/v1/health/live');
-      waits.push(performance.now() - asked);
-    }, 100);
-    const longest = Math.max(...(await Promise.all(ended)));
+    const seen = new Set<number>();
+    let answered = 0;
+    while (!sockets.every(({ destroyed }) => destroyed)) {
+      const isBefore = sockets.every(({ destroyed }) => !destroyed);
+      seen.add((await server.rest('GET', '/api/v1/health/live')).status);
+      if (isBefore) answered += 1;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
     clearInterval(dripping);
-    clearInterval(probing);
-    waits.sort((a, b) => a - b);
-    if (process.env.SHOW_FIGURES)
-      console.log('longest slow connection', longest, 'probe p99', waits[Math.floor(waits.length * 0.99)]);
-    expect(longest).toBeLessThan(15_000);
-    expect(waits[Math.floor(waits.length * 0.99)]).toBeLessThan(1000);
+    expect([...seen]).toEqual([200]);
+    expect(answered).toBeGreaterThan(0);
+    // A byte that crosses the answer makes the system throw away what was not read of it.
+    const told = (await Promise.all(ended)).filter((text) => text !== '');
+    expect(told.length).toBeGreaterThan(0);
+    expect(told.filter((text) => !text.startsWith('HTTP/1.1 408 '))).toEqual([]);
   });
 });

@@ -1,6 +1,5 @@
-// What the security tests share: raw sockets, WebSockets spoken by hand, and the clocks that watch the event loop.
+// What the security tests share: raw sockets, and WebSockets spoken by hand.
 import { connect } from 'node:net';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { WebSocket } from 'ws';
 import type { TestServer } from '../harness.js';
 
@@ -8,7 +7,7 @@ import type { TestServer } from '../harness.js';
 export function sendRaw(
   server: TestServer,
   bytes: string,
-  withinMs = 3000,
+  withinMs = 60_000,
 ): Promise<{ text: string; isClosed: boolean }> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () =>
@@ -85,14 +84,4 @@ export async function openSignedInWire(server: TestServer, token: string): Promi
   const { type } = await wire.next();
   if (type !== 'connection_ack') throw new Error(`connection_ack was expected, not ${type}`);
   return wire;
-}
-
-/** Runs something and tells for how long, at most, the event loop stood still meanwhile, in milliseconds. */
-export async function longestBlock(work: () => Promise<unknown>): Promise<number> {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
-  await work();
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  delay.disable();
-  return delay.max / 1e6;
 }

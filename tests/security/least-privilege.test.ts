@@ -3,7 +3,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -15,7 +14,9 @@ import { migrate } from '../../src/commands/migrate.js';
 import { loadConfig } from '../../src/config.js';
 import { roleOf, urlAs } from '../../src/infra/app-role.js';
 import { createLogger } from '../../src/infra/logger.js';
+import { freePort } from '../free-port.js';
 import { admin, hasRedis, ownerUrlOf, startTestServer, type TestServer } from '../harness.js';
+import { until } from '../live-kit.js';
 
 let server: TestServer;
 let app: pg.Client;
@@ -168,7 +169,7 @@ describe('the embedded database', () => {
       await running.close();
       rmSync(dataDir, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 });
 
 (hasRedis && process.env.PATH !== undefined ? describe : describe.skip)(
@@ -203,8 +204,8 @@ describe('the embedded database', () => {
     it('lets its user do what the server needs', async () => {
       const using = await startTestServer({ REDIS_URL: url, LOGIN_MAX_FAILURES: '3' });
       try {
-        const health = await untilHealthy(using);
-        expect(health).toBe('healthy');
+        const health = async () => (await using.rest('GET', '/api/v1/health')).body.status;
+        await until(async () => (await health()) === 'healthy', 'health');
         const token = await using.signIn();
         (
           await using.gql('mutation { logout(everywhere: true) { revokedSessions } }', {}, token)
@@ -237,7 +238,7 @@ describe('the embedded database', () => {
       ['REPLICAOF', '127.0.0.1', '1'],
       ['MODULE', 'LOAD', '/tmp/x.so'],
     ])('does not let it %s %s', async (command, ...args) => {
-      const client = new Redis(url, { maxRetriesPerRequest: 1 });
+      const client = new Redis(url, { maxRetriesPerRequest: 20 });
       await expect(client.call(command as string, ...args)).rejects.toThrow(
         /NOPERM|not allowed|can't access/,
       );
@@ -248,7 +249,7 @@ describe('the embedded database', () => {
       const anonymous = new URL(url);
       anonymous.username = '';
       anonymous.password = '';
-      const client = new Redis(anonymous.href, { enableReadyCheck: false, maxRetriesPerRequest: 1 });
+      const client = new Redis(anonymous.href, { enableReadyCheck: false, maxRetriesPerRequest: 20 });
       client.on('error', () => {});
       expect(await client.ping()).toBe('PONG');
       await expect(client.get('sec-tester:x')).rejects.toThrow(/NOPERM/);
@@ -261,21 +262,3 @@ describe('the embedded database', () => {
     });
   },
 );
-
-async function untilHealthy(using: TestServer): Promise<string> {
-  for (let tries = 0; tries < 50; tries += 1) {
-    const { body } = await using.rest('GET', '/api/v1/health');
-    if (body.status === 'healthy') return body.status;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return 'not healthy';
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}

@@ -135,7 +135,7 @@ it('who may read a field is what docs/role-fields.md says, for every field of ev
   ].join('\n');
   if (process.env.UPDATE_MATRIX || !existsSync(file)) writeFileSync(file, text);
   expect(text).toBe(readFileSync(file, 'utf8'));
-}, 120_000);
+});
 
 it('no type has a field for a secret that is kept', () => {
   for (const type of objectTypes.filter(({ name }) => !rootNames.includes(name))) {

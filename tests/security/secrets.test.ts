@@ -33,7 +33,7 @@ beforeAll(async () => {
   person = await createPerson(server, adminToken, 'ANALYST');
   issued.push(person.token);
   await sendEverywhere();
-}, 60_000);
+});
 afterAll(() => server.close());
 
 async function send(path: string, init: RequestInit = {}): Promise<unknown> {
@@ -167,7 +167,6 @@ async function sockets(): Promise<void> {
       'graphql-transport-ws',
     );
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => socket.close(), 1000);
       socket.on('open', () =>
         socket.send(
           JSON.stringify({ type: 'connection_init', payload: { authorization, password: canary.password } }),
@@ -180,10 +179,7 @@ async function sockets(): Promise<void> {
         socket.send(`{"${canary.password}`);
       });
       socket.on('error', () => {});
-      socket.on('close', () => {
-        clearTimeout(timer);
-        resolve();
-      });
+      socket.on('close', () => resolve()); // by the server: what it got was wrong in each case
     });
   }
 }

@@ -113,7 +113,7 @@ describe('an invalidation', () => {
 
 it('hits, misses and shared loads are counted', async () => {
   const metrics = createMetrics();
-  const cached = createCache<string>({ name: 'word', max: 10, ttlMs: 1000, metrics });
+  const cached = createCache<string>({ name: 'word', max: 10, ttlMs: 60_000, metrics });
   await Promise.all([cached('a', async () => 'x'), cached('a', async () => 'y')]);
   await cached('a', async () => 'z');
   const samples = samplesOf(await metrics.print()).filter(({ name }) => name.startsWith('sec_tester_cache'));

@@ -9,15 +9,17 @@ import { waitForDatabase } from '../../src/infra/database-wait.js';
 import { type RequestContext, runInRequest } from '../../src/infra/request-context.js';
 import { raw, sql } from '../../src/infra/sql.js';
 import { createTestDatabase, ownerUrlOf } from '../harness.js';
+import { until } from '../live-kit.js';
 
 const log = pino({ level: 'silent' });
+const patience = { statementTimeoutMs: 60_000, acquireTimeoutMs: 60_000 };
 let url: string;
 let db: Database;
 let admin: pg.Client;
 beforeAll(async () => {
   // It makes tables of its own.
   url = ownerUrlOf(await createTestDatabase());
-  db = createDatabase({ url, poolMax: 3, statementTimeoutMs: 3000, acquireTimeoutMs: 10_000, log });
+  db = createDatabase({ url, poolMax: 3, ...patience, log });
   admin = new pg.Client({ connectionString: url });
   await admin.connect();
   await admin.query(
@@ -33,7 +35,6 @@ afterAll(async () => {
 
 const stored = async (id: number) =>
   (await admin.query('SELECT value FROM pairs WHERE id = $1', [id])).rows[0]?.value;
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const codeOf = (work: Promise<unknown>) =>
   work.then(
     () => 'no error',
@@ -65,7 +66,7 @@ describe('a statement', () => {
   });
 
   it('has its plan kept, unless it is asked anew', async () => {
-    const narrow = createDatabase({ url, poolMax: 1, statementTimeoutMs: 3000, acquireTimeoutMs: 3000, log });
+    const narrow = createDatabase({ url, poolMax: 1, ...patience, log });
     await narrow.query(sql`SELECT ${1}::int AS kept`);
     expect(await narrow.queryAnew(sql`SELECT ${2}::int AS anew`)).toEqual([{ anew: 2 }]);
     const kept = await narrow.query<{ statement: string }>(
@@ -169,13 +170,21 @@ describe('a transaction', () => {
 
   it('is tried again when it deadlocks with another, and both succeed', async () => {
     let attempts = 0;
+    let haveBoth: () => void = () => {};
+    const both = new Promise<void>((resolve) => {
+      haveBoth = resolve;
+    });
+    let holding = 0;
     const follow: string[] = [];
     const crossing = (first: number, second: number) =>
       db.transaction(async (tx) => {
         attempts += 1;
+        const isFirst = attempts <= 2;
         tx.afterCommit(() => follow.push(`${first}→${second}`));
         await tx.query(sql`UPDATE pairs SET value = value + 1 WHERE id = ${first}`);
-        if (attempts <= 2) await pause(100);
+        holding += 1;
+        if (holding === 2) haveBoth();
+        if (isFirst) await both; // each has the row that the other wants
         await tx.query(sql`UPDATE pairs SET value = value + 1 WHERE id = ${second}`);
       });
     await Promise.all([crossing(1, 2), crossing(2, 1)]);
@@ -196,22 +205,27 @@ describe('a transaction', () => {
 
 describe('a database that is slow, full or gone', () => {
   it('is UNAVAILABLE for a statement that takes too long, and works again', async () => {
-    const hasty = createDatabase({ url, poolMax: 1, statementTimeoutMs: 200, acquireTimeoutMs: 2000, log });
-    expect(await codeOf(hasty.query(sql`SELECT pg_sleep(5)`))).toBe('UNAVAILABLE');
-    expect(await codeOf(hasty.transaction((tx) => tx.query(sql`SELECT pg_sleep(5)`)))).toBe('UNAVAILABLE');
+    const hasty = createDatabase({ url, poolMax: 1, ...patience, statementTimeoutMs: 1500, log });
+    expect(await codeOf(hasty.query(sql`SELECT pg_sleep(50)`))).toBe('UNAVAILABLE');
+    expect(await codeOf(hasty.transaction((tx) => tx.query(sql`SELECT pg_sleep(50)`)))).toBe('UNAVAILABLE');
     expect(await hasty.query(sql`SELECT 1 AS one`)).toEqual([{ one: 1 }]);
     await hasty.close();
   });
 
   it('is UNAVAILABLE when no connection is free in time, and says when to try again', async () => {
-    const narrow = createDatabase({ url, poolMax: 1, statementTimeoutMs: 3000, acquireTimeoutMs: 300, log });
-    await narrow.query(sql`SELECT 1`);
-    const busy = narrow.query(sql`SELECT pg_sleep(1.2)`);
-    const refusal = await narrow.query(sql`SELECT 1`).catch((error: unknown) => error as AppError);
+    const narrow = createDatabase({ url, poolMax: 1, ...patience, acquireTimeoutMs: 3000, log });
+    await admin.query('BEGIN; LOCK TABLE pairs');
+    const busy = narrow.query(sql`SELECT count(*) FROM pairs`);
+    await until(() => narrow.poolState().total === 1, 'the connection');
+    const [refusal, code, prismas] = await Promise.all([
+      narrow.query(sql`SELECT 1`).catch((error: unknown) => error as AppError),
+      codeOf(narrow.transaction((tx) => tx.query(sql`SELECT 1`))),
+      narrow.prisma.user.count().catch((error: unknown) => error),
+    ]);
     expect(refusal).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
-    expect(await codeOf(narrow.transaction((tx) => tx.query(sql`SELECT 1`)))).toBe('UNAVAILABLE');
-    const prismas = await narrow.prisma.user.count().catch((error: unknown) => error);
+    expect(code).toBe('UNAVAILABLE');
     expect(toDatabaseError(prismas)).toMatchObject({ code: 'UNAVAILABLE' });
+    await admin.query('COMMIT');
     await busy;
     expect(await narrow.query(sql`SELECT 1 AS one`)).toEqual([{ one: 1 }]);
     await narrow.close();
@@ -223,13 +237,19 @@ describe('a database that is slow, full or gone', () => {
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sec-tester-api'",
       );
     const noConnections = async () => {
-      while (db.poolState().total > 0) await pause(10);
+      await until(() => db.poolState().total === 0, 'no connection');
     };
     const codes = [
-      codeOf(db.query(sql`SELECT pg_sleep(2)`)),
-      codeOf(db.transaction((tx) => tx.query(sql`SELECT pg_sleep(2)`))),
+      codeOf(db.query(sql`SELECT pg_sleep(50)`)),
+      codeOf(db.transaction((tx) => tx.query(sql`SELECT pg_sleep(50)`))),
     ];
-    await pause(100);
+    const running = async () =>
+      (
+        await admin.query(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`,
+        )
+      ).rows.length;
+    await until(async () => (await running()) >= 2, 'both statements');
     await cut();
     expect(await Promise.all(codes)).toEqual(['UNAVAILABLE', 'UNAVAILABLE']);
     await noConnections();
@@ -242,7 +262,7 @@ describe('a database that is slow, full or gone', () => {
 
 describe('waiting for a database', () => {
   it('is over at once when it is there', async () => {
-    await expect(waitForDatabase(url, 1000, log)).resolves.toBeUndefined();
+    await expect(waitForDatabase(url, 60_000, log)).resolves.toBeUndefined();
   });
 
   it.each([

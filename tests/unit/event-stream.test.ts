@@ -1,4 +1,4 @@
-// Readers of an event stream who take nothing, and those who are merely slow; with a heartbeat that beats fast.
+// Readers of an event stream who take nothing, and those who are merely slow; with a heartbeat that the tests beat.
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -8,24 +8,40 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import { over, toStream } from '../../src/core/stream.js';
 import { bytesOf, deliver, inThisRequest } from '../../src/graphql/delivery.js';
 import { createEventStreams } from '../../src/graphql/event-stream.js';
-import { createHeartbeat } from '../../src/graphql/heartbeat.js';
+import { createHeartbeat, type Heartbeat } from '../../src/graphql/heartbeat.js';
 import { currentRequest, runInRequest } from '../../src/infra/request-context.js';
+import { until } from '../live-kit.js';
 
-const periodMs = 60;
 let http: Server;
+let socket: Socket | undefined;
+/** What the heartbeat calls. */
+const beats = new Set<() => void>();
+const heartbeat: Heartbeat = (turn) => {
+  beats.add(turn);
+  return () => beats.delete(turn);
+};
 /** The stream: how many answers there are, after which it waits, and what became of it. */
-let stream: { total: number; taken: number; isClosed: boolean; filler: unknown };
+let stream: { total: number; taken: number; mostWaiting: number; isClosed: boolean; filler: unknown };
 
 beforeEach(async () => {
-  const state = { total: 0, taken: 0, isClosed: false, filler: 'x'.repeat(50_000) as unknown };
+  const state = {
+    total: 0,
+    taken: 0,
+    mostWaiting: 0,
+    isClosed: false,
+    filler: 'x'.repeat(50_000) as unknown,
+  };
+  beats.clear();
   stream = state;
-  const send = createEventStreams({ mask: (answer) => answer, heartbeat: createHeartbeat(periodMs) });
-  http = createServer((_request, response) => {
+  const send = createEventStreams({ mask: (answer) => answer, heartbeat });
+  http = createServer((request, response) => {
+    socket = request.socket;
     const source = {
       take: () => {
         if (state.isClosed) return over;
         if (state.taken >= state.total) return undefined;
         state.taken += 1;
+        state.mostWaiting = Math.max(state.mostWaiting, request.socket.writableLength);
         return { done: false, value: { data: { filler: state.filler } } } as const;
       },
       whenReady: () => {},
@@ -54,14 +70,29 @@ async function open(): Promise<IncomingMessage> {
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-it('one who takes nothing is dropped, with little waiting for it', async () => {
+async function beat(): Promise<void> {
+  for (const turn of [...beats]) turn();
+  await sleep(1); // an end is told of a moment later
+}
+
+/** Whether bytes wait in the server and none of them goes any more. */
+async function hasSettled(): Promise<boolean> {
+  const [waiting, taken] = [socket?.writableLength ?? 0, stream.taken];
+  await sleep(100);
+  const isOver = stream.taken === stream.total;
+  return (waiting > 0 || isOver) && socket?.writableLength === waiting && stream.taken === taken;
+}
+
+it('one who takes nothing is dropped after a while, with little waiting for it', async () => {
   stream.total = Number.POSITIVE_INFINITY;
   const response = await open();
   response.pause();
-  const ended = Date.now() + 3000;
-  while (!stream.isClosed && Date.now() < ended) await sleep(10);
-  expect(stream.isClosed).toBe(true);
-  expect(stream.taken).toBeLessThan(400); // some megabytes lie in the system's buffers, nothing in ours
+  await until(hasSettled, 'full buffers');
+  await until(async () => {
+    await beat();
+    return stream.isClosed;
+  }, 'the end');
+  expect(stream.mostWaiting).toBeLessThan(200_000); // some megabytes lie in the system's buffers, little in ours
 });
 
 it('one who is slow but takes something is served to the end', async () => {
@@ -73,11 +104,13 @@ it('one who is slow but takes something is served to the end', async () => {
   });
   while (bytes < stream.total * 50_000) {
     response.pause();
-    await sleep(periodMs * 1.5);
+    await until(hasSettled, 'full buffers');
+    for (let turn = 0; turn < 2; turn += 1) await beat();
     expect(stream.isClosed).toBe(false);
-    const before = bytes;
+    const [before, taken] = [bytes, stream.taken];
     response.resume();
-    while (bytes - before < 3_000_000 && bytes < stream.total * 50_000) await sleep(1);
+    const hasMoved = () => bytes - before > 3_000_000 && stream.taken > taken;
+    await until(() => hasMoved() || bytes >= stream.total * 50_000, 'the next bytes');
   }
   expect(stream.taken).toBe(stream.total);
 });
@@ -90,8 +123,12 @@ it('one who has everything gets signs of life and is kept', async () => {
     text += chunk.toString();
   });
   const pings = () => text.match(/^:$/gm)?.length ?? 0;
-  for (const ended = Date.now() + 3000; pings() < 4 && Date.now() < ended; ) await sleep(10);
-  expect(pings()).toBe(4);
+  await until(() => text.includes('filler'), 'the answer');
+  expect(pings()).toBe(1); // opens the stream
+  for (let turn = 2; turn < 10; turn += 1) {
+    await beat();
+    await until(() => pings() === turn, 'a ping');
+  }
   expect(stream.isClosed).toBe(false);
 });
 

@@ -1,9 +1,11 @@
 // The event bus: within a process, and between two instances through Redis.
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
+import { defaultTiming } from '../../src/core/timing.js';
 import { createEvents } from '../../src/infra/events.js';
 import { createRedis } from '../../src/infra/redis.js';
 import { hasRedis } from '../harness.js';
+import { until } from '../live-kit.js';
 
 const log = pino({ level: 'silent' });
 const closers: (() => Promise<void>)[] = [];
@@ -11,14 +13,10 @@ afterEach(() => Promise.all(closers.splice(0).map((close) => close())));
 
 /** An instance on the test's Redis. */
 function instance() {
-  const redis = createRedis(process.env.TEST_REDIS_URL as string, log);
+  const patient = { ...defaultTiming, redisAnswerMs: 60_000, redisSilenceMs: 60_000 };
+  const redis = createRedis(process.env.TEST_REDIS_URL as string, log, undefined, patient);
   closers.push(redis.close);
   return createEvents(redis, log);
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 300 && !condition(); tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 describe('the event bus of one process', () => {
@@ -55,14 +53,14 @@ describe('the event bus of one process', () => {
     here.subscribe('execution.changed', ({ number }) => heard.here.push(number));
     there.subscribe('execution.changed', ({ number }) => heard.there.push(number));
     // Subscribing takes a moment, and nobody is told when it is done.
-    for (let tries = 0; tries < 100 && heard.there.length === 0; tries += 1) {
+    await until(() => {
       here.publish('execution.changed', { executionId: 'e', number: 0 });
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+      return heard.there.length > 0;
+    }, 'the subscription');
     heard.here.length = 0;
     for (let number = 1; number <= 50; number += 1)
       here.publish('execution.changed', { executionId: 'e', number });
-    await until(() => heard.there.includes(50));
+    await until(() => heard.there.includes(50), 'the last one');
     const expected = Array.from({ length: 50 }, (_, index) => index + 1);
     expect(heard.here).toEqual(expected);
     expect(heard.there.filter((number) => number > 0)).toEqual(expected);

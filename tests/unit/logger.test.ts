@@ -1,7 +1,7 @@
 // The logger and the request it reads from: what a line holds, what it never holds, and where it goes.
 import { execFileSync } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -16,6 +16,8 @@ import {
   requestContext,
   runInRequest,
 } from '../../src/infra/request-context.js';
+import { build } from '../build.js';
+import { until } from '../live-kit.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'logger-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -281,9 +283,16 @@ describe('the log file', () => {
     for (const day of ['01', '02', '03'])
       writeFileSync(join(folder, 'keep', `api.2020-01-${day}.1.log`), 'old\n');
     const { logger } = probe({ file: join(folder, 'keep', 'api.log'), keep: 2, maxSizeMb: 1 });
+    const sizes = () =>
+      readdirSync(join(folder, 'keep')).map((file) => {
+        const stats = statSync(join(folder, 'keep', file), { throwIfNoEntry: false });
+        return `${file} ${stats?.size}`;
+      });
     for (let number = 0; number < 5; number += 1) {
+      const before = sizes().join();
       logger.info('x'.repeat(600_000));
-      await sleep(100);
+      await until(() => sizes().join() !== before, 'the line');
+      await sleep(100); // for what follows a line
     }
     await closeLogger(logger);
     const files = filesOf('keep').map(({ file }) => file);
@@ -292,30 +301,34 @@ describe('the log file', () => {
   });
 
   it('is rotated when the day ends', async () => {
-    execFileSync(process.execPath, ['scripts/build.mjs', '--if-stale']);
+    await build();
     const day = join(folder, 'day');
     const midnight = new Date().setHours(24, 0, 0, 0);
-    // Some seconds before midnight, in the thread that writes the files too.
+    // Some seconds before midnight from when the program says so, in the thread that writes the files too.
     const clock = join(folder, 'clock.cjs');
     writeFileSync(
       clock,
-      `const late = ${midnight - Date.now() - 4000};
+      `const late = () => Number(process.env.LATE ?? 0);
       const Real = Date;
       globalThis.Date = class extends Real {
-        constructor(...given) { given.length > 0 ? super(...given) : super(Real.now() + late); }
-        static now() { return Real.now() + late; }
+        constructor(...given) { given.length > 0 ? super(...given) : super(Real.now() + late()); }
+        static now() { return Real.now() + late(); }
       };`,
     );
     const program = `
+      const { readdirSync } = await import('node:fs');
       const { createLogger, closeLogger } = await import('./dist/infra/logger.js');
+      process.env.LATE = String(${midnight} - 12_000 - Date.now());
       const log = createLogger({ level: 'info', environment: 'production', keep: 5, maxSizeMb: 1,
         file: ${JSON.stringify(join(day, 'api.log'))} });
       log.info('before');
-      while (Date.now() < ${midnight + 500}) await new Promise((resolve) => setTimeout(resolve, 50));
+      const files = () => readdirSync(${JSON.stringify(day)}).length;
+      while (files() < 2) await new Promise((resolve) => setTimeout(resolve, 50));
       log.info('after');
       await closeLogger(log);`;
     execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
       env: { ...process.env, NODE_OPTIONS: `--require ${clock}` },
+      timeout: 120_000,
     });
     const words = filesOf('day').map(({ text }) => JSON.parse(text.trim().split('\n').at(-1) ?? '{}').msg);
     const days = filesOf('day').map(({ file }) => /^api\.(\d{4}-\d\d-\d\d)\.1\.log$/.exec(file)?.[1]);
@@ -335,7 +348,7 @@ describe('the log file', () => {
     const lost = join(folder, 'lost');
     mkdirSync(join(lost), { recursive: true });
     const { logger, text, lines } = probe({ file: join(lost, 'bad.log', '..', 'api\u0000.log') });
-    for (let wait = 0; wait < 100 && !text().includes('given up'); wait += 1) await sleep(50);
+    await until(() => text().includes('given up'), 'the end of the file');
     logger.info('still here');
     await closeLogger(logger);
     expect(lines().map(({ msg }) => msg)).toEqual(['log file given up', 'still here']);

@@ -2,19 +2,20 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import type { AppError } from '../../src/core/errors.js';
+import { defaultTiming } from '../../src/core/timing.js';
 import { createRateLimiter } from '../../src/infra/rate-limit.js';
 import { createRedis } from '../../src/infra/redis.js';
 import { hasRedis } from '../harness.js';
+import { until } from '../live-kit.js';
 
 const log = pino({ level: 'silent' });
+const patient = { ...defaultTiming, redisAnswerMs: 60_000, redisSilenceMs: 60_000 };
 const closers: (() => Promise<void>)[] = [];
 afterEach(() => Promise.all(closers.splice(0).map((close) => close())));
 
-async function connect(url: string) {
-  const redis = createRedis(url, log);
+function connect(url: string) {
+  const redis = createRedis(url, log, undefined, patient);
   closers.push(redis.close);
-  for (let tries = 0; tries < 20 && !redis.isReady(); tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 20));
   return redis;
 }
 
@@ -56,16 +57,16 @@ describe('a counter within the process', () => {
   it('is one for all instances, also for attempts at the same time', async () => {
     const name = `shared-${process.pid}-${Date.now()}`;
     const url = process.env.TEST_REDIS_URL as string;
-    const limiters = [await connect(url), await connect(url)].map((redis) =>
-      createRateLimiter(redis, options(name)),
-    );
+    const connections = [connect(url), connect(url)];
+    await until(() => connections.every(({ isReady }) => isReady()), 'Redis');
+    const limiters = connections.map((redis) => createRateLimiter(redis, options(name)));
     expect((await attempt(limiters, 20)).passed).toBe(3);
     for (let times = 0; times < 18; times += 1) await limiters[0]?.refund('k');
     expect((await attempt(limiters, 20)).passed).toBe(1);
   });
 
   it('does not open up when Redis is away: each instance counts for itself', async () => {
-    const limiter = createRateLimiter(await connect('redis://127.0.0.1:1'), options('alone'));
+    const limiter = createRateLimiter(connect('redis://127.0.0.1:1'), options('alone'));
     expect((await attempt([limiter], 10)).passed).toBe(3);
     for (let times = 0; times < 8; times += 1) await limiter.refund('k');
     expect((await attempt([limiter], 10)).passed).toBe(1);

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Viewer } from '../../core/access.js';
 import { invalid } from '../../core/errors.js';
 import { emptyStream, type Stream } from '../../core/stream.js';
+import type { Timing } from '../../core/timing.js';
 import type { ExecutionEventType } from '../../generated/prisma/client.js';
 import type { Database } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
@@ -48,6 +49,7 @@ interface EventServiceOptions {
   events: Events;
   executions: ExecutionService;
   log: Logger;
+  timing: Timing;
 }
 
 const lastTypes: readonly ExecutionEventType[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
@@ -55,10 +57,10 @@ const columns = sql`e.id, e.execution_id AS "executionId", e.number, e.type, e.a
 
 export type EventService = ReturnType<typeof createEventService>;
 
-export function createEventService({ db, events, executions, log }: EventServiceOptions) {
+export function createEventService({ db, events, executions, log, timing }: EventServiceOptions) {
   const onError = (error: unknown) => log.warn({ event: 'event_log_unreadable', err: error });
-  const hubs = createHubs<ExecutionEvent>({ read, lastNumbers, onError });
-  const feed = createFeed<ExecutionEvent>({ readAfter, changedSince, onError });
+  const hubs = createHubs<ExecutionEvent>({ read, lastNumbers, onError, timing });
+  const feed = createFeed<ExecutionEvent>({ readAfter, changedSince, onError, timing });
   executions.onEvent((logged) => {
     const number = logged.execution.lastEventNumber;
     const execution = intern(logged.execution);

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
 import { over, type Stream, toStream } from '../../core/stream.js';
+import { defaultTiming, type Timing } from '../../core/timing.js';
 import { inTurns } from '../../infra/in-turns.js';
 
 interface FeedEvent {
@@ -24,6 +25,7 @@ interface FeedOptions<Event> {
   /** Executions with events whose id is at least this, and the numbers of the first and the last of these. */
   changedSince: (floor: string) => Promise<{ executionId: string; first: number; last: number }[]>;
   onError: (error: unknown) => void;
+  timing?: Timing;
 }
 
 interface Follower<Event> {
@@ -36,7 +38,6 @@ interface Follower<Event> {
 const maxQueue = 5000;
 const maxBatch = 500;
 const maxRead = 500;
-const pollEveryMs = 2000;
 /** How far back the poll looks: longer than a transaction takes from making an id to its commit. */
 const lookBackMs = 6000;
 /** How many events may come to be heard of in the wrong order. */
@@ -46,6 +47,7 @@ export function createFeed<Event extends FeedEvent>({
   readAfter,
   changedSince,
   onError,
+  timing = defaultTiming,
 }: FeedOptions<Event>) {
   const followers = new Set<Follower<Event>>();
   /** Execution → number of its last event that was handed out. */
@@ -126,7 +128,7 @@ export function createFeed<Event extends FeedEvent>({
     if (followers.size > 1) return;
     startedAtMs = Date.now();
     handed.clear();
-    timer = setInterval(() => void poll(), pollEveryMs).unref();
+    timer = setInterval(() => void poll(), timing.pollEveryMs).unref();
   }
 
   function leave(follower: Follower<Event>): void {

@@ -3,6 +3,7 @@
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
 import { type Stream, toStream } from '../../core/stream.js';
+import { defaultTiming, type Timing } from '../../core/timing.js';
 import { inTurns } from '../../infra/in-turns.js';
 import { createFollower } from './follower.js';
 
@@ -19,6 +20,7 @@ interface HubOptions<Event extends Numbered> {
   /** Numbers of the last events of these executions; one that is gone is left out. */
   lastNumbers: (executionIds: string[]) => Promise<Map<string, number>>;
   onError: (error: unknown) => void;
+  timing?: Timing;
 }
 
 /** One watched execution. */
@@ -41,11 +43,11 @@ export interface Hub<Event> {
 const gone = 0;
 const maxRecent = 200;
 const pageSize = 200;
-const pollEveryMs = 2000;
 
 export type Hubs<Event extends Numbered> = ReturnType<typeof createHubs<Event>>;
 
-export function createHubs<Event extends Numbered>({ read, lastNumbers, onError }: HubOptions<Event>) {
+export function createHubs<Event extends Numbered>(options: HubOptions<Event>) {
+  const { read, lastNumbers, onError, timing = defaultTiming } = options;
   const hubs = new Map<string, Hub<Event>>();
   // What was heard while nobody followed: someone may just be about to.
   const heardLately = new LRUCache<string, number>({ max: 10_000 });
@@ -120,7 +122,7 @@ export function createHubs<Event extends Numbered>({ read, lastNumbers, onError 
         ...{ isReading: false, wanted: last, isGone: false },
       };
       hubs.set(executionId, hub);
-      timer ??= setInterval(() => void poll(), pollEveryMs).unref();
+      timer ??= setInterval(() => void poll(), timing.pollEveryMs).unref();
     }
     hub.followers += 1;
     const heard = heardLately.get(executionId);

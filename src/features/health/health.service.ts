@@ -1,11 +1,11 @@
 // Health of the server and what it stands on: bounded, shared checks, so that probes cannot load the database.
+import type { Timing } from '../../core/timing.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database } from '../../infra/database.js';
 import type { Metrics } from '../../infra/metrics.js';
 import type { RedisConnections } from '../../infra/redis.js';
 import { sql } from '../../infra/sql.js';
 
-const checkTimeoutMs = 1000;
 const believedMs = 500;
 
 /** A component. `unused` is Redis when there is none: its part is done within the process. */
@@ -36,6 +36,7 @@ interface HealthServiceOptions {
   redis: RedisConnections | undefined;
   now: () => number;
   metrics: Metrics | undefined;
+  timing: Timing;
 }
 
 /** What a check found; the version is null when there was no answer. */
@@ -46,20 +47,26 @@ interface Checked {
 
 export type HealthService = ReturnType<typeof createHealthService>;
 
-export function createHealthService({ db, redis: connections, now, metrics }: HealthServiceOptions) {
+export function createHealthService({
+  db,
+  redis: connections,
+  now,
+  metrics,
+  timing: { healthMs },
+}: HealthServiceOptions) {
   const startedAt = now();
   let isStopping = false;
   const checks = createCache<Checked>({ name: 'health', max: 2, ttlMs: believedMs, metrics });
 
   async function database(isDetailed = false): Promise<DatabaseHealth> {
-    const { health, version } = await checks('database', () => timed(() => databaseVersion(db)));
+    const { health, version } = await checks('database', () => timed(() => databaseVersion(db), healthMs));
     return { ...health, ...(isDetailed && { details: { version, pool: db.poolState() } }) };
   }
 
   async function redis(isDetailed = false): Promise<RedisHealth> {
     const { health, version } = await checks('redis', async () => {
       if (connections === undefined) return { health: { status: 'unused', latencyMs: 0 }, version: null };
-      return timed(connections.version);
+      return timed(connections.version, healthMs);
     });
     const mode = connections === undefined ? 'in-process' : 'redis';
     return { ...health, ...(isDetailed && { details: { mode, version } }) };
@@ -100,11 +107,11 @@ async function databaseVersion(db: Database): Promise<string | null> {
   return row?.version ?? null;
 }
 
-async function timed(probe: () => Promise<string | null>): Promise<Checked> {
+async function timed(probe: () => Promise<string | null>, longestMs: number): Promise<Checked> {
   const started = performance.now();
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer in time')), checkTimeoutMs);
+    timer = setTimeout(() => reject(new Error('no answer in time')), longestMs);
   });
   const [status, version] = await Promise.race([probe(), timeout]).then(
     (found) => ['healthy', found] as const,

@@ -2,6 +2,7 @@
 import type { Role, Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
+import type { Timing } from '../../core/timing.js';
 import { Prisma, type Session } from '../../generated/prisma/client.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database, SqlRow, Transaction } from '../../infra/database.js';
@@ -25,6 +26,7 @@ interface SessionServiceOptions {
   /** Roles that must set up a second factor before they do anything else. */
   rolesWithSecondFactor: readonly string[];
   metrics: Metrics | undefined;
+  timing: Timing;
 }
 
 /** Why a session ended. */
@@ -37,8 +39,6 @@ export type RevocationReason =
   | 'signed_in_again'
   | 'too_many_sessions';
 
-/** How long an instance believes what it knows of a session without having been told otherwise. */
-const believedMs = 1000;
 /** How long the refresh token just replaced still gives the present one (a lost answer, two tabs). */
 const graceMs = 10_000;
 const columns = columnsOf(Prisma.SessionScalarFieldEnum, 'sessions');
@@ -61,9 +61,10 @@ export function createSessionService({
   maxPerUser,
   rolesWithSecondFactor,
   metrics,
+  timing,
 }: SessionServiceOptions) {
   const live = createCache<LiveSession>({
-    ...{ name: 'session', max: 10_000, ttlMs: believedMs, metrics },
+    ...{ name: 'session', max: 10_000, ttlMs: timing.believeMs, metrics },
     tagsOf: ({ viewer }) => [viewer.userId],
   });
   const date = (ms: number) => new Date(ms);

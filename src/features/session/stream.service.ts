@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
 import { type Source, type Stream, toStream } from '../../core/stream.js';
+import type { Timing } from '../../core/timing.js';
 import type { Database } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
 import { sql } from '../../infra/sql.js';
@@ -12,6 +13,7 @@ interface StreamServiceOptions {
   events: Events;
   log: Logger;
   now: () => number;
+  timing: Timing;
   /** Streams that one user may have open on this instance. */
   maxPerUser: number;
   /** Told of every stream that is refused. */
@@ -23,11 +25,10 @@ interface Watched {
   end: (reason: AppError) => void;
 }
 
-const checkEveryMs = 900;
-
 export type StreamService = ReturnType<typeof createStreamService>;
 
-export function createStreamService({ db, events, log, now, maxPerUser, onRefusal }: StreamServiceOptions) {
+export function createStreamService(options: StreamServiceOptions) {
+  const { db, events, log, now, timing, maxPerUser, onRefusal } = options;
   const watched = new Set<Watched>();
   const openByUser = new Map<string, number>();
   let isClosed = false;
@@ -92,7 +93,7 @@ export function createStreamService({ db, events, log, now, maxPerUser, onRefusa
   function watch(viewer: Viewer, end: (reason: AppError) => void): () => void {
     const entry = { viewer, end };
     watched.add(entry);
-    timer ??= setInterval(() => void tick(), checkEveryMs).unref();
+    timer ??= setInterval(() => void tick(), timing.checkEveryMs).unref();
     return () => {
       watched.delete(entry);
       if (watched.size > 0) return;

@@ -1,0 +1,25 @@
+// How long the server waits for others, and how often it looks for itself, in milliseconds. Not for operators: what they
+// may choose is in settings.ts. Tests choose what does not depend on a machine's speed.
+
+export const defaultTiming = {
+  /** Longest wait for the greeting of a WebSocket. */
+  greetingMs: 3000,
+  /** How often a WebSocket is pinged; one that has not answered by the next ping is dropped. */
+  pingEveryMs: 15_000,
+  /** How often each log that is watched is read, in case a wake-up was lost. */
+  pollEveryMs: 2000,
+  /** How often the rights behind open streams are checked, in case a message was lost. */
+  checkEveryMs: 900,
+  /** How long an instance believes what it knows of a session without having been told otherwise. */
+  believeMs: 1000,
+  /** Longest time a health check may take. */
+  healthMs: 1000,
+  /** Longest time a Redis command may take. */
+  redisAnswerMs: 500,
+  /** A connection to Redis on which an answer is overdue for so long is given up: it may be open on this side only. */
+  redisSilenceMs: 1000,
+  /** For so long a server that stops still answers, so that load balancers hear that it is not ready. */
+  drainMs: 1000,
+};
+
+export type Timing = Readonly<typeof defaultTiming>;
