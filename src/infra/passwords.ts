@@ -21,8 +21,8 @@ const argon2id = 2;
 export type PasswordHasher = ReturnType<typeof createPasswordHasher>;
 
 const atOnce = Math.max(1, availableParallelism() - 1);
-/** Sign-ins that may be reading and writing while others hash: enough for no gap between two hashes. */
-const besides = 3;
+/** Sign-ins that may read and write while others hash: enough for no gap, too few to take all connections. */
+const besides = 8;
 
 /** Argon2id (RFC 9106) with these parameters, at most cores − 1 at a time. */
 export function createPasswordHasher(options: PasswordHasherOptions) {

@@ -86,6 +86,9 @@ export function createAuthService(options: AuthServiceOptions) {
     ...options.signOuts,
     ...options.passwordChanges,
 
+    /** @throws UNAVAILABLE when too many sign-ins wait */
+    assertRoom: signIns.assertRoom,
+
     /** Public keys that verify access tokens. */
     jwks: tokens.jwks,
 

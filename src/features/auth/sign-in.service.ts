@@ -56,6 +56,8 @@ export function createSignInService(options: SignInServiceOptions) {
   }
 
   return {
+    assertRoom: passwords.assertRoom,
+
     /**
      * A session for the right credentials, within the limits on guessing.
      * @param viewer who is signed in already: that session ends
