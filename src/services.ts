@@ -16,6 +16,7 @@ import { createExecutionService } from './features/execution/execution.service.j
 import { createRunnerService } from './features/execution/runner.service.js';
 import { createHealthService } from './features/health/health.service.js';
 import { createResultService } from './features/result/result.service.js';
+import { createOpeningService } from './features/session/opening.service.js';
 import { createSessionService } from './features/session/session.service.js';
 import { createStreamService } from './features/session/stream.service.js';
 import { createPasswordLinkService } from './features/user/password-link.service.js';
@@ -97,16 +98,15 @@ export function createServices(infra: Infra) {
   const audit = createAuditService({ db, log, now });
   const { auditSealEverySeconds: everySeconds, auditSealKey: key } = config;
   const seals = createSealService({ db, log, now, everySeconds, key });
+  const bounds = { idleTtlSeconds: refreshIdleTtlSeconds, maxPerUser: config.sessionsMaxPerUser };
   const sessions = createSessionService({
-    db,
-    events: bus,
-    now,
-    idleTtlSeconds: refreshIdleTtlSeconds,
-    ttlSeconds: sessionTtlSeconds,
-    maxPerUser: config.sessionsMaxPerUser,
+    ...{ db, events: bus, now, ...bounds, metrics },
     rolesWithSecondFactor: config.secondFactorRoles,
-    metrics,
     timing,
+  });
+  const opening = createOpeningService({
+    ...{ db, events: bus, audit, sessions, now, ...bounds, ttlSeconds: sessionTtlSeconds },
+    maxAtOnce: loginMaxFailures,
   });
   const links = createPasswordLinkService({ now });
   const users = createUserService({
@@ -122,7 +122,7 @@ export function createServices(infra: Infra) {
   });
   const credentials = createCredentialsService({ db, audit });
   const signIns = createSignInService({
-    ...{ db, events: bus, passwords, audit, credentials, sessions, secondFactors, now },
+    ...{ db, passwords, credentials, opening, secondFactors },
     ...{ accounts: limits.accounts, addresses: limits.addresses },
   });
   const passwordChanges = createPasswordService({

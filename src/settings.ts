@@ -126,9 +126,9 @@ export const settings = {
   databaseAcquireTimeoutMs: {
     name: 'DATABASE_ACQUIRE_TIMEOUT_MS',
     group: 'Database',
-    description: 'Longest wait for a free database connection, in milliseconds.',
+    description: 'Longest time a request waits for free database connections, in milliseconds.',
     schema: wholeNumber(50, 60_000, 'milliseconds'),
-    default: '1500',
+    default: '1000',
   },
   migrationDatabaseUrl: {
     name: 'MIGRATION_DATABASE_URL',

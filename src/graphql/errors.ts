@@ -52,7 +52,7 @@ export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = tru
   if (known.code === 'INTERNAL')
     log.error({ event: 'internal_error', err: rootOf(error) }, 'unexpected error');
   if (known.code === 'UNAVAILABLE')
-    log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
+    log.warn({ event: 'unavailable', ...(known.cause !== undefined && { err: known.cause }) }, known.message);
   logRefusal(log, known, outer?.path?.filter((step) => typeof step === 'string').join('.'));
   const { status } = known;
   const isRequestError = outer?.path === undefined;

@@ -44,7 +44,7 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
   if (known.code === 'INTERNAL')
     log.error({ event: 'internal_error', err: known.cause ?? known }, 'unexpected error');
   if (known.code === 'UNAVAILABLE')
-    log.warn({ event: 'unavailable', err: known.cause ?? known }, known.message);
+    log.warn({ event: 'unavailable', ...(known.cause !== undefined && { err: known.cause }) }, known.message);
   logRefusal(log, known, instance);
   if (response.headersSent) {
     response.destroy();

@@ -42,6 +42,8 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
    * where no limit counts requests, strangers must not make the database look for keys.
    */
   viewerWithinMs?: number;
+  /** Throws while there is no room for another request, before anything of it is read. */
+  assertRoom?: () => void;
   body?: Body;
   /** A body as a client sends it; for the docs. */
   bodyExample?: z.input<Body>;
@@ -69,6 +71,7 @@ export function mountRoutes(
   for (const route of routes) {
     const steps = [
       named(route.path),
+      ...(route.assertRoom === undefined ? [] : [first(route.assertRoom)]),
       ...(route.deprecated === undefined ? [] : [setHeaders(deprecationHeaders([route.deprecated]))]),
       ...(route.method === 'post' ? [readBody(route)] : []),
     ];
@@ -128,6 +131,13 @@ async function viewerOf(
   if (store !== undefined) Object.assign(store, { userId: viewer.userId, sessionId: viewer.sessionId });
   if (!can(viewer, route.permission)) throw new AppError(viewer.mustFirst ?? 'FORBIDDEN');
   return viewer;
+}
+
+function first(step: () => void) {
+  return (_request: Request, _response: Response, next: () => void) => {
+    step();
+    next();
+  };
 }
 
 function setHeaders(headers: Record<string, string>) {

@@ -1,5 +1,6 @@
 // Values that are kept for a moment, in the process. What is kept, for how long and when to forget it is up to callers.
 import { LRUCache } from 'lru-cache';
+import { countWait } from './connection-patience.js';
 import type { Metrics } from './metrics.js';
 
 interface CacheOptions<Value> {
@@ -65,7 +66,7 @@ export function createCache<Value>({
     const underWay = loads.get(key) as Promise<Value> | undefined;
     if (underWay !== undefined) {
       count.shared += 1;
-      return underWay;
+      return countWait(underWay);
     }
     count.miss += 1;
     const begun = load();
@@ -89,7 +90,7 @@ export function createCache<Value>({
         found.set(key, value);
       } else if (underWay !== undefined) {
         count.shared += 1;
-        take(key, underWay);
+        take(key, countWait(underWay));
       } else {
         count.miss += 1;
         missing.push(key);

@@ -11,13 +11,17 @@ export interface EventMap {
   'session.ended': { sessionId: string };
   /** A user's profile, role or status changed, or the user is gone. */
   'user.changed': { userId: string };
+  /** A user signed in: nothing but the moment of that changed. */
+  'user.signed_in': { userId: string };
   /** An API key was revoked. */
   'key.ended': { apiKeyId: string };
   /** An execution has an event of this number in its log, or (0) is gone. */
   'execution.changed': { executionId: string; number: number };
 }
 
-const topics: (keyof EventMap)[] = ['session.ended', 'user.changed', 'key.ended', 'execution.changed'];
+const topics: (keyof EventMap)[] = [
+  ...(['session.ended', 'user.changed', 'user.signed_in', 'key.ended', 'execution.changed'] as const),
+];
 
 /** The bus as services see it. */
 export type Events = ReturnType<typeof createEvents>;

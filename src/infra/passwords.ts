@@ -1,7 +1,7 @@
 // Argon2id behind a gate: hashing never takes all cores, and its queue is bounded. Password rules live elsewhere.
 import { availableParallelism } from 'node:os';
 import { hash, verify } from '@node-rs/argon2';
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { AppError } from '../core/errors.js';
 
 interface PasswordHasherOptions {
@@ -20,9 +20,14 @@ const argon2id = 2;
 /** Hashing and verifying as the services see it. */
 export type PasswordHasher = ReturnType<typeof createPasswordHasher>;
 
+const atOnce = Math.max(1, availableParallelism() - 1);
+/** Sign-ins that may read and write while others hash: enough for no gap, too few to take all connections. */
+const besides = 8;
+
 /** Argon2id (RFC 9106) with these parameters, at most cores − 1 at a time. */
 export function createPasswordHasher(options: PasswordHasherOptions) {
-  const gate = pLimit(Math.max(1, availableParallelism() - 1));
+  const gate = pLimit(atOnce);
+  const turns = pLimit(atOnce + besides);
   const parameters = {
     algorithm: argon2id,
     memoryCost: options.memoryKib,
@@ -30,22 +35,38 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
     parallelism: options.parallelism,
   };
 
-  function enter<T>(work: () => Promise<T>): Promise<T> {
-    if (gate.pendingCount >= options.queueMax) {
-      options.onRefusal?.();
-      throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
-    }
-    return gate(work);
+  function assertRoom(queue: LimitFunction): void {
+    if (queue.pendingCount < options.queueMax) return;
+    options.onRefusal?.();
+    throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
+  }
+
+  function enter<T>(queue: LimitFunction, work: () => Promise<T>): Promise<T> {
+    assertRoom(queue);
+    return queue(work);
   }
 
   let dummy: Promise<string> | undefined;
 
   return {
     /**
+     * Tells before anything is done for it that a turn would be refused.
+     * @throws UNAVAILABLE when the queue is full
+     */
+    assertRoom: (): void => assertRoom(turns),
+
+    /**
+     * Runs what leads to a hash and follows from it when its turn comes, so that those who wait hold nothing and cost
+     * the database nothing.
+     * @throws UNAVAILABLE when the queue is full
+     */
+    inTurn: async <T>(work: () => Promise<T>): Promise<T> => enter(turns, work),
+
+    /**
      * PHC string of a password.
      * @throws UNAVAILABLE when the queue is full
      */
-    hash: async (password: string): Promise<string> => enter(() => hash(password, parameters)),
+    hash: async (password: string): Promise<string> => enter(gate, () => hash(password, parameters)),
 
     /**
      * Whether the password fits; without a hash (unknown user) it takes the same time and is false.
@@ -54,7 +75,7 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
     async verify(phc: string | undefined, password: string): Promise<boolean> {
       dummy ??= hash('no account has this password', parameters);
       const against = phc ?? (await dummy);
-      const fits = await enter(() => verify(against, password));
+      const fits = await enter(gate, () => verify(against, password));
       return fits && phc !== undefined;
     },
 
@@ -69,7 +90,8 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
       );
     },
 
-    queueLength: () => gate.pendingCount,
+    /** Turns and hashes that wait. */
+    queueLength: () => turns.pendingCount + gate.pendingCount,
     /** Hashes that are being worked on. */
     running: () => gate.activeCount,
   };

@@ -1,6 +1,7 @@
 // The pool of connections: its settings and the types it reads. What goes through it is counted in database-meter.ts.
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { limitWaits } from './connection-patience.js';
 import { isBroken, reasonOf } from './database-errors.js';
 import { meterPool } from './database-meter.js';
 import type { Metrics } from './metrics.js';
@@ -11,7 +12,7 @@ export interface PoolOptions {
   poolMax: number;
   /** Server-side limit of one statement; the client gives up half a second later. */
   statementTimeoutMs: number;
-  /** Longest wait for a free connection. */
+  /** Longest wait for a free connection; all waits of one request together. */
   acquireTimeoutMs: number;
   log: Logger;
   metrics?: Metrics;
@@ -49,6 +50,7 @@ export function createPool(options: PoolOptions): pg.Pool {
   );
   // The pool listens only while a connection is idle: lost in use, it would end the process. Its statement fails too.
   pool.on('connect', (client) => client.on('error', () => {}));
+  limitWaits(pool, options.acquireTimeoutMs);
   meterPool(pool, options.metrics);
   // The pool's own query() works by callbacks, which know nothing of the request; this is what Prisma calls.
   pool.query = (async (...args: Parameters<pg.PoolClient['query']>) => {

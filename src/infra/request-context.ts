@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { Waits } from './connection-patience.js';
 import { redactLooks } from './log-redaction.js';
 import type { Metrics } from './metrics.js';
 import { parseTraceparent, type Span } from './tracing.js';
@@ -33,6 +34,8 @@ export type RequestContext = {
   dbQueries: number;
   /** Time spent waiting for the database so far, in milliseconds. */
   dbMs: number;
+  /** Its waits for database connections. */
+  waits?: Waits;
   /** Headers that the answer will have, names and values in turn; taken by whoever begins to write it. */
   headers?: string[];
 };

@@ -1,6 +1,7 @@
 // How often one may try to sign in: by account, by address, and what the refusal gives away.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { admin, hasRedis, startTestServer, type TestServer } from '../harness.js';
+import { until } from '../live-kit.js';
 import { createPerson, password } from '../seed.js';
 import { comparable, tryGqlLogin, tryLogin } from '../session-kit.js';
 
@@ -124,6 +125,35 @@ describe('an address with too many attempts', () => {
       expect(statuses.filter((status) => status === 429)).toHaveLength(1);
     } finally {
       await direct.close();
+    }
+  });
+});
+
+describe('with as many sign-ins as may wait', () => {
+  it('another one is told to come later, before anything is read or counted for it', async () => {
+    const server = await startTestServer({ HASH_QUEUE_MAX: '1', LOGIN_MAX_FAILURES: '1' });
+    const turns = [];
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    try {
+      while (server.passwords.queueLength() === 0) turns.push(server.passwords.inTurn(() => held));
+      for (let index = 0; index < 20; index += 1) {
+        const refused = await tryLogin(server, admin.email, wrong);
+        expect(refused).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE' } });
+        expect(refused.headers.get('retry-after')).toBe('5');
+      }
+      const lines = () =>
+        server.logs.filter(({ event, path }) => event === 'request' && path === '/api/v1/auth/login');
+      await until(() => lines().length === 20, 'the requests in the log');
+      expect(new Set(lines().map(({ dbQueries }) => dbQueries))).toEqual(new Set([0]));
+      letGo();
+      await Promise.all(turns);
+      expect((await tryLogin(server, admin.email, admin.password)).status).toBe(200);
+    } finally {
+      letGo();
+      await server.close();
     }
   });
 });

@@ -2,14 +2,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../harness.js';
 import { countingTiming, countStatements } from '../lists.js';
-import { addResults, createExecution, createPerson, type Person, startExecution } from '../seed.js';
+import { until } from '../live-kit.js';
+import { addResults, createExecution, createPerson, type Person, password, startExecution } from '../seed.js';
 
 let server: TestServer;
 let adminToken: string;
 let people: Person[];
 let executions: string[];
 beforeAll(async () => {
-  server = await startTestServer({}, countingTiming);
+  // Sessions are counted where there may be too many: 1,000 less what may come at once.
+  server = await startTestServer({ LOGIN_MAX_FAILURES: '50' }, countingTiming);
   adminToken = await server.signIn();
   people = [];
   for (let index = 0; index < 5; index += 1)
@@ -37,6 +39,21 @@ const knowPeople = () =>
   server
     .gql('{ executions { nodes { createdBy { id } } } }', {}, adminToken)
     .then((answer) => answer.expectData());
+
+describe('signing in', () => {
+  it('costs two statements, and two when it fails', async () => {
+    const { email } = people[0] as Person;
+    for (const word of [password, 'not the password at all']) {
+      const { headers } = await server.rest('POST', '/api/v1/auth/login', {
+        body: { email, password: word },
+      });
+      const id = headers.get('x-correlation-id');
+      const line = () => server.logs.find((entry) => entry.event === 'request' && entry.correlationId === id);
+      await until(() => line() !== undefined, 'the request in the log');
+      expect(line()?.dbQueries).toBe(2);
+    }
+  });
+});
 
 describe('reading', () => {
   it('costs three statements at most for executions with creators and results, on any page', async () => {

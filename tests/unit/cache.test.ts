@@ -1,7 +1,9 @@
 // The cache: one load at a time, nothing kept that was invalidated meanwhile, by key and by tag.
 import { describe, expect, it } from '@jest/globals';
 import { createCache } from '../../src/infra/cache.js';
+import { patienceLeft } from '../../src/infra/connection-patience.js';
 import { createMetrics } from '../../src/infra/metrics.js';
+import { type RequestContext, runInRequest } from '../../src/infra/request-context.js';
 import { samplesOf } from '../metrics-kit.js';
 
 interface Thing {
@@ -71,6 +73,21 @@ describe('a look-up', () => {
     await expect(cached.many(['d', 'e'], () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect((await cached.many(['d'], loadMany)).size).toBe(1);
   });
+});
+
+it('counts waiting for another’s look-up as waiting for the database', async () => {
+  const { cached, load, ends } = setUp();
+  void cached('a', load);
+  const request: RequestContext = { correlationId: 'c', ip: null, userAgent: null, dbQueries: 0, dbMs: 0 };
+  await runInRequest(request, async () => {
+    const joined = [cached('a', load), cached.many(['a'], async () => new Map())];
+    expect(request.waits?.underWay).toBe(2);
+    setTimeout(() => ends[0]?.({ owner: 'ann', turn: 1 }), 10);
+    await Promise.all(joined);
+    expect(request.waits?.underWay).toBe(0);
+    expect(patienceLeft(1000)).toBeLessThan(1000);
+  });
+  expect(patienceLeft(1000)).toBe(1000);
 });
 
 describe('an invalidation', () => {

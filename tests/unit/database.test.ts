@@ -41,6 +41,25 @@ const codeOf = (work: Promise<unknown>) =>
     (error: unknown) => (error instanceof AppError ? error.code : String(error)),
   );
 
+/** Takes a connection; what it returns gives it back. */
+async function holdOne(pool: Database): Promise<() => Promise<void>> {
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  let transaction: Promise<void> | undefined;
+  await new Promise<void>((begun) => {
+    transaction = pool.transaction(() => {
+      begun();
+      return held;
+    });
+  });
+  return async () => {
+    letGo();
+    await transaction;
+  };
+}
+
 describe('a statement', () => {
   it('gives rows with moments as RFC 3339 text', async () => {
     const [row] = await db.query(sql`
@@ -228,6 +247,47 @@ describe('a database that is slow, full or gone', () => {
     await admin.query('COMMIT');
     await busy;
     expect(await narrow.query(sql`SELECT 1 AS one`)).toEqual([{ one: 1 }]);
+    await narrow.close();
+  });
+
+  it('is waited for once by a request, whatever it asks for afterwards; another request waits for itself', async () => {
+    const narrow = createDatabase({ url, poolMax: 1, statementTimeoutMs: 3000, acquireTimeoutMs: 300, log });
+    const request = { correlationId: 'c', ip: null, userAgent: null, dbQueries: 0, dbMs: 0 };
+    const one = () => narrow.query(sql`SELECT 1 AS one`);
+    await one();
+    const letGo = await holdOne(narrow);
+    await runInRequest(request, async () => {
+      expect(await codeOf(one())).toBe('UNAVAILABLE');
+      const more = [one(), narrow.transaction((tx) => tx.query(sql`SELECT 1`))];
+      expect(narrow.poolState().waiting).toBe(0);
+      expect(await Promise.all(more.map(codeOf))).toEqual(['UNAVAILABLE', 'UNAVAILABLE']);
+      const prismas = await narrow.prisma.user.count().catch((error: unknown) => error);
+      expect(toDatabaseError(prismas)).toMatchObject({ code: 'UNAVAILABLE' });
+    });
+    const others = runInRequest({ ...request, waits: undefined }, one);
+    expect(narrow.poolState().waiting).toBe(1);
+    await Promise.all([letGo(), others]);
+    expect(await others).toEqual([{ one: 1 }]);
+    expect(await runInRequest(request, one)).toEqual([{ one: 1 }]); // it takes what is free
+    await narrow.close();
+  });
+
+  it('is not waited for longer than what is left of a request’s patience, and no connection is lost', async () => {
+    const narrow = createDatabase({
+      url,
+      poolMax: 1,
+      statementTimeoutMs: 3000,
+      acquireTimeoutMs: 60_000,
+      log,
+    });
+    const waits = { underWay: 0, spentMs: 59_900, since: performance.now() };
+    const request = { correlationId: 'c', ip: null, userAgent: null, dbQueries: 0, dbMs: 0, waits };
+    await narrow.query(sql`SELECT 1`);
+    const letGo = await holdOne(narrow);
+    expect(await runInRequest(request, () => codeOf(narrow.query(sql`SELECT 1`)))).toBe('UNAVAILABLE');
+    await letGo();
+    expect(await narrow.query(sql`SELECT 1 AS one`)).toEqual([{ one: 1 }]);
+    expect(narrow.poolState()).toMatchObject({ total: 1, waiting: 0 });
     await narrow.close();
   });
 

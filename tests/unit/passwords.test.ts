@@ -20,3 +20,21 @@ it('lets so many wait and refuses the rest at once, for hashes and checks togeth
   expect(outcomes.filter((outcome) => outcome === 'done').length).toBeLessThan(50);
   expect(await hasher.verify(phc, 'plum violin 4482 meadow crane')).toBe(true);
 });
+
+it('lets few at a time do what belongs to a hash, and the rest wait in a queue of their own', async () => {
+  const hasher = createPasswordHasher({ ...parameters, queueMax: 3 });
+  let underWay = 0;
+  let most = 0;
+  const turn = async (): Promise<string> => {
+    underWay += 1;
+    most = Math.max(most, underWay);
+    const hash = await hasher.hash('plum violin 4482 meadow crane');
+    underWay -= 1;
+    return hash;
+  };
+  const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => hasher.inTurn(turn)));
+  const done = outcomes.filter(({ status }) => status === 'fulfilled');
+  expect(most).toBeGreaterThan(1);
+  expect(done).toHaveLength(most + 3);
+  expect(() => hasher.assertRoom()).not.toThrow();
+});

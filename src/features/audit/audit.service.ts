@@ -7,7 +7,7 @@ import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../..
 import type { AuditEvent, Prisma } from '../../generated/prisma/client.js';
 import type { Database, Transaction } from '../../infra/database.js';
 import { currentRequest } from '../../infra/request-context.js';
-import { sql } from '../../infra/sql.js';
+import { type Sql, sql } from '../../infra/sql.js';
 import type { AuditEventFilter } from './audit.input.js';
 import { wordOf } from './vocabulary.js';
 
@@ -26,6 +26,7 @@ export interface AuditEntry {
 }
 
 const order = 'AT';
+const insertion = sql`INSERT INTO audit_events (id, at, action, outcome, actor_id, actor_label, target_type, target_id, ip, user_agent, correlation_id, changes)`;
 const cursorOf = (row: { id: string }) => encodeCursor(order, { id: row.id });
 
 export type AuditService = ReturnType<typeof createAuditService>;
@@ -44,19 +45,21 @@ export function createAuditService({ db, log, now }: { db: Database; log: Logger
     });
   }
 
-  /**
-   * Writes the event with the request's correlation id, address and user agent, in the caller's transaction: when it
-   * cannot be written, what it tells of does not happen. Once committed it is logged too.
-   */
-  async function record(tx: Transaction, entry: AuditEntry): Promise<void> {
+  /** The event with the request's correlation id, address and user agent; the types are for a SELECT. */
+  function valuesOf(entry: AuditEntry): Sql {
     const request = currentRequest();
+    return sql`${newId()}::uuid, ${new Date(now())}::timestamptz, ${entry.action}::text,
+      ${entry.outcome ?? 'SUCCESS'}::audit_outcome, ${entry.actor?.userId ?? null}::uuid,
+      ${entry.actor?.email ?? entry.actorLabel ?? 'anonymous'}::text, ${entry.targetType ?? null}::text,
+      ${entry.targetId ?? null}::uuid, ${request?.ip ?? null}::text, ${request?.userAgent ?? null}::text,
+      ${request?.correlationId ?? 'system'}::text,
+      ${entry.changes === undefined ? null : JSON.stringify(entry.changes)}::jsonb`;
+  }
+
+  /** Writes the event in the caller's transaction: when it cannot be written, what it tells of does not happen. */
+  async function record(tx: Transaction, entry: AuditEntry): Promise<void> {
     tx.afterCommit(() => logEvent(entry));
-    await tx.query(sql`
-      INSERT INTO audit_events (id, at, action, outcome, actor_id, actor_label, target_type, target_id, ip, user_agent, correlation_id, changes)
-      VALUES (${newId()}, ${new Date(now())}, ${entry.action}, ${entry.outcome ?? 'SUCCESS'}, ${entry.actor?.userId ?? null},
-        ${entry.actor?.email ?? entry.actorLabel ?? 'anonymous'}, ${entry.targetType ?? null}, ${entry.targetId ?? null},
-        ${request?.ip ?? null}, ${request?.userAgent ?? null}, ${request?.correlationId ?? 'system'},
-        ${entry.changes === undefined ? null : JSON.stringify(entry.changes)})`);
+    await tx.query(sql`${insertion} VALUES (${valuesOf(entry)})`);
   }
 
   function conditions(filter: AuditEventFilter): Prisma.AuditEventWhereInput {
@@ -75,7 +78,24 @@ export function createAuditService({ db, log, now }: { db: Database; log: Logger
   }
 
   return {
+    /** Once it is committed the event is logged too. */
     record,
+
+    /** As {@link record}, for what changes nothing: one statement is a transaction. */
+    async recordAlone(entry: AuditEntry): Promise<void> {
+      await db.query(sql`${insertion} VALUES (${valuesOf(entry)})`);
+      logEvent(entry);
+    },
+
+    /**
+     * As {@link record}, within a statement that changes something.
+     * @param changed names what that gives: without a row of it nothing is written
+     * @returns the insertion, and what to call once it is committed
+     */
+    part: (entry: AuditEntry, changed: Sql): { insert: Sql; committed: () => void } => ({
+      insert: sql`${insertion} SELECT ${valuesOf(entry)} FROM ${changed}`,
+      committed: () => logEvent(entry),
+    }),
 
     /** Newest first. */
     async list(_viewer: Viewer, filter: AuditEventFilter, args: PageArgs): Promise<Page<AuditEvent>> {

@@ -9,7 +9,8 @@ import { currentRequest } from '../../infra/request-context.js';
 import type { Tokens } from '../../infra/tokens.js';
 import type { ApiKeyService } from '../api-key/api-key.service.js';
 import type { AuditService } from '../audit/audit.service.js';
-import type { SessionRow, SessionService } from '../session/session.service.js';
+import type { SessionState } from '../session/opening.service.js';
+import type { SessionService } from '../session/session.service.js';
 import type { UserService } from '../user/user.service.js';
 import type { LoginInput } from './auth.input.js';
 import type { PasswordService } from './password.service.js';
@@ -50,26 +51,15 @@ export type AuthService = ReturnType<typeof createAuthService>;
 export function createAuthService(options: AuthServiceOptions) {
   const { db, tokens, audit, sessions, users, apiKeys, signIns, now, accessTokenTtlSeconds } = options;
 
-  async function issue(session: SessionRow): Promise<AuthTokens> {
+  function issue(session: SessionState, user: User): AuthTokens {
     const { userId, id: sessionId, counter } = session;
     const issuedAt = seconds(now());
     const expiresAt = Math.min(issuedAt + accessTokenTtlSeconds, seconds(session.expiresAt));
     const refreshExpiresAt = seconds(session.idleExpiresAt);
-    const [accessToken, refreshToken, [user]] = await Promise.all([
-      tokens.signAccess({ userId, sessionId, issuedAt, expiresAt }),
-      tokens.signRefresh({
-        userId,
-        sessionId,
-        counter,
-        issuedAt: seconds(session.rotatedAt),
-        expiresAt: refreshExpiresAt,
-      }),
-      users.byIds([userId]),
-    ]);
-    if (user == null) throw new AppError('TOKEN_REVOKED');
+    const refreshed = { issuedAt: seconds(session.rotatedAt), expiresAt: refreshExpiresAt };
     return {
-      accessToken,
-      refreshToken,
+      accessToken: tokens.signAccess({ userId, sessionId, issuedAt, expiresAt }),
+      refreshToken: tokens.signRefresh({ userId, sessionId, counter, ...refreshed }),
       tokenType: 'Bearer',
       expiresIn: expiresAt - issuedAt,
       refreshExpiresIn: refreshExpiresAt - issuedAt,
@@ -96,6 +86,9 @@ export function createAuthService(options: AuthServiceOptions) {
     ...options.signOuts,
     ...options.passwordChanges,
 
+    /** @throws UNAVAILABLE when too many sign-ins wait */
+    assertRoom: signIns.assertRoom,
+
     /** Public keys that verify access tokens. */
     jwks: tokens.jwks,
 
@@ -108,9 +101,9 @@ export function createAuthService(options: AuthServiceOptions) {
      * @throws UNAVAILABLE when too many sign-ins wait
      */
     async login(input: LoginInput, viewer: Viewer | null): Promise<AuthTokens> {
-      const { session, refund } = await signIns.signIn(input, viewer);
-      const [fresh] = await Promise.all([issue(session), refund()]);
-      return fresh;
+      const { session, user, refund } = await signIns.signIn(input, viewer);
+      await refund();
+      return issue(session, user);
     },
 
     /**
@@ -128,8 +121,10 @@ export function createAuthService(options: AuthServiceOptions) {
         await endReused(userId, sessionId);
         throw new AppError('TOKEN_REVOKED');
       }
-      const [fresh] = await Promise.all([issue(session), refund()]);
-      return fresh;
+      const [user] = await users.byIds([session.userId]);
+      if (user == null) throw new AppError('TOKEN_REVOKED');
+      await refund();
+      return issue(session, user);
     },
 
     /**

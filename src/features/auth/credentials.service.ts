@@ -44,9 +44,7 @@ export function createCredentialsService({ db, audit }: { db: Database; audit: A
      * @throws INVALID_CREDENTIALS always
      */
     async refuse(action: string, account: Account, actor: Viewer | null = null): Promise<never> {
-      await db.transaction((tx) =>
-        audit.record(tx, { action, outcome: 'FAILURE', ...recordOf(account, actor) }),
-      );
+      await audit.recordAlone({ action, outcome: 'FAILURE', ...recordOf(account, actor) });
       throw new AppError('INVALID_CREDENTIALS');
     },
 
@@ -57,7 +55,7 @@ export function createCredentialsService({ db, audit }: { db: Database; audit: A
       actor: Viewer | null = null,
     ): Promise<void> {
       const entry = { action: 'auth.lock', outcome: 'DENIED' as const, changes: { guessed } };
-      return db.transaction((tx) => audit.record(tx, { ...entry, ...recordOf(account, actor) }));
+      return audit.recordAlone({ ...entry, ...recordOf(account, actor) });
     },
   };
 }

@@ -1,14 +1,13 @@
-// Sessions: opening, rotating, checking and ending them. Credentials and tokens are the auth service's matter.
+// Sessions: rotating, checking and ending them. Opening is in opening.service.ts, credentials and tokens are the auth
+// service's matter.
 import type { Role, Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
-import { newId } from '../../core/ids.js';
 import type { Timing } from '../../core/timing.js';
 import { Prisma, type Session } from '../../generated/prisma/client.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database, SqlRow, Transaction } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
 import type { Metrics } from '../../infra/metrics.js';
-import { currentRequest } from '../../infra/request-context.js';
 import { columnsOf, fetchOfEach, sql } from '../../infra/sql.js';
 
 export type SessionRow = SqlRow<Session>;
@@ -19,8 +18,6 @@ interface SessionServiceOptions {
   now: () => number;
   /** A session that is not refreshed for so long ends. */
   idleTtlSeconds: number;
-  /** A session ends after so long in any case. */
-  ttlSeconds: number;
   /** Live sessions of a user; beyond them the oldest ends. */
   maxPerUser: number;
   /** Roles that must set up a second factor before they do anything else. */
@@ -57,7 +54,6 @@ export function createSessionService({
   events,
   now,
   idleTtlSeconds,
-  ttlSeconds,
   maxPerUser,
   rolesWithSecondFactor,
   metrics,
@@ -115,19 +111,6 @@ export function createSessionService({
   }
 
   return {
-    /** Opens a session for a user who has proved who they are. */
-    async open(tx: Transaction, userId: string): Promise<SessionRow> {
-      const at = now();
-      const request = currentRequest();
-      const [row] = await tx.query<SessionRow>(sql`
-        INSERT INTO sessions (id, user_id, counter, rotated_at, created_at, last_used_at, idle_expires_at, expires_at, ip, user_agent)
-        VALUES (${newId()}, ${userId}, 0, ${date(at)}, ${date(at)}, ${date(at)},
-          ${date(at + Math.min(idleTtlSeconds, ttlSeconds) * 1000)}, ${date(at + ttlSeconds * 1000)},
-          ${request?.ip ?? null}, ${request?.userAgent ?? null})
-        RETURNING ${columns}`);
-      return row as SessionRow;
-    },
-
     /**
      * Exchanges a counter for the next one: one compare-and-swap. The immediate predecessor within 10 s gets the
      * present state again; anything older is a stolen or replayed token.
@@ -175,7 +158,7 @@ export function createSessionService({
     revoke: (tx: Transaction, sessionId: string, reason: RevocationReason): Promise<SessionRow[]> =>
       revokeWhere(tx, sql`id = ${sessionId}`, reason),
 
-    /** Ends the oldest sessions of a user beyond what one may have; the caller holds the user's row. */
+    /** Ends the oldest sessions of a user beyond what one may have. */
     revokeExcess: (tx: Transaction, userId: string): Promise<SessionRow[]> => {
       const at = date(now());
       return revokeWhere(

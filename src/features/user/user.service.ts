@@ -17,7 +17,8 @@ export type UserService = ReturnType<typeof createUserService>;
 export function createUserService(options: UserChangeOptions & { metrics: Metrics | undefined }) {
   const { db, events, metrics } = options;
   const known = createCache<User>({ name: 'user', max: 5000, ttlMs: cachedMs, metrics });
-  events.subscribe('user.changed', ({ userId }) => known.forget(userId));
+  for (const topic of ['user.changed', 'user.signed_in'] as const)
+    events.subscribe(topic, ({ userId }) => known.forget(userId));
 
   /** Users by id, in the order asked; null where there is none. Kept for ten seconds. */
   async function byIds(ids: readonly string[]): Promise<(User | null)[]> {
