@@ -27,7 +27,7 @@ import { sendProblem, toAppError } from './http/problem.js';
 import { type Caller, createRequestLimits } from './http/request-limits.js';
 import { allowedMethods, mountRoutes, type Route } from './http/route.js';
 import { versionFault } from './http/version.js';
-import type { RequestContext } from './infra/request-context.js';
+import { type RequestContext, runInRequest } from './infra/request-context.js';
 import type { Infra, Services } from './services.js';
 
 const graphqlPaths = new Set(['/graphql', '/api/v1/graphql']);
@@ -103,9 +103,15 @@ export function createApp(
       Object.assign(request, { body }); // where Yoga looks for it
       throughYoga();
     };
+    // What a body brings comes in no request's context.
+    const inRequest =
+      <T>(work: (value: T) => void) =>
+      (value: T) =>
+        runInRequest(store, () => work(value));
+    const read = (bytes: number) => readJson(request, bytes, inRequest(answer), inRequest(refuse));
     const limit = bodyLimitOf(request, caller, services.auth.authenticate);
-    if (typeof limit === 'number') readJson(request, limit, answer, refuse);
-    else limit.then((bytes) => readJson(request, bytes, answer, refuse)).catch(refuse);
+    if (typeof limit === 'number') read(limit);
+    else limit.then(read).catch(refuse);
   };
 
   const limited = createRequestLimits({

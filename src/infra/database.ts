@@ -7,7 +7,7 @@ import { codeOf, isBroken, isFault, toDatabaseError } from './database-errors.js
 import { beginStatement } from './database-meter.js';
 import { createLanes } from './lanes.js';
 import { connectionOf, createPool, type PoolOptions } from './pool.js';
-import { runStatement } from './statement.js';
+import { holdWrites, runStatement } from './statement.js';
 
 /** Rows of plain SQL: timestamps are RFC 3339 text, so that nothing is parsed only to be printed again. */
 export type SqlRow<Model> = {
@@ -18,11 +18,16 @@ export type SqlRow<Model> = {
       : Model[Key];
 };
 
-/** A transaction: statements, and what happens once it is committed. */
-export interface Transaction {
+/** Statements that are committed together, and what happens then; a single one too. */
+export interface Statements {
   query<Row>(statement: Sql): Promise<Row[]>;
   /** Runs after COMMIT, in order; never when the transaction fails. */
   afterCommit(action: () => void): void;
+}
+
+export interface Transaction extends Statements {
+  /** A statement whose outcome nothing waits for: it goes out with COMMIT. When it fails, the transaction does. */
+  finally(statement: Sql): void;
 }
 
 const maxPreparedStatements = 400;
@@ -102,15 +107,20 @@ export function createDatabase(options: PoolOptions) {
 
   async function attempt<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const actions: (() => void)[] = [];
+    const last: Sql[] = [];
     const result = await withClient(async (client) => {
-      await client.query('BEGIN');
+      const release = holdWrites(client);
+      process.nextTick(release); // BEGIN goes out with the first statement
+      const begun = client.query('BEGIN');
+      begun.catch(() => {}); // what follows fails too
       try {
         const value = await work({
           query: (statement) => run(client, statement),
+          finally: (statement) => last.push(statement),
           afterCommit: (action) => actions.push(action),
         });
-        const { command } = await client.query('COMMIT');
-        if (command !== 'COMMIT') throw new Error('a statement failed unnoticed, so the transaction did');
+        await begun;
+        await commit(client, last);
         return value;
       } catch (error) {
         if (!isBroken(error)) await client.query('ROLLBACK');
@@ -119,6 +129,17 @@ export function createDatabase(options: PoolOptions) {
     });
     for (const action of actions) action();
     return result;
+  }
+
+  /** @throws what one of the last statements threw: COMMIT has undone everything then */
+  async function commit(client: pg.PoolClient, last: readonly Sql[]): Promise<void> {
+    const release = holdWrites(client);
+    const sent = [...last.map((statement) => run(client, statement)), client.query('COMMIT')];
+    release();
+    const ends = await Promise.allSettled(sent);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    const { command } = (ends.at(-1) as PromiseFulfilledResult<pg.QueryResult>).value;
+    if (command !== 'COMMIT') throw new Error('a statement failed unnoticed, so the transaction did');
   }
 
   return {

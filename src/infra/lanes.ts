@@ -1,10 +1,9 @@
 // Connections that short reads share: each statement is sent without waiting for the one before it, so that many need few
 // system calls. Whatever may take long, writes or locks goes through the pool.
-import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { reasonOf } from './database-errors.js';
-import { runStatement, type Statement } from './statement.js';
+import { holdWrites, runStatement, type Statement } from './statement.js';
 
 interface Lane {
   client: pg.Client | undefined;
@@ -37,7 +36,7 @@ export function createLanes(config: pg.ClientConfig, count: number, log: Logger)
 
   function open(lane: Lane): void {
     lane.openAt = Number.POSITIVE_INFINITY;
-    const client = new pg.Client({ ...config, pipeline: true } as pg.ClientConfig);
+    const client = new pg.Client(config);
     const lose = (error?: Error) => {
       if (lane.client === client) {
         lane.client = undefined;
@@ -56,11 +55,10 @@ export function createLanes(config: pg.ClientConfig, count: number, log: Logger)
   function hold(lane: Lane, client: pg.Client): void {
     if (lane.isHeld) return;
     lane.isHeld = true;
-    const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
-    stream.cork();
+    const release = holdWrites(client);
     setImmediate(() => {
       if (lane.client === client) lane.isHeld = false;
-      stream.uncork();
+      release();
     });
   }
 

@@ -21,12 +21,17 @@ export interface PoolOptions {
 const timestamptz = 1184;
 
 /** How each connection is made, in the pool or beside it. */
-export function connectionOf({ url, acquireTimeoutMs, statementTimeoutMs }: PoolOptions): pg.ClientConfig {
+export function connectionOf({
+  url,
+  acquireTimeoutMs,
+  statementTimeoutMs,
+}: PoolOptions): pg.ClientConfig & { pipeline: boolean } {
   return {
     connectionString: url,
     connectionTimeoutMillis: acquireTimeoutMs,
     query_timeout: statementTimeoutMs + 500,
     keepAlive: true,
+    pipeline: true, // statements need not wait for the one before
     application_name: 'sec-tester-api',
     options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=${statementTimeoutMs}`,
     types: {

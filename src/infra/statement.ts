@@ -1,4 +1,5 @@
 // A named statement whose result PostgreSQL describes once per connection, not with every answer. On pg's connections.
+import type { Socket } from 'node:net';
 import pg from 'pg';
 
 /** What is sent. A name stands for one text, always. */
@@ -91,6 +92,13 @@ class KeptStatement extends PgQuery {
   override handleReadyForQuery(): void {
     this.callback(null, this.found);
   }
+}
+
+/** Sends what is written meanwhile together, in one system call; @returns what ends that */
+export function holdWrites(client: pg.ClientBase): () => void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  stream.cork();
+  return () => stream.uncork();
 }
 
 /** Runs a statement on a connection; calls back once, in no request's context. */

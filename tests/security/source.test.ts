@@ -57,7 +57,11 @@ it('SQL is never put together from text: no unsafe raw queries', () => {
 
 it('10,000 invitations differ, and each of their 256 bits is as often 1 as 0', async () => {
   const links = createPasswordLinkService({ now: Date.now });
-  const tx = { query: async <Row>(_statement: Sql): Promise<Row[]> => [], afterCommit: () => {} };
+  const tx = {
+    query: async <Row>(_statement: Sql): Promise<Row[]> => [],
+    finally: () => {},
+    afterCommit: () => {},
+  };
   const ones = new Array<number>(256).fill(0);
   const seen = new Set<string>();
   const count = 10_000;

@@ -116,7 +116,7 @@ export function createApiKeyService({ db, events, audit, now, metrics }: ApiKeyS
           INSERT INTO api_keys (id, user_id, name, prefix, secret_hash, scopes, expires_at, created_at)
           VALUES (${id}, ${viewer.userId}, ${input.name}, ${prefix}, ${hashOf(secret)}, ${input.scopes},
             ${input.expiresAt}, ${new Date(now())})`);
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'api_key.create',
           actor: viewer,
           targetType: 'ApiKey',
@@ -140,7 +140,7 @@ export function createApiKeyService({ db, events, audit, now, metrics }: ApiKeyS
           sql`UPDATE api_keys SET revoked_at = ${new Date(now())} WHERE id = ${id} AND revoked_at IS NULL RETURNING id`,
         );
         if (ended.length === 0) return;
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'api_key.revoke',
           actor: viewer,
           targetType: 'ApiKey',

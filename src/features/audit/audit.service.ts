@@ -57,9 +57,9 @@ export function createAuditService({ db, log, now }: { db: Database; log: Logger
   }
 
   /** Writes the event in the caller's transaction: when it cannot be written, what it tells of does not happen. */
-  async function record(tx: Transaction, entry: AuditEntry): Promise<void> {
+  function record(tx: Transaction, entry: AuditEntry): void {
     tx.afterCommit(() => logEvent(entry));
-    await tx.query(sql`${insertion} VALUES (${valuesOf(entry)})`);
+    tx.finally(sql`${insertion} VALUES (${valuesOf(entry)})`);
   }
 
   function conditions(filter: AuditEventFilter): Prisma.AuditEventWhereInput {

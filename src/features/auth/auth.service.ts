@@ -72,7 +72,7 @@ export function createAuthService(options: AuthServiceOptions) {
     await db.transaction(async (tx) => {
       const [user] = await users.byIds([userId]);
       await sessions.revoke(tx, sessionId, 'refresh_token_reused');
-      await audit.record(tx, {
+      audit.record(tx, {
         action: 'auth.refresh_reuse',
         outcome: 'DENIED',
         actor: user == null ? null : { userId, email: user.email },

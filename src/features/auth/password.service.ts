@@ -75,7 +75,7 @@ export function createPasswordService(options: PasswordServiceOptions) {
           UPDATE users SET password_hash = ${hash}, must_change_password = false, updated_at = ${new Date(now())}
           WHERE id = ${userId}`);
         await sessions.revokeAll(tx, userId, 'password_changed');
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'auth.set_password',
           actor: { userId, email: owner.email },
           targetType: 'User',
@@ -113,7 +113,7 @@ export function createPasswordService(options: PasswordServiceOptions) {
           throw new AppError('CONFLICT', { message: 'The password was changed at the same time.' });
         tx.afterCommit(() => events.publish('user.changed', { userId: viewer.userId }));
         await sessions.revokeAll(tx, viewer.userId, 'password_changed', viewer.sessionId);
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'auth.change_password',
           actor: viewer,
           targetType: 'User',

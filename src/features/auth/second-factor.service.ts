@@ -102,11 +102,9 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
   }
 
   async function refuse(viewer: Viewer, action: string): Promise<never> {
-    await db.transaction((tx) =>
-      audit.record(tx, {
-        ...{ action, outcome: 'FAILURE', actor: viewer, targetType: 'User', targetId: viewer.userId },
-      }),
-    );
+    await audit.recordAlone({
+      ...{ action, outcome: 'FAILURE', actor: viewer, targetType: 'User', targetId: viewer.userId },
+    });
     throw new AppError('INVALID_CREDENTIALS', { message: 'The code is wrong or was used.' });
   }
 
@@ -121,7 +119,7 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
       async (isAllowed) => {
         if (!isAllowed || !(await take(db, viewer.userId, code))) return refuse(viewer, action);
       },
-      () => db.transaction((tx) => audit.record(tx, lock)),
+      () => audit.recordAlone(lock),
     );
   }
 
@@ -132,7 +130,7 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
       );
       await tx.query(sql`DELETE FROM recovery_codes WHERE user_id = ${userId}`);
       if (removed.length === 0) return;
-      await audit.record(tx, {
+      audit.record(tx, {
         ...{ action: 'second_factor.remove', actor: viewer, targetType: 'User', targetId: userId },
       });
       tx.afterCommit(() => events.publish('user.changed', { userId }));
@@ -194,7 +192,7 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
           await tx.query(sql`
             INSERT INTO recovery_codes (id, user_id, code_hash) VALUES (${newId()}, ${viewer.userId}, ${hashOf(made)})`);
         }
-        await audit.record(tx, {
+        audit.record(tx, {
           ...{ action: 'second_factor.confirm', actor: viewer },
           ...{ targetType: 'User', targetId: viewer.userId },
         });

@@ -24,7 +24,7 @@ export function createSignOutService({ db, audit, sessions, users }: SignOutServ
           everywhere || viewer.sessionId === undefined
             ? await sessions.revokeAll(tx, viewer.userId, 'logout')
             : await sessions.revoke(tx, viewer.sessionId, 'logout');
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'auth.logout',
           actor: viewer,
           ...(viewer.sessionId !== undefined && { targetType: 'Session', targetId: viewer.sessionId }),
@@ -44,7 +44,7 @@ export function createSignOutService({ db, audit, sessions, users }: SignOutServ
       return db.transaction(async (tx) => {
         const ended = await sessions.revoke(tx, sessionId, 'revoked');
         if (ended.length > 0) {
-          await audit.record(tx, {
+          audit.record(tx, {
             action: 'session.revoke',
             actor: viewer,
             targetType: 'Session',
@@ -67,7 +67,7 @@ export function createSignOutService({ db, audit, sessions, users }: SignOutServ
           userId === undefined
             ? await sessions.revokeOthers(tx, viewer.userId)
             : await sessions.revokeAll(tx, userId, 'revoked');
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'session.revoke_all',
           actor: viewer,
           ...(userId !== undefined && { targetType: 'User', targetId: userId }),

@@ -4,7 +4,7 @@ import type { Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { ExecutionEventType } from '../../generated/prisma/client.js';
-import type { Database, Transaction } from '../../infra/database.js';
+import type { Database, Statements } from '../../infra/database.js';
 import type { Events } from '../../infra/events.js';
 import { join, raw, type Sql, sql, where } from '../../infra/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
@@ -49,7 +49,7 @@ export function createExecutionChanges({ db, events, audit, reads, now }: Execut
    * @returns undefined when the row is not in one of the statuses, or not as `only` wants it
    */
   async function change(
-    tx: Transaction,
+    tx: Statements,
     executionId: string,
     from: readonly string[],
     type: ExecutionEventType,
@@ -80,7 +80,7 @@ export function createExecutionChanges({ db, events, audit, reads, now }: Execut
   }
 
   /** Wakes those who watch, once the event is there to be read. */
-  function announce(tx: Transaction, { id, lastEventNumber }: ExecutionRow): void {
+  function announce(tx: Statements, { id, lastEventNumber }: ExecutionRow): void {
     tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: lastEventNumber }));
   }
 
@@ -113,7 +113,7 @@ export function createExecutionChanges({ db, events, audit, reads, now }: Execut
       ]);
       if (row === undefined)
         throw new AppError('CONFLICT', { message: 'The execution was changed at the same time.' });
-      await audit.record(tx, {
+      audit.record(tx, {
         action,
         actor: viewer,
         targetType: 'TestExecution',

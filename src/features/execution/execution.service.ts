@@ -3,7 +3,7 @@
 import type { Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { momentOf, newId } from '../../core/ids.js';
-import type { Database, Transaction } from '../../infra/database.js';
+import type { Database, Statements, Transaction } from '../../infra/database.js';
 import { violates } from '../../infra/database-errors.js';
 import type { Events } from '../../infra/events.js';
 import { sql } from '../../infra/sql.js';
@@ -31,7 +31,7 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
   const { get, getChangeable } = reads;
   const { announce, change, refusal, transition } = changes;
   /** A transaction of one statement, which is committed once it is answered. */
-  const single: Transaction = { query: db.query, afterCommit: (action) => action() };
+  const single: Statements = { query: db.query, afterCommit: (action) => action() };
 
   async function insert(
     viewer: Viewer,
@@ -60,7 +60,7 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
         if (existing === undefined) throw new AppError('CONFLICT');
         return existing;
       }
-      await audit.record(tx, {
+      audit.record(tx, {
         action: rerunOfId === null ? 'execution.create' : 'execution.rerun',
         actor: viewer,
         targetType: 'TestExecution',
@@ -185,7 +185,7 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
       await db.transaction(async (tx) => {
         const gone = await tx.query(sql`DELETE FROM test_executions WHERE id = ${id} RETURNING id`);
         if (gone.length === 0) throw new AppError('NOT_FOUND');
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'execution.delete',
           actor: viewer,
           targetType: 'TestExecution',

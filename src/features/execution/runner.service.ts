@@ -32,7 +32,7 @@ export function createRunnerService({ db, audit, executions, log, now }: RunnerS
       sql`status = 'INTERRUPTED', finished_at = ${at}, lease_expires_at = NULL`,
     ]);
     if (row === undefined) return;
-    await audit.record(tx, {
+    audit.record(tx, {
       action: 'execution.interrupt',
       outcome: 'FAILURE',
       actor: null,
@@ -105,7 +105,7 @@ export function createRunnerService({ db, audit, executions, log, now }: RunnerS
             sql`lease_seconds = ${lease}, lease_expires_at = ${new Date(at + lease * 1000)}`,
           ]);
           if (row === undefined) return null;
-          await audit.record(tx, {
+          audit.record(tx, {
             action: 'execution.claim',
             actor: viewer,
             targetType: 'TestExecution',

@@ -123,7 +123,7 @@ export function createResultIntake({
             INSERT INTO result_batches (execution_id, batch_key, added, duplicates, created_at)
             VALUES (${executionId}, ${batchKey}, ${added}, ${duplicates}, ${at})`);
         }
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'execution.add_results',
           actor: viewer,
           targetType: 'TestExecution',

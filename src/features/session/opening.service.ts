@@ -57,7 +57,7 @@ export function createOpeningService(options: OpeningServiceOptions) {
     await db.transaction(async (tx) => {
       for (const { id } of await sessions.revokeExcess(tx, actor.userId)) {
         const action = 'session.limit_exceeded';
-        await audit.record(tx, { action, actor, targetType: 'Session', targetId: id });
+        audit.record(tx, { action, actor, targetType: 'Session', targetId: id });
       }
     });
   }

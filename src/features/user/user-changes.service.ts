@@ -82,7 +82,7 @@ export function createUserChanges({
         sql`UPDATE users SET status = ${status}, updated_at = ${new Date(now())} WHERE id = ${id}`,
       );
       if (status === 'DEACTIVATED') await sessions.revokeAll(tx, id, 'user_deactivated');
-      await audit.record(tx, {
+      audit.record(tx, {
         action: status === 'ACTIVE' ? 'user.activate' : 'user.deactivate',
         actor: viewer,
         targetType: 'User',
@@ -121,7 +121,7 @@ export function createUserChanges({
           await tx.query(sql`
             INSERT INTO users (id, email, name, role, status, password_hash, must_change_password, created_at, updated_at)
             VALUES (${id}, ${email}, ${name}, ${role}, 'ACTIVE', ${passwordHash}, ${mustChange}, ${at}, ${at})`);
-          await audit.record(tx, {
+          audit.record(tx, {
             action: 'user.create',
             actor: viewer,
             actorLabel: 'system',
@@ -143,7 +143,7 @@ export function createUserChanges({
       const invitation = await db.transaction(async (tx) => {
         await lock(tx, id);
         const made = await links.create(tx, id);
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'user.reset_password',
           actor: viewer,
           targetType: 'User',
@@ -185,7 +185,7 @@ export function createUserChanges({
           if (assignments.length === 0) return;
           assignments.push(sql`updated_at = ${new Date(now())}`);
           await tx.query(sql`UPDATE users SET ${join(assignments)} WHERE id = ${id}`);
-          await audit.record(tx, {
+          audit.record(tx, {
             action: 'user.update',
             actor: viewer,
             targetType: 'User',
@@ -219,7 +219,7 @@ export function createUserChanges({
         const before = await lock(tx, id);
         await sessions.revokeAll(tx, id, 'user_deactivated');
         await tx.query(sql`DELETE FROM users WHERE id = ${id}`);
-        await audit.record(tx, {
+        audit.record(tx, {
           action: 'user.delete',
           actor: viewer,
           targetType: 'User',
