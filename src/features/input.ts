@@ -4,7 +4,8 @@ import { type FieldError, validationFailed } from '../core/errors.js';
 import { type IdType, parsePublicId } from '../core/ids.js';
 
 const wellFormed = 'must be well-formed Unicode without NUL';
-const controlCharacters = /\p{Cc}|\p{Zl}|\p{Zp}/u;
+/** Control characters, line and paragraph separators, as all but the rest: C0, DEL, C1, U+2028 and U+2029. */
+const controlCharacters = /[^ -~\u00a0-\u2027\u202a-\uffff]/;
 
 /** Whether PostgreSQL and JSON can carry the text: no NUL, no lone surrogates. */
 function isWellFormed(text: string): boolean {

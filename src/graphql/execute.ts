@@ -19,6 +19,14 @@ export interface TextResult {
   errors?: GraphQLError[];
 }
 
+/** What was waited for ahead of a list's objects: outcomes of these fields for one object after the other. */
+interface Ready {
+  fields: readonly FieldPlan[];
+  outcomes: readonly PromiseSettledResult<unknown>[];
+  /** Where those of this object begin. */
+  at: number;
+}
+
 /** One run of a plan. */
 interface Run {
   plan: Plan;
@@ -68,14 +76,24 @@ async function writeSerially(run: Run, { fields }: ObjectPlan): Promise<string> 
   return `${text}}`;
 }
 
-function writeFields(run: Run, { fields }: ObjectPlan, source: unknown, path: Path | undefined): Text {
+/** @param ready what was waited for already */
+function writeFields(
+  run: Run,
+  { fields }: ObjectPlan,
+  source: unknown,
+  path: Path | undefined,
+  ready?: Ready,
+): Text {
   let text = '';
   /** What is written already, and what is waited for, in turn. */
   let parts: Text[] | undefined;
   try {
     for (const field of fields) {
       text += field.label;
-      const value = writeField(run, field, source, path);
+      const value =
+        ready?.fields.includes(field) === true
+          ? writeReady(run, field, ready, path)
+          : writeField(run, field, source, path);
       if (typeof value === 'string') text += value;
       else {
         parts ??= [];
@@ -116,12 +134,29 @@ function writeField(run: Run, field: FieldPlan, source: unknown, parentPath: Pat
   const path: Path = { prev: parentPath, key, typename: parentType.name };
   try {
     const value = property === undefined ? resolve(run, field, source, path) : (source as Data)[property];
+    if (isPromise(value)) field.waits = true;
     const written = isPromise(value)
       ? value.then((settled) => write(run, field, plan, settled, path))
       : write(run, field, plan, value, path);
-    return isPromise(written)
-      ? written.then(undefined, (error: unknown) => handle(run, field, plan, error, path))
-      : written;
+    return handled(run, field, plan, written, path);
+  } catch (error) {
+    return handle(run, field, plan, error, path);
+  }
+}
+
+function writeReady(
+  run: Run,
+  field: FieldPlan,
+  { fields, outcomes, at }: Ready,
+  parentPath: Path | undefined,
+): Text {
+  const { key, parentType, value: plan } = field;
+  const path: Path = { prev: parentPath, key, typename: parentType.name };
+  try {
+    const outcome = outcomes[at + fields.indexOf(field)] as PromiseSettledResult<unknown>;
+    if (outcome.status === 'rejected') throw outcome.reason;
+    const written = write(run, field, plan, outcome.value, path);
+    return handled(run, field, plan, written, path);
   } catch (error) {
     return handle(run, field, plan, error, path);
   }
@@ -198,11 +233,50 @@ function write(run: Run, field: FieldPlan, plan: ValuePlan, value: unknown, path
 
 function writeList(run: Run, field: FieldPlan, plan: ValuePlan, list: unknown, path: Path | undefined): Text {
   if (!Array.isArray(list)) throw new Error(`Expected a list for ${field.definition.name}.`);
+  const waiting =
+    plan.kind === 'object' && list.length > 1 ? plan.plan.fields.filter(({ waits }) => waits) : [];
+  if (waiting.length === 0 || !list.every(isPlainObject)) return writeItems(run, field, plan, list, path);
+  // What the objects wait for is begun for all, and waited for once: promises for each cost more than all the rest.
+  const begun = list.flatMap((item, index) => {
+    const itemPath: Path = { prev: path, key: index, typename: undefined };
+    return waiting.map((inner) => begin(run, inner, item, itemPath));
+  });
+  return Promise.allSettled(begun).then((outcomes) =>
+    writeItems(run, field, plan, list, path, { fields: waiting, outcomes }),
+  );
+}
+
+function begin(run: Run, field: FieldPlan, source: unknown, parentPath: Path): unknown {
+  const { key, property, parentType } = field;
+  try {
+    if (property !== undefined) return (source as Data)[property];
+    return resolve(run, field, source, { prev: parentPath, key, typename: parentType.name });
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function writeItems(
+  run: Run,
+  field: FieldPlan,
+  plan: ValuePlan,
+  list: readonly unknown[],
+  path: Path | undefined,
+  ready?: Omit<Ready, 'at'>,
+): Text {
   let text = '[';
   let parts: Text[] | undefined;
   try {
     for (let index = 0; index < list.length; index += 1) {
-      const item = writeItem(run, field, plan, list[index], { prev: path, key: index, typename: undefined });
+      const itemPath: Path = { prev: path, key: index, typename: undefined };
+      const item = writeItem(
+        run,
+        field,
+        plan,
+        list[index],
+        itemPath,
+        ready && { ...ready, at: index * ready.fields.length },
+      );
       if (index > 0) text += ',';
       if (typeof item === 'string') text += item;
       else {
@@ -217,16 +291,33 @@ function writeList(run: Run, field: FieldPlan, plan: ValuePlan, list: unknown, p
   return joined(parts, `${text}]`);
 }
 
-function writeItem(run: Run, field: FieldPlan, plan: ValuePlan, item: unknown, path: Path): Text {
+function writeItem(
+  run: Run,
+  field: FieldPlan,
+  plan: ValuePlan,
+  item: unknown,
+  path: Path,
+  ready: Ready | undefined,
+): Text {
   try {
+    if (ready !== undefined && plan.kind === 'object') {
+      const written = writeFields(run, plan.plan, item, path, ready);
+      return handled(run, field, plan, written, path);
+    }
     const written = isPromise(item)
       ? item.then((settled) => write(run, field, plan, settled, path))
       : write(run, field, plan, item, path);
-    if (!isPromise(written)) return written;
-    return written.then(undefined, (error: unknown) => handle(run, field, plan, error, path));
+    return handled(run, field, plan, written, path);
   } catch (error) {
     return handle(run, field, plan, error, path);
   }
+}
+
+/** As {@link handle}, for what may fail later. */
+function handled(run: Run, field: FieldPlan, plan: ValuePlan, written: Text, path: Path): Text {
+  return isPromise(written)
+    ? written.then(undefined, (error: unknown) => handle(run, field, plan, error, path))
+    : written;
 }
 
 /** Notes an error where the value may be null; otherwise it is the parent's. @throws GraphQLError with its path */
@@ -251,6 +342,10 @@ function pathToList(path: Path): (string | number)[] {
 
 function nullMessage({ parentType, definition }: FieldPlan): string {
   return `Cannot return null for non-nullable field ${parentType.name}.${definition.name}.`;
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !(value instanceof Error) && !isPromise(value);
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

@@ -67,6 +67,8 @@ export interface FieldPlan {
   args: Args | undefined;
   /** These arguments as the rule's check left them, once it has passed. */
   checkedArgs?: Args;
+  /** Whether its resolver has ever given a promise. */
+  waits?: boolean;
   value: ValuePlan;
 }
 

@@ -18,7 +18,12 @@ export interface PoolOptions {
   metrics?: Metrics;
 }
 
-const timestamptz = 1184;
+/** Of types that are read often, by their oid. */
+const parsers = new Map<number, (text: string) => unknown>([
+  [1184, toRfc3339], // timestamptz
+  [1007, arrayParser(1007, Number)], // integer[]
+  [1009, arrayParser(1009, String)], // text[]
+]);
 
 /** How each connection is made, in the pool or beside it. */
 export function connectionOf({
@@ -36,9 +41,8 @@ export function connectionOf({
     options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=${statementTimeoutMs}`,
     types: {
       getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-        oid === timestamptz && format !== 'binary'
-          ? toRfc3339
-          : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+        (format === 'binary' ? undefined : parsers.get(oid)) ??
+        pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
     },
   };
 }
@@ -71,6 +75,17 @@ export function createPool(options: PoolOptions): pg.Pool {
     }
   }) as typeof pool.query;
   return pool;
+}
+
+/** Arrays of plain items are split; whatever is quoted, nested or null is left to pg's parser, which reads letter by letter. */
+function arrayParser(oid: number, parse: (item: string) => unknown): (text: string) => unknown {
+  const parseAny = pg.types.getTypeParser(oid);
+  return (text) => {
+    if (text === '{}') return [];
+    if (/^\{[^"{}\\]+\}$/.test(text) && !/\bnull\b/i.test(text))
+      return text.slice(1, -1).split(',').map(parse);
+    return parseAny(text);
+  };
 }
 
 /** PostgreSQL's text of a timestamptz(3) in UTC → RFC 3339 with milliseconds. */

@@ -135,7 +135,6 @@ describe('a planned operation', () => {
     const declared = new Set(plan.operation.variableDefinitions?.map(({ variable }) => variable.name.value));
     const coerced = Object.fromEntries(Object.entries(variables).filter(([name]) => declared.has(name)));
     if (text.includes('= "d"')) coerced.t = 'd';
-    const given = await executePlan(plan, context, coerced, () => false);
     const plain = ({ data, errors }: { data: unknown; errors?: readonly GraphQLError[] }) => ({
       data: JSON.parse(JSON.stringify(data)),
       errors: errors
@@ -147,8 +146,12 @@ describe('a planned operation', () => {
         }))
         .sort((a, b) => String(a.path).localeCompare(String(b.path))),
     });
-    expect(plain({ ...given, data: JSON.parse(given.data) })).toEqual(plain(wanted as never));
-    expect(order).toEqual(steps);
+    // The second time it is known which resolvers wait: those of a list's objects are asked for together then.
+    for (let turn = 0; turn < 2; turn += 1) {
+      const given = await executePlan(plan, context, coerced, () => false);
+      expect(plain({ ...given, data: JSON.parse(given.data) })).toEqual(plain(wanted as never));
+      expect(order.splice(0)).toEqual(steps);
+    }
   });
 
   it('is answered without a promise when no resolver gives one', () => {
