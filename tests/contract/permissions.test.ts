@@ -1,6 +1,9 @@
 // Who may do what, written down once more by hand, so that a change of the access table is seen for what it is.
 import { describe, expect, it } from '@jest/globals';
+import { type GraphQLObjectType, isObjectType } from 'graphql';
 import { can, keyScopes, permissionNames, permissions, roles, type Viewer } from '../../src/core/access.js';
+import { ruleOf } from '../../src/graphql/field-rule.js';
+import { propertyOf } from '../../src/graphql/plan.js';
 import { buildSchema, publicRootFields, rootFields } from '../../src/graphql/schema.js';
 
 const viewerOf = (role: Viewer['role'], scopes?: Viewer['scopes']): Viewer => ({
@@ -115,5 +118,41 @@ describe('every root field', () => {
       'Subscription.executionEvents': 'execution:read',
       'Subscription.executionsChanged': 'execution:read',
     });
+  });
+});
+
+describe('what a planned operation asks of a field', () => {
+  const schema = buildSchema();
+  const fields = Object.values(schema.getTypeMap())
+    .filter((type) => isObjectType(type) && !type.name.startsWith('__'))
+    .flatMap((type) => {
+      const parent = type as GraphQLObjectType;
+      return Object.values(parent.getFields()).map((field) => ({
+        name: `${parent.name}.${field.name}`,
+        scopes: (field.extensions.pothosOptions as { authScopes?: unknown }).authScopes,
+        rule: ruleOf(parent, field),
+        isShownAsItIs: propertyOf(field) !== undefined,
+      }));
+    });
+
+  it('is the permission that its scopes name', () => {
+    for (const { name, scopes, rule } of fields) {
+      if (rule === undefined) continue;
+      const { can: permission, ...others } = (scopes ?? {}) as { can?: string; public?: true };
+      expect([name, rule.permission, others]).toEqual([
+        name,
+        permission,
+        permission ? {} : scopes ? { public: true } : {},
+      ]);
+    }
+  });
+
+  it('is left to Pothos where scopes depend on the object, and only there', () => {
+    const left = fields.filter(({ rule, isShownAsItIs }) => rule === undefined && !isShownAsItIs);
+    expect(left.filter(({ scopes }) => typeof scopes !== 'function').map(({ name }) => name)).toEqual([]);
+    expect(left.map(({ name }) => name)).toContain('User.email');
+    expect(fields.filter(({ scopes, rule }) => typeof scopes === 'function' && rule !== undefined)).toEqual(
+      [],
+    );
   });
 });
