@@ -32,6 +32,7 @@ export function createCrowds(routes: readonly Route[]) {
     }
     store.route = path;
     const enter = () => {
+      if (store.response?.destroyed === true) return; // nobody waits for it
       try {
         assertRoom();
         work();
