@@ -19,6 +19,7 @@ import { loadTrustedDocuments } from './graphql/trusted.js';
 import { createWebSockets } from './graphql/websocket.js';
 import { readJson } from './http/body.js';
 import { refuseBrokenRequests } from './http/broken.js';
+import { createCrowds } from './http/crowds.js';
 import { docsRouter } from './http/docs.routes.js';
 import { ambiguityOf, apiVersion, applyHeaders, endRaw } from './http/headers.js';
 import { metricsRouter } from './http/metrics.routes.js';
@@ -65,6 +66,7 @@ export function createApp(
   const { yoga, lean } = createGraphQLServer(services, infra, trusted);
   const routes = [...allRoutes(services), ...moreRoutes];
   const rest = createRestApp(services, infra, routes);
+  const crowds = createCrowds(routes);
   const page = config.isGraphiqlEnabled ? createGraphiqlPage() : undefined;
   const allowed = allowedMethods(routes);
   const allowOf = (path: string) => (graphqlPaths.has(path) ? graphqlMethods : allowed.get(path));
@@ -145,8 +147,11 @@ export function createApp(
         graphql(request, response, store, caller, refuse);
         return;
       }
-      applyHeaders(response, store);
-      rest(request, response);
+      const work = () => {
+        applyHeaders(response, store);
+        rest(request, response);
+      };
+      crowds({ method: request.method, path, store, work, refuse });
     };
     try {
       limited(request, store, path, next, refuse);

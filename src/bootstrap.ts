@@ -84,6 +84,7 @@ export async function start(
     const passwords = createPasswordHasher({
       ...{ ...config.argon2, queueMax: config.hashQueueMax, onRefusal: metrics.refusalsOf('hashing') },
     });
+    closers.push(passwords.close);
     const events = createEvents(redis, log);
     const infra = { config, log, db, redis, events, tokens, passwords, metrics, tracing, now, timing };
     const services = createServices(infra);

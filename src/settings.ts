@@ -128,7 +128,7 @@ export const settings = {
     group: 'Database',
     description: 'Longest time a request waits for free database connections, in milliseconds.',
     schema: wholeNumber(50, 60_000, 'milliseconds'),
-    default: '1000',
+    default: '1500',
   },
   migrationDatabaseUrl: {
     name: 'MIGRATION_DATABASE_URL',

@@ -1,7 +1,8 @@
 // Requests over kept connections that never throw: an answer, or how it failed; and the API's calls by name.
 import { Agent, request } from 'node:http';
 
-const defaultAgent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+// Kept for less long than the server keeps them: it never closes one on which a request is on its way.
+const defaultAgent = new Agent({ keepAlive: true, timeout: 40_000, maxSockets: Number.POSITIVE_INFINITY });
 
 /**
  * Sends one request.

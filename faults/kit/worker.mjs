@@ -4,16 +4,18 @@ import * as streams from './streams.mjs';
 
 const stopping = new AbortController();
 let options;
+/** Nobody listens any more when the scene was put away first. */
+const send = (message) => process.connected && process.send(message, () => {});
 process.on('message', (message) => {
   if (message.stop) stopping.abort();
   if (message.change) Object.assign(options, message.change);
   if (message.run === undefined) return;
   options = message.options;
   ({ ...loads, ...streams })
-    [message.run](options, stopping.signal, (told) => process.send({ told }))
+    [message.run](options, stopping.signal, (told) => send({ told }))
     .then(
-      (result) => process.send({ result }),
-      (error) => process.send({ failure: error.stack }),
+      (result) => send({ result }),
+      (error) => send({ failure: error.stack }),
     );
 });
 process.on('disconnect', () => process.exit(0));

@@ -163,7 +163,5 @@ export function headersOf(
       'WWW-Authenticate': `Bearer realm="sec-tester"${said}`,
     }),
     ...(retryAfterSeconds !== undefined && { 'Retry-After': String(retryAfterSeconds) }),
-    // The rest of the body is not read, so nothing more can come over this connection.
-    ...(status === 413 && { Connection: 'close' }),
   };
 }

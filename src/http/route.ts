@@ -42,7 +42,7 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
    * where no limit counts requests, strangers must not make the database look for keys.
    */
   viewerWithinMs?: number;
-  /** Throws while there is no room for another request, before anything of it is read. */
+  /** For routes that see crowds (http/crowds.ts): throws while there is no room, before anything is read. */
   assertRoom?: () => void;
   body?: Body;
   /** A body as a client sends it; for the docs. */
@@ -71,7 +71,6 @@ export function mountRoutes(
   for (const route of routes) {
     const steps = [
       named(route.path),
-      ...(route.assertRoom === undefined ? [] : [first(route.assertRoom)]),
       ...(route.deprecated === undefined ? [] : [setHeaders(deprecationHeaders([route.deprecated]))]),
       ...(route.method === 'post' ? [readBody(route)] : []),
     ];
@@ -131,13 +130,6 @@ async function viewerOf(
   if (store !== undefined) Object.assign(store, { userId: viewer.userId, sessionId: viewer.sessionId });
   if (!can(viewer, route.permission)) throw new AppError(viewer.mustFirst ?? 'FORBIDDEN');
   return viewer;
-}
-
-function first(step: () => void) {
-  return (_request: Request, _response: Response, next: () => void) => {
-    step();
-    next();
-  };
 }
 
 function setHeaders(headers: Record<string, string>) {

@@ -1,8 +1,8 @@
 // Argon2id behind a gate: hashing never takes all cores, and its queue is bounded. Password rules live elsewhere.
 import { availableParallelism } from 'node:os';
-import { hash, verify } from '@node-rs/argon2';
-import pLimit, { type LimitFunction } from 'p-limit';
+import pLimit from 'p-limit';
 import { AppError } from '../core/errors.js';
+import { createHashThreads, jobsPerThread } from './hash-threads.js';
 
 interface PasswordHasherOptions {
   memoryKib: number;
@@ -26,7 +26,8 @@ const besides = 8;
 
 /** Argon2id (RFC 9106) with these parameters, at most cores − 1 at a time. */
 export function createPasswordHasher(options: PasswordHasherOptions) {
-  const gate = pLimit(atOnce);
+  const threads = createHashThreads(atOnce);
+  const gate = pLimit(atOnce * jobsPerThread);
   const turns = pLimit(atOnce + besides);
   const parameters = {
     algorithm: argon2id,
@@ -35,15 +36,16 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
     parallelism: options.parallelism,
   };
 
-  function assertRoom(queue: LimitFunction): void {
-    if (queue.pendingCount < options.queueMax) return;
+  function assertFewer(waiting: number): void {
+    if (waiting < options.queueMax) return;
     options.onRefusal?.();
     throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
   }
+  const assertRoom = () => assertFewer(turns.pendingCount);
 
-  function enter<T>(queue: LimitFunction, work: () => Promise<T>): Promise<T> {
-    assertRoom(queue);
-    return queue(work);
+  function enter<T>(work: () => Promise<T>): Promise<T> {
+    assertFewer(gate.pendingCount - turns.activeCount); // who has a turn has waited
+    return gate(work);
   }
 
   let dummy: Promise<string> | undefined;
@@ -53,29 +55,32 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
      * Tells before anything is done for it that a turn would be refused.
      * @throws UNAVAILABLE when the queue is full
      */
-    assertRoom: (): void => assertRoom(turns),
+    assertRoom,
 
     /**
      * Runs what leads to a hash and follows from it when its turn comes, so that those who wait hold nothing and cost
      * the database nothing.
      * @throws UNAVAILABLE when the queue is full
      */
-    inTurn: async <T>(work: () => Promise<T>): Promise<T> => enter(turns, work),
+    async inTurn<T>(work: () => Promise<T>): Promise<T> {
+      assertRoom();
+      return turns(work);
+    },
 
     /**
      * PHC string of a password.
      * @throws UNAVAILABLE when the queue is full
      */
-    hash: async (password: string): Promise<string> => enter(gate, () => hash(password, parameters)),
+    hash: async (password: string): Promise<string> => enter(() => threads.hash(password, parameters)),
 
     /**
      * Whether the password fits; without a hash (unknown user) it takes the same time and is false.
      * @throws UNAVAILABLE when the queue is full
      */
     async verify(phc: string | undefined, password: string): Promise<boolean> {
-      dummy ??= hash('no account has this password', parameters);
+      dummy ??= threads.hash('no account has this password', parameters);
       const against = phc ?? (await dummy);
-      const fits = await enter(gate, () => verify(against, password));
+      const fits = await enter(() => threads.verify(against, password));
       return fits && phc !== undefined;
     },
 
@@ -93,6 +98,7 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
     /** Turns and hashes that wait. */
     queueLength: () => turns.pendingCount + gate.pendingCount,
     /** Hashes that are being worked on. */
-    running: () => gate.activeCount,
+    running: () => Math.min(atOnce, gate.activeCount),
+    close: threads.close,
   };
 }

@@ -108,7 +108,8 @@ describe('a request that is none', () => {
     const stream = new Blob([body]).stream();
     const untold = await send({ method: 'POST', headers: json, body: stream, duplex: 'half' });
     expect([untold.status, untold.code]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
-    expect(untold.headers.get('connection')).toBe('close');
+    // Closed while it is being written to, the connection would take the refusal with it.
+    for (const { headers } of [told, untold]) expect(headers.get('connection')).not.toBe('close');
     for (const _ of [1, 2, 3]) expect((await post({ query: '{ __typename }' })).status).toBe(200);
   });
 });

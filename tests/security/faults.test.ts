@@ -78,6 +78,7 @@ async function startBroken({ infra: breakInfra, services: breakServices, write }
     }),
     passwords: createPasswordHasher({ ...config.argon2, queueMax: 10 }),
   };
+  closers.push(whole.passwords.close);
   const infra = { ...whole, ...breakInfra?.(whole) };
   const made = createServices(infra);
   const { server, endStreams } = createApp({ ...made, ...breakServices?.(made) }, infra);

@@ -1,12 +1,14 @@
 // The gate before hashing: how many wait, and what becomes of those beyond.
-import { expect, it } from '@jest/globals';
+import { afterEach, expect, it } from '@jest/globals';
 import { AppError } from '../../src/core/errors.js';
-import { createPasswordHasher } from '../../src/infra/passwords.js';
+import { createPasswordHasher, type PasswordHasher } from '../../src/infra/passwords.js';
 
 const parameters = { memoryKib: 8, iterations: 1, parallelism: 1 };
+let hasher: PasswordHasher;
+afterEach(() => hasher.close());
 
 it('lets so many wait and refuses the rest at once, for hashes and checks together', async () => {
-  const hasher = createPasswordHasher({ ...parameters, queueMax: 5 });
+  hasher = createPasswordHasher({ ...parameters, queueMax: 5 });
   const phc = await hasher.hash('plum violin 4482 meadow crane');
   const work = Array.from({ length: 200 }, (_, index) =>
     (index % 2 === 0 ? hasher.verify(phc, `guess ${index}`) : hasher.hash(`password ${index}`)).then(
@@ -22,7 +24,7 @@ it('lets so many wait and refuses the rest at once, for hashes and checks togeth
 });
 
 it('lets few at a time do what belongs to a hash, and the rest wait in a queue of their own', async () => {
-  const hasher = createPasswordHasher({ ...parameters, queueMax: 3 });
+  hasher = createPasswordHasher({ ...parameters, queueMax: 3 });
   let underWay = 0;
   let most = 0;
   const turn = async (): Promise<string> => {
@@ -37,4 +39,15 @@ it('lets few at a time do what belongs to a hash, and the rest wait in a queue o
   expect(most).toBeGreaterThan(1);
   expect(done).toHaveLength(most + 3);
   expect(() => hasher.assertRoom()).not.toThrow();
+});
+
+it('fails for what is no hash, and for what is not done when it is closed; and works on', async () => {
+  hasher = createPasswordHasher({ ...parameters, queueMax: 50 });
+  await expect(hasher.verify('no hash at all', 'x')).rejects.toThrow();
+  const undone = Array.from({ length: 20 }, () => hasher.hash('plum violin 4482 meadow crane'));
+  const outcomes = Promise.allSettled(undone);
+  await hasher.close();
+  expect((await outcomes).some(({ status }) => status === 'rejected')).toBe(true);
+  const phc = await hasher.hash('plum violin 4482 meadow crane');
+  expect(phc).toMatch(/^\$argon2id\$v=19\$m=8,t=1,p=1\$/);
 });
