@@ -20,6 +20,8 @@ export const defaultTiming = {
   redisSilenceMs: 1000,
   /** For so long a server that stops still answers, so that load balancers hear that it is not ready. */
   drainMs: 1000,
+  /** Longest wait at the end for what is left of traces to be sent. */
+  tracesMs: 2000,
 };
 
 export type Timing = Readonly<typeof defaultTiming>;
