@@ -12,6 +12,8 @@ export const defaultTiming = {
   checkEveryMs: 900,
   /** How long an instance believes what it knows of a session without having been told otherwise. */
   believeMs: 1000,
+  /** Likewise of a user's profile, on which no right depends. */
+  believeProfileMs: 10_000,
   /** Longest time a health check may take. */
   healthMs: 1000,
   /** Longest time a Redis command may take. */
