@@ -58,7 +58,7 @@ export async function start(
   try {
     const metrics = createMetrics();
     if (config.isMetricsEnabled) metrics.watchProcess();
-    const tracing = await beginTracing(config, log);
+    const tracing = await beginTracing(config, log, timing.tracesMs);
     if (tracing !== undefined) closers.push(tracing.close);
     const ownerUrl =
       config.migrationDatabaseUrl ?? config.databaseUrl ?? (await embedded(config, log, closers));
@@ -116,13 +116,13 @@ export async function start(
 }
 
 /** Off, and not even loaded, unless OpenTelemetry's variables ask for it. */
-async function beginTracing(config: Config, log: Logger): Promise<Tracing | undefined> {
+async function beginTracing(config: Config, log: Logger, lastMs: number): Promise<Tracing | undefined> {
   const exporter = config.tracesExporter ?? (config.otlpEndpoint === undefined ? 'none' : 'otlp');
   if (config.isTracingDisabled || exporter === 'none') return undefined;
   const { otlpEndpoint: endpoint, otlpHeaders: headers, otelServiceName: serviceName } = config;
   const { tracesSampler: sampler, tracesSamplerArg: samplerArg } = config;
   const { createTracing } = await import('./infra/tracing.js');
-  return createTracing({ exporter, endpoint, headers, serviceName, sampler, samplerArg, log });
+  return createTracing({ exporter, endpoint, headers, serviceName, sampler, samplerArg, log, lastMs });
 }
 
 /** What /metrics reads only when it is asked. */

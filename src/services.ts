@@ -113,6 +113,7 @@ export function createServices(infra: Infra) {
     ...{ db, events: bus, passwords, audit, sessions, links, now, passwordMinLength },
     isPasswordChangeRequired: config.isPasswordChangeRequired,
     metrics,
+    timing,
   });
   const apiKeys = createApiKeyService({ db, events: bus, audit, now, metrics });
   const secondFactors = createSecondFactorService({

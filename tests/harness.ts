@@ -107,6 +107,7 @@ const testEnv = {
 const patience: Partial<Timing> = {
   greetingMs: 60_000,
   healthMs: 60_000,
+  tracesMs: 60_000,
   redisAnswerMs: 60_000,
   redisSilenceMs: 60_000,
 };

@@ -84,8 +84,8 @@ export const brokenCursors = [
 export const forged = (order: string, key?: string) =>
   cursorOf(`${order}:${someId}${key === undefined ? '' : `:${key}`}`);
 
-/** For servers whose statements are counted: none is for a session that was checked a while ago. */
-export const countingTiming = { timing: { believeMs: 600_000 } };
+/** For servers whose statements are counted: none is for a session or a user that was looked up a while ago. */
+export const countingTiming = { timing: { believeMs: 600_000, believeProfileMs: 600_000 } };
 
 /**
  * Runs a named operation as the admin and reads its line in the request log. With a sign-in of its own, which is

@@ -12,6 +12,8 @@ export const defaultTiming = {
   checkEveryMs: 900,
   /** How long an instance believes what it knows of a session without having been told otherwise. */
   believeMs: 1000,
+  /** Likewise of a user's profile, on which no right depends. */
+  believeProfileMs: 10_000,
   /** Longest time a health check may take. */
   healthMs: 1000,
   /** Longest time a Redis command may take. */
@@ -20,6 +22,8 @@ export const defaultTiming = {
   redisSilenceMs: 1000,
   /** For so long a server that stops still answers, so that load balancers hear that it is not ready. */
   drainMs: 1000,
+  /** Longest wait at the end for what is left of traces to be sent. */
+  tracesMs: 2000,
 };
 
 export type Timing = Readonly<typeof defaultTiming>;

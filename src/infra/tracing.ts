@@ -47,6 +47,8 @@ export interface TracingOptions {
   /** Share of traces that are kept, from 0 to 1, where the sampler asks for one. */
   samplerArg: number;
   log: Logger;
+  /** Longest wait for what is left to be sent, when it is closed. */
+  lastMs: number;
 }
 
 export type Tracing = Awaited<ReturnType<typeof createTracing>>;
@@ -63,8 +65,6 @@ export function parseTraceparent(header: unknown): TraceParent | undefined {
   return { traceId, spanId, flags: Number.parseInt(flags as string, 16) };
 }
 
-/** Longest wait for what is left to be sent. */
-const closeTimeoutMs = 2000;
 /** A collector that is away is told of once in a while, not for every batch. */
 const failureEveryMs = 60_000;
 
@@ -133,7 +133,7 @@ export async function createTracing(options: TracingOptions) {
     async close(): Promise<void> {
       let timer: NodeJS.Timeout | undefined;
       const timeout = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, closeTimeoutMs);
+        timer = setTimeout(resolve, options.lastMs);
       });
       const failed = (error: unknown) => complaints.error((error as Error).message);
       await Promise.race([provider.shutdown().catch(failed), timeout]);

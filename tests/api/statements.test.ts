@@ -34,7 +34,7 @@ async function cost(query: string, variables: Record<string, unknown> = {}): Pro
   return statements;
 }
 
-/** What creators cost depends on whether the process knows them from the last ten seconds: it does, after this. */
+/** What creators cost depends on whether the process knows them: it does, after this. */
 const knowPeople = () =>
   server
     .gql('{ executions { nodes { createdBy { id } } } }', {}, adminToken)

@@ -12,6 +12,7 @@ import pg from 'pg';
 import { createApp } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
 import { AppError } from '../../src/core/errors.js';
+import { defaultTiming } from '../../src/core/timing.js';
 import { loginInput } from '../../src/features/auth/auth.input.js';
 import { createExecutionInput } from '../../src/features/execution/execution.input.js';
 import { createDatabase } from '../../src/infra/database.js';
@@ -72,7 +73,7 @@ async function startBroken({ infra: breakInfra, services: breakServices, write }
   closers.push(db.close);
   const whole: Infra = {
     ...{ config, log, db, redis: undefined, events: createEvents(undefined, log), now: Date.now },
-    ...{ metrics: createMetrics(), tracing: undefined },
+    ...{ metrics: createMetrics(), tracing: undefined, timing: { ...defaultTiming, greetingMs: 60_000 } },
     tokens: await createTokens({
       ...{ signingKeys: [key], issuer: config.jwtIssuer, audience: config.jwtAudience, now: Date.now },
     }),

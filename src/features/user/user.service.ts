@@ -2,6 +2,7 @@
 import { can, type Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
+import type { Timing } from '../../core/timing.js';
 import type { Prisma, User } from '../../generated/prisma/client.js';
 import { createCache } from '../../infra/cache.js';
 import type { Metrics } from '../../infra/metrics.js';
@@ -10,17 +11,18 @@ import { createUserChanges, type UserChangeOptions } from './user-changes.servic
 
 const order = 'CREATED_AT';
 const cursorOf = (row: { id: string }) => encodeCursor(order, { id: row.id });
-const cachedMs = 10_000;
 
 export type UserService = ReturnType<typeof createUserService>;
 
-export function createUserService(options: UserChangeOptions & { metrics: Metrics | undefined }) {
-  const { db, events, metrics } = options;
-  const known = createCache<User>({ name: 'user', max: 5000, ttlMs: cachedMs, metrics });
+export function createUserService(
+  options: UserChangeOptions & { metrics: Metrics | undefined; timing: Timing },
+) {
+  const { db, events, metrics, timing } = options;
+  const known = createCache<User>({ name: 'user', max: 5000, ttlMs: timing.believeProfileMs, metrics });
   for (const topic of ['user.changed', 'user.signed_in'] as const)
     events.subscribe(topic, ({ userId }) => known.forget(userId));
 
-  /** Users by id, in the order asked; null where there is none. Kept for ten seconds. */
+  /** Users by id, in the order asked; null where there is none. Kept for a while. */
   async function byIds(ids: readonly string[]): Promise<(User | null)[]> {
     const found = await known.many(ids, async (missing) => {
       const rows = await db.prisma.user.findMany({ where: { id: { in: missing } } });
