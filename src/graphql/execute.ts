@@ -1,19 +1,12 @@
 // Running a plan (plan.ts): by the rules of graphql-js's executor, with its errors and their places, but for what is found
-// out only once per plan, and for the answer, which is JSON text at once.
-import { type GraphQLError, locatedError } from 'graphql';
+// out only once per plan.
+import { type ExecutionResult, type GraphQLError, locatedError } from 'graphql';
 import type { GraphQLContext } from './context.js';
+import type { Serialize } from './leaf.js';
 import type { FieldPlan, ObjectPlan, Plan, ValuePlan } from './plan.js';
 import { type Path, type Run, resolve } from './resolve.js';
 
 type Data = Record<string, unknown>;
-/** A part of the answer; a promise where a resolver waits. */
-type Text = string | Promise<string>;
-
-/** An answer: `data` is JSON text already. */
-export interface TextResult {
-  data: string;
-  errors?: GraphQLError[];
-}
 
 /** What was waited for ahead of a list's objects: outcomes of these fields for one object after the other. */
 interface Ready {
@@ -33,83 +26,79 @@ export function executePlan(
   context: GraphQLContext,
   variables: Data,
   isAborted: () => boolean,
-): TextResult | Promise<TextResult> {
+): ExecutionResult | Promise<ExecutionResult> {
   const run: Run = { plan, context, variables, checkedArgs: new Map(), errors: [], isAborted };
-  const answer = (data: string): TextResult => {
+  const answer = (data: Data): ExecutionResult => {
     if (isAborted()) throw new Error('The client is gone.');
     return run.errors.length === 0 ? { data } : { errors: run.errors, data };
   };
-  const fail = (error: unknown): TextResult => {
+  const fail = (error: unknown): ExecutionResult => {
     if (isAborted()) throw error;
-    return { errors: [...run.errors, error as GraphQLError], data: 'null' };
+    return { errors: [...run.errors, error as GraphQLError], data: null };
   };
   try {
     const data = plan.isSerial
-      ? writeSerially(run, plan.root)
-      : writeFields(run, plan.root, undefined, undefined);
+      ? completeSerially(run, plan.root)
+      : completeFields(run, plan.root, undefined, undefined);
     return isPromise(data) ? data.then(answer, fail) : answer(data);
   } catch (error) {
     return fail(error);
   }
 }
 
-async function writeSerially(run: Run, { fields }: ObjectPlan): Promise<string> {
-  let text = '';
-  for (const field of fields) text += field.label + (await writeField(run, field, undefined, undefined));
-  return `${text}}`;
+async function completeSerially(run: Run, { fields }: ObjectPlan): Promise<Data> {
+  const data: Data = {};
+  for (const field of fields) data[field.key] = await completeField(run, field, undefined, undefined);
+  return data;
 }
 
 /** @param ready what was waited for already */
-function writeFields(
+function completeFields(
   run: Run,
-  { fields }: ObjectPlan,
+  { fields, blank }: ObjectPlan,
   source: unknown,
   path: Path | undefined,
   ready?: Ready,
-): Text {
-  let text = '';
-  /** What is written already, and what is waited for, in turn. */
-  let parts: Text[] | undefined;
+): Data | Promise<Data> {
+  const data: Data = { ...blank };
+  let pending: Promise<void>[] | undefined;
   try {
     for (const field of fields) {
-      text += field.label;
       const value =
         ready?.fields.includes(field) === true
-          ? writeReady(run, field, ready, path)
-          : writeField(run, field, source, path);
-      if (typeof value === 'string') text += value;
-      else {
-        parts ??= [];
-        parts.push(text, value);
-        text = '';
-      }
+          ? completeReady(run, field, ready, path)
+          : completeField(run, field, source, path);
+      data[field.key] = value; // a promise too, so that the keys keep their order
+      if (!isPromise(value)) continue;
+      pending ??= [];
+      pending.push(
+        value.then((settled) => {
+          data[field.key] = settled;
+        }),
+      );
     }
   } catch (error) {
-    return failed(parts, error);
+    return failed(pending, error);
   }
-  return joined(parts, `${text}}`);
-}
-
-function joined(parts: Text[] | undefined, end: string): Text {
-  return parts === undefined ? end : Promise.all(parts).then((texts) => texts.join('') + end);
+  return pending === undefined ? data : Promise.all(pending).then(() => data);
 }
 
 /** @throws error; later, where something was begun, which may fail too and must not do so unheard */
-function failed(parts: Text[] | undefined, error: unknown): Promise<string> {
-  if (parts === undefined) throw error;
+function failed(pending: readonly unknown[] | undefined, error: unknown): Promise<never> {
+  if (pending === undefined) throw error;
   const rethrow = () => {
     throw error;
   };
-  return Promise.all(parts).then(rethrow, rethrow);
+  return Promise.all(pending).then(rethrow, rethrow);
 }
 
 /** The value of a field in the answer; null, with an error noted, when it failed and may be null. */
-function writeField(run: Run, field: FieldPlan, source: unknown, parentPath: Path | undefined): Text {
+function completeField(run: Run, field: FieldPlan, source: unknown, parentPath: Path | undefined): unknown {
   const { key, property, parentType, value: plan } = field;
-  if (plan.kind === 'name') return `"${parentType.name}"`;
+  if (plan.kind === 'name') return parentType.name;
   if (property !== undefined && plan.kind === 'leaf') {
     try {
-      return write(run, field, plan, (source as Data)[property], parentPath);
+      return complete(run, field, plan, (source as Data)[property], parentPath);
     } catch (error) {
       return handle(run, field, plan, error, { prev: parentPath, key, typename: parentType.name });
     }
@@ -117,66 +106,86 @@ function writeField(run: Run, field: FieldPlan, source: unknown, parentPath: Pat
   const path: Path = { prev: parentPath, key, typename: parentType.name };
   try {
     const value = property === undefined ? resolve(run, field, source, path) : (source as Data)[property];
-    if (isPromise(value)) field.waits = true;
-    const written = isPromise(value)
-      ? value.then((settled) => write(run, field, plan, settled, path))
-      : write(run, field, plan, value, path);
-    return handled(run, field, plan, written, path);
+    if (!isPromise(value)) return handled(run, field, plan, complete(run, field, plan, value, path), path);
+    field.waits = true;
+    const completed = value.then((settled) => complete(run, field, plan, settled, path));
+    return handled(run, field, plan, completed, path);
   } catch (error) {
     return handle(run, field, plan, error, path);
   }
 }
 
-function writeReady(
+function completeReady(
   run: Run,
   field: FieldPlan,
   { fields, outcomes, at }: Ready,
   parentPath: Path | undefined,
-): Text {
+): unknown {
   const { key, parentType, value: plan } = field;
   const path: Path = { prev: parentPath, key, typename: parentType.name };
   try {
     const outcome = outcomes[at + fields.indexOf(field)] as PromiseSettledResult<unknown>;
     if (outcome.status === 'rejected') throw outcome.reason;
-    const written = write(run, field, plan, outcome.value, path);
-    return handled(run, field, plan, written, path);
+    return handled(run, field, plan, complete(run, field, plan, outcome.value, path), path);
   } catch (error) {
     return handle(run, field, plan, error, path);
   }
 }
 
 /** Value completion; what it throws belongs to the place that `path` names. */
-function write(run: Run, field: FieldPlan, plan: ValuePlan, value: unknown, path: Path | undefined): Text {
+function complete(
+  run: Run,
+  field: FieldPlan,
+  plan: ValuePlan,
+  value: unknown,
+  path: Path | undefined,
+): unknown {
   if (value === null || value === undefined) {
     if (plan.isNonNull) throw new Error(nullMessage(field));
-    return 'null';
+    return null;
   }
   if (value instanceof Error) throw value;
   switch (plan.kind) {
     case 'leaf':
-      return plan.write(value);
+      return plan.serialize(value);
     case 'list':
-      return writeList(run, field, plan.item, value, path);
+      return completeList(run, field, plan.item, value, path);
     case 'object':
-      return writeFields(run, plan.plan, value, path);
+      return completeFields(run, plan.plan, value, path);
     default:
       return plan satisfies { kind: 'name' } as never;
   }
 }
 
-function writeList(run: Run, field: FieldPlan, plan: ValuePlan, list: unknown, path: Path | undefined): Text {
+function completeList(
+  run: Run,
+  field: FieldPlan,
+  plan: ValuePlan,
+  list: unknown,
+  path: Path | undefined,
+): unknown[] | Promise<unknown[]> {
   if (!Array.isArray(list)) throw new Error(`Expected a list for ${field.definition.name}.`);
-  const waiting =
-    plan.kind === 'object' && list.length > 1 ? plan.plan.fields.filter(({ waits }) => waits) : [];
-  if (waiting.length === 0 || !list.every(isPlainObject)) return writeItems(run, field, plan, list, path);
+  const values = plan.kind === 'leaf' ? plainValues(plan.serialize, list) : undefined;
+  if (values !== undefined) return values;
+  const waiting = plan.kind === 'object' && list.length > 1 ? plan.plan.fields.filter(isWaiting) : none;
+  if (waiting.length === 0 || list.some(isSpecial)) return completeItems(run, field, plan, list, path);
   // What the objects wait for is begun for all, and waited for once: promises for each cost more than all the rest.
   const begun = list.flatMap((item, index) => {
     const itemPath: Path = { prev: path, key: index, typename: undefined };
     return waiting.map((inner) => begin(run, inner, item, itemPath));
   });
   return Promise.allSettled(begun).then((outcomes) =>
-    writeItems(run, field, plan, list, path, { fields: waiting, outcomes }),
+    completeItems(run, field, plan, list, path, { fields: waiting, outcomes }),
   );
+}
+
+/** @returns undefined where one of them is no plain value: each needs its place then */
+function plainValues(serialize: Serialize, list: readonly unknown[]): unknown[] | undefined {
+  try {
+    return list.some(isSpecial) ? undefined : list.map((value) => serialize(value));
+  } catch {
+    return undefined;
+  }
 }
 
 function begin(run: Run, field: FieldPlan, source: unknown, parentPath: Path): unknown {
@@ -189,82 +198,63 @@ function begin(run: Run, field: FieldPlan, source: unknown, parentPath: Path): u
   }
 }
 
-function writeItems(
+function completeItems(
   run: Run,
   field: FieldPlan,
   plan: ValuePlan,
   list: readonly unknown[],
   path: Path | undefined,
   ready?: Omit<Ready, 'at'>,
-): Text {
-  let text = '[';
-  let parts: Text[] | undefined;
+): unknown[] | Promise<unknown[]> {
+  const items: unknown[] = [];
+  let hasPromise = false;
   try {
     for (let index = 0; index < list.length; index += 1) {
       const itemPath: Path = { prev: path, key: index, typename: undefined };
-      const item = writeItem(
-        run,
-        field,
-        plan,
-        list[index],
-        itemPath,
-        ready && { ...ready, at: index * ready.fields.length },
-      );
-      if (index > 0) text += ',';
-      if (typeof item === 'string') text += item;
-      else {
-        parts ??= [];
-        parts.push(text, item);
-        text = '';
-      }
+      const own = ready && { ...ready, at: index * ready.fields.length };
+      const item = completeItem(run, field, plan, list[index], itemPath, own);
+      hasPromise ||= isPromise(item);
+      items.push(item);
     }
   } catch (error) {
-    return failed(parts, error);
+    return failed(hasPromise ? items : undefined, error);
   }
-  return joined(parts, `${text}]`);
+  return hasPromise ? Promise.all(items) : items;
 }
 
-function writeItem(
+function completeItem(
   run: Run,
   field: FieldPlan,
   plan: ValuePlan,
   item: unknown,
   path: Path,
   ready: Ready | undefined,
-): Text {
+): unknown {
   try {
-    if (ready !== undefined && plan.kind === 'object') {
-      const written = writeFields(run, plan.plan, item, path, ready);
-      return handled(run, field, plan, written, path);
-    }
-    const written = isPromise(item)
-      ? item.then((settled) => write(run, field, plan, settled, path))
-      : write(run, field, plan, item, path);
-    return handled(run, field, plan, written, path);
+    if (ready !== undefined && plan.kind === 'object')
+      return handled(run, field, plan, completeFields(run, plan.plan, item, path, ready), path);
+    const completed = isPromise(item)
+      ? item.then((settled) => complete(run, field, plan, settled, path))
+      : complete(run, field, plan, item, path);
+    return handled(run, field, plan, completed, path);
   } catch (error) {
     return handle(run, field, plan, error, path);
   }
 }
 
 /** As {@link handle}, for what may fail later. */
-function handled(run: Run, field: FieldPlan, plan: ValuePlan, written: Text, path: Path): Text {
-  return isPromise(written)
-    ? written.then(undefined, (error: unknown) => handle(run, field, plan, error, path))
-    : written;
+function handled(run: Run, field: FieldPlan, plan: ValuePlan, completed: unknown, path: Path): unknown {
+  return isPromise(completed)
+    ? completed.then(undefined, (error: unknown) => handle(run, field, plan, error, path))
+    : completed;
 }
 
 /** Notes an error where the value may be null; otherwise it is the parent's. @throws GraphQLError with its path */
-function handle(
-  run: Run,
-  { nodes }: FieldPlan,
-  { isNonNull }: ValuePlan,
-  error: unknown,
-  path: Path,
-): string {
+function handle(run: Run, { nodes }: FieldPlan, { isNonNull }: ValuePlan, error: unknown, path: Path): null {
   const located = locatedError(error, nodes, pathToList(path));
   if (isNonNull) throw located;
   run.errors.push(located);
-  return 'null';
+  return null;
 }
 
 function pathToList(path: Path): (string | number)[] {
@@ -277,11 +267,15 @@ function nullMessage({ parentType, definition }: FieldPlan): string {
   return `Cannot return null for non-nullable field ${parentType.name}.${definition.name}.`;
 }
 
-function isPlainObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !(value instanceof Error) && !isPromise(value);
+const none: FieldPlan[] = [];
+const isWaiting = ({ waits }: FieldPlan) => waits === true;
+
+/** Nothing, an error, or not there yet: what has to be looked at on its own. */
+function isSpecial(value: unknown): boolean {
+  return value === null || value === undefined || value instanceof Error || isPromise(value);
 }
 
-function isPromise(value: unknown): value is Promise<unknown> {
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return (
     typeof value === 'object' && value !== null && typeof (value as Promise<unknown>).then === 'function'
   );

@@ -1,4 +1,4 @@
-// Scalars and enums as JSON text. What each type takes is graphql-js's to say; the common cases are only written sooner.
+// Scalars and enums as values of the answer. What each type takes is graphql-js's to say; the common cases only pass sooner.
 import {
   GraphQLBoolean,
   GraphQLFloat,
@@ -8,41 +8,38 @@ import {
   GraphQLString,
   isEnumType,
 } from 'graphql';
-import { quote } from '../core/json-text.js';
 
 /**
- * A value as JSON text.
+ * A value as it stands in the answer.
  * @throws Error when it is no value of the type
  */
-export type LeafWriter = (value: unknown) => string;
+export type Serialize = (value: unknown) => unknown;
 
-/** How values of a type are written. */
-export function leafWriterOf(type: GraphQLLeafType): LeafWriter {
-  const write = (value: unknown) => {
+/** How values of a type are taken into an answer. */
+export function serializerOf(type: GraphQLLeafType): Serialize {
+  const serialize = (value: unknown) => {
     const serialized = type.serialize(value);
-    if (typeof serialized === 'string') return quote(serialized);
-    const text = serialized === null ? undefined : JSON.stringify(serialized);
-    if (text === undefined) throw new Error(`A ${type.name} was completed to nothing.`);
-    return text;
+    if (serialized === null || serialized === undefined)
+      throw new Error(`A ${type.name} was completed to nothing.`);
+    return serialized;
   };
   switch (type) {
     case GraphQLString:
     case GraphQLID:
-      return (value) => (typeof value === 'string' ? quote(value) : write(value));
+      return (value) => (typeof value === 'string' ? value : serialize(value));
     case GraphQLInt:
-      return (value) =>
-        Number.isInteger(value) && (value as number) === ((value as number) | 0) ? `${value}` : write(value);
+      return (value) => (value === ((value as number) | 0) ? value : serialize(value));
     case GraphQLFloat:
-      return (value) => (typeof value === 'number' && Number.isFinite(value) ? `${value}` : write(value));
+      return (value) => (Number.isFinite(value) ? value : serialize(value));
     case GraphQLBoolean:
-      return (value) => (typeof value === 'boolean' ? `${value}` : write(value));
+      return (value) => (typeof value === 'boolean' ? value : serialize(value));
     default:
       return isEnumType(type)
-        ? enumWriter(new Map(type.getValues().map(({ name, value }) => [value, `"${name}"`])), write)
-        : write;
+        ? enumSerializer(new Map(type.getValues().map(({ name, value }) => [value, name])), serialize)
+        : serialize;
   }
 }
 
-function enumWriter(texts: ReadonlyMap<unknown, string>, write: LeafWriter): LeafWriter {
-  return (value) => texts.get(value) ?? write(value);
+function enumSerializer(names: ReadonlyMap<unknown, string>, serialize: Serialize): Serialize {
+  return (value) => names.get(value) ?? serialize(value);
 }

@@ -13,7 +13,7 @@ import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../core/access.js';
 import type { RequestContext } from '../infra/request-context.js';
 import type { GraphQLContext } from './context.js';
-import { executePlan, type TextResult } from './execute.js';
+import { executePlan } from './execute.js';
 import { faultOf } from './operation.js';
 import { type Plan, planOperation } from './plan.js';
 
@@ -117,7 +117,7 @@ export function createLean(parts: LeanParts): Lean {
     }
   }
 
-  function errorsOf({ errors }: TextResult): readonly GraphQLError[] {
+  function errorsOf({ errors }: ExecutionResult): readonly GraphQLError[] {
     if (errors === undefined) return [];
     const masked = errors.map((error) => parts.maskError(error) as GraphQLError);
     return parts.endOperation({ errors: masked }).errors ?? [];
@@ -130,9 +130,10 @@ export function createLean(parts: LeanParts): Lean {
     const { document, operationName, plan, variables } = prepared;
     if (viewer === null && !parts.isPublic(document, operationName)) return false; // refused as strangers are
     const end = parts.beginOperation({ document, operationName });
-    const answer = (result: TextResult) => {
+    const answer = (result: ExecutionResult) => {
       end(result.errors && faultOf(result));
-      if (!response.destroyed) send(response, store, mediaType, result.data, errorsOf(result));
+      if (!response.destroyed)
+        send(response, store, mediaType, JSON.stringify(result.data), errorsOf(result));
     };
     const giveUp = (error: unknown) => {
       end('INTERNAL');

@@ -47,7 +47,7 @@ function thing(name: string | null = 'a'): Record<string, unknown> {
     number: name === 'bad' ? 'x' : 7,
     float: 1.5,
     colour: name === 'bad' ? 'BLUE' : 'RED',
-    names: name === null ? ['a', null] : ['a', 'b'],
+    names: name === null ? ['a', null] : name === 'bad' ? ['a', { no: 'text' }] : ['a', 'b'],
     nested: [[1, 2], null, [3, name === 'bad' ? null : 4]],
   };
 }
@@ -149,7 +149,7 @@ describe('a planned operation', () => {
     // The second time it is known which resolvers wait: those of a list's objects are asked for together then.
     for (let turn = 0; turn < 2; turn += 1) {
       const given = await executePlan(plan, context, coerced, () => false);
-      expect(plain({ ...given, data: JSON.parse(given.data) })).toEqual(plain(wanted as never));
+      expect(plain(given as never)).toEqual(plain(wanted as never));
       expect(order.splice(0)).toEqual(steps);
     }
   });
@@ -157,7 +157,7 @@ describe('a planned operation', () => {
   it('is answered without a promise when no resolver gives one', () => {
     const plan = planned(parse('{ thing { name self { must } } }')) as Plan;
     expect(executePlan(plan, {} as GraphQLContext, {}, () => false)).toMatchObject({
-      data: '{"thing":{"name":"a","self":{"must":"a"}}}',
+      data: { thing: { name: 'a', self: { must: 'a' } } },
     });
   });
 
