@@ -93,9 +93,9 @@ function readBytes(
     request.resume();
     end(new AppError('PAYLOAD_TOO_LARGE'));
   };
-  const onLost = () => end(new AppError('VALIDATION_FAILED', { message: 'The body ended too early.' }));
   request.on('data', onData).on('end', () => end());
-  request.on('error', onLost).on('aborted', onLost);
+  // It closes however it ended; without a listener its error is nobody's.
+  request.on('close', () => end(new AppError('VALIDATION_FAILED', { message: 'The body ended too early.' })));
 }
 
 /**

@@ -10,7 +10,6 @@ import {
   pino,
 } from 'pino';
 import type { prettyFactory } from 'pino-pretty';
-import { quote } from '../core/json-text.js';
 import { escapeForTerminal, escapeUnsafe, redactLooks, redactSecrets } from './log-redaction.js';
 import { currentRequest } from './request-context.js';
 
@@ -40,7 +39,7 @@ const closeTimeoutMs = 5_000;
 /** What is held back at most while stdout takes nothing; lines beyond are lost. */
 const heldBytesMax = 8_000_000;
 /** How much of the log is held back at most, and how long: a write for each line costs more than making the line. */
-const heldBytes = 8192;
+const heldBytes = 32_768;
 const heldMs = 50;
 
 /**
@@ -89,13 +88,18 @@ export function logPlainLine(
     for (const name in fields) {
       const value = fields[name];
       if (value === undefined) continue;
-      line += `,"${name}":${typeof value === 'string' ? quote(value) : value}`;
+      line += `,"${name}":${typeof value === 'string' ? quotePlain(value) : value}`;
     }
-    sink.write(asLine(`${line},"msg":${quote(msg)}}\n`));
+    sink.write(redactLooks(`${line},"msg":${quotePlain(msg)}}\n`));
   }
 }
 
 const service = 'sec-tester-api';
+
+/** A text in quotes, with what a terminal would obey escaped. Most is plain ASCII, which needs none of it. */
+function quotePlain(text: string): string {
+  return /^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : escapeUnsafe(JSON.stringify(text));
+}
 
 let second = { ms: Number.NaN, text: '' };
 

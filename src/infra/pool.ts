@@ -23,6 +23,7 @@ const parsers = new Map<number, (text: string) => unknown>([
   [1184, toRfc3339], // timestamptz
   [1007, arrayParser(1007, Number)], // integer[]
   [1009, arrayParser(1009, String)], // text[]
+  [2951, arrayParser(2951, String)], // uuid[]
 ]);
 
 /** How each connection is made, in the pool or beside it. */
