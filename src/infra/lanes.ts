@@ -3,6 +3,7 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { reasonOf } from './database-errors.js';
+import { requestContext } from './request-context.js';
 import { holdWrites, runStatement, type Statement } from './statement.js';
 
 interface Lane {
@@ -67,7 +68,8 @@ export function createLanes(config: pg.ClientConfig, count: number, log: Logger)
     let best: Lane | undefined;
     for (const lane of lanes) {
       if (lane.client === undefined) {
-        if (!isClosed && performance.now() >= lane.openAt) open(lane);
+        // It outlives the request that happens to come first, and is none of its business.
+        if (!isClosed && performance.now() >= lane.openAt) requestContext.exit(() => open(lane));
       } else if (lane.inFlight < (best?.inFlight ?? maxInFlight)) best = lane;
     }
     return best;
