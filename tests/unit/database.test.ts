@@ -251,7 +251,7 @@ describe('a database that is slow, full or gone', () => {
   });
 
   it('is waited for once by a request, whatever it asks for afterwards; another request waits for itself', async () => {
-    const narrow = createDatabase({ url, poolMax: 1, statementTimeoutMs: 3000, acquireTimeoutMs: 300, log });
+    const narrow = createDatabase({ url, poolMax: 1, ...patience, acquireTimeoutMs: 3000, log });
     const request = { correlationId: 'c', ip: null, userAgent: null, dbQueries: 0, dbMs: 0 };
     const one = () => narrow.query(sql`SELECT 1 AS one`);
     await one();
@@ -273,13 +273,7 @@ describe('a database that is slow, full or gone', () => {
   });
 
   it('is not waited for longer than what is left of a request’s patience, and no connection is lost', async () => {
-    const narrow = createDatabase({
-      url,
-      poolMax: 1,
-      statementTimeoutMs: 3000,
-      acquireTimeoutMs: 60_000,
-      log,
-    });
+    const narrow = createDatabase({ url, poolMax: 1, ...patience, log });
     const waits = { underWay: 0, spentMs: 59_900, since: performance.now() };
     const request = { correlationId: 'c', ip: null, userAgent: null, dbQueries: 0, dbMs: 0, waits };
     await narrow.query(sql`SELECT 1`);

@@ -16,7 +16,7 @@ let admin: pg.Client;
 beforeAll(async () => {
   url = ownerUrlOf(await createTestDatabase());
   // A fifth of the connections is shared, two at most.
-  db = createDatabase({ url, poolMax: 10, statementTimeoutMs: 20_000, acquireTimeoutMs: 20_000, log });
+  db = createDatabase({ url, poolMax: 10, statementTimeoutMs: 60_000, acquireTimeoutMs: 60_000, log });
   admin = new pg.Client({ connectionString: url });
   await admin.connect();
 });
@@ -107,8 +107,8 @@ describe('reads', () => {
     const other = createDatabase({
       url,
       poolMax: 10,
-      statementTimeoutMs: 20_000,
-      acquireTimeoutMs: 20_000,
+      statementTimeoutMs: 60_000,
+      acquireTimeoutMs: 60_000,
       log,
     });
     for (let index = 0; index < 450; index += 1) {
@@ -138,7 +138,13 @@ describe('a shared connection that is lost', () => {
   });
 
   it('is closed with the rest', async () => {
-    const other = createDatabase({ url, poolMax: 5, statementTimeoutMs: 5000, acquireTimeoutMs: 5000, log });
+    const other = createDatabase({
+      url,
+      poolMax: 5,
+      statementTimeoutMs: 60_000,
+      acquireTimeoutMs: 60_000,
+      log,
+    });
     const before = await backends();
     await sideBySide(20, () => other.read(sql`SELECT 1 AS one`));
     await other.close();
