@@ -5,6 +5,9 @@ import { currentRequest, type RequestContext } from './request-context.js';
 /** After so long without a wait all is forgotten: a stream lives for hours. */
 const forgottenMs = 5_000;
 
+/** Less than this is nothing: timers may end a little early. */
+const leastMs = 5;
+
 /** What a request has waited. */
 export interface Waits {
   underWay: number;
@@ -52,7 +55,7 @@ export function limitWaits(pool: pg.Pool, mostMs: number): void {
   pool.connect = (() => {
     if (pool.idleCount > pool.waitingCount) return connect();
     const leftMs = patienceLeft(mostMs);
-    if (leftMs <= 0) return Promise.reject(outOfPatience());
+    if (leftMs < leastMs) return Promise.reject(outOfPatience());
     return countWait(leftMs < mostMs ? within(connect(), leftMs) : connect());
   }) as typeof pool.connect;
 }

@@ -44,7 +44,7 @@ export function createDatabase(options: PoolOptions) {
   const { metrics, poolMax } = options;
   const laneCount = Math.min(lanesMax, Math.floor(poolMax / 5));
   const pool = createPool({ ...options, poolMax: poolMax - laneCount });
-  const lanes = createLanes(connectionOf(options), laneCount, options.log);
+  const lanes = createLanes(connectionOf(options), laneCount, options.acquireTimeoutMs, options.log);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const names = new Map<string, string>();
 
@@ -71,7 +71,7 @@ export function createDatabase(options: PoolOptions) {
     });
   }
 
-  /** On a shared connection; undefined when none has room. */
+  /** On a shared connection; undefined when none has room, or when it came to nothing there. */
   async function runShared<Row>({ text, values }: Sql): Promise<Row[] | undefined> {
     const name = nameOf(text);
     const rows = name === undefined ? undefined : lanes.run({ name, text, values });
@@ -83,6 +83,8 @@ export function createDatabase(options: PoolOptions) {
       return found as Row[];
     } catch (error) {
       end(error as Error);
+      // One that was to prepare it failed ahead of this one, which was sent before that was known.
+      if (codeOf(error) === '26000') return undefined;
       throw toDatabaseError(error);
     }
   }
@@ -189,10 +191,10 @@ export function createDatabase(options: PoolOptions) {
 
     /** Connections now: all, idle, and requests that wait for one. */
     poolState: () => {
-      const { open, inFlight } = lanes.state();
+      const { open, busy } = lanes.state();
       return {
         total: pool.totalCount + open,
-        idle: pool.idleCount + Math.max(0, open - inFlight),
+        idle: pool.idleCount + open - busy,
         waiting: pool.waitingCount,
         max: poolMax,
       };

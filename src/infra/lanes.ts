@@ -8,8 +8,10 @@ import { holdWrites, runStatement, type Statement } from './statement.js';
 
 interface Lane {
   client: pg.Client | undefined;
-  /** Statements on their way. */
-  inFlight: number;
+  /** What rejects each of the statements on their way, in the order of their answers. */
+  waiting: ((error: Error) => void)[];
+  /** Since when the first of them has been the first, in milliseconds of performance.now(). */
+  firstSince: number;
   /** Whether what is written waits for the end of this turn of the event loop. */
   isHeld: boolean;
   /** When it may be opened (again), in milliseconds of performance.now(). */
@@ -19,21 +21,39 @@ interface Lane {
 /** Statements on their way on one connection at most: those beyond go through the pool. */
 const maxInFlight = 64;
 const reopenAfterMs = 1000;
+/** Nothing more is sent behind a statement that takes longer: it waits for a lock, or the database is gone. */
+const stuckAfterMs = 100;
+const checkEveryMs = 100;
 
 export type Lanes = ReturnType<typeof createLanes>;
 
 /**
  * Connections are opened in the background, at the first use: whoever finds none goes through the pool meanwhile.
  * @param count how many connections
+ * @param mostMs longest wait behind a statement that is stuck
  */
-export function createLanes(config: pg.ClientConfig, count: number, log: Logger) {
+export function createLanes(config: pg.ClientConfig, count: number, mostMs: number, log: Logger) {
   const lanes: Lane[] = Array.from({ length: count }, () => ({
     client: undefined,
-    inFlight: 0,
+    waiting: [],
+    firstSince: 0,
     isHeld: false,
     openAt: 0,
   }));
   let isClosed = false;
+  const watch = setInterval(refuseStuck, checkEveryMs).unref();
+
+  const stuckMs = ({ waiting, firstSince }: Lane) =>
+    waiting.length === 0 ? 0 : performance.now() - firstSince;
+
+  /** Those behind a statement that is stuck are told; it itself has its own time-out. */
+  function refuseStuck(): void {
+    for (const lane of lanes) {
+      if (stuckMs(lane) <= mostMs) continue;
+      for (const reject of lane.waiting.slice(1))
+        reject(new Error('timeout exceeded behind a statement that is stuck'));
+    }
+  }
 
   function open(lane: Lane): void {
     lane.openAt = Number.POSITIVE_INFINITY;
@@ -48,7 +68,7 @@ export function createLanes(config: pg.ClientConfig, count: number, log: Logger)
     client.on('error', lose).on('end', lose);
     client.connect().then(() => {
       if (isClosed) client.end().catch(() => {});
-      else Object.assign(lane, { client, inFlight: 0, isHeld: false });
+      else Object.assign(lane, { client, waiting: [], isHeld: false });
     }, lose);
   }
 
@@ -63,14 +83,15 @@ export function createLanes(config: pg.ClientConfig, count: number, log: Logger)
     });
   }
 
-  /** The least busy one that has room. */
+  /** The least busy one that has room and is not stuck. */
   function free(): Lane | undefined {
     let best: Lane | undefined;
     for (const lane of lanes) {
       if (lane.client === undefined) {
         // It outlives the request that happens to come first, and is none of its business.
         if (!isClosed && performance.now() >= lane.openAt) requestContext.exit(() => open(lane));
-      } else if (lane.inFlight < (best?.inFlight ?? maxInFlight)) best = lane;
+      } else if (lane.waiting.length < (best?.waiting.length ?? maxInFlight) && stuckMs(lane) <= stuckAfterMs)
+        best = lane;
     }
     return best;
   }
@@ -80,26 +101,28 @@ export function createLanes(config: pg.ClientConfig, count: number, log: Logger)
     run(statement: Statement): Promise<unknown[]> | undefined {
       const lane = free();
       if (lane?.client === undefined) return undefined;
-      const { client } = lane;
-      lane.inFlight += 1;
+      const { client, waiting } = lane;
       hold(lane, client);
       return new Promise((resolve, reject) => {
+        if (waiting.push(reject) === 1) lane.firstSince = performance.now();
         runStatement(client, statement, (error, rows) => {
-          if (lane.client === client) lane.inFlight -= 1;
+          waiting.shift();
+          lane.firstSince = performance.now();
           if (error === null) resolve(rows);
           else reject(error);
         });
       });
     },
 
-    /** Connections now, and statements on their way. */
+    /** Connections now, and how many of them have something to do. */
     state: () => ({
       open: lanes.filter(({ client }) => client !== undefined).length,
-      inFlight: lanes.reduce((sum, { inFlight }) => sum + inFlight, 0),
+      busy: lanes.filter(({ waiting }) => waiting.length > 0).length,
     }),
 
     async close(): Promise<void> {
       isClosed = true;
+      clearInterval(watch);
       const open = lanes.flatMap(({ client }) => client ?? []);
       for (const lane of lanes) lane.client = undefined;
       await Promise.all(open.map((client) => client.end()));

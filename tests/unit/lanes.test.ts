@@ -32,8 +32,9 @@ async function backends(): Promise<number[]> {
   );
   return rows.map(({ pid }) => pid).sort();
 }
-const readPid = async () =>
-  (await db.read<{ pid: number }>(sql`SELECT pg_backend_pid() AS pid`))[0]?.pid as number;
+const pidOf = async (pool: Database) =>
+  (await pool.read<{ pid: number }>(sql`SELECT pg_backend_pid() AS pid`))[0]?.pid as number;
+const readPid = () => pidOf(db);
 const sideBySide = <T>(count: number, work: (index: number) => Promise<T>) =>
   Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 
@@ -150,6 +151,38 @@ describe('a shared connection that is lost', () => {
     await other.close();
     await until(async () => (await backends()).every((pid) => before.includes(pid)), 'no connection left');
     await expect(other.read(sql`SELECT 1 AS one`)).rejects.toThrow();
+  });
+});
+
+describe('a table that is locked', () => {
+  it('holds up few reads: those behind them are UNAVAILABLE, the rest go another way, and all is well after', async () => {
+    const other = createDatabase({ url, poolMax: 10, statementTimeoutMs: 3000, acquireTimeoutMs: 500, log });
+    await until(async () => new Set(await sideBySide(40, () => pidOf(other))).size === 2, 'two connections');
+    await admin.query('CREATE TABLE locked (id int)');
+    await admin.query('BEGIN; LOCK TABLE locked IN ACCESS EXCLUSIVE MODE');
+    const outcomes = await Promise.all(
+      Array.from({ length: 100 }, () =>
+        other.read(sql`SELECT count(*) FROM locked`).then(
+          () => 'answered',
+          (error: AppError) => error.code,
+        ),
+      ),
+    );
+    expect(new Set(outcomes)).toEqual(new Set(['UNAVAILABLE']));
+    await admin.query('COMMIT');
+    await until(
+      () =>
+        other.read(sql`SELECT count(*) FROM locked`).then(
+          () => true,
+          () => false,
+        ),
+      'an answer',
+    );
+    expect(await sideBySide(60, () => other.read(sql`SELECT count(*)::int AS n FROM locked`))).toEqual(
+      Array(60).fill([{ n: 0 }]),
+    );
+    await admin.query('DROP TABLE locked');
+    await other.close();
   });
 });
 
