@@ -19,8 +19,13 @@ export const fault = {
         )
       )[0].n;
 
+    // Shared connections are opened at the first read.
+    for (let n = 0; n < 20; n += 1) await call(server.url, requests.list(token));
     await blocker.query('BEGIN; LOCK TABLE test_executions IN ACCESS EXCLUSIVE MODE');
-    const held = Array.from({ length: 20 }, () => call(server.url, requests.list(token)));
+    // Reads share two of the connections, writes take the other 18.
+    const held = Array.from({ length: 20 }, (_, n) =>
+      call(server.url, n < 2 ? requests.list(token) : requests.write(token)),
+    );
     await sleep(300);
     const excess = Array.from({ length: 180 }, (_, n) =>
       call(server.url, n % 2 === 0 ? requests.list(token) : requests.write(token)),
