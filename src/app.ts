@@ -1,5 +1,5 @@
 // The app factory: one node:http server, GraphQL ahead of Express. It listens to nothing until it is told to.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { AppError } from './core/errors.js';
 import type { Timing } from './core/timing.js';
@@ -17,11 +17,12 @@ import {
 import { createGraphQLServer } from './graphql/server.js';
 import { loadTrustedDocuments } from './graphql/trusted.js';
 import { createWebSockets } from './graphql/websocket.js';
-import { readJson } from './http/body.js';
+import { type Answer, answersWith } from './http/answer.js';
+import { DirectRequest, readJson } from './http/body.js';
 import { refuseBrokenRequests } from './http/broken.js';
 import { createCrowds } from './http/crowds.js';
 import { docsRouter } from './http/docs.routes.js';
-import { ambiguityOf, apiVersion, applyHeaders, endRaw } from './http/headers.js';
+import { ambiguityOf, apiVersion, endRaw, securityHeaders } from './http/headers.js';
 import { metricsRouter } from './http/metrics.routes.js';
 import { withMiddleware } from './http/middleware.js';
 import { sendProblem, toAppError } from './http/problem.js';
@@ -74,14 +75,14 @@ export function createApp(
   /** What throws here, or before the first promise, is refused by the caller. */
   const graphql = (
     request: IncomingMessage,
-    response: ServerResponse,
+    response: Answer,
     store: RequestContext,
     caller: Caller,
     refuse: (error: unknown) => void,
   ): void => {
     if (isPageAsked(request)) {
       if (page === undefined) throw new AppError('NOT_FOUND', { message: 'There is no page here.' });
-      applyHeaders(response, store);
+      response.applyHeaders(store);
       page(response).catch(refuse);
       return;
     }
@@ -90,7 +91,7 @@ export function createApp(
     const throughYoga = () => {
       // Node leaves the body out of what answers a HEAD.
       if (request.method === 'HEAD') Object.assign(request, { method: 'GET' });
-      applyHeaders(response, store);
+      response.applyHeaders(store);
       Promise.resolve(yoga(request, response)).catch(refuse);
     };
     if (request.method !== 'POST') {
@@ -122,12 +123,12 @@ export function createApp(
     recall: services.auth.recall,
     isFree: (path) => path.startsWith('/api/v1/health') || path === '/metrics',
   });
-  const dispatch = (request: IncomingMessage, response: ServerResponse, store: RequestContext): void => {
+  const dispatch = (request: IncomingMessage, response: Answer, store: RequestContext): void => {
     const path = pathOf(request);
     const isGraphQL = graphqlPaths.has(path);
     if (isGraphQL) store.route = '/graphql';
     const refuse = (error: unknown) => {
-      if (!response.headersSent) applyHeaders(response, store);
+      if (!response.headersSent) response.applyHeaders(store);
       if (isGraphQL) sendGraphQLRefusal(response, toAppError(error), log);
       else sendProblem(response, path, error, log);
     };
@@ -148,7 +149,7 @@ export function createApp(
         return;
       }
       const work = () => {
-        applyHeaders(response, store);
+        response.applyHeaders(store);
         rest(request, response);
       };
       crowds({ method: request.method, path, store, work, refuse });
@@ -167,6 +168,8 @@ export function createApp(
       keepAliveTimeout: 65_000,
       connectionsCheckingInterval: 2000,
       maxHeaderSize: 16_384,
+      IncomingMessage: DirectRequest,
+      ServerResponse: answersWith(securityHeaders(config.isProduction)),
       requireHostHeader: false, // ambiguityOf asks for it: Node's own refusal has no headers
     },
     listener,

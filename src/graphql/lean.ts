@@ -1,6 +1,6 @@
 // The short way of a request: a known document in a plain JSON POST, answered without Yoga. Whatever is not plain (a new
 // document, a fault of any kind, a stream) is left to Yoga, which answers alike; only errors of fields are written here.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import {
   type DocumentNode,
   type ExecutionResult,
@@ -11,6 +11,8 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../core/access.js';
+import type { Answer } from '../http/answer.js';
+import { endTogether } from '../http/outbox.js';
 import type { RequestContext } from '../infra/request-context.js';
 import type { GraphQLContext } from './context.js';
 import { executePlan } from './execute.js';
@@ -51,7 +53,7 @@ export interface LeanParams {
 /** A request that is being answered. */
 export interface LeanRequest {
   request: IncomingMessage;
-  response: ServerResponse;
+  response: Answer;
   store: RequestContext;
   /** Answers what went wrong beyond the errors of fields. */
   refuse: (error: unknown) => void;
@@ -172,7 +174,7 @@ interface HttpExtensions {
 
 /** Status and headers as the errors ask for them, and the answer without what only they tell. */
 function send(
-  response: ServerResponse,
+  response: Answer,
   store: RequestContext,
   mediaType: MediaType,
   data: string,
@@ -188,13 +190,11 @@ function send(
   }
   const told = errors.length === 0 ? '' : `"errors":${JSON.stringify(errors.map(withoutHttp))},`;
   const text = `{${told}"data":${data}}`;
-  // All headers at once, as a list: the quickest that Node has.
-  const list = store.headers ?? [];
-  list.push('Content-Type', contentTypes[mediaType]);
+  const list = ['Content-Type', contentTypes[mediaType]];
   for (const name in headers) list.push(name, headers[name] as string);
   list.push('Content-Length', String(Buffer.byteLength(text)));
-  response.writeHead(status === 0 ? 200 : status, list);
-  response.end(text);
+  response.begin(status === 0 ? 200 : status, store, list);
+  endTogether(response, text);
 }
 
 function withoutHttp(error: GraphQLError): object {

@@ -1,8 +1,8 @@
 // Headers of every answer, also of those written by hand to a socket; and what is wrong with a request's own headers.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../core/errors.js';
-import { newCorrelationId, type RequestContext } from '../infra/request-context.js';
+import { newCorrelationId } from '../infra/request-context.js';
 
 /** Version of the API as clients see it; the first number is in the path. */
 export const apiVersion = '1.0';
@@ -29,14 +29,6 @@ export function securityHeaders(isProduction: boolean): readonly (readonly [stri
       ? ([['Strict-Transport-Security', 'max-age=31536000; includeSubDomains']] as const)
       : []),
   ];
-}
-
-/** Puts the headers that wait onto the answer, for those who write it in a way of their own. */
-export function applyHeaders(response: ServerResponse, store: RequestContext): void {
-  const { headers = [] } = store;
-  store.headers = [];
-  for (let index = 0; index < headers.length; index += 2)
-    response.setHeader(headers[index] as string, headers[index + 1] as string);
 }
 
 /** Answers on a bare socket (there is no ServerResponse yet, or never will be) and closes it. */

@@ -6,16 +6,15 @@ import { type Logger, logPlainLine } from '../infra/logger.js';
 import { correlationIdOf, type RequestContext, runInRequest, userAgentOf } from '../infra/request-context.js';
 import { parseTraceparent, type Span, type Tracing } from '../infra/tracing.js';
 import type { Infra } from '../services.js';
-import { applyHeaders, securityHeaders } from './headers.js';
+import type { Answer } from './answer.js';
 
-type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+type Listener = (request: IncomingMessage, response: Answer) => void;
 
-/** Wraps the dispatcher. The headers that every answer has wait in the context until one is written. */
+/** Wraps the dispatcher. Headers of the answer wait in the context until it is written. */
 export function withMiddleware(
   { config, log, metrics, tracing }: Pick<Infra, 'config' | 'log' | 'metrics' | 'tracing'>,
-  dispatch: (request: IncomingMessage, response: ServerResponse, store: RequestContext) => void,
+  dispatch: (request: IncomingMessage, response: Answer, store: RequestContext) => void,
 ): Listener {
-  const always = securityHeaders(config.isProduction).flat();
   const allowOrigins = cors({
     origin: [...config.corsOrigins],
     methods: ['GET', 'POST'],
@@ -38,7 +37,7 @@ export function withMiddleware(
       metrics,
       dbQueries: 0,
       dbMs: 0,
-      headers: ['X-Correlation-ID', correlationId, ...always],
+      headers: ['X-Correlation-ID', correlationId],
     };
     if (span !== undefined) store.span = span;
     logEnd(log, request, response, store);
@@ -47,7 +46,7 @@ export function withMiddleware(
         dispatch(request, response, store);
         return;
       }
-      applyHeaders(response, store);
+      response.applyHeaders(store);
       allowOrigins(request as never, response as never, () => dispatch(request, response, store));
     });
   };

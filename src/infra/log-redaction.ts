@@ -51,7 +51,12 @@ export function redactSecrets(value: unknown): unknown {
  * @returns the same text when there was none
  */
 export function redactLooks(text: string): string {
-  return /eyJ|stk_|\$argon2|@/.test(text) ? text.replace(secretLooks, redacted) : text;
+  return mayHoldSecret(text) ? text.replace(secretLooks, redacted) : text;
+}
+
+/** Whether there is anything that a secret known by its look has. */
+export function mayHoldSecret(text: string): boolean {
+  return /eyJ|stk_|\$argon2|@/.test(text);
 }
 
 /**

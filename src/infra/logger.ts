@@ -10,7 +10,13 @@ import {
   pino,
 } from 'pino';
 import type { prettyFactory } from 'pino-pretty';
-import { escapeForTerminal, escapeUnsafe, redactLooks, redactSecrets } from './log-redaction.js';
+import {
+  escapeForTerminal,
+  escapeUnsafe,
+  mayHoldSecret,
+  redactLooks,
+  redactSecrets,
+} from './log-redaction.js';
 import { currentRequest } from './request-context.js';
 
 export type { Logger };
@@ -82,24 +88,34 @@ export function logPlainLine(
   msg: string,
 ): void {
   const sink = sinks.get(logger);
-  if (sink === undefined) logger[level](fields, msg);
-  else if (logger.isLevelEnabled(level)) {
-    let line = `{"level":"${level}","time":"${isoNow()}","service":"${service}"`;
-    for (const name in fields) {
-      const value = fields[name];
-      if (value === undefined) continue;
-      line += `,"${name}":${typeof value === 'string' ? quotePlain(value) : value}`;
-    }
-    sink.write(redactLooks(`${line},"msg":${quotePlain(msg)}}\n`));
+  if (sink === undefined) {
+    logger[level](fields, msg);
+    return;
   }
+  if (!logger.isLevelEnabled(level)) return;
+  let texts = msg;
+  for (const name in fields) {
+    const value = fields[name];
+    if (typeof value === 'string') texts += value;
+  }
+  // What needs no escaping and hides no secret when all is put together needs neither on its own.
+  const isPlain = /^[ !#-[\]-~]*$/.test(texts) && !mayHoldSecret(texts);
+  const quote = isPlain ? inQuotes : quoteSafely;
+  let line = `{"level":"${level}","time":"${isoNow()}","service":"${service}"`;
+  for (const name in fields) {
+    const value = fields[name];
+    if (value === undefined) continue;
+    line += `,"${name}":${typeof value === 'string' ? quote(value) : value}`;
+  }
+  line += `,"msg":${quote(msg)}}\n`;
+  sink.write(isPlain ? line : redactLooks(line));
 }
 
 const service = 'sec-tester-api';
 
-/** A text in quotes, with what a terminal would obey escaped. Most is plain ASCII, which needs none of it. */
-function quotePlain(text: string): string {
-  return /^[ !#-[\]-~]*$/.test(text) ? `"${text}"` : escapeUnsafe(JSON.stringify(text));
-}
+const inQuotes = (text: string) => `"${text}"`;
+/** With what a terminal would obey escaped. */
+const quoteSafely = (text: string) => escapeUnsafe(JSON.stringify(text));
 
 let second = { ms: Number.NaN, text: '' };
 
