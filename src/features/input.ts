@@ -12,21 +12,53 @@ function isWellFormed(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
+/** What most one-line texts are, and need no more than that: ASCII without spaces at its ends. */
+const plainLine = /^[!-~](?:[ -~]*[!-~])?$/;
+
 /** A one-line identifier or name: trimmed, NFC, no control characters. */
 export function line(min: number, max: number) {
-  return z
-    .string()
-    .refine(isWellFormed, { message: wellFormed, abort: true })
-    .trim()
-    .normalize('NFC')
-    .min(min, min === 1 ? 'must not be empty' : `must have at least ${min} characters`)
-    .max(max, `must have at most ${max} characters`)
-    .refine((text) => !controlCharacters.test(text), 'must not contain control characters');
+  const tooShort = min === 1 ? 'must not be empty' : `must have at least ${min} characters`;
+  const isSound = (given: string) => given.length >= min && given.length <= max && plainLine.test(given);
+  return textWith({ minimum: min, maximum: max }, isSound, (given, refuse) => {
+    if (!isWellFormed(given)) return refuse(wellFormed);
+    const text = given.trim().normalize('NFC');
+    if (text.length < min) refuse(tooShort);
+    if (text.length > max) refuse(`must have at most ${max} characters`);
+    if (controlCharacters.test(text)) refuse('must not contain control characters');
+    return text;
+  });
 }
 
 /** Longer text, kept as it is: line breaks and tabs are welcome. */
 export function text(max: number) {
-  return z.string().refine(isWellFormed, wellFormed).max(max, `must have at most ${max} characters`);
+  const isSound = (given: string) => given.length <= max && isWellFormed(given);
+  return textWith({ maximum: max }, isSound, (given, refuse) => {
+    if (!isWellFormed(given)) refuse(wellFormed);
+    if (given.length > max) refuse(`must have at most ${max} characters`);
+    return given;
+  });
+}
+
+/**
+ * All rules of a text as one check: in zod each one has a price of its own, and a batch of results has thousands.
+ * @param bounds as the documentation tells them
+ * @param isSound whether it is kept as it is
+ * @param read gives it as it is kept; what it refuses is told
+ */
+function textWith(
+  bounds: { minimum?: number; maximum: number },
+  isSound: (given: string) => boolean,
+  read: (given: string, refuse: (message: string) => string) => string,
+) {
+  const check = z.check<string>((payload) => {
+    if (isSound(payload.value)) return;
+    payload.value = read(payload.value, (message) => {
+      payload.issues.push({ code: 'custom', message, input: payload.value, path: [] });
+      return payload.value;
+    });
+  });
+  check._zod.onattach.push((shape) => void Object.assign(shape._zod.bag, bounds));
+  return z.string().check(check);
 }
 
 /** A public id of one of these types; gives type and UUID. */

@@ -57,7 +57,7 @@ function parseJson(bytes: Buffer): unknown {
   } catch {
     throw new AppError('VALIDATION_FAILED', { message: 'The body is not valid JSON.' });
   }
-  if (hasRepeatedKey(text)) {
+  if (hasColonsBeyond(value, text) && hasRepeatedKey(text)) {
     throw new AppError('VALIDATION_FAILED', { message: 'An object of the body has a key twice.' });
   }
   return value;
@@ -124,6 +124,37 @@ function readBytes(
   });
   if (request instanceof DirectRequest && request.takeBody(take)) return;
   request.on('data', take).on('end', () => take(null));
+}
+
+/**
+ * Whether JSON text may hold more than what was made of it: each key has a colon of its own, also one whose value was
+ * dropped for that of another. Counting them takes a fraction of looking at each key.
+ */
+function hasColonsBeyond(value: unknown, text: string): boolean {
+  return colonsIn(value, maxCountedDepth) !== colonsInText(text) || /\\u003a/i.test(text);
+}
+
+/** What is nested deeper is looked at key by key: that needs no stack. */
+const maxCountedDepth = 100;
+
+function colonsIn(value: unknown, levels: number): number {
+  if (typeof value === 'string') return colonsInText(value);
+  if (typeof value !== 'object' || value === null) return 0;
+  if (levels === 0) return Number.NaN;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) count += colonsIn(item, levels - 1);
+    return count;
+  }
+  for (const key in value)
+    count += 1 + colonsInText(key) + colonsIn((value as Record<string, unknown>)[key], levels - 1);
+  return count;
+}
+
+function colonsInText(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) count += 1;
+  return count;
 }
 
 /**
