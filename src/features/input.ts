@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type FieldError, validationFailed } from '../core/errors.js';
 import { type IdType, parsePublicId } from '../core/ids.js';
+import { keeping } from './shape.js';
 
 const wellFormed = 'must be well-formed Unicode without NUL';
 /** Control characters, line and paragraph separators, as all but the rest: C0, DEL, C1, U+2028 and U+2029. */
@@ -58,7 +59,7 @@ function textWith(
     });
   });
   check._zod.onattach.push((shape) => void Object.assign(shape._zod.bag, bounds));
-  return z.string().check(check);
+  return keeping(z.string().check(check), (value) => typeof value === 'string' && isSound(value));
 }
 
 /** A public id of one of these types; gives type and UUID. */
@@ -85,7 +86,11 @@ export function idOf(...types: IdType[]) {
 
 /** A whole number; GraphQL's Int. */
 export function int(min: number, max: number) {
-  return z.int().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`);
+  const shape = z.int().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`);
+  return keeping(
+    shape,
+    (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
+  );
 }
 
 /** A moment, RFC 3339; GraphQL's DateTime. Gives a Date. */
@@ -135,7 +140,10 @@ export function enumOf<const Name extends string>(
   description: string,
   values: Record<Name, string>,
 ) {
-  return z.enum(Object.keys(values) as [Name, ...Name[]]).meta({ graphql: name, description, values });
+  const names = Object.keys(values) as [Name, ...Name[]];
+  const known = new Set<unknown>(names);
+  const shape = z.enum(names).meta({ graphql: name, description, values });
+  return keeping(shape, (value) => known.has(value));
 }
 
 /** Faults of a zod or other Standard Schema check, as the API reports them. */

@@ -1,6 +1,7 @@
 // zod shapes as GraphQL inputs: fields, enums, descriptions and checks from the one source. No entity is named here.
 import type { ArgBuilder, EnumRef, InputRef, SchemaTypes } from '@pothos/core';
 import type { z } from 'zod';
+import { quickly } from '../features/shape.js';
 import { builder } from './builder.js';
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : SchemaTypes;
@@ -34,7 +35,7 @@ export function enumType<Name extends string>(shape: z.ZodType<Name>): EnumRef<T
 /** An argument that takes this shape as an input object of this name, checked and converted by it. */
 export function inputArg<Shape extends z.ZodObject>(arg: ArgBuilder<Types>, name: string, shape: Shape) {
   return arg({ type: inputType(name, shape), required: true, ...described(shape) }).validate<z.output<Shape>>(
-    shape as never,
+    quickly(shape) as never,
   );
 }
 
@@ -42,7 +43,7 @@ export function inputArg<Shape extends z.ZodObject>(arg: ArgBuilder<Types>, name
 export function filterArg<Shape extends z.ZodObject>(arg: ArgBuilder<Types>, name: string, shape: Shape) {
   return arg({ type: inputType(name, shape), ...described(shape) }).validate<
     z.output<Shape> | null | undefined
-  >(shape.nullish() as never);
+  >(quickly(shape.nullish()) as never);
 }
 
 /** An argument of a simple shape (id, text, number), checked and converted by it. */
@@ -57,7 +58,7 @@ export function simpleArg<Shape extends z.ZodType>(
     type: type as 'String',
     required: true,
     ...(text !== undefined && { description: text }),
-  }).validate<z.output<Shape>>(shape as never);
+  }).validate<z.output<Shape>>(quickly(shape) as never);
 }
 
 function inputType<Shape extends z.ZodObject>(name: string, shape: Shape): InputRef<z.output<Shape>> {
