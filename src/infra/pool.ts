@@ -78,14 +78,28 @@ export function createPool(options: PoolOptions): pg.Pool {
   return pool;
 }
 
-/** Arrays of plain items are split; whatever is quoted, nested or null is left to pg's parser, which reads letter by letter. */
+/** Short arrays that are remembered by their text: tags and the like are the same in most rows. */
+const maxKnownArrays = 1000;
+const maxKnownLength = 100;
+
+/**
+ * Arrays of plain items are split; whatever is quoted, nested or null is left to pg's parser, which reads letter by letter.
+ * What it gives may be shared, and so is frozen.
+ */
 function arrayParser(oid: number, parse: (item: string) => unknown): (text: string) => unknown {
   const parseAny = pg.types.getTypeParser(oid);
+  const known = new Map<string, unknown>();
+  const read = (text: string): unknown =>
+    /^\{[^"{}\\]+\}$/.test(text) && !/\bnull\b/i.test(text)
+      ? text.slice(1, -1).split(',').map(parse)
+      : parseAny(text);
   return (text) => {
-    if (text === '{}') return [];
-    if (/^\{[^"{}\\]+\}$/.test(text) && !/\bnull\b/i.test(text))
-      return text.slice(1, -1).split(',').map(parse);
-    return parseAny(text);
+    const shared = known.get(text);
+    if (shared !== undefined) return shared;
+    const array = Object.freeze(text === '{}' ? [] : read(text));
+    if (known.size >= maxKnownArrays) known.clear();
+    if (text.length <= maxKnownLength) known.set(text, array);
+    return array;
   };
 }
 

@@ -1,5 +1,6 @@
 // What every answer has, whatever it is: correlation id, API version, security headers, CORS for those on the list.
 import { generateKeyPairSync } from 'node:crypto';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../harness.js';
 import { until } from '../live-kit.js';
@@ -207,5 +208,92 @@ describe('in production', () => {
     } finally {
       await production.close();
     }
+  });
+});
+
+describe('a key that is there twice', () => {
+  const query = '"query":"{ __typename }"';
+  const deep = (inner: string) => `${'{"a":'.repeat(150)}${inner}${'}'.repeat(150)}`;
+  const ask = async (variables: string) => {
+    const response = await send('/graphql', {
+      method: 'POST',
+      headers: json,
+      body: `{${query},"variables":${variables}}`,
+    });
+    return { status: response.status, text: await response.text() };
+  };
+
+  it.each([
+    ['within a variable', '{"v":{"x":1,"x":2}}'],
+    ['within a list', '{"v":[{"x":1},{"x":1,"y":{"z":0,"z":0}}]}'],
+    ['in another spelling', '{"v":{"x":1,"\\u0078":2}}'],
+    ['with a colon in it', '{"v":{"a:":1,"a:":2}}'],
+    ['with a colon in another spelling', '{"v":{"a:":1,"a\\u003A":"::"}}'],
+    ['whose first value has escaped colons', '{"v":{"x":1,"x":"\\u003a\\u003a"}}'],
+    ['deep within', deep('{"x":1,"x":2}')],
+  ])('is refused %s', async (_where, variables) => {
+    const { status, text } = await ask(variables);
+    expect({ status, isTold: text.includes('has a key twice') }).toEqual({ status: 400, isTold: true });
+  });
+
+  it.each([
+    ['the same key in two objects', '{"v":[{"x":1},{"x":2}],"w":{"x":{"x":3}}}'],
+    ['colons in texts and keys', '{"v:":":::","w":{"a:b":["http://x","\\u003a"]}}'],
+    ['a key that looks like one of a prototype', '{"v":{"__proto__":1,"constructor":2}}'],
+    ['much that is nested', deep('{"x":1}')],
+  ])('is not seen in %s', async (_what, variables) => {
+    expect(await ask(variables)).toEqual({ status: 200, text: '{"data":{"__typename":"Query"}}' });
+  });
+});
+
+it('sends each header once to a page of another origin', async () => {
+  const ask = (headers: Record<string, string>) =>
+    send('/graphql', {
+      method: 'POST',
+      headers: { ...json, authorization: `Bearer ${token}`, ...headers },
+      body: '{"query":"{ me { id } }"}',
+    });
+  const [own, foreign] = [await ask({}), await ask({ origin })];
+  const {
+    'access-control-allow-origin': allowed,
+    'access-control-expose-headers': exposed,
+    ...rest
+  } = Object.fromEntries(foreign.headers);
+  expect({ allowed, isExposing: exposed?.includes('X-Correlation-ID') }).toEqual({
+    allowed: origin,
+    isExposing: true,
+  });
+  const changing = {
+    'x-correlation-id': expect.any(String),
+    date: expect.any(String),
+  };
+  expect(rest).toEqual({ ...Object.fromEntries(own.headers), ...changing });
+});
+
+it('answers requests that come in one piece each on its own, in their order', async () => {
+  const { hostname, port } = new URL(server.url);
+  const bodies = ['{ a: __typename }', '{ b: __typename }', '{ c: __typename }'].map((query) =>
+    JSON.stringify({ query }),
+  );
+  const text = bodies
+    .map(
+      (body, index) =>
+        `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nX-Correlation-ID: r${index}\r\n${index === 2 ? 'Connection: close\r\n' : ''}\r\n${body}`,
+    )
+    .join('');
+  const answer = await new Promise<string>((resolve, reject) => {
+    let received = '';
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer')));
+    socket.on('data', (piece) => {
+      received += piece;
+    });
+    socket.on('error', reject).on('close', () => resolve(received));
+  });
+  const ids = [...answer.matchAll(/^x-correlation-id: (\w+)/gim)].map(([, id]) => id);
+  const datas = [...answer.matchAll(/\{"data":.*?\}\}/g)].map(([data]) => data);
+  expect({ ids, datas }).toEqual({
+    ids: ['r0', 'r1', 'r2'],
+    datas: ['a', 'b', 'c'].map((key) => `{"data":{"${key}":"Query"}}`),
   });
 });
