@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { type FieldError, validationFailed } from '../core/errors.js';
 import { type IdType, parsePublicId } from '../core/ids.js';
-import { keeping } from './shape.js';
+import { keeping } from './shape.input.js';
+
+export { quickly } from './shape.input.js';
 
 const wellFormed = 'must be well-formed Unicode without NUL';
 /** Control characters, line and paragraph separators, as all but the rest: C0, DEL, C1, U+2028 and U+2029. */

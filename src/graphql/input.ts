@@ -1,7 +1,7 @@
 // zod shapes as GraphQL inputs: fields, enums, descriptions and checks from the one source. No entity is named here.
 import type { ArgBuilder, EnumRef, InputRef, SchemaTypes } from '@pothos/core';
 import type { z } from 'zod';
-import { quickly } from '../features/shape.js';
+import { quickly } from '../features/input.js';
 import { builder } from './builder.js';
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : SchemaTypes;

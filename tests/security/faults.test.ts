@@ -180,7 +180,7 @@ describe('when the limit on requests throws', () => {
 describe('when the check of an input throws', () => {
   it('a mutation is refused', async () => {
     const url = await startBroken({});
-    jest.spyOn(createExecutionInput['~standard'], 'validate').mockImplementation(fail);
+    jest.spyOn(createExecutionInput.shape.target, 'safeParse').mockImplementation(fail);
     const before = await executions();
     await expectRefused(ways['a mutation'](url));
     expect(await executions()).toBe(before);
