@@ -111,7 +111,9 @@ function readBytes(
     if (isOver) return;
     if (piece === null) {
       isOver = true;
-      done(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces));
+      const body = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
+      pieces = []; // the request, which may wait for long, holds on to this function
+      done(body);
       return;
     }
     size += piece.length;
