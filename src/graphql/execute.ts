@@ -48,7 +48,12 @@ export function executePlan(
 
 async function completeSerially(run: Run, { fields }: ObjectPlan): Promise<Data> {
   const data: Data = {};
-  for (const field of fields) data[field.key] = await completeField(run, field, undefined, undefined);
+  for (const field of fields) {
+    const value = completeField(run, field, undefined, undefined);
+    // It may be large, and its mutation wait for long.
+    if (field === fields.at(-1) && !run.plan.keepsVariables) run.variables = {};
+    data[field.key] = await value;
+  }
   return data;
 }
 

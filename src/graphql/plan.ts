@@ -41,6 +41,8 @@ export interface Plan {
   variables: (given: Record<string, unknown>) => Record<string, unknown> | undefined;
   /** Mutations run one after another. */
   isSerial: boolean;
+  /** Whether fields below the root take variables. */
+  keepsVariables: boolean;
 }
 
 /** The fields that are taken of an object. */
@@ -107,7 +109,7 @@ export function planOperation(
     const isSerial = operation.operation === 'mutation';
     const variables = variablesOf(schema, operation);
     if (variables === undefined) return undefined;
-    return { schema, operation, fragments, root, variables, isSerial, size: planner.size() };
+    return { schema, operation, fragments, root, variables, isSerial, ...planner.found() };
   } catch (error) {
     if (error === unplanned) return undefined;
     throw error;
@@ -126,6 +128,10 @@ function hasDirectives(document: DocumentNode): boolean {
 
 function createPlanner(schema: GraphQLSchema, fragments: Record<string, FragmentDefinitionNode>) {
   let size = 0;
+  let keepsVariables = false;
+
+  const isRoot = (type: GraphQLObjectType) =>
+    type === schema.getQueryType() || type === schema.getMutationType();
 
   function applies(fragmentType: string | undefined, type: GraphQLObjectType): boolean {
     if (fragmentType === undefined || fragmentType === type.name) return true;
@@ -177,6 +183,7 @@ function createPlanner(schema: GraphQLSchema, fragments: Record<string, Fragment
     // A key __proto__ would be no key of a plain object.
     if (definition === undefined || key === '__proto__') throw unplanned;
     const hasVariables = node.arguments?.some(usesVariable) === true;
+    if (hasVariables && !isRoot(parentType)) keepsVariables = true;
     return {
       ...base,
       definition,
@@ -198,7 +205,7 @@ function createPlanner(schema: GraphQLSchema, fragments: Record<string, Fragment
     return { kind: 'object', isNonNull, plan: planObject(type, sets) };
   }
 
-  return { planObject, size: () => size };
+  return { planObject, found: () => ({ size, keepsVariables }) };
 }
 
 /** Each key has held a number and null: V8 then expects anything there, and no object has to change its layout later. */

@@ -52,8 +52,8 @@ function checkArgs(run: Run, field: FieldPlan, rule: FieldRule, path: Path): Arg
   }
   if (args instanceof Promise) return args;
   Object.freeze(args);
-  if (field.args === undefined) run.checkedArgs.set(field, args);
-  else field.checkedArgs = args;
+  if (field.args !== undefined) field.checkedArgs = args;
+  else if (path.prev !== undefined) run.checkedArgs.set(field, args); // the root has one object
   return args;
 }
 

@@ -195,6 +195,35 @@ describe('duplicates', () => {
     }
   });
 
+  it('keep their own fingerprints beside computed ones, and the order in which they came', async () => {
+    const [mixed, plain] = [
+      await startExecution(server, analyst.token),
+      await startExecution(server, analyst.token),
+    ];
+    const own = (index: number) => (index % 3 === 0 ? { fingerprint: `own ${index}` } : {});
+    await add(
+      mixed,
+      many(9).map((result, index) => ({ ...result, ...own(index) })),
+    );
+    await add(plain, many(9));
+    await add(mixed, many(1, 9));
+    const shown = async (id: string) =>
+      (await read(id)).results.nodes
+        .reverse()
+        .map(({ title, fingerprint }: { title: string; fingerprint: string }) => [title, fingerprint]);
+    const computed = await shown(plain);
+    expect(computed).toHaveLength(9);
+    expect((await shown(mixed)).slice(0, 9)).toEqual(
+      computed.map(([title, fingerprint]: string[], index: number) => [
+        title,
+        own(index).fingerprint ?? fingerprint,
+      ]),
+    );
+    expect((await shown(mixed)).map(([title]: string[]) => title)).toEqual(
+      many(10).map(({ title }) => title),
+    );
+  });
+
   it('are found by a computed fingerprint that ignores lines and minds rule, place and title', async () => {
     const id = await startExecution(server, analyst.token, { tool: 'semgrep' });
     const base = { title: 'Leak', severity: 'LOW', ruleId: 'r1', location: { path: 'a/b.ts', startLine: 5 } };

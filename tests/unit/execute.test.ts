@@ -24,7 +24,7 @@ const schema = buildSchema(`
     echo(text: String = "none", list: [Int!]): String
   }
   type Query { thing: Thing  must: Thing!  list(of: Int): [Thing!] }
-  type Mutation { first: Int  second: Int  fails: Int!  third: Int }
+  type Mutation { first: Int  second: Int  fails: Int!  third: Int  make(name: String): Thing }
 `);
 
 const boom = () => {
@@ -74,7 +74,10 @@ const resolvers: Record<string, Record<string, unknown>> = {
     must: () => later(thing()),
     list: (_root: unknown, { of }: { of?: number }) => Array.from({ length: of ?? 2 }, () => thing()),
   },
-  Mutation: { first: note('first', 1), second: note('second', 2), fails: boom, third: note('third', 3) },
+  Mutation: {
+    ...{ first: note('first', 1), second: note('second', 2), fails: boom, third: note('third', 3) },
+    make: (_root: unknown, { name }: { name?: string }) => later(thing(name)),
+  },
   Thing: methods,
 };
 for (const [type, fields] of Object.entries(resolvers))
@@ -122,6 +125,14 @@ const documents: [string, Record<string, unknown>?][] = [
   ['query($n: Int) { list(of: $n) { name later self { name } } }', { n: 3 }],
   ['mutation { first second third }'],
   ['mutation { first fails third }'],
+  [
+    'mutation($n: String) { a: make(name: $n) { name } first b: make(name: $n) { name self { name } } }',
+    { n: 'b' },
+  ],
+  [
+    'mutation($n: String, $t: String) { a: make(name: $n) { echo(text: $t) } b: make(name: $n) { later echo(text: $t) } }',
+    { n: 'b', t: 'v' },
+  ],
 ];
 
 describe('a planned operation', () => {
