@@ -132,10 +132,12 @@ export function createLean(parts: LeanParts): Lean {
     const { document, operationName, plan, variables } = prepared;
     if (viewer === null && !parts.isPublic(document, operationName)) return false; // refused as strangers are
     const end = parts.beginOperation({ document, operationName });
+    // Telling others of a change may keep this turn busy: who made it need not wait for that.
+    const handOver = plan.isSerial ? endNow : endTogether;
     const answer = (result: ExecutionResult) => {
       end(result.errors && faultOf(result));
       if (!response.destroyed)
-        send(response, store, mediaType, JSON.stringify(result.data), errorsOf(result));
+        send(response, store, mediaType, JSON.stringify(result.data), errorsOf(result), handOver);
     };
     const giveUp = (error: unknown) => {
       end('INTERNAL');
@@ -179,6 +181,7 @@ function send(
   mediaType: MediaType,
   data: string,
   errors: readonly GraphQLError[],
+  handOver: typeof endTogether,
 ): void {
   const headers: Record<string, string> = {};
   let status = 0;
@@ -194,8 +197,10 @@ function send(
   for (const name in headers) list.push(name, headers[name] as string);
   list.push('Content-Length', String(Buffer.byteLength(text)));
   response.begin(status === 0 ? 200 : status, store, list);
-  endTogether(response, text);
+  handOver(response, text);
 }
+
+const endNow: typeof endTogether = (response, text) => void response.end(text);
 
 function withoutHttp(error: GraphQLError): object {
   const { extensions, ...rest } = error.toJSON();
