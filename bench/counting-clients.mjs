@@ -34,6 +34,7 @@ function openOne({ url, token, transport, executionId }) {
   socket.setNoDelay(true);
   const request = { query, variables: { id: executionId } };
   socket.write(greetings[transport](token, request));
+  if (transport === 'websocket') setInterval(() => socket.write(pong), pongEveryMs).unref();
   return new Promise((resolve, reject) => {
     const at = counts.push(0) - 1;
     let rest = Buffer.alloc(0);
@@ -54,6 +55,10 @@ function openOne({ url, token, transport, executionId }) {
     socket.on('close', () => reject(new Error('a stream was closed')));
   });
 }
+
+/** An empty pong, sent unasked (RFC 6455, 5.5.3): frames are not parsed here, so pings are not seen. */
+const pong = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
+const pongEveryMs = 5000;
 
 const greetings = {
   sse(token, request) {

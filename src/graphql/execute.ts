@@ -69,11 +69,6 @@ function completeFields(
   let pending: Promise<void>[] | undefined;
   try {
     for (const field of fields) {
-      const plain = plainValue(field, source);
-      if (plain !== undefined) {
-        data[field.key] = plain;
-        continue;
-      }
       const value =
         ready?.fields.includes(field) === true
           ? completeReady(run, field, ready, path)
@@ -91,17 +86,6 @@ function completeFields(
     return failed(pending, error);
   }
   return pending === undefined ? data : Promise.all(pending).then(() => data);
-}
-
-/** The value in the answer of a scalar that is there, and no object; undefined where there is more to look at. */
-function plainValue({ property, value: plan }: FieldPlan, source: unknown): unknown {
-  if (property === undefined || plan.kind !== 'leaf') return undefined;
-  try {
-    const value = (source as Data)[property];
-    return typeof value === 'object' || value === undefined ? undefined : plan.serialize(value);
-  } catch {
-    return undefined;
-  }
 }
 
 /** @throws error; later, where something was begun, which may fail too and must not do so unheard */
