@@ -47,7 +47,7 @@ async function startPostgres() {
   if (given !== undefined) return { url: given, stop: async () => {} };
   const folder = join(dataDir, 'database');
   await mkdir(folder, { recursive: true });
-  const path = join(root, 'dist/infra/embedded-postgres.js');
+  const path = join(root, 'dist/infra/embedded-postgres/server.js');
   if (!existsSync(path)) throw new Error('The server is not built: npm run build');
   const { startEmbeddedPostgres } = await import(path);
   return startEmbeddedPostgres({ dataDir: folder });

@@ -8,12 +8,12 @@ const words = process.argv.slice(2);
 const say = console.log;
 const commands = {
   start: () => import('../dist/main.js'),
-  migrate: async () => (await import('../dist/commands/migrate.js')).migrate(words, process.env, say),
-  'db-roles': async () => (await import('../dist/commands/db-roles.js')).makeRoles(process.env, say),
+  migrate: async () => (await import('../dist/admin/migrate.js')).migrate(words, process.env, say),
+  'db-roles': async () => (await import('../dist/admin/db-roles.js')).makeRoles(process.env, say),
   'audit-verify': async () =>
-    (await import('../dist/commands/audit-verify.js')).verifyAudit(words, process.env, say),
+    (await import('../dist/admin/audit-verify.js')).verifyAudit(words, process.env, say),
   'config-check': async () =>
-    (await import('../dist/commands/config-check.js')).checkConfig(process.env, say),
+    (await import('../dist/admin/config-check.js')).checkConfig(process.env, say),
   'make-secrets': () => import('../scripts/make-secrets.mjs'),
 };
 if (Object.hasOwn(commands, command)) {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { printContracts } = await import('../dist/contracts.js');
+const { printContracts } = await import('../dist/api/contracts.js');
 let hasDrifted = false;
 for (const [file, text] of Object.entries(printContracts())) {
   const path = join(root, file);

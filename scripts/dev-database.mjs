@@ -1,9 +1,9 @@
 // The database for development: the one of DATABASE_URL, the embedded one that runs, or that one started. After a build.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startEmbeddedPostgres } from '../dist/infra/embedded-postgres.js';
-import { EMBEDDED_ROLE } from '../dist/infra/postgres-data.js';
-import { isAlive } from '../dist/infra/postgres-lock.js';
+import { EMBEDDED_ROLE } from '../dist/infra/embedded-postgres/data-directory.js';
+import { isAlive } from '../dist/infra/embedded-postgres/lock.js';
+import { startEmbeddedPostgres } from '../dist/infra/embedded-postgres/server.js';
 
 /**
  * Finds the database as its owner.

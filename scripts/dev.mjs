@@ -14,7 +14,7 @@ const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/pack
 const run = (...args) => execFileSync(process.execPath, args, { stdio: 'inherit' });
 
 run('scripts/build.mjs', '--if-stale');
-const { APP_ROLE, urlAs } = await import('../dist/infra/app-role.js');
+const { APP_ROLE, urlAs } = await import('../dist/infra/migrations/app-role.js');
 const { openDevDatabase } = await import('./dev-database.mjs');
 
 const database = process.env.DATABASE_URL ? undefined : await openDevDatabase();

@@ -8,7 +8,7 @@ const end = '<!-- settings:end -->';
 /** @returns the text of .env.example for the rows of describeSettings() */
 export function renderEnvExample(rows) {
   const head = [
-    '# Settings with their defaults, printed by `npm run settings:print`: change src/settings.ts, not this file.',
+    '# Settings with their defaults, printed by `npm run settings:print`: change src/config/settings.ts, not this file.',
     '# Each secret may be given as a file instead: NAME_FILE=/path/to/file.',
   ];
   const groups = grouped(rows).flatMap(([group, settings]) => [
@@ -58,7 +58,7 @@ function readOr(path, fallback) {
 }
 
 async function main(isCheck) {
-  const { describeSettings } = await import('../dist/config.js');
+  const { describeSettings } = await import('../dist/config/load.js');
   const rows = describeSettings();
   const root = new URL('../', import.meta.url);
   const readme = readOr(new URL('README.md', root), undefined);
@@ -69,7 +69,7 @@ async function main(isCheck) {
     if (readOr(path, undefined) === text) continue;
     if (!isCheck) writeFileSync(path, text);
     console.log(
-      isCheck ? `${name} differs from src/settings.ts: run npm run settings:print` : `${name} printed`,
+      isCheck ? `${name} differs from src/config/settings.ts: run npm run settings:print` : `${name} printed`,
     );
     if (isCheck) process.exitCode = 1;
   }

@@ -4,8 +4,8 @@ import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { scoreCvss } from '../dist/features/result/cvss.js';
 import { computeFingerprint } from '../dist/features/result/fingerprint.js';
-import { applyMigrations } from '../dist/infra/migrate.js';
-import { createPasswordHasher } from '../dist/infra/passwords.js';
+import { createPasswordHasher } from '../dist/infra/credentials/password-hasher.js';
+import { applyMigrations } from '../dist/infra/migrations/migrate.js';
 import { makeMonth } from './demo/month.mjs';
 import { openDevDatabase } from './dev-database.mjs';
 

@@ -6,9 +6,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { APP_ROLE, ensureAppRole, urlAs } from '../src/infra/app-role.js';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/infra/embedded-postgres.js';
-import { applyMigrations } from '../src/infra/migrate.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/infra/embedded-postgres/server.js';
+import { APP_ROLE, ensureAppRole, urlAs } from '../src/infra/migrations/app-role.js';
+import { applyMigrations } from '../src/infra/migrations/migrate.js';
 import { freePort } from './free-port.js';
 
 export interface TestInfra {

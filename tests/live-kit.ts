@@ -2,8 +2,8 @@
 import { createClient as createSseClient } from 'graphql-sse';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import type { Role } from '../src/core/access.js';
-import type { Timing } from '../src/core/timing.js';
+import type { Role } from '../src/core/permissions.js';
+import type { Timing } from '../src/core/timeouts.js';
 import { type GqlAnswer, startTestServer, type TestServer } from './harness.js';
 import { createPerson, type Person } from './seed.js';
 
@@ -204,6 +204,6 @@ export async function startTwo(
 }
 
 async function signingKey(): Promise<unknown> {
-  const { generateSigningKey } = await import('../src/infra/tokens.js');
+  const { generateSigningKey } = await import('../src/infra/credentials/jwt.js');
   return generateSigningKey();
 }

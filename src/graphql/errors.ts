@@ -17,9 +17,9 @@ import {
   headersOf,
   validationFailed,
 } from '../core/errors.js';
-import { toDatabaseError } from '../infra/database-errors.js';
-import { logRefusal } from '../infra/refusal-log.js';
-import { currentRequest } from '../infra/request-context.js';
+import { logRefusal } from '../infra/logging/security-events.js';
+import { toDatabaseError } from '../infra/postgres/errors.js';
+import { currentRequest } from '../infra/telemetry/request-context.js';
 
 const httpCodes: Record<number, ErrorCode> = {
   405: 'METHOD_NOT_ALLOWED',

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../core/errors.js';
-import { newCorrelationId } from '../infra/request-context.js';
+import { newCorrelationId } from '../infra/telemetry/request-context.js';
 
 /** Version of the API as clients see it; the first number is in the path. */
 export const apiVersion = '1.0';

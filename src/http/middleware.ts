@@ -1,12 +1,17 @@
 // What every response has and every request goes through, ahead of GraphQL and Express: ids, headers, CORS, logging.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import cors from 'cors';
-import { redactLooks } from '../infra/log-redaction.js';
-import { type Logger, logPlainLine } from '../infra/logger.js';
-import { correlationIdOf, type RequestContext, runInRequest, userAgentOf } from '../infra/request-context.js';
-import { parseTraceparent, type Span, type Tracing } from '../infra/tracing.js';
-import type { Infra } from '../services.js';
-import type { Answer } from './answer.js';
+import type { Infra } from '../infra/infra.js';
+import { type Logger, logPlainLine } from '../infra/logging/logger.js';
+import { redactLooks } from '../infra/logging/redaction.js';
+import {
+  correlationIdOf,
+  type RequestContext,
+  runInRequest,
+  userAgentOf,
+} from '../infra/telemetry/request-context.js';
+import { parseTraceparent, type Span, type Tracing } from '../infra/telemetry/tracing.js';
+import type { Answer } from './response.js';
 
 type Listener = (request: IncomingMessage, response: Answer) => void;
 

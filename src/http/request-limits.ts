@@ -1,9 +1,13 @@
 // The general limit on requests, ahead of GraphQL and REST alike: who is counted, and what an answer says about it.
 import type { IncomingMessage } from 'node:http';
-import type { Viewer } from '../core/access.js';
 import { AppError } from '../core/errors.js';
-import type { RequestContext } from '../infra/request-context.js';
-import { type Allowance, type RequestMeter, requestWindowSeconds } from '../infra/request-meter.js';
+import type { Viewer } from '../core/permissions.js';
+import {
+  type Allowance,
+  type RequestMeter,
+  requestWindowSeconds,
+} from '../infra/rate-limiting/request-quota.js';
+import type { RequestContext } from '../infra/telemetry/request-context.js';
 
 interface RequestLimitOptions {
   requests: RequestMeter;

@@ -1,7 +1,7 @@
 // Values that are kept for a moment, in the process. What is kept, for how long and when to forget it is up to callers.
 import { LRUCache } from 'lru-cache';
-import { countWait } from './connection-patience.js';
-import type { Metrics } from './metrics.js';
+import { countWait } from './postgres/acquire-budget.js';
+import type { Metrics } from './telemetry/metrics.js';
 
 interface CacheOptions<Value> {
   /** Names it in /metrics. */

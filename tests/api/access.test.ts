@@ -1,7 +1,7 @@
 // Role × root field through HTTP: who is let in, who is FORBIDDEN, and that nobody gets in without a sign-in.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
-import { buildSchema, rootFields } from '../../src/graphql/schema.js';
+import { buildSchema, rootFields } from '../../src/api/schema.js';
 import { admin, startTestServer, type TestServer } from '../harness.js';
 import { createExecution, createPerson, password } from '../seed.js';
 

@@ -81,6 +81,6 @@ import { meWith } from '../session-kit.js';
 });
 
 async function signingKeys(): Promise<string> {
-  const { generateSigningKey } = await import('../../src/infra/tokens.js');
+  const { generateSigningKey } = await import('../../src/infra/credentials/jwt.js');
   return JSON.stringify([await generateSigningKey()]);
 }

@@ -8,8 +8,8 @@ import {
   isObjectType,
   isRequiredArgument,
 } from 'graphql';
-import { propertyOf } from '../../src/graphql/plan.js';
-import { buildSchema } from '../../src/graphql/schema.js';
+import { buildSchema } from '../../src/api/schema.js';
+import { propertyOf } from '../../src/graphql/execution/plan.js';
 import { startTestServer, type TestServer } from '../harness.js';
 import { addResults, startExecution } from '../seed.js';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { loadConfig } from '../../src/config.js';
+import { loadConfig } from '../../src/config/load.js';
 import { admin, hasRedis, startTestServer, type TestServer } from '../harness.js';
 import { subscribe, until } from '../live-kit.js';
 import { readMetrics, sampleValue } from '../metrics-kit.js';

@@ -1,13 +1,13 @@
 // How PostgreSQL would run every list that the API offers, on 5,000 executions and 100,000 results: by an index.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import type { Viewer } from '../../src/core/access.js';
-import { encodeCursor } from '../../src/core/page.js';
+import { encodeCursor } from '../../src/core/pagination.js';
+import type { Viewer } from '../../src/core/permissions.js';
 import type { ExecutionFilter, ExecutionOrder } from '../../src/features/execution/execution.input.js';
 import { createExecutionService, type ExecutionRow } from '../../src/features/execution/execution.service.js';
 import type { ResultFilter, ResultOrder } from '../../src/features/result/result.input.js';
 import { createResultService } from '../../src/features/result/result.service.js';
-import type { Sql } from '../../src/infra/sql.js';
+import type { Sql } from '../../src/infra/postgres/sql.js';
 import { createTestDatabase, ownerUrlOf } from '../harness.js';
 
 const viewer = { userId: 'u', role: 'ADMIN' } as unknown as Viewer;

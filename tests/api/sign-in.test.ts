@@ -1,7 +1,7 @@
 // Signing in and out over GraphQL and REST.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
-import { loadConfig } from '../../src/config.js';
+import { loadConfig } from '../../src/config/load.js';
 import { admin, startTestServer, type TestServer } from '../harness.js';
 import { createPerson, password } from '../seed.js';
 import {

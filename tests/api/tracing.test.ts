@@ -197,7 +197,7 @@ describe('without a wish for traces', () => {
   it('OpenTelemetry is not even loaded', async () => {
     await build();
     const program = `import Module from 'node:module';
-      await import('./dist/bootstrap.js');
+      await import('./dist/server/bootstrap.js');
       console.log(Object.keys(Module._cache).filter((file) => /opentelemetry.(sdk|exporter|otlp|resources)/.test(file)).length);`;
     const out = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
       encoding: 'utf8',

@@ -4,16 +4,16 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { printSchema } from 'graphql';
 import { z } from 'zod';
-import { createApp } from '../../src/app.js';
-import { loadConfig } from '../../src/config.js';
+import { buildSchema } from '../../src/api/schema.js';
+import { loadConfig } from '../../src/config/load.js';
 import { type Deprecation, deprecationHeaders } from '../../src/core/deprecation.js';
-import { builder } from '../../src/graphql/builder.js';
-import { deprecated } from '../../src/graphql/deprecation.js';
-import { buildSchema } from '../../src/graphql/schema.js';
-import { createOpenApiDocument } from '../../src/http/openapi.js';
-import { defineRoute } from '../../src/http/route.js';
-import { createLogger } from '../../src/infra/logger.js';
-import type { Infra } from '../../src/services.js';
+import { deprecated } from '../../src/graphql/plugins/deprecation.js';
+import { builder } from '../../src/graphql/schema-kit/builder.js';
+import type { Infra } from '../../src/infra/infra.js';
+import { createLogger } from '../../src/infra/logging/logger.js';
+import { createOpenApiDocument } from '../../src/rest/openapi.js';
+import { defineRoute } from '../../src/rest/route.js';
+import { createApp } from '../../src/server/http-server.js';
 import { startTestServer, type TestServer } from '../harness.js';
 
 const ending: Deprecation = {

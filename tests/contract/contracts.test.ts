@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { type GraphQLNamedType, isEnumType, isInputObjectType, isInterfaceType, isObjectType } from 'graphql';
 import { parse } from 'yaml';
-import { allRoutes } from '../../src/app.js';
-import { printContracts } from '../../src/contracts.js';
+import { printContracts } from '../../src/api/contracts.js';
+import { allRoutes } from '../../src/api/routes.js';
+import { buildSchema } from '../../src/api/schema.js';
 import { type ErrorCode, errorCatalogue } from '../../src/core/errors.js';
-import { buildSchema } from '../../src/graphql/schema.js';
-import { mountRoutes } from '../../src/http/route.js';
-import type { Services } from '../../src/services.js';
+import { mountRoutes } from '../../src/rest/route.js';
+import type { Services } from '../../src/server/services.js';
 
 const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 const openapi = parse(read('openapi.yaml'));

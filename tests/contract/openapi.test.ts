@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { isInterfaceType, isObjectType } from 'graphql';
-import { allRoutes } from '../../src/app.js';
-import { buildSchema } from '../../src/graphql/schema.js';
-import type { Services } from '../../src/services.js';
+import { allRoutes } from '../../src/api/routes.js';
+import { buildSchema } from '../../src/api/schema.js';
+import type { Services } from '../../src/server/services.js';
 import { openapi } from '../openapi-kit.js';
 
 interface Content {

@@ -1,10 +1,18 @@
 // Who may do what, written down once more by hand, so that a change of the access table is seen for what it is.
 import { describe, expect, it } from '@jest/globals';
 import { type GraphQLObjectType, isObjectType } from 'graphql';
-import { can, keyScopes, permissionNames, permissions, roles, type Viewer } from '../../src/core/access.js';
-import { ruleOf } from '../../src/graphql/field-rule.js';
-import { propertyOf } from '../../src/graphql/plan.js';
-import { buildSchema, publicRootFields, rootFields } from '../../src/graphql/schema.js';
+import { buildSchema, rootFields } from '../../src/api/schema.js';
+import {
+  can,
+  keyScopes,
+  permissionNames,
+  permissions,
+  roles,
+  type Viewer,
+} from '../../src/core/permissions.js';
+import { publicRootFields } from '../../src/graphql/documents/public-operations.js';
+import { propertyOf } from '../../src/graphql/execution/plan.js';
+import { ruleOf } from '../../src/graphql/execution/pothos-field.js';
 
 const viewerOf = (role: Viewer['role'], scopes?: Viewer['scopes']): Viewer => ({
   ...{ userId: 'u', email: 'e', name: 'n', role, expiresAtMs: Number.MAX_SAFE_INTEGER },

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { verifyAudit } from '../../src/commands/audit-verify.js';
+import { verifyAudit } from '../../src/admin/audit-verify.js';
 import { ownerUrlOf, startTestServer, type TestServer } from '../harness.js';
 import { until } from '../live-kit.js';
 
@@ -320,5 +320,5 @@ describe('a writer that is late', () => {
 
 it('the command is there by name', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
-  expect(scripts['audit:verify']).toContain('dist/commands/audit-verify.js');
+  expect(scripts['audit:verify']).toContain('dist/admin/audit-verify.js');
 });

@@ -1,7 +1,7 @@
 // Attack: guessing passwords, by aliases, in parallel, on both facades, on several instances, while Redis is down;
 // and plain flooding. ASVS 5.0: 6.3.1, 6.3.4, 2.4.1, 15.4.2.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { generateSigningKey } from '../../src/infra/tokens.js';
+import { generateSigningKey } from '../../src/infra/credentials/jwt.js';
 import { hasRedis, startTestServer, type TestServer } from '../harness.js';
 import { sleep, until } from '../live-kit.js';
 import { createRedisProxy, type RedisProxy } from '../redis-proxy.js';

@@ -2,15 +2,15 @@
 // and names what is there. ASVS 5.0: 6.1.1, 6.1.3, 7.1.2.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { loadConfig } from '../../src/config.js';
-import { freshSignInSeconds } from '../../src/core/access.js';
+import { loadConfig } from '../../src/config/load.js';
 import { minGuesses } from '../../src/core/password-policy.js';
+import { freshSignInSeconds } from '../../src/core/permissions.js';
 import { invitationTtlSeconds } from '../../src/features/user/password-link.service.js';
-import { publicRootFields } from '../../src/graphql/schema.js';
-import { lockMemorySeconds, longestLockSeconds } from '../../src/infra/attempt-lock.js';
-import { rangeFactor } from '../../src/infra/rate-limit.js';
-import { requestWindowSeconds } from '../../src/infra/request-meter.js';
-import { addressFactor, refreshFactor } from '../../src/services.js';
+import { publicRootFields } from '../../src/graphql/documents/public-operations.js';
+import { rangeFactor } from '../../src/infra/rate-limiting/address-limiter.js';
+import { lockMemorySeconds, longestLockSeconds } from '../../src/infra/rate-limiting/login-throttle.js';
+import { requestWindowSeconds } from '../../src/infra/rate-limiting/request-quota.js';
+import { addressFactor, refreshFactor } from '../../src/server/services.js';
 
 const text = readFileSync(new URL('../../docs/security/authentication.md', import.meta.url), 'utf8');
 const config = loadConfig({});

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { vocabulary } from '../../src/features/audit/vocabulary.js';
+import { vocabulary } from '../../src/features/audit/audit-actions.js';
 import { build } from '../build.js';
 import { admin, createTestDatabase, startTestServer, type TestServer } from '../harness.js';
 import { until } from '../live-kit.js';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { zxcvbnOptions } from '@zxcvbn-ts/core';
 import { adjacencyGraphs, dictionary } from '@zxcvbn-ts/language-common';
 import { checkNewPassword } from '../../src/core/password-policy.js';
-import { estimateGuesses } from '../../src/infra/password-strength.js';
+import { estimateGuesses } from '../../src/infra/credentials/password-strength.js';
 import { startTestServer, type TestServer } from '../harness.js';
 
 const user = { email: 'maria.lopez@acme.test', name: 'Maria Lopez' };

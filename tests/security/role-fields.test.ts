@@ -5,7 +5,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type GraphQLObjectType, getNamedType, isCompositeType, isObjectType } from 'graphql';
-import { buildSchema, rootFields } from '../../src/graphql/schema.js';
+import { buildSchema, rootFields } from '../../src/api/schema.js';
 import { startTestServer, type TestServer } from '../harness.js';
 import { addResults, createPerson, startExecution } from '../seed.js';
 

@@ -2,7 +2,7 @@
 // a lasting hold on the account. ASVS 5.0: 7.1.2, 7.2.4, 7.4.5, 7.5.1.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newId, toPublicId } from '../../src/core/ids.js';
-import { generateSigningKey } from '../../src/infra/tokens.js';
+import { generateSigningKey } from '../../src/infra/credentials/jwt.js';
 import { admin, hasRedis, startTestServer, type TestServer } from '../harness.js';
 import { until } from '../live-kit.js';
 import { createPerson, password } from '../seed.js';

@@ -1,7 +1,7 @@
 // Attack: WebSockets as the door that was left open: foreign origins, no token, a token of another kind, claims instead
 // of a token, orders before the greeting, frames that are too large. ASVS 4.4.2, 4.4.3.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTiming } from '../../src/core/timing.js';
+import { defaultTiming } from '../../src/core/timeouts.js';
 import { startTestServer, type TestServer } from '../harness.js';
 import { openSession } from '../session-kit.js';
 import { openSignedInWire, openWire } from './kit.js';

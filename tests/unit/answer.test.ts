@@ -2,8 +2,8 @@
 import { createServer, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { type Answer, answersWith } from '../../src/http/answer.js';
-import type { RequestContext } from '../../src/infra/request-context.js';
+import { type Answer, answersWith } from '../../src/http/response.js';
+import type { RequestContext } from '../../src/infra/telemetry/request-context.js';
 
 afterEach(() => {
   jest.restoreAllMocks();

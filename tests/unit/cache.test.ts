@@ -1,9 +1,9 @@
 // The cache: one load at a time, nothing kept that was invalidated meanwhile, by key and by tag.
 import { describe, expect, it } from '@jest/globals';
 import { createCache } from '../../src/infra/cache.js';
-import { patienceLeft } from '../../src/infra/connection-patience.js';
-import { createMetrics } from '../../src/infra/metrics.js';
-import { type RequestContext, runInRequest } from '../../src/infra/request-context.js';
+import { patienceLeft } from '../../src/infra/postgres/acquire-budget.js';
+import { createMetrics } from '../../src/infra/telemetry/metrics.js';
+import { type RequestContext, runInRequest } from '../../src/infra/telemetry/request-context.js';
 import { samplesOf } from '../metrics-kit.js';
 
 interface Thing {

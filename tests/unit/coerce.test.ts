@@ -8,7 +8,7 @@ import {
   type OperationDefinitionNode,
   parse,
 } from 'graphql';
-import { variablesOf } from '../../src/graphql/coerce.js';
+import { variablesOf } from '../../src/graphql/execution/coerce-variables.js';
 
 const schema = buildSchema(`
   enum Colour { RED GREEN }

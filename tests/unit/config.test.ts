@@ -5,8 +5,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { checkConfig } from '../../src/commands/config-check.js';
-import { describeSettings, type Env, explainConfig, loadConfig, settings } from '../../src/config.js';
+import { checkConfig } from '../../src/admin/config-check.js';
+import { describeSettings, type Env, explainConfig, loadConfig, settings } from '../../src/config/load.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'config-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,9 +1,13 @@
 // Requests that come in crowds: who waits for whom.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
-import { createCrowds } from '../../src/http/crowds.js';
-import type { Route } from '../../src/http/route.js';
-import { currentRequest, type RequestContext, runInRequest } from '../../src/infra/request-context.js';
+import { createCrowds } from '../../src/http/admission-queue.js';
+import {
+  currentRequest,
+  type RequestContext,
+  runInRequest,
+} from '../../src/infra/telemetry/request-context.js';
+import type { Route } from '../../src/rest/route.js';
 
 const fail = () => {
   throw new Error('no room');

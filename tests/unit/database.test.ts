@@ -3,11 +3,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { pino } from 'pino';
 import { AppError } from '../../src/core/errors.js';
-import { createDatabase, type Database } from '../../src/infra/database.js';
-import { toDatabaseError, violates } from '../../src/infra/database-errors.js';
-import { waitForDatabase } from '../../src/infra/database-wait.js';
-import { type RequestContext, runInRequest } from '../../src/infra/request-context.js';
-import { raw, sql } from '../../src/infra/sql.js';
+import { createDatabase, type Database } from '../../src/infra/postgres/database.js';
+import { toDatabaseError, violates } from '../../src/infra/postgres/errors.js';
+import { raw, sql } from '../../src/infra/postgres/sql.js';
+import { waitForDatabase } from '../../src/infra/postgres/wait-until-ready.js';
+import { type RequestContext, runInRequest } from '../../src/infra/telemetry/request-context.js';
 import { createTestDatabase, ownerUrlOf } from '../harness.js';
 import { until } from '../live-kit.js';
 

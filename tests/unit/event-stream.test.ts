@@ -5,11 +5,11 @@ import type { AddressInfo, Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { type ExecutionResult, GraphQLError } from 'graphql';
-import { over, toStream } from '../../src/core/stream.js';
-import { bytesOf, deliver, inThisRequest } from '../../src/graphql/delivery.js';
-import { createEventStreams } from '../../src/graphql/event-stream.js';
-import { createHeartbeat, type Heartbeat } from '../../src/graphql/heartbeat.js';
-import { currentRequest, runInRequest } from '../../src/infra/request-context.js';
+import { over, toStream } from '../../src/core/pull-stream.js';
+import { bytesOf, deliver, inThisRequest } from '../../src/graphql/subscriptions/backpressure.js';
+import { createHeartbeat, type Heartbeat } from '../../src/graphql/subscriptions/heartbeat.js';
+import { createEventStreams } from '../../src/graphql/subscriptions/sse.js';
+import { currentRequest, runInRequest } from '../../src/infra/telemetry/request-context.js';
 import { until } from '../live-kit.js';
 
 let http: Server;

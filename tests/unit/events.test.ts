@@ -1,9 +1,9 @@
 // The event bus: within a process, and between two instances through Redis.
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
-import { defaultTiming } from '../../src/core/timing.js';
-import { createEvents } from '../../src/infra/events.js';
-import { createRedis } from '../../src/infra/redis.js';
+import { defaultTiming } from '../../src/core/timeouts.js';
+import { createRedis } from '../../src/infra/redis/connections.js';
+import { createEvents } from '../../src/infra/redis/message-bus.js';
 import { hasRedis } from '../harness.js';
 import { until } from '../live-kit.js';
 

@@ -9,9 +9,9 @@ import {
   type OperationDefinitionNode,
   parse,
 } from 'graphql';
-import type { GraphQLContext } from '../../src/graphql/context.js';
-import { executePlan } from '../../src/graphql/execute.js';
-import { type Plan, planOperation } from '../../src/graphql/plan.js';
+import { executePlan } from '../../src/graphql/execution/execute.js';
+import { type Plan, planOperation } from '../../src/graphql/execution/plan.js';
+import type { GraphQLContext } from '../../src/graphql/schema-kit/context.js';
 
 const schema = buildSchema(`
   interface Named { name: String }

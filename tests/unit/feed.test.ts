@@ -1,6 +1,6 @@
 // The feed under interleavings that are rare in the wild: disorder, lost wake-ups, failing reads, slow readers.
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { createFeed, type FeedPosition } from '../../src/features/event/feed.js';
+import { createFeed, type FeedPosition } from '../../src/features/execution-event/live-feed.js';
 
 interface Entry {
   number: number;

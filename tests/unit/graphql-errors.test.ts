@@ -5,7 +5,7 @@ import { GraphQLError } from 'graphql';
 import { pino } from 'pino';
 import { AppError, invalid } from '../../src/core/errors.js';
 import { toGraphQLError } from '../../src/graphql/errors.js';
-import { runInRequest } from '../../src/infra/request-context.js';
+import { runInRequest } from '../../src/infra/telemetry/request-context.js';
 
 const lines: Record<string, unknown>[] = [];
 beforeEach(() => {

@@ -2,10 +2,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { GraphQLInputObjectType } from 'graphql';
 import { z } from 'zod';
-import { int, line } from '../../src/features/input.js';
-import { builder } from '../../src/graphql/builder.js';
-import { inputArg, simpleArg } from '../../src/graphql/input.js';
-import { buildSchema } from '../../src/graphql/schema.js';
+import { buildSchema } from '../../src/api/schema.js';
+import { builder } from '../../src/graphql/schema-kit/builder.js';
+import { inputArg, simpleArg } from '../../src/graphql/schema-kit/zod-inputs.js';
+import { int, line } from '../../src/validation/fields.js';
 
 let field = 0;
 /** Adds a root field whose argument is made from the shape; the converter runs when the schema is built. */

@@ -1,7 +1,7 @@
 // The hub under interleavings that are rare in the wild: lost wake-ups, late joiners, failing reads, aborts.
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AppError } from '../../src/core/errors.js';
-import { createHubs, type Hubs } from '../../src/features/event/hub.js';
+import { createHubs, type Hubs } from '../../src/features/execution-event/live-execution.js';
 
 interface Entry {
   number: number;

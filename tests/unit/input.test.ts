@@ -12,7 +12,7 @@ import {
   line,
   parseInput,
   text,
-} from '../../src/features/input.js';
+} from '../../src/validation/fields.js';
 
 /** Faults of a value as "path: message". */
 function faults(shape: z.ZodType, value: unknown): string[] {

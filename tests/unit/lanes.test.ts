@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { pino } from 'pino';
 import { AppError } from '../../src/core/errors.js';
-import { createDatabase, type Database } from '../../src/infra/database.js';
-import { type RequestContext, runInRequest } from '../../src/infra/request-context.js';
-import { raw, sql } from '../../src/infra/sql.js';
+import { createDatabase, type Database } from '../../src/infra/postgres/database.js';
+import { raw, sql } from '../../src/infra/postgres/sql.js';
+import { type RequestContext, runInRequest } from '../../src/infra/telemetry/request-context.js';
 import { createTestDatabase, ownerUrlOf } from '../harness.js';
 import { until } from '../live-kit.js';
 

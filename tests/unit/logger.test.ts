@@ -7,7 +7,12 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { closeLogger, createLogger, type Logger, type LoggerOptions } from '../../src/infra/logger.js';
+import {
+  closeLogger,
+  createLogger,
+  type Logger,
+  type LoggerOptions,
+} from '../../src/infra/logging/logger.js';
 import {
   currentRequest,
   isValidCorrelationId,
@@ -15,7 +20,7 @@ import {
   type RequestContext,
   requestContext,
   runInRequest,
-} from '../../src/infra/request-context.js';
+} from '../../src/infra/telemetry/request-context.js';
 import { build } from '../build.js';
 import { until } from '../live-kit.js';
 
@@ -317,7 +322,7 @@ describe('the log file', () => {
     );
     const program = `
       const { readdirSync } = await import('node:fs');
-      const { createLogger, closeLogger } = await import('./dist/infra/logger.js');
+      const { createLogger, closeLogger } = await import('./dist/infra/logging/logger.js');
       process.env.LATE = String(${midnight} - 12_000 - Date.now());
       const log = createLogger({ level: 'info', environment: 'production', keep: 5, maxSizeMb: 1,
         file: ${JSON.stringify(join(day, 'api.log'))} });

@@ -1,7 +1,7 @@
 // Histograms as Prometheus reads them: buckets that add up, and a bound on labels whatever they are.
 import { expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
-import { registerHistogram } from '../../src/infra/histogram.js';
+import { registerHistogram } from '../../src/infra/telemetry/histogram.js';
 import { samplesOf } from '../metrics-kit.js';
 
 const setUp = () => {

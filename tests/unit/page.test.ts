@@ -1,7 +1,7 @@
 // Cursor paging without a database: page arguments, cursors, and cutting rows to a page.
 import { describe, expect, it } from '@jest/globals';
 import { AppError } from '../../src/core/errors.js';
-import { encodeCursor, type PageArgs, parsePage, toPage } from '../../src/core/page.js';
+import { encodeCursor, type PageArgs, parsePage, toPage } from '../../src/core/pagination.js';
 
 const id = '0199a5a0-0000-7000-8000-000000000001';
 

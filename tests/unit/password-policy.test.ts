@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AppError } from '../../src/core/errors.js';
 import { checkNewPassword } from '../../src/core/password-policy.js';
-import { estimateGuesses } from '../../src/infra/password-strength.js';
+import { estimateGuesses } from '../../src/infra/credentials/password-strength.js';
 
 const user = { email: 'jo.miller@example.test', name: 'Josephine Miller' };
 

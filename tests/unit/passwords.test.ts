@@ -1,7 +1,7 @@
 // The gate before hashing: how many wait, and what becomes of those beyond.
 import { afterEach, expect, it } from '@jest/globals';
 import { AppError } from '../../src/core/errors.js';
-import { createPasswordHasher, type PasswordHasher } from '../../src/infra/passwords.js';
+import { createPasswordHasher, type PasswordHasher } from '../../src/infra/credentials/password-hasher.js';
 
 const parameters = { memoryKib: 8, iterations: 1, parallelism: 1 };
 let hasher: PasswordHasher;

@@ -2,9 +2,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import type { AppError } from '../../src/core/errors.js';
-import { defaultTiming } from '../../src/core/timing.js';
-import { createRateLimiter } from '../../src/infra/rate-limit.js';
-import { createRedis } from '../../src/infra/redis.js';
+import { defaultTiming } from '../../src/core/timeouts.js';
+import { createRateLimiter } from '../../src/infra/rate-limiting/address-limiter.js';
+import { createRedis } from '../../src/infra/redis/connections.js';
 import { hasRedis } from '../harness.js';
 import { until } from '../live-kit.js';
 

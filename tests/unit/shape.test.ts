@@ -2,9 +2,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { createExecutionInput } from '../../src/features/execution/execution.input.js';
-import { enumOf, idOf, int, line, text } from '../../src/features/input.js';
 import { addResultsInput, resultFilter } from '../../src/features/result/result.input.js';
-import { quickly } from '../../src/features/shape.input.js';
+import { quickly } from '../../src/validation/compiled-schema.js';
+import { enumOf, idOf, int, line, text } from '../../src/validation/fields.js';
 
 const executionId = 'exe_0199a5a0-0000-7000-8000-000000000001';
 const result = { title: 'SQL injection', severity: 'HIGH' };

@@ -1,6 +1,6 @@
 // Pieces of SQL: column lists, conditions, LIKE patterns and keyset clauses, as text and values.
 import { describe, expect, it } from '@jest/globals';
-import { encodeCursor, parsePage } from '../../src/core/page.js';
+import { encodeCursor, parsePage } from '../../src/core/pagination.js';
 import {
   columnsOf,
   containing,
@@ -12,7 +12,7 @@ import {
   type Sql,
   sql,
   where,
-} from '../../src/infra/sql.js';
+} from '../../src/infra/postgres/sql.js';
 
 const id = '0199a5a0-0000-7000-8000-000000000001';
 interface Row {

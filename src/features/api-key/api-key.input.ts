@@ -1,7 +1,7 @@
 // Shapes and limits of API key input.
 import { z } from 'zod';
-import { keyScopes } from '../../core/access.js';
-import { dateTime, line } from '../input.js';
+import { keyScopes } from '../../core/permissions.js';
+import { dateTime, line } from '../../validation/fields.js';
 
 const scope = z.enum(keyScopes as [string, ...string[]]);
 

@@ -1,10 +1,10 @@
 // API keys in GraphQL: type and root fields.
 import { toPublicId } from '../../core/ids.js';
 import type { ApiKey } from '../../generated/prisma/client.js';
-import { builder } from '../../graphql/builder.js';
-import { viewerOf } from '../../graphql/context.js';
-import { inputArg, simpleArg } from '../../graphql/input.js';
-import { idOf } from '../input.js';
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { idOf } from '../../validation/fields.js';
 import { createApiKeyInput } from './api-key.input.js';
 import type { ApiKeyRow } from './api-key.service.js';
 

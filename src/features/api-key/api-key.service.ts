@@ -1,15 +1,15 @@
 // API keys: making, revoking and checking them. The secret is shown once; only its SHA-256 is kept.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { assertFresh, keyScopes, type Role, type Viewer } from '../../core/access.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { isUuid, newId } from '../../core/ids.js';
+import { assertFresh, keyScopes, type Role, type Viewer } from '../../core/permissions.js';
 import { type ApiKey, Prisma } from '../../generated/prisma/client.js';
 import { createCache } from '../../infra/cache.js';
-import type { Database, SqlRow } from '../../infra/database.js';
-import type { Events } from '../../infra/events.js';
-import type { Metrics } from '../../infra/metrics.js';
-import { columnsOf, fetchOfEach, sql } from '../../infra/sql.js';
+import type { Database, SqlRow } from '../../infra/postgres/database.js';
+import { columnsOf, fetchOfEach, sql } from '../../infra/postgres/sql.js';
+import type { Events } from '../../infra/redis/message-bus.js';
+import type { Metrics } from '../../infra/telemetry/metrics.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { CreateApiKeyInput } from './api-key.input.js';
 

@@ -1,6 +1,6 @@
 // Shapes of audit queries.
 import { z } from 'zod';
-import { dateTime, enumOf, idOf, line } from '../input.js';
+import { dateTime, enumOf, idOf, line } from '../../validation/fields.js';
 
 export const auditOutcome = enumOf('AuditOutcome', 'How an audited action ended.', {
   SUCCESS: 'It was done.',

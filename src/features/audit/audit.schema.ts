@@ -1,9 +1,9 @@
 // The audit trail in GraphQL.
 import { type IdType, toPublicId } from '../../core/ids.js';
-import { builder } from '../../graphql/builder.js';
-import { connectionType, pageArgs } from '../../graphql/connection.js';
-import { viewerOf } from '../../graphql/context.js';
-import { enumType, filterArg } from '../../graphql/input.js';
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
+import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { enumType, filterArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { UserType } from '../user/user.schema.js';
 import { auditEventFilter, auditOutcome } from './audit.input.js';
 

@@ -1,15 +1,15 @@
 // The audit trail: recording inside the transaction of what is told, and reading for admins.
 import type { Logger } from 'pino';
-import type { Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
 import { idFloor, newId } from '../../core/ids.js';
-import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
+import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
+import type { Viewer } from '../../core/permissions.js';
 import type { AuditEvent, Prisma } from '../../generated/prisma/client.js';
-import type { Database, Transaction } from '../../infra/database.js';
-import { currentRequest } from '../../infra/request-context.js';
-import { type Sql, sql } from '../../infra/sql.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
+import { type Sql, sql } from '../../infra/postgres/sql.js';
+import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditEventFilter } from './audit.input.js';
-import { wordOf } from './vocabulary.js';
+import { wordOf } from './audit-actions.js';
 
 /** Something that happened. Action names are entity.verb. */
 export interface AuditEntry {

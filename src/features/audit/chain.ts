@@ -1,6 +1,6 @@
 // The hash chain over the audit trail: what is hashed and how, in one place for sealing and verifying. It reads nothing.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { raw } from '../../infra/sql.js';
+import { raw } from '../../infra/postgres/sql.js';
 
 /** Bytes of a SHA-256. */
 export const hashBytes = 32;

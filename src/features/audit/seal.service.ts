@@ -1,7 +1,7 @@
 // Seals the audit trail while the server runs: one instance at a time, without holding up those who write to it.
 import type { Logger } from 'pino';
-import type { Database, Transaction } from '../../infra/database.js';
-import { sql } from '../../infra/sql.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
 import {
   type ChainEvent,
   eventColumns,

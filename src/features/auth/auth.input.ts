@@ -1,6 +1,6 @@
 // Shapes of sign-in input, shared by GraphQL and REST.
 import { z } from 'zod';
-import { text } from '../input.js';
+import { text } from '../../validation/fields.js';
 import { email, password } from '../user/user.input.js';
 
 /** A code of the authenticator app, or a recovery code. */

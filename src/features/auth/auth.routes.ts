@@ -1,9 +1,9 @@
 // Signing in and out over REST, for scripts.
 import { z } from 'zod';
-import type { Viewer } from '../../core/access.js';
 import { toPublicId } from '../../core/ids.js';
+import type { Viewer } from '../../core/permissions.js';
 import type { User } from '../../generated/prisma/client.js';
-import { defineRoute, type Route } from '../../http/route.js';
+import { defineRoute, type Route } from '../../rest/route.js';
 import { role, setPasswordInput, userStatus } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
 import { authExamples } from './auth.examples.js';

@@ -1,9 +1,9 @@
 // Signing in and out in GraphQL.
 import type { User } from '../../generated/prisma/client.js';
-import { builder } from '../../graphql/builder.js';
-import { viewerOf } from '../../graphql/context.js';
-import { inputArg, simpleArg } from '../../graphql/input.js';
-import { idOf } from '../input.js';
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { idOf } from '../../validation/fields.js';
 import { UserPayload, UserType } from '../user/user.schema.js';
 import { changePasswordInput, loginInput, refreshToken, secondFactorCode } from './auth.input.js';
 import type { AuthTokens } from './auth.service.js';

@@ -1,15 +1,16 @@
 // Tokens and who a request comes from, and the one door to signing in, signing out and passwords. GraphQL and REST both
 // stand on this.
-import type { Viewer } from '../../core/access.js';
+
 import { AppError } from '../../core/errors.js';
+import type { Viewer } from '../../core/permissions.js';
 import type { User } from '../../generated/prisma/client.js';
-import type { Database } from '../../infra/database.js';
-import type { AddressBudget } from '../../infra/rate-limit.js';
-import { currentRequest } from '../../infra/request-context.js';
-import type { Tokens } from '../../infra/tokens.js';
+import type { Tokens } from '../../infra/credentials/jwt.js';
+import type { Database } from '../../infra/postgres/database.js';
+import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
+import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { ApiKeyService } from '../api-key/api-key.service.js';
 import type { AuditService } from '../audit/audit.service.js';
-import type { SessionState } from '../session/opening.service.js';
+import type { SessionState } from '../session/create-session.service.js';
 import type { SessionService } from '../session/session.service.js';
 import type { UserService } from '../user/user.service.js';
 import type { LoginInput } from './auth.input.js';

@@ -1,8 +1,9 @@
 // An account's credentials and what is recorded when a guess at them fails. How often one may guess is the callers' matter.
-import type { Role, Viewer } from '../../core/access.js';
+
 import { AppError } from '../../core/errors.js';
-import type { Database } from '../../infra/database.js';
-import { type Sql, sql } from '../../infra/sql.js';
+import type { Role, Viewer } from '../../core/permissions.js';
+import type { Database } from '../../infra/postgres/database.js';
+import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 
 export interface Credentials {

@@ -1,17 +1,18 @@
 // Choosing a new password: with the current one, or with an invitation. What makes one acceptable is said in
 // core/password-policy.ts.
-import type { Viewer } from '../../core/access.js';
+
 import { AppError, invalid } from '../../core/errors.js';
 import { checkNewPassword } from '../../core/password-policy.js';
+import type { Viewer } from '../../core/permissions.js';
 import type { User } from '../../generated/prisma/client.js';
-import type { AttemptLock } from '../../infra/attempt-lock.js';
-import type { Database } from '../../infra/database.js';
-import type { Events } from '../../infra/events.js';
-import { estimateGuesses } from '../../infra/password-strength.js';
-import type { PasswordHasher } from '../../infra/passwords.js';
-import type { AddressBudget } from '../../infra/rate-limit.js';
-import { currentRequest } from '../../infra/request-context.js';
-import { sql } from '../../infra/sql.js';
+import type { PasswordHasher } from '../../infra/credentials/password-hasher.js';
+import { estimateGuesses } from '../../infra/credentials/password-strength.js';
+import type { Database } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
+import type { AttemptLock } from '../../infra/rate-limiting/login-throttle.js';
+import type { Events } from '../../infra/redis/message-bus.js';
+import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionService } from '../session/session.service.js';
 import type { PasswordLinkService } from '../user/password-link.service.js';

@@ -2,13 +2,13 @@
 // callers, with the limits of passwords.
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
-import { assertFresh, can, type Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
-import type { AttemptLock } from '../../infra/attempt-lock.js';
-import type { Database, Transaction } from '../../infra/database.js';
-import type { Events } from '../../infra/events.js';
-import { sql } from '../../infra/sql.js';
+import { assertFresh, can, type Viewer } from '../../core/permissions.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { AttemptLock } from '../../infra/rate-limiting/login-throttle.js';
+import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 
 interface SecondFactorServiceOptions {

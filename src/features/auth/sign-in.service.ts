@@ -1,14 +1,15 @@
 // Signing in: from an e-mail and a password, and a code where there is a second factor, to a session. Tokens are made by
 // the auth service.
-import type { Viewer } from '../../core/access.js';
+
 import { AppError } from '../../core/errors.js';
-import type { AttemptLock } from '../../infra/attempt-lock.js';
-import type { Database } from '../../infra/database.js';
-import type { PasswordHasher } from '../../infra/passwords.js';
-import type { AddressBudget } from '../../infra/rate-limit.js';
-import { currentRequest } from '../../infra/request-context.js';
-import { sql } from '../../infra/sql.js';
-import type { Opened, OpeningService } from '../session/opening.service.js';
+import type { Viewer } from '../../core/permissions.js';
+import type { PasswordHasher } from '../../infra/credentials/password-hasher.js';
+import type { Database } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
+import type { AttemptLock } from '../../infra/rate-limiting/login-throttle.js';
+import { currentRequest } from '../../infra/telemetry/request-context.js';
+import type { Opened, OpeningService } from '../session/create-session.service.js';
 import type { LoginInput } from './auth.input.js';
 import type { CredentialsService } from './credentials.service.js';
 import type { SecondFactorService } from './second-factor.service.js';

@@ -1,7 +1,8 @@
 // Ending sessions on request: one's own, another's, everybody's. How a session ends is the session service's matter.
-import type { Viewer } from '../../core/access.js';
+
 import { AppError } from '../../core/errors.js';
-import type { Database } from '../../infra/database.js';
+import type { Viewer } from '../../core/permissions.js';
+import type { Database } from '../../infra/postgres/database.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionService } from '../session/session.service.js';
 import type { UserService } from '../user/user.service.js';

@@ -1,12 +1,13 @@
 // Changing executions: every change writes the row and its event in one statement and tells of it. Which changes there
 // are is in execution.service.ts.
-import type { Viewer } from '../../core/access.js';
+
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
+import type { Viewer } from '../../core/permissions.js';
 import type { ExecutionEventType } from '../../generated/prisma/client.js';
-import type { Database, Statements } from '../../infra/database.js';
-import type { Events } from '../../infra/events.js';
-import { join, raw, type Sql, sql, where } from '../../infra/sql.js';
+import type { Database, Statements } from '../../infra/postgres/database.js';
+import { join, raw, type Sql, sql, where } from '../../infra/postgres/sql.js';
+import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { columns, type ExecutionReads, type ExecutionRow } from './execution.reads.js';
 import { isFinal, type TransitionTarget, transitions } from './execution.states.js';

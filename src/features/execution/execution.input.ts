@@ -1,6 +1,6 @@
 // Shapes and limits of execution input, shared by GraphQL and REST.
 import { z } from 'zod';
-import { dateTime, enumOf, idOf, int, jsonObject, line, text } from '../input.js';
+import { dateTime, enumOf, idOf, int, jsonObject, line, text } from '../../validation/fields.js';
 
 export const testKind = enumOf('TestKind', 'What kind of security test it is.', {
   DAST: 'Dynamic testing of a running application.',

@@ -1,10 +1,11 @@
 // Reading executions: by id, in pages, by filter; who may see and change them. Writing is in execution.service.ts.
-import { canChangeExecution, type Viewer } from '../../core/access.js';
+
 import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
-import type { Page, PageArgs } from '../../core/page.js';
+import type { Page, PageArgs } from '../../core/pagination.js';
+import { canChangeExecution, type Viewer } from '../../core/permissions.js';
 import { Prisma, type TestExecution } from '../../generated/prisma/client.js';
-import type { Database, SqlRow, Transaction } from '../../infra/database.js';
+import type { Database, SqlRow, Transaction } from '../../infra/postgres/database.js';
 import {
   type Columns,
   columnsOf,
@@ -17,7 +18,7 @@ import {
   sql,
   type Wanted,
   where,
-} from '../../infra/sql.js';
+} from '../../infra/postgres/sql.js';
 import type { ExecutionFilter, ExecutionOrder } from './execution.input.js';
 
 export type ExecutionRow = SqlRow<TestExecution>;

@@ -1,11 +1,11 @@
 // Executions in GraphQL: types and root fields.
 import { toPublicId } from '../../core/ids.js';
-import { builder } from '../../graphql/builder.js';
-import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/columns.js';
-import { connectionType, pageArgs } from '../../graphql/connection.js';
-import { viewerOf } from '../../graphql/context.js';
-import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
-import { idOf } from '../input.js';
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
+import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
+import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { idOf } from '../../validation/fields.js';
 import { countBySeverity, counters } from '../result/counts.js';
 import { resultFilter } from '../result/result.input.js';
 import { ResultConnection } from '../result/result.schema.js';

@@ -1,12 +1,13 @@
 // Executions: creating, moving through their states, deleting. Reading them and how a change is written have their own
 // files, results their own service.
-import type { Viewer } from '../../core/access.js';
+
 import { AppError, invalid } from '../../core/errors.js';
 import { momentOf, newId } from '../../core/ids.js';
-import type { Database, Statements, Transaction } from '../../infra/database.js';
-import { violates } from '../../infra/database-errors.js';
-import type { Events } from '../../infra/events.js';
-import { sql } from '../../infra/sql.js';
+import type { Viewer } from '../../core/permissions.js';
+import type { Database, Statements, Transaction } from '../../infra/postgres/database.js';
+import { violates } from '../../infra/postgres/errors.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { createExecutionChanges, snapshot } from './execution.changes.js';
 import type { CreateExecutionInput, ReportProgressInput } from './execution.input.js';

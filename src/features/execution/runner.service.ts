@@ -1,10 +1,10 @@
 // The runner's side of executions: claiming work under a lease, and the reaper of leases that ran out.
 import type { Logger } from 'pino';
-import type { Viewer } from '../../core/access.js';
 import { AppError } from '../../core/errors.js';
-import type { Database, Transaction } from '../../infra/database.js';
-import { violates } from '../../infra/database-errors.js';
-import { sql } from '../../infra/sql.js';
+import type { Viewer } from '../../core/permissions.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
+import { violates } from '../../infra/postgres/errors.js';
+import { sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ClaimExecutionInput } from './execution.input.js';
 import type { ExecutionRow, ExecutionService } from './execution.service.js';

@@ -1,7 +1,7 @@
 // Health over REST, for load balancers and people.
 import { z } from 'zod';
-import { can, type Viewer } from '../../core/access.js';
-import { defineRoute, type Route } from '../../http/route.js';
+import { can, type Viewer } from '../../core/permissions.js';
+import { defineRoute, type Route } from '../../rest/route.js';
 import type { HealthService } from './health.service.js';
 
 const status = z

@@ -1,10 +1,10 @@
 // Health of the server and what it stands on: bounded, shared checks, so that probes cannot load the database.
-import type { Timing } from '../../core/timing.js';
+import type { Timing } from '../../core/timeouts.js';
 import { createCache } from '../../infra/cache.js';
-import type { Database } from '../../infra/database.js';
-import type { Metrics } from '../../infra/metrics.js';
-import type { RedisConnections } from '../../infra/redis.js';
-import { sql } from '../../infra/sql.js';
+import type { Database } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { RedisConnections } from '../../infra/redis/connections.js';
+import type { Metrics } from '../../infra/telemetry/metrics.js';
 
 const believedMs = 500;
 

@@ -1,7 +1,7 @@
 // Shapes and limits of result input, shared by GraphQL and the importers.
 import { z } from 'zod';
+import { enumOf, idOf, int, line, text } from '../../validation/fields.js';
 import { executionOrder } from '../execution/execution.input.js';
-import { enumOf, idOf, int, line, text } from '../input.js';
 
 /** Lowest first: the index is the rank that is stored. */
 export const severities = ['INFO', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL'] as const;

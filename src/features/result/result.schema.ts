@@ -1,14 +1,13 @@
 // Results in GraphQL: types and root fields.
 import { toPublicId } from '../../core/ids.js';
-import { builder } from '../../graphql/builder.js';
-import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/columns.js';
-import { connectionType, pageArgs } from '../../graphql/connection.js';
-import { viewerOf } from '../../graphql/context.js';
-import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
+import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
+import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { idOf } from '../../validation/fields.js';
 import { ExecutionType } from '../execution/execution.ref.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
-import { idOf } from '../input.js';
-import type { AddedResults } from './intake.service.js';
 import {
   addResultsInput,
   type LocationInput,
@@ -17,6 +16,7 @@ import {
   severities,
   severity,
 } from './result.input.js';
+import type { AddedResults } from './result.intake.js';
 import type { ResultRow } from './result.service.js';
 
 const Location = builder.objectRef<LocationInput>('Location').implement({

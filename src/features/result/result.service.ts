@@ -1,9 +1,10 @@
 // Results: keyset reads, and batches of reads for many executions at once. Adding them is in intake.service.ts.
-import type { Viewer } from '../../core/access.js';
+
 import { AppError } from '../../core/errors.js';
-import { type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
+import { type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
+import type { Viewer } from '../../core/permissions.js';
 import { Prisma, type TestResult } from '../../generated/prisma/client.js';
-import type { Database, SqlRow } from '../../infra/database.js';
+import type { Database, SqlRow } from '../../infra/postgres/database.js';
 import {
   type Columns,
   columnsOf,
@@ -18,12 +19,12 @@ import {
   sql,
   type Wanted,
   where,
-} from '../../infra/sql.js';
+} from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
 import { countBySeverity, counters } from './counts.js';
-import { createResultIntake } from './intake.service.js';
 import { type ResultFilter, type ResultOrder, severities } from './result.input.js';
+import { createResultIntake } from './result.intake.js';
 
 export type ResultRow = SqlRow<TestResult>;
 

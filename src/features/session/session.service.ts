@@ -1,14 +1,15 @@
 // Sessions: rotating, checking and ending them. Opening is in opening.service.ts, credentials and tokens are the auth
 // service's matter.
-import type { Role, Viewer } from '../../core/access.js';
+
 import { AppError } from '../../core/errors.js';
-import type { Timing } from '../../core/timing.js';
+import type { Role, Viewer } from '../../core/permissions.js';
+import type { Timing } from '../../core/timeouts.js';
 import { Prisma, type Session } from '../../generated/prisma/client.js';
 import { createCache } from '../../infra/cache.js';
-import type { Database, SqlRow, Transaction } from '../../infra/database.js';
-import type { Events } from '../../infra/events.js';
-import type { Metrics } from '../../infra/metrics.js';
-import { columnsOf, fetchOfEach, sql } from '../../infra/sql.js';
+import type { Database, SqlRow, Transaction } from '../../infra/postgres/database.js';
+import { columnsOf, fetchOfEach, sql } from '../../infra/postgres/sql.js';
+import type { Events } from '../../infra/redis/message-bus.js';
+import type { Metrics } from '../../infra/telemetry/metrics.js';
 
 export type SessionRow = SqlRow<Session>;
 

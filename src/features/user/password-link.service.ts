@@ -2,8 +2,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
-import type { Transaction } from '../../infra/database.js';
-import { sql } from '../../infra/sql.js';
+import type { Transaction } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
 
 /** What an admin hands to a user. */
 export interface Invitation {

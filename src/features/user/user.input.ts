@@ -1,6 +1,6 @@
 // Shapes and limits of user input, shared by GraphQL and REST.
 import { z } from 'zod';
-import { enumOf, idOf, line, text } from '../input.js';
+import { enumOf, idOf, line, text } from '../../validation/fields.js';
 
 export const role = enumOf('Role', 'What a user may do.', {
   ADMIN: 'Everything: users, sessions, the audit trail and any execution.',

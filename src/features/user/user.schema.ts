@@ -1,13 +1,14 @@
 // Users, their sessions and keys in GraphQL: types and root fields.
-import { can, type Permission } from '../../core/access.js';
+
 import { toPublicId } from '../../core/ids.js';
+import { can, type Permission } from '../../core/permissions.js';
 import type { User } from '../../generated/prisma/client.js';
-import { builder } from '../../graphql/builder.js';
-import { connectionType, pageArgs } from '../../graphql/connection.js';
-import { type GraphQLContext, viewerOf } from '../../graphql/context.js';
-import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/input.js';
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
+import { type GraphQLContext, viewerOf } from '../../graphql/schema-kit/context.js';
+import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { idOf } from '../../validation/fields.js';
 import { ApiKeyType } from '../api-key/api-key.schema.js';
-import { idOf } from '../input.js';
 import type { SessionRow } from '../session/session.service.js';
 import type { Invitation } from './password-link.service.js';
 import {

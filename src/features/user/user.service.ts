@@ -1,13 +1,14 @@
 // Users: reading them, and the one door to changing them. Signing in is the auth service's matter.
-import { can, type Viewer } from '../../core/access.js';
+
 import { AppError } from '../../core/errors.js';
-import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/page.js';
-import type { Timing } from '../../core/timing.js';
+import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
+import { can, type Viewer } from '../../core/permissions.js';
+import type { Timing } from '../../core/timeouts.js';
 import type { Prisma, User } from '../../generated/prisma/client.js';
 import { createCache } from '../../infra/cache.js';
-import type { Metrics } from '../../infra/metrics.js';
+import type { Metrics } from '../../infra/telemetry/metrics.js';
+import { createUserChanges, type UserChangeOptions } from './user.changes.js';
 import type { UserFilter } from './user.input.js';
-import { createUserChanges, type UserChangeOptions } from './user-changes.service.js';
 
 const order = 'CREATED_AT';
 const cursorOf = (row: { id: string }) => encodeCursor(order, { id: row.id });

@@ -1,0 +1,124 @@
+// Loaders that batch the reads of one request: each is made when it is first used, as most requests need one or none.
+import DataLoader from 'dataloader';
+import { AppError } from '../core/errors.js';
+import type { Page, PageArgs } from '../core/pagination.js';
+import type { Viewer } from '../core/permissions.js';
+import type { ApiKeyRow } from '../features/api-key/api-key.service.js';
+import type { ExecutionRow } from '../features/execution/execution.service.js';
+import type { ResultFilter } from '../features/result/result.input.js';
+import type { ResultRow } from '../features/result/result.service.js';
+import type { SessionRow } from '../features/session/session.service.js';
+import type { User } from '../generated/prisma/client.js';
+import type { Loaders, ResolverServices } from '../graphql/schema-kit/context.js';
+import type { Columns } from '../infra/postgres/sql.js';
+
+/** What is wanted of the results of an execution. */
+export interface ResultPageArgs extends PageArgs {
+  filter?: ResultFilter | null | undefined;
+}
+interface ResultPageKey {
+  execution: ExecutionRow;
+  args: ResultPageArgs;
+  columns: Columns;
+}
+
+declare module '../graphql/schema-kit/context.js' {
+  /** One of each per request. */
+  interface Loaders {
+    readonly users: DataLoader<string, User | null>;
+    readonly executions: DataLoader<string, ExecutionRow | null>;
+    readonly resultPages: DataLoader<ResultPageKey, Page<ResultRow>>;
+    /** Live sessions of a user. */
+    readonly sessions: DataLoader<string, SessionRow[]>;
+    /** API keys of a user. */
+    readonly apiKeys: DataLoader<string, ApiKeyRow[]>;
+    /** Whether a user has a second factor. */
+    readonly secondFactors: DataLoader<string, boolean>;
+  }
+}
+
+interface Request {
+  services: ResolverServices;
+  viewer: Viewer | null;
+}
+type Made = { -readonly [Name in keyof Loaders]?: Loaders[Name] };
+
+/** Nothing is kept: a later change in the same request must be seen, and so must events of a stream. */
+const batchOnly = { cache: false };
+
+/** The getters stand on a prototype: a request then costs one object, whatever it uses. */
+const lazily = {
+  get users() {
+    const { made, services } = this as unknown as State;
+    made.users ??= new DataLoader((ids) => services.users.byIds(ids), batchOnly);
+    return made.users;
+  },
+  get executions() {
+    const { made, services, viewer } = this as unknown as State;
+    made.executions ??= new DataLoader((ids) => services.executions.byIds(known(viewer), ids), batchOnly);
+    return made.executions;
+  },
+  get resultPages() {
+    const { made, services, viewer } = this as unknown as State;
+    made.resultPages ??= new DataLoader((keys) => loadResultPages(services, known(viewer), keys), batchOnly);
+    return made.resultPages;
+  },
+  get sessions() {
+    const { made, services } = this as unknown as State;
+    made.sessions ??= new DataLoader((ids) => services.sessions.liveOfEach(ids), batchOnly);
+    return made.sessions;
+  },
+  get apiKeys() {
+    const { made, services } = this as unknown as State;
+    made.apiKeys ??= new DataLoader((ids) => services.apiKeys.listOfEach(ids), batchOnly);
+    return made.apiKeys;
+  },
+  get secondFactors() {
+    const { made, services } = this as unknown as State;
+    made.secondFactors ??= new DataLoader((ids) => services.secondFactors.ofEach(ids), batchOnly);
+    return made.secondFactors;
+  },
+} satisfies Loaders;
+type State = Request & { made: Made };
+
+/** The loaders of a request. */
+export function createLoaders(services: ResolverServices, viewer: Viewer | null): Loaders {
+  return { __proto__: lazily, services, viewer, made: {} } as unknown as Loaders;
+}
+
+/** @throws UNAUTHENTICATED */
+function known(viewer: Viewer | null): Viewer {
+  if (viewer === null) throw new AppError('UNAUTHENTICATED');
+  return viewer;
+}
+
+/** One statement per distinct set of arguments, however many executions ask with it. */
+async function loadResultPages(
+  { results }: ResolverServices,
+  viewer: Viewer,
+  keys: readonly ResultPageKey[],
+): Promise<Page<ResultRow>[]> {
+  const groups = new Map<string, Omit<ResultPageKey, 'execution'> & { at: number[] }>();
+  let last: ResultPageKey | undefined;
+  let name = '';
+  keys.forEach((key, index) => {
+    // Those of one list come with the same object, one after the other.
+    if (key.args !== last?.args || key.columns !== last.columns)
+      name = JSON.stringify([key.args, key.columns]);
+    last = key;
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, { args: key.args, columns: key.columns, at: [index] });
+    else group.at.push(index);
+  });
+  const pages: Page<ResultRow>[] = [];
+  await Promise.all(
+    [...groups.values()].map(async ({ args: { filter, ...args }, columns, at }) => {
+      const executions = at.map((index) => (keys[index] as ResultPageKey).execution);
+      const found = await results.listOfEach(viewer, executions, filter ?? {}, args, columns);
+      found.forEach((page, position) => {
+        pages[at[position] as number] = page;
+      });
+    }),
+  );
+  return pages;
+}

@@ -1,0 +1,41 @@
+// node(id): any thing by its id, under the same rules as its own query.
+
+import { AppError } from '../core/errors.js';
+import type { IdType } from '../core/ids.js';
+import { can, type Permission, type Viewer } from '../core/permissions.js';
+import { builder } from '../graphql/schema-kit/builder.js';
+import { type ResolverServices, viewerOf } from '../graphql/schema-kit/context.js';
+import { simpleArg } from '../graphql/schema-kit/zod-inputs.js';
+import { anyIdOf } from '../validation/fields.js';
+
+interface NodeReader {
+  permission: Permission;
+  get: (services: ResolverServices, viewer: Viewer, uuid: string) => Promise<object>;
+}
+
+const readers: Partial<Record<IdType, NodeReader>> = {
+  User: { permission: 'profile:read', get: ({ users }, viewer, id) => users.get(viewer, id) },
+  TestExecution: {
+    permission: 'execution:read',
+    get: ({ executions }, viewer, id) => executions.get(viewer, id),
+  },
+  TestResult: { permission: 'result:read', get: ({ results }, viewer, id) => results.get(viewer, id) },
+  AuditEvent: { permission: 'audit:read', get: ({ audit }, viewer, id) => audit.get(viewer, id) },
+};
+const nodeId = anyIdOf(...(Object.keys(readers) as IdType[]));
+
+builder.queryField('node', (t) =>
+  t.field({
+    type: builder.nodeInterfaceRef(),
+    nullable: true,
+    authScopes: { can: 'profile:read' },
+    description: 'Anything that has an id. Error NOT_FOUND when there is none, or none that one may see.',
+    args: { id: simpleArg(t.arg, nodeId, 'Id of the thing.') },
+    resolve: async (_root, { id: { type, uuid } }, context) => {
+      const viewer = viewerOf(context);
+      const reader = readers[type];
+      if (reader === undefined || !can(viewer, reader.permission)) throw new AppError('NOT_FOUND');
+      return { ...(await reader.get(context.services, viewer, uuid)), __typename: type };
+    },
+  }),
+);

@@ -1,0 +1,58 @@
+// What a careful operator would ask about settings that are right by themselves; nothing here stops a start.
+import type { Config } from './load.js';
+import { type Setting, settings } from './settings.js';
+import type { Env } from './sources.js';
+
+/** Setting → what to think of, when it is so in production. */
+const inProduction: readonly [keyof typeof settings, (config: Config) => boolean, string][] = [
+  ['isGraphiqlEnabled', (config) => config.isGraphiqlEnabled, 'is on: strangers get GraphiQL'],
+  [
+    'isIntrospectionEnabled',
+    (config) => config.isIntrospectionEnabled,
+    'is on: strangers may read the schema',
+  ],
+  ['logLevel', ({ logLevel }) => /^(debug|trace)$/.test(logLevel), 'is meant for looking for a fault'],
+  [
+    'databaseUrl',
+    ({ databaseUrl }) => databaseUrl === undefined,
+    'is not set: the data is on this machine alone',
+  ],
+  ['redisUrl', ({ redisUrl }) => redisUrl === undefined, 'is not set: limits hold per instance'],
+  ['auditSealKey', ({ auditSealKey }) => auditSealKey === undefined, 'is not set: seals can be made anew'],
+  ['rateLimitPerMinute', (config) => config.rateLimitPerMinute === 0, 'is 0: users have no limit'],
+  [
+    'rateLimitAnonymousPerMinute',
+    (config) => config.rateLimitAnonymousPerMinute === 0,
+    'is 0: strangers have no limit',
+  ],
+];
+
+/** @returns one line for each thing to think of: settings that are open in production, names that are nearly known */
+export function noticesOf(config: Config, env: Env): string[] {
+  const open = inProduction
+    .filter(([, isSo]) => config.isProduction && isSo(config))
+    .map(([key, , words]) => `${settings[key].name} ${words}`);
+  return [...open, ...misspelt(env)];
+}
+
+function misspelt(env: Env): string[] {
+  const known = Object.values<Setting>(settings).flatMap(({ name, secret }) =>
+    secret ? [name, `${name}_FILE`] : [name],
+  );
+  return Object.keys(env)
+    .filter((name) => name.length > 5 && !known.includes(name))
+    .flatMap((name) => {
+      const meant = known.find((other) => isNear(name, other));
+      return meant === undefined ? [] : [`${name} is not known: was ${meant} meant?`];
+    });
+}
+
+/** One letter added, lost or changed, or two neighbours swapped. */
+function isNear(one: string, other: string): boolean {
+  if (Math.abs(one.length - other.length) > 1) return false;
+  let start = 0;
+  while (start < one.length && one[start] === other[start]) start += 1;
+  const [a, b] = [one.slice(start), other.slice(start)];
+  const isSwapped = a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2);
+  return isSwapped || a.slice(1) === b.slice(1) || a.slice(1) === b || a === b.slice(1);
+}

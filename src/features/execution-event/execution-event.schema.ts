@@ -1,0 +1,85 @@
+// Live events in GraphQL: the type and the subscriptions.
+import { toPublicId } from '../../core/ids.js';
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { enumOf, idOf } from '../../validation/fields.js';
+import { executionFilter } from '../execution/execution.input.js';
+import { ExecutionType } from '../execution/execution.ref.js';
+import { ResultType } from '../result/result.schema.js';
+import type { ExecutionEvent } from './execution-event.service.js';
+
+const eventType = enumOf('ExecutionEventType', 'What happened to an execution.', {
+  CREATED: 'It was created and waits.',
+  STARTED: 'It was started or claimed.',
+  PROGRESS: 'Its progress or phase was reported.',
+  RESULTS_ADDED: 'Results were added.',
+  CANCEL_REQUESTED: 'Its runner was asked to stop.',
+  COMPLETED: 'It ran to its end. Nothing follows.',
+  FAILED: 'It ended with an error. Nothing follows.',
+  CANCELLED: 'It was called off. Nothing follows.',
+  INTERRUPTED: 'Its runner was not heard of in time. Nothing follows.',
+});
+
+const ExecutionEventType = builder.objectRef<ExecutionEvent>('ExecutionEvent').implement({
+  description: 'An entry of an execution’s log.',
+  fields: (t) => ({
+    id: t.id({
+      description: 'Id of the event; give it as `after` to resume behind it.',
+      resolve: ({ id }) => toPublicId('ExecutionEvent', id),
+    }),
+    type: t.field({ type: enumType(eventType), description: 'What happened.', resolve: ({ type }) => type }),
+    at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
+    execution: t.field({
+      type: ExecutionType,
+      description: 'The execution as it was right after.',
+      resolve: ({ execution }) => execution,
+    }),
+    results: t.field({
+      type: [ResultType],
+      authScopes: { can: 'result:read' },
+      description: 'For RESULTS_ADDED: the first 100 results of the batch; query for more.',
+      resolve: ({ resultIds }, _args, context) =>
+        resultIds.length === 0 ? [] : context.services.results.byIds(viewerOf(context), resultIds),
+    }),
+  }),
+});
+
+builder.subscriptionType({
+  description: 'Watching live, over Server-Sent Events or WebSocket (graphql-transport-ws) on the same path.',
+  fields: (t) => ({
+    executionEvents: t.field({
+      type: ExecutionEventType,
+      authScopes: { can: 'execution:read' },
+      description:
+        'Every event of one execution, in order and without gaps: first those after the cursor, then live ones. ' +
+        'Completes after the terminal event.',
+      args: {
+        executionId: simpleArg(t.arg, idOf('TestExecution'), 'Id of the execution.'),
+        after: t.arg
+          .id({ description: 'Id of the last event seen; none means from the first.' })
+          .validate(idOf('ExecutionEvent').nullish() as never),
+      },
+      subscribe: (_root, { executionId, after }, context) => {
+        const viewer = viewerOf(context);
+        const { streams, events } = context.services;
+        return streams.open(viewer, (signal) =>
+          events.follow(viewer, executionId, after as string | null, signal),
+        ) as never;
+      },
+      resolve: (event) => event as ExecutionEvent,
+    }),
+    executionsChanged: t.field({
+      type: ExecutionEventType,
+      authScopes: { can: 'execution:read' },
+      description: 'Changes to all executions that one may see, live only.',
+      args: { filter: filterArg(t.arg, 'ExecutionFilter', executionFilter) },
+      subscribe: (_root, { filter }, context) => {
+        const viewer = viewerOf(context);
+        const { streams, events } = context.services;
+        return streams.open(viewer, (signal) => events.changes(viewer, filter ?? {}, signal)) as never;
+      },
+      resolve: (event) => event as ExecutionEvent,
+    }),
+  }),
+});

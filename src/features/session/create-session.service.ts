@@ -1,0 +1,125 @@
+// Opening a session for whoever has proved who they are, in one statement. Proving it is the sign-in's matter, what
+// becomes of sessions afterwards that of session.service.ts.
+
+import { newId } from '../../core/ids.js';
+import type { Viewer } from '../../core/permissions.js';
+import { Prisma, type User } from '../../generated/prisma/client.js';
+import type { Database, SqlRow } from '../../infra/postgres/database.js';
+import { columnsOf, sql } from '../../infra/postgres/sql.js';
+import type { Events } from '../../infra/redis/message-bus.js';
+import { currentRequest } from '../../infra/telemetry/request-context.js';
+import type { AuditService } from '../audit/audit.service.js';
+import type { SessionRow, SessionService } from './session.service.js';
+
+interface OpeningServiceOptions {
+  db: Database;
+  events: Events;
+  audit: AuditService;
+  sessions: SessionService;
+  now: () => number;
+  /** A session that is not refreshed for so long ends. */
+  idleTtlSeconds: number;
+  /** A session ends after so long in any case. */
+  ttlSeconds: number;
+  /** Live sessions of a user; beyond them the oldest ends. */
+  maxPerUser: number;
+  /** How many of one user's sign-ins may be under way at a time. */
+  maxAtOnce: number;
+}
+
+/** What tokens are made from. */
+export type SessionState = Pick<
+  SessionRow,
+  'id' | 'userId' | 'counter' | 'rotatedAt' | 'idleExpiresAt' | 'expiresAt'
+>;
+
+/** A user's credentials as they were checked. */
+interface Proof {
+  id: string;
+  email: string;
+  passwordHash: string | null;
+}
+
+/** A session that was opened, and whose it is. */
+export interface Opened {
+  session: SessionState;
+  user: User;
+}
+
+const userColumns = columnsOf(Prisma.UserScalarFieldEnum, 'proved');
+
+export type OpeningService = ReturnType<typeof createOpeningService>;
+
+export function createOpeningService(options: OpeningServiceOptions) {
+  const { db, events, audit, sessions, now, idleTtlSeconds, ttlSeconds, maxPerUser, maxAtOnce } = options;
+
+  /** The oldest beyond the limit. On its own: only now that the new one is there, others see it. */
+  async function endExcess(actor: { userId: string; email: string }): Promise<void> {
+    await db.transaction(async (tx) => {
+      for (const { id } of await sessions.revokeExcess(tx, actor.userId)) {
+        const action = 'session.limit_exceeded';
+        audit.record(tx, { action, actor, targetType: 'Session', targetId: id });
+      }
+    });
+  }
+
+  /** A statement's parts that open a session where `proved` has a row. */
+  function opening(userId: string) {
+    const [id, at, request] = [newId(), now(), currentRequest()];
+    const moment = new Date(at);
+    const idleExpiresAt = new Date(at + Math.min(idleTtlSeconds, ttlSeconds) * 1000);
+    const expiresAt = new Date(at + ttlSeconds * 1000);
+    const insert = sql`
+      INSERT INTO sessions (id, user_id, counter, rotated_at, created_at, last_used_at, idle_expires_at, expires_at, ip, user_agent)
+      SELECT ${id}::uuid, id, 0, ${moment}::timestamptz, ${moment}::timestamptz, ${moment}::timestamptz,
+        ${idleExpiresAt}::timestamptz, ${expiresAt}::timestamptz, ${request?.ip ?? null}::text, ${request?.userAgent ?? null}::text
+      FROM proved`;
+    const live = sql`
+      SELECT count(*)::int FROM sessions
+      WHERE user_id = ${userId} AND revoked_at IS NULL AND idle_expires_at > ${moment} AND expires_at > ${moment}`;
+    const session: SessionState = {
+      ...{ id, userId, counter: 0, rotatedAt: moment.toISOString() },
+      ...{ idleExpiresAt: idleExpiresAt.toISOString(), expiresAt: expiresAt.toISOString() },
+    };
+    return { session, insert, live, moment };
+  }
+
+  /**
+   * Opens a session, ends the one that the request came with and those beyond the limit; all but the last, and the
+   * event on the audit trail, in one statement.
+   * @param rehashed what the password's hash becomes
+   * @returns undefined when the user was deactivated or changed the password meanwhile
+   */
+  async function open(proof: Proof, rehashed: string, viewer: Viewer | null): Promise<Opened | undefined> {
+    const actor = { userId: proof.id, email: proof.email };
+    const { session, insert, live, moment } = opening(proof.id);
+    const entry = { action: 'auth.login', actor, targetType: 'Session' as const, targetId: session.id };
+    const audited = audit.part(entry, sql`proved`);
+    const [row] = await db.query<SqlRow<User> & { live: number; ended: string | null }>(sql`
+      WITH proved AS (
+        UPDATE users SET last_login_at = ${moment}, password_hash = ${rehashed}
+        WHERE id = ${proof.id} AND status = 'ACTIVE' AND password_hash = ${proof.passwordHash} RETURNING *
+      ), opened AS (${insert}), audited AS (${audited.insert}), ended AS (
+        UPDATE sessions SET revoked_at = ${moment}, revoked_reason = 'signed_in_again'
+        WHERE id = ${viewer?.sessionId ?? null}::uuid AND revoked_at IS NULL AND EXISTS (SELECT FROM proved) RETURNING id
+      )
+      SELECT ${userColumns}, (${live}) AS live, (SELECT id FROM ended) AS ended FROM proved`);
+    if (row === undefined) return undefined;
+    const { live: before, ended, ...user } = row;
+    audited.committed();
+    if (ended !== null) events.publish('session.ended', { sessionId: ended });
+    events.publish('user.signed_in', { userId: proof.id });
+    if (before + maxAtOnce > maxPerUser) await endExcess(actor);
+    return { session, user: toUser(user) };
+  }
+
+  return { open };
+}
+
+function toUser(row: SqlRow<User>): User {
+  const { createdAt, updatedAt, lastLoginAt } = row;
+  return {
+    ...{ ...row, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt) },
+    lastLoginAt: lastLoginAt === null ? null : new Date(lastLoginAt),
+  };
+}

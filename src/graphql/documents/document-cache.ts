@@ -1,0 +1,103 @@
+// From the text of a document to one that may run: limits, parsing, validation, and the cache of those that passed.
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLSchema,
+  NoSchemaIntrospectionCustomRule,
+  parse,
+  type Source,
+  specifiedRules,
+  ValuesOfCorrectTypeRule,
+  validate,
+} from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import { LRUCache } from 'lru-cache';
+import { ValuesOfCorrectType } from '../errors.js';
+import { checkTokens, checkWeight, documentLimits } from './token-limits.js';
+
+/** Documents that passed: so many, of so many characters in all; longer ones are read anew each time. */
+const cacheLimits = { max: 1000, maxSize: 2_000_000, maxEntrySize: 20_000 };
+
+/** Faults that are told of a document: finding and wording each costs. */
+const maxErrors = 10;
+
+/** Documents as the transports see them. */
+export interface Documents {
+  /** Yoga's way to them. */
+  plugin: Plugin;
+  /** A document that passed before, by its text. */
+  known: (text: string) => DocumentNode | undefined;
+  /** The errors of an operation whose variables make it too large. */
+  faultOf: (
+    args: Pick<ExecutionArgs, 'schema' | 'document' | 'variableValues'>,
+  ) => ExecutionResult | undefined;
+}
+
+/**
+ * Reads, checks and remembers documents. What fails is never remembered, so that no flood of hostile documents
+ * drives the good ones out.
+ * @param toAnswer what a client is told of an error
+ */
+export function createDocuments(
+  isIntrospectionEnabled: boolean,
+  toAnswer: (error: unknown) => Error,
+): Documents {
+  const sound = new LRUCache<string, DocumentNode>({
+    ...cacheLimits,
+    sizeCalculation: (_document, text) => text.length + 1,
+  });
+  /** Documents that passed → whether their cost depends on variables. */
+  const passed = new WeakMap<DocumentNode, boolean>();
+  const rules = [
+    ...specifiedRules.map((rule) => (rule === ValuesOfCorrectTypeRule ? ValuesOfCorrectType : rule)),
+    ...(isIntrospectionEnabled ? [] : [NoSchemaIntrospectionCustomRule]),
+  ];
+
+  const parseChecked = (source: string | Source): DocumentNode => {
+    const text = typeof source === 'string' ? source : source.body;
+    const known = sound.get(text);
+    if (known !== undefined) return known;
+    checkTokens(text);
+    return parse(text, { maxTokens: documentLimits.tokens });
+  };
+
+  const validateChecked = (schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] => {
+    if (passed.has(document)) return [];
+    const dependsOnVariables = checkWeight(schema, document);
+    const faults = validate(schema, document, rules, {
+      hideSuggestions: !isIntrospectionEnabled,
+      maxErrors,
+    });
+    if (faults.length > 0) return faults;
+    passed.set(document, dependsOnVariables);
+    const text = document.loc?.source.body;
+    if (text !== undefined) sound.set(text, document);
+    return [];
+  };
+
+  const faultOf: Documents['faultOf'] = ({ schema, document, variableValues }) => {
+    if (passed.get(document) === false) return undefined;
+    try {
+      checkWeight(schema, document, variableValues ?? {});
+      return undefined;
+    } catch (error) {
+      return { errors: [toAnswer(error) as GraphQLError] };
+    }
+  };
+
+  const plugin: Plugin = {
+    onParse: ({ setParseFn }) => setParseFn(parseChecked),
+    onValidate: ({ setValidationFn }) => setValidationFn(validateChecked as never),
+    onExecute({ args, setResultAndStopExecution }) {
+      const fault = faultOf(args as ExecutionArgs);
+      if (fault !== undefined) setResultAndStopExecution(fault as never);
+    },
+    onSubscribe({ args, setResultAndStopExecution }) {
+      const fault = faultOf(args as ExecutionArgs);
+      if (fault !== undefined) setResultAndStopExecution(fault);
+    },
+  };
+  return { plugin, faultOf, known: (text) => sound.get(text) };
+}

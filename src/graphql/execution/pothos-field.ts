@@ -1,0 +1,67 @@
+// What Pothos puts around a field's resolver, taken apart: the permission, the check of the arguments, the resolver itself. A
+// plan runs these three; a field that asks for anything else has no rule here, and keeps what Pothos made.
+import type { GraphQLField, GraphQLFieldResolver, GraphQLObjectType, GraphQLResolveInfo } from 'graphql';
+import type { Permission } from '../../core/permissions.js';
+import type { GraphQLContext } from '../schema-kit/context.js';
+
+type Args = Record<string, unknown>;
+type Resolve = GraphQLFieldResolver<unknown, GraphQLContext, Args>;
+
+/** Runs in this order. */
+export interface FieldRule {
+  /** What the viewer must hold; undefined where the field asks for nothing. */
+  permission: Permission | undefined;
+  /** Checks and converts arguments, one after the other. */
+  argMappers: readonly ((
+    args: Args,
+    context: GraphQLContext,
+    info: GraphQLResolveInfo,
+  ) => Args | Promise<Args>)[];
+  resolve: Resolve;
+  /** Whether the resolver looks at its fourth argument. */
+  needsInfo: boolean;
+}
+
+/** Options of types and fields that decide on access. Whatever there is of them besides a permission is Pothos's to run. */
+const scopeOptions = ['authScopes', 'grantScopes', 'skipTypeScopes', 'skipInterfaceScopes'];
+interface Extensions {
+  pothosOptions?: Record<string, unknown>;
+  pothosConfig?: { resolve?: Resolve };
+  pothosArgMappers?: FieldRule['argMappers'];
+  pothosPrismaSelect?: unknown;
+}
+
+/** @returns undefined for a field that only Pothos itself can guard */
+export function ruleOf(
+  parent: GraphQLObjectType,
+  { extensions }: GraphQLField<unknown, unknown>,
+): FieldRule | undefined {
+  const { pothosOptions, pothosConfig, pothosArgMappers = [], pothosPrismaSelect } = extensions as Extensions;
+  const resolve = pothosConfig?.resolve;
+  if (pothosOptions === undefined || resolve === undefined || pothosPrismaSelect !== undefined)
+    return undefined;
+  if (
+    [parent, ...parent.getInterfaces()].some((type) =>
+      hasScopes((type.extensions as Extensions).pothosOptions),
+    )
+  )
+    return undefined;
+  const { authScopes, ...others } = pothosOptions;
+  if (hasScopes(others)) return undefined;
+  const permission = permissionIn(authScopes);
+  if (permission === null) return undefined;
+  return { permission, argMappers: pothosArgMappers, resolve, needsInfo: resolve.length > 3 };
+}
+
+function hasScopes(options: Record<string, unknown> | undefined): boolean {
+  return options === undefined || scopeOptions.some((name) => options[name] !== undefined);
+}
+
+/** @returns undefined for no scopes or `{ public: true }`; null for any but `{ can: … }` */
+function permissionIn(scopes: unknown): Permission | undefined | null {
+  if (scopes === undefined) return undefined;
+  if (typeof scopes !== 'object' || scopes === null || Object.keys(scopes).length !== 1) return null;
+  const { can, public: isPublic } = scopes as { can?: Permission; public?: unknown };
+  if (isPublic === true) return undefined;
+  return typeof can === 'string' ? can : null;
+}

@@ -1,0 +1,75 @@
+// The resolvers of a planned operation: the permission, the arguments and the call, as the field's rule has them. Writing what
+// they give is in execute.ts.
+import { type GraphQLError, type GraphQLResolveInfo, getArgumentValues } from 'graphql';
+import { can } from '../../core/permissions.js';
+import { notAllowed } from '../schema-kit/authorize-first.plugin.js';
+import type { GraphQLContext } from '../schema-kit/context.js';
+import type { FieldPlan, Plan } from './plan.js';
+import type { FieldRule } from './pothos-field.js';
+
+export type Path = GraphQLResolveInfo['path'];
+type Args = Record<string, unknown>;
+
+/** One run of a plan. */
+export interface Run {
+  plan: Plan;
+  context: GraphQLContext;
+  /** Checked and converted. */
+  variables: Record<string, unknown>;
+  /** Arguments of fields whose variables were put in and checked in this run. */
+  checkedArgs: Map<FieldPlan, Args>;
+  errors: GraphQLError[];
+  /** Whether nobody waits for the answer any more. */
+  isAborted: () => boolean;
+}
+
+/** What a field's resolver gives. @throws Error of the rule, the arguments or the resolver, or when the run was aborted */
+export function resolve(run: Run, field: FieldPlan, source: unknown, path: Path): unknown {
+  if (run.isAborted()) throw new Error('The client is gone.');
+  const { rule, definition, nodes } = field;
+  const { context } = run;
+  if (rule === undefined) {
+    const args = field.args ?? getArgumentValues(definition, nodes[0] as never, run.variables);
+    return field.resolve(source, args, context, infoOf(run, field, path));
+  }
+  const { permission } = rule;
+  if (permission !== undefined && !can(context.viewer, permission)) throw notAllowed(context.viewer);
+  const info = rule.needsInfo ? infoOf(run, field, path) : (undefined as never);
+  const args = field.checkedArgs ?? run.checkedArgs.get(field) ?? checkArgs(run, field, rule, path);
+  return args instanceof Promise
+    ? args.then((settled) => rule.resolve(source, settled, context, info))
+    : rule.resolve(source, args, context, info);
+}
+
+/** Checks the arguments of a field. They are the same for every object of a run, so those that pass are kept. */
+function checkArgs(run: Run, field: FieldPlan, rule: FieldRule, path: Path): Args | Promise<Args> {
+  let args: Args | Promise<Args> =
+    field.args ?? getArgumentValues(field.definition, field.nodes[0] as never, run.variables);
+  const info = infoOf(run, field, path);
+  for (const map of rule.argMappers) {
+    const check = (given: Args) => map(given, run.context, info);
+    args = args instanceof Promise ? args.then(check) : check(args);
+  }
+  if (args instanceof Promise) return args;
+  Object.freeze(args);
+  if (field.args !== undefined) field.checkedArgs = args;
+  else if (path.prev !== undefined) run.checkedArgs.set(field, args); // the root has one object
+  return args;
+}
+
+function infoOf({ plan, variables }: Run, field: FieldPlan, path: Path): GraphQLResolveInfo {
+  const { definition, nodes, parentType } = field;
+  const { schema, fragments, operation } = plan;
+  return {
+    fieldName: definition.name,
+    fieldNodes: nodes,
+    returnType: definition.type,
+    parentType,
+    path,
+    schema,
+    fragments,
+    rootValue: undefined,
+    operation,
+    variableValues: variables,
+  };
+}

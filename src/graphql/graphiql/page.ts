@@ -1,0 +1,86 @@
+// The GraphiQL page: Yoga's offline bundle with a sign-in bar and ready-made tabs. Nothing is loaded from elsewhere.
+import { createHash } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { GraphiQLOptions } from 'graphql-yoga';
+import { graphiqlTabs } from './example-tabs.js';
+import { bar, script, style } from './sign-in-bar.js';
+
+/** What GraphiQL is given. */
+const graphiqlOptions: GraphiQLOptions = {
+  title: 'SEC-TESTER API',
+  credentials: 'same-origin',
+  defaultQuery: '', // of tabs that one opens oneself
+  defaultTabs: graphiqlTabs,
+  method: 'POST', // a GET would put what is asked into addresses, which proxies log
+  shouldPersistHeaders: false,
+};
+
+/**
+ * Makes what sends the page. Its scripts run by their hashes: whatever else got into the page would not. Its editor
+ * writes style sheets at run time, which only 'unsafe-inline' lets it do.
+ */
+export function createGraphiqlPage(): (response: ServerResponse) => Promise<void> {
+  let made: Promise<GraphiqlPage> | undefined;
+  return async (response) => {
+    made ??= makePage();
+    const { html, zipped, policy, etag } = await made;
+    const { headers } = response.req;
+    response.setHeader('Content-Type', 'text/html; charset=utf-8');
+    response.setHeader('Content-Security-Policy', policy);
+    // Megabytes, the same for everybody: kept by browsers, which ask whether it has changed.
+    response.setHeader('Cache-Control', 'no-cache');
+    response.setHeader('ETag', etag);
+    response.setHeader('Vary', 'Origin, Accept, Accept-Encoding');
+    if (headers['if-none-match'] === etag) {
+      response.statusCode = 304;
+      response.end();
+      return;
+    }
+    const isZipped = /\bgzip\b/.test(String(headers['accept-encoding'] ?? ''));
+    if (isZipped) response.setHeader('Content-Encoding', 'gzip');
+    response.end(isZipped ? zipped : html);
+  };
+}
+
+interface GraphiqlPage {
+  html: Buffer;
+  zipped: Buffer;
+  policy: string;
+  etag: string;
+}
+
+async function makePage(): Promise<GraphiqlPage> {
+  // Megabytes that only those keep in memory who open the page.
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  const html = renderGraphiQL(graphiqlOptions)
+    .trimStart()
+    .replace('<div id="root"></div>', () => `${bar}<main id="root"></main>`)
+    .replace(
+      '</head>',
+      () =>
+        `<meta name="viewport" content="width=device-width, initial-scale=1"><style>${style}</style><script>${script}</script></head>`,
+    );
+  const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(
+    ([, text]) =>
+      `'sha256-${createHash('sha256')
+        .update(text as string)
+        .digest('base64')}'`,
+  );
+  const policy = [
+    "default-src 'none'",
+    `script-src ${scripts.join(' ')}`,
+    "style-src 'unsafe-inline'",
+    "img-src 'self' data:",
+    'font-src data:',
+    "connect-src 'self'",
+    'worker-src blob:',
+    "object-src 'none'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  const etag = `"${createHash('sha256').update(html).digest('base64url')}"`;
+  return { html: Buffer.from(html), zipped: await promisify(gzip)(html), policy, etag };
+}

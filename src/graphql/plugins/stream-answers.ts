@@ -1,0 +1,45 @@
+// Yoga plugins for subscriptions: one execution for all subscribers with the same answer, written by our own event streams.
+import type { ServerResponse } from 'node:http';
+import type { ExecutionResult } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { Logger } from 'pino';
+import type { GraphQLContext } from '../schema-kit/context.js';
+import { createErrorMask } from '../subscriptions/backpressure.js';
+import { createHeartbeat } from '../subscriptions/heartbeat.js';
+import { type CreateContext, createSubscribe } from '../subscriptions/shared-execution.js';
+import { createEventStreams } from '../subscriptions/sse.js';
+
+/** Interval of keep-alive comments on an event stream. */
+const pingEveryMs = 12_000;
+
+/** Executes an event once for all subscribers that get the same answer. */
+export function shareAnswers(createContext: CreateContext): Plugin {
+  const subscribe = createSubscribe(createContext);
+  return {
+    onSubscribe({ setSubscribeFn }) {
+      setSubscribeFn(subscribe);
+    },
+  };
+}
+
+/** Writes subscriptions to event streams here instead of in Yoga. */
+export function streamAnswers(log: Logger, isSchemaPublic: boolean): Plugin {
+  const maskError = createErrorMask(log, isSchemaPublic);
+  const mask = (answer: ExecutionResult) => ({ ...answer, errors: answer.errors?.map(maskError) });
+  const send = createEventStreams({ mask, heartbeat: createHeartbeat(pingEveryMs) });
+  return {
+    onResultProcess({ resultProcessor, setResultProcessor, serverContext }) {
+      const { answers, res } = serverContext as { answers?: GraphQLContext['answers']; res?: ServerResponse };
+      if (answers === undefined || res === undefined) return;
+      if (resultProcessor === undefined) {
+        answers.close(); // the client accepts no event stream: 406
+        return;
+      }
+      const takeOver = () => {
+        send(res, answers);
+        return new Promise<never>(() => {}); // Yoga sends nothing more
+      };
+      setResultProcessor(takeOver, 'text/event-stream');
+    },
+  };
+}

@@ -1,0 +1,99 @@
+// The Pothos builder: plugins, scalars, access rules and error conversion. It imports no feature.
+import SchemaBuilder from '@pothos/core';
+import PrismaPlugin from '@pothos/plugin-prisma';
+import RelayPlugin from '@pothos/plugin-relay';
+import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import ValidationPlugin from '@pothos/plugin-validation';
+import { GraphQLError, Kind, type ValueNode } from 'graphql';
+import { validationFailed } from '../../core/errors.js';
+import { can, type Permission } from '../../core/permissions.js';
+import type PrismaTypes from '../../generated/pothos-types.js';
+import { getDatamodel } from '../../generated/pothos-types.js';
+import { toFieldErrors } from '../../validation/fields.js';
+import { doorPlugin, notAllowed } from './authorize-first.plugin.js';
+import type { GraphQLContext } from './context.js';
+
+interface BuilderTypes {
+  Context: GraphQLContext;
+  PrismaTypes: PrismaTypes;
+  DefaultFieldNullability: false;
+  Scalars: {
+    ID: { Input: string; Output: string };
+    DateTime: { Input: Date; Output: Date | string };
+    JSON: { Input: unknown; Output: unknown };
+  };
+  AuthScopes: {
+    /** Holds the permission. */
+    can: Permission;
+    /** Open to everybody; said explicitly, as the default is no. */
+    public: boolean;
+  };
+}
+
+export const builder = new SchemaBuilder<BuilderTypes>({
+  plugins: [doorPlugin, ScopeAuthPlugin, ValidationPlugin, RelayPlugin, PrismaPlugin],
+  defaultFieldNullability: false,
+  scopeAuth: {
+    authorizeOnSubscribe: true,
+    authScopes: ({ viewer }) => ({ can: (permission) => can(viewer, permission), public: true }),
+    unauthorizedError: (_parent, { viewer }) => notAllowed(viewer),
+  },
+  validation: {
+    validationError: ({ issues }) =>
+      validationFailed(toFieldErrors(issues as Parameters<typeof toFieldErrors>[0])),
+  },
+  relay: {
+    cursorType: 'String',
+    nodeQueryOptions: false,
+    nodesQueryOptions: false,
+    nodeTypeOptions: { description: 'Anything with an id that is unique across all types.' },
+    idFieldOptions: { description: 'Opaque and unique across all types; the same in REST.' },
+    pageInfoTypeOptions: { description: 'Where a page lies in its list (Relay).' },
+    hasNextPageFieldOptions: { description: 'Whether more follows this page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether something comes before this page.' },
+    startCursorFieldOptions: { description: 'Cursor of the first entry; null for an empty page.' },
+    endCursorFieldOptions: {
+      description: 'Cursor of the last entry; give it as `after` to get the next page.',
+    },
+  },
+  prisma: {
+    client: { $parent: undefined } as never, // reads go through the services; nothing is resolved by the plugin itself
+    dmmf: getDatamodel(),
+    exposeDescriptions: false,
+  },
+});
+
+const rfc3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** Date itself makes the 2nd of March of a 30th of February. */
+function isDay(text: string): boolean {
+  const midnight = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text.slice(0, 10));
+}
+
+function parseDateTime(value: unknown, node?: ValueNode): Date {
+  const date = typeof value === 'string' && rfc3339.test(value) && isDay(value) ? new Date(value) : undefined;
+  if (date === undefined || Number.isNaN(date.getTime())) {
+    const message = 'DateTime must be RFC 3339, for example 2026-01-31T09:30:00Z';
+    throw new GraphQLError(message, { ...(node !== undefined && { nodes: node }) });
+  }
+  return date;
+}
+
+builder.scalarType('DateTime', {
+  description: 'A moment: RFC 3339, UTC, with milliseconds, for example 2026-01-31T09:30:00.000Z.',
+  serialize: (value) => (typeof value === 'string' ? value : value.toISOString()),
+  parseValue: (value) => parseDateTime(value),
+  parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : undefined, node),
+});
+
+builder.scalarType('JSON', {
+  description: 'Any JSON value.',
+  serialize: (value) => value,
+  parseValue: (value) => value,
+});
+
+builder.queryType({ description: 'Reading.' });
+builder.mutationType({
+  description: 'Changing. Each mutation is one transaction: all of it happens, or nothing.',
+});

@@ -1,0 +1,105 @@
+// What goes out to subscribers, over either transport: at the reader's pace, each answer written once for all.
+import type { Socket } from 'node:net';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import type { Logger } from 'pino';
+import type { Stream } from '../../core/pull-stream.js';
+import { currentRequest, runInRequest } from '../../infra/telemetry/request-context.js';
+import { toGraphQLError } from '../errors.js';
+import { encodeOnce } from './shared-execution.js';
+
+/** Puts what a client may see in the place of an answer's errors. */
+export type Mask = (answer: ExecutionResult) => ExecutionResult;
+
+/** What a client may see of an error, without what is meant for the head of an HTTP answer. */
+export function createErrorMask(log: Logger, isSchemaPublic: boolean) {
+  return (error: unknown): GraphQLError => {
+    const { extensions, ...rest } =
+      error instanceof GraphQLError && error.extensions.correlationId
+        ? error
+        : toGraphQLError(error, log, isSchemaPublic);
+    const { http: _http, ...shown } = extensions;
+    return new GraphQLError(rest.message, { ...rest, extensions: shown });
+  };
+}
+
+/** The same mask, always at work in the present request: a stream is woken from within whichever made the event. */
+export function inThisRequest(mask: Mask): Mask {
+  const request = currentRequest();
+  return request === undefined ? mask : (answer) => runInRequest(request, () => mask(answer));
+}
+
+interface Delivery {
+  answers: Stream<ExecutionResult>;
+  socket: Socket;
+  /** Whether anything may be written still. */
+  isOpen: () => boolean;
+  /** An answer as bytes of the transport. */
+  encode: (answer: ExecutionResult) => Buffer;
+  /** The answers are over; not called after `stop`. */
+  onEnd: () => void;
+}
+
+/**
+ * Writes answers to a socket as they come. Those that are there already go out together; while the socket is full
+ * nothing is taken, so that what its reader misses waits in the log.
+ * @returns how to stop
+ */
+export function deliver({ answers, socket, isOpen, encode, onEnd }: Delivery): () => void {
+  let isOver = false;
+
+  function stop(): void {
+    if (isOver) return;
+    isOver = true;
+    socket.off('drain', pump);
+    answers.close();
+  }
+
+  function pump(): void {
+    if (isOver) return;
+    if (!isOpen()) {
+      stop();
+      return;
+    }
+    socket.cork();
+    try {
+      while (!socket.writableNeedDrain) {
+        const step = answers.take();
+        if (step === undefined) {
+          answers.whenReady(pump);
+          return;
+        }
+        if (step.done === true) {
+          stop();
+          onEnd();
+          return;
+        }
+        socket.write(encode(step.value));
+      }
+      socket.off('drain', pump).once('drain', pump);
+    } finally {
+      socket.uncork();
+    }
+  }
+
+  pump();
+  return stop;
+}
+
+/**
+ * An answer's bytes: made once in this form for all who get the same; errors are each one's own.
+ * @param form names what `write` makes
+ */
+export function bytesOf(
+  answer: ExecutionResult,
+  mask: Mask,
+  form: string,
+  write: (answer: ExecutionResult) => Buffer,
+): Buffer {
+  try {
+    return answer.errors === undefined ? encodeOnce(answer, form, write) : write(mask(answer));
+  } catch (error) {
+    // Nobody above could answer for it: this runs for whoever made the event, and others wait for it too.
+    const originalError = error as Error;
+    return write(mask({ errors: [new GraphQLError(originalError.message, { originalError })] }));
+  }
+}

@@ -1,0 +1,185 @@
+// Starts and stops a real PostgreSQL of the server's own in DATA_DIR; programs, files and process are beside.
+import { access, constants, mkdir, realpath } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { locateBinaries, resolveServerUser, type SystemUser } from './binaries.js';
+import {
+  checkDataDirectory,
+  createDataDirectory,
+  dataArgument,
+  EMBEDDED_ROLE,
+  ensurePassword,
+} from './data-directory.js';
+import { waitUntilUnused } from './lock.js';
+import { launchPostgres, type PostgresProcess } from './process.js';
+
+/** A running server: where to connect, and how to end it. */
+export interface EmbeddedPostgres {
+  /** Connection string with the password in it: never log it. */
+  url: string;
+  /** Shuts down (clients are disconnected, everything is written) and resolves when the process has ended. */
+  stop(): Promise<void>;
+}
+
+/** Where the server keeps its files, and how careful it is with them. */
+export interface EmbeddedPostgresOptions {
+  /** Folder for everything the server keeps: `postgres/` and `postgres-password` are made in it. */
+  dataDir: string;
+  /** false trades crash safety for speed: for tests only. Default true. */
+  isDurable?: boolean;
+  /** Made when missing. Default sec_tester. */
+  databaseName?: string;
+  /** Called with what it last printed when PostgreSQL ends without having been asked to. */
+  onExit?: (error: Error) => void;
+}
+
+const READY_WITHIN_MS = 60_000;
+const RETRY_WITHIN_MS = 15_000;
+/** A start that failed with one of these may succeed a moment later: what was in the way is going. */
+const PASSING_FAULTS = [
+  'Address already in use',
+  'pre-existing shared memory block',
+  'lock file "postmaster.pid"',
+];
+const FAST_BUT_UNSAFE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
+
+/**
+ * Starts PostgreSQL on a free port of 127.0.0.1, making its data directory on the first start and recovering
+ * it after a crash. It ends with this process, however that ends.
+ * @throws Error with what to do, and what PostgreSQL printed, when it cannot start or the directory is in use
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const { isDurable = true, databaseName = 'sec_tester', onExit } = options;
+  const dataDir = await openDataDir(options.dataDir);
+  const pgData = join(dataDir, 'postgres');
+  const user = await resolveServerUser(pgData);
+  const binaries = await locateBinaries(user, join(dataDir, 'cache'));
+  const hasDatabase = await checkDataDirectory(pgData, user, binaries.majorVersion);
+  const password = await ensurePassword(dataDir, hasDatabase);
+  if (!hasDatabase) await createDataDirectory(pgData, binaries, { user, password, isDurable });
+
+  const startedAt = Date.now();
+  for (;;) {
+    await waitUntilUnused(pgData);
+    const port = await findFreePort();
+    const server = launchPostgres(
+      binaries.postgres,
+      await serverArguments(pgData, user, port, isDurable),
+      pgData,
+      user,
+    );
+    const urlFor = (database: string): string =>
+      `postgresql://${EMBEDDED_ROLE}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+    try {
+      await createDatabaseWhenReady(server, urlFor('postgres'), databaseName);
+    } catch (error) {
+      await server.stop();
+      const isPassing = PASSING_FAULTS.some((fault) => server.output().includes(fault));
+      if (!isPassing || Date.now() - startedAt > RETRY_WITHIN_MS) throw error;
+      await sleep(200);
+      continue;
+    }
+    return supervise(server, urlFor(databaseName), onExit);
+  }
+}
+
+async function openDataDir(path: string): Promise<string> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o711 });
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    return await realpath(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`The data directory ${path} cannot be made or written to: ${reason}`, { cause });
+  }
+}
+
+async function serverArguments(
+  pgData: string,
+  user: SystemUser,
+  port: number,
+  isDurable: boolean,
+): Promise<string[]> {
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: '100',
+    jit: 'off',
+    log_destination: 'stderr',
+    logging_collector: 'off',
+    // Statements and their values stay out of the printed errors.
+    log_min_error_statement: 'panic',
+    log_error_verbosity: 'terse',
+    ...(isDurable ? {} : FAST_BUT_UNSAFE),
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  return ['-D', await dataArgument(pgData, user), '-p', String(port), ...flags];
+}
+
+function findFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.on('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      const port = typeof address === 'object' && address ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+async function createDatabaseWhenReady(
+  server: PostgresProcess,
+  url: string,
+  databaseName: string,
+): Promise<void> {
+  const client = await connectWhenReady(server, url);
+  try {
+    const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [databaseName]);
+    if (found.rowCount === 0) await client.query(`CREATE DATABASE ${pg.escapeIdentifier(databaseName)}`);
+  } finally {
+    await client.end();
+  }
+}
+
+async function connectWhenReady(server: PostgresProcess, url: string): Promise<pg.Client> {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  for (;;) {
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+    client.on('error', () => undefined);
+    const failure = await client.connect().then(
+      () => undefined,
+      (error: Error & { code?: string }) => error,
+    );
+    if (!failure) return client;
+    const because = (what: string): Error =>
+      new Error(`${what}. It printed:\n${server.output()}`, { cause: failure });
+    if (server.hasEnded()) throw because('The built-in PostgreSQL stopped while starting');
+    if (failure.code === '28P01')
+      throw because('The password in DATA_DIR/postgres-password is not this database’s');
+    if (Date.now() > deadline)
+      throw because(`The built-in PostgreSQL was not ready within ${READY_WITHIN_MS / 1000} s`);
+    await sleep(20);
+  }
+}
+
+function supervise(
+  server: PostgresProcess,
+  url: string,
+  onExit: EmbeddedPostgresOptions['onExit'],
+): EmbeddedPostgres {
+  let stopping: Promise<void> | undefined;
+  server.ended.then(() => {
+    if (!stopping)
+      onExit?.(new Error(`The built-in PostgreSQL ended unexpectedly. It printed:\n${server.output()}`));
+  });
+  // A process that forgets stop() may end all the same, and PostgreSQL with it.
+  server.unref();
+  const stop = (): Promise<void> => {
+    stopping ??= server.stop();
+    return stopping;
+  };
+  return { url, stop };
+}

@@ -1,0 +1,67 @@
+// Messages within and between instances: wake-ups and invalidations that may be lost, never state.
+import { randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { RedisPubSub } from 'graphql-redis-subscriptions';
+import type { Logger } from 'pino';
+import type { RedisConnections } from './connections.js';
+
+/** Topic → message. */
+export interface EventMap {
+  /** A session ended: forget what is cached of it. */
+  'session.ended': { sessionId: string };
+  /** A user's profile, role or status changed, or the user is gone. */
+  'user.changed': { userId: string };
+  /** A user signed in: nothing but the moment of that changed. */
+  'user.signed_in': { userId: string };
+  /** An API key was revoked. */
+  'key.ended': { apiKeyId: string };
+  /** An execution has an event of this number in its log, or (0) is gone. */
+  'execution.changed': { executionId: string; number: number };
+}
+
+const topics: (keyof EventMap)[] = [
+  ...(['session.ended', 'user.changed', 'user.signed_in', 'key.ended', 'execution.changed'] as const),
+];
+
+/** The bus as services see it. */
+export type Events = ReturnType<typeof createEvents>;
+
+/** Handlers of this process hear at once; other instances through Redis, when there is one and it is up. */
+export function createEvents(redis: RedisConnections | undefined, log: Logger) {
+  const origin = randomUUID();
+  const local = new EventEmitter().setMaxListeners(0);
+  const remote = redis && new RedisPubSub({ publisher: redis.client, subscriber: redis.subscriber });
+  const report = (topic: string) => (error: Error) => {
+    log.warn({ event: 'event_bus_failed', topic, reason: error.message });
+  };
+  for (const topic of remote === undefined ? [] : topics) {
+    const receive = (envelope: { origin: string; message: unknown }) => {
+      if (envelope.origin !== origin) local.emit(topic, envelope.message);
+    };
+    remote?.subscribe(`sec-tester:${topic}`, receive, {}).catch(report(topic));
+  }
+
+  return {
+    /** Best effort: what cannot be sent is logged; receivers have a slower way of their own. */
+    publish<Topic extends keyof EventMap>(topic: Topic, message: EventMap[Topic]): void {
+      local.emit(topic, message);
+      remote?.publish(`sec-tester:${topic}`, { origin, message }).catch(report(topic));
+    },
+
+    /** Calls the handler for every message from now on; returns how to stop. Its faults are logged, not passed on. */
+    subscribe<Topic extends keyof EventMap>(
+      topic: Topic,
+      handler: (message: EventMap[Topic]) => void,
+    ): () => void {
+      const guarded = (message: EventMap[Topic]) => {
+        try {
+          handler(message);
+        } catch (error) {
+          log.error({ event: 'event_handler_failed', topic, err: error });
+        }
+      };
+      local.on(topic, guarded);
+      return () => local.off(topic, guarded);
+    },
+  };
+}

@@ -1,0 +1,173 @@
+// The one node:http server: GraphQL ahead of Express, WebSocket upgrades. It does not listen until it is told to.
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createGraphQLContext } from '../api/create-context.js';
+import { allRoutes } from '../api/routes.js';
+import { buildSchema } from '../api/schema.js';
+import type { Timing } from '../core/timeouts.js';
+import { loadTrustedDocuments } from '../graphql/documents/persisted-operations.js';
+import { createGraphiqlPage } from '../graphql/graphiql/page.js';
+import { createGraphQLHandler, type GraphQLRequest } from '../graphql/http/handler.js';
+import { graphqlMethods, sendGraphQLRefusal } from '../graphql/http/preflight.js';
+import { createGraphQLServer } from '../graphql/http/yoga.js';
+import { createWebSockets, type WebSocketTransport } from '../graphql/subscriptions/websocket.js';
+import { createCrowds } from '../http/admission-queue.js';
+import { versionFault } from '../http/api-version.js';
+import { DirectRequest } from '../http/body.js';
+import { refuseBrokenRequests } from '../http/client-errors.js';
+import { ambiguityOf, endRaw, securityHeaders } from '../http/headers.js';
+import { withMiddleware } from '../http/middleware.js';
+import { type Caller, createRequestLimits } from '../http/request-limits.js';
+import { type Answer, answersWith } from '../http/response.js';
+import type { Infra } from '../infra/infra.js';
+import type { RequestContext } from '../infra/telemetry/request-context.js';
+import { createRestApp } from '../rest/app.js';
+import { sendProblem, toAppError } from '../rest/problem.js';
+import { allowedMethods, type Route } from '../rest/route.js';
+import type { Services } from './services.js';
+
+const graphqlPaths = new Set(['/graphql', '/api/v1/graphql']);
+
+/** A server that does not listen yet. */
+export interface App {
+  server: Server;
+  openWebSockets: () => number;
+  /** Ends all live streams and WebSockets, cleanly. */
+  endStreams: () => Promise<void>;
+}
+
+/** What tests choose. */
+export interface AppOptions {
+  /** Whether plain requests take the fast path; they do by default. */
+  isLean?: boolean;
+  /** Routes besides those of the product. */
+  moreRoutes?: readonly Route[];
+  timing?: Partial<Timing>;
+}
+
+/** Creates the server and everything that answers its requests. */
+export function createApp(
+  services: Services,
+  infra: Infra,
+  { isLean = true, moreRoutes = [] }: AppOptions = {},
+): App {
+  const { config } = infra;
+  const { authenticate } = services.auth;
+  const trusted =
+    config.trustedDocuments === undefined ? undefined : loadTrustedDocuments(config.trustedDocuments);
+  const { yoga, lean } = createGraphQLServer({
+    schema: buildSchema(),
+    createContext: (viewer) => createGraphQLContext(services, viewer),
+    authenticate,
+    trusted,
+    infra,
+  });
+  const page = config.isGraphiqlEnabled ? createGraphiqlPage() : undefined;
+  const graphql = createGraphQLHandler({ yoga, lean: isLean ? lean : undefined, page, authenticate });
+  const routes = [...allRoutes(services), ...moreRoutes];
+  const listener = withMiddleware(infra, createDispatcher(services, infra, routes, graphql));
+  const server = createHttpServer(config.isProduction, listener);
+  const allowed = allowedMethods(routes);
+  refuseBrokenRequests(server, config.isProduction, (path) =>
+    graphqlPaths.has(path) ? graphqlMethods : allowed.get(path),
+  );
+  const webSockets = createWebSockets(yoga, services, infra, trusted);
+  acceptUpgrades(server, webSockets, config.isProduction);
+  return {
+    server,
+    openWebSockets: webSockets.size,
+    async endStreams() {
+      services.streams.close();
+      await webSockets.close(); // says goodbye before their streams would say why they end
+      await services.events.close();
+    },
+  };
+}
+
+/** Sends each request on: refusals first, then GraphQL or REST. */
+function createDispatcher(
+  services: Services,
+  infra: Infra,
+  routes: Route[],
+  graphql: (incoming: GraphQLRequest) => void,
+) {
+  const { authenticate, recall } = services.auth;
+  const rest = createRestApp(routes, authenticate, infra);
+  const crowds = createCrowds(routes);
+  const limited = createRequestLimits({
+    requests: services.requests,
+    authenticate,
+    recall,
+    isFree: (path) => path.startsWith('/api/v1/health') || path === '/metrics',
+  });
+  return (request: IncomingMessage, response: Answer, store: RequestContext): void => {
+    const path = pathOf(request);
+    const isGraphQL = graphqlPaths.has(path);
+    if (isGraphQL) store.route = '/graphql';
+    const refuse = (error: unknown) => {
+      if (!response.headersSent) response.applyHeaders(store);
+      if (isGraphQL) sendGraphQLRefusal(response, toAppError(error), infra.log);
+      else sendProblem(response, path, error, infra.log);
+    };
+    const next = (caller: Caller) => {
+      const unknownVersion = versionFault(request, path);
+      if (unknownVersion !== undefined) {
+        refuse(unknownVersion);
+        return;
+      }
+      if (isGraphQL) {
+        graphql({ request, response, store, caller, refuse });
+        return;
+      }
+      const work = () => {
+        response.applyHeaders(store);
+        rest(request, response);
+      };
+      crowds({ method: request.method, path, store, work, refuse });
+    };
+    const fault = ambiguityOf(request);
+    if (fault !== undefined) {
+      response.setHeader('Connection', 'close');
+      refuse(fault);
+      return;
+    }
+    try {
+      limited(request, store, path, next, refuse);
+    } catch (error) {
+      refuse(error);
+    }
+  };
+}
+
+function createHttpServer(isProduction: boolean, listener: ReturnType<typeof withMiddleware>) {
+  const server = createServer(
+    {
+      headersTimeout: 10_000,
+      requestTimeout: 30_000,
+      keepAliveTimeout: 65_000,
+      connectionsCheckingInterval: 2000,
+      maxHeaderSize: 16_384,
+      IncomingMessage: DirectRequest,
+      ServerResponse: answersWith(securityHeaders(isProduction)),
+      requireHostHeader: false, // ambiguityOf asks for it: Node's own refusal has no headers
+    },
+    listener,
+  );
+  server.maxHeadersCount = 0; // their size is limited; a count would drop those beyond it unseen
+  server.on('checkExpectation', listener); // an Expect header that nobody knows is ignored
+  return server;
+}
+
+function acceptUpgrades(server: Server, webSockets: WebSocketTransport, isProduction: boolean): void {
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    if (ambiguityOf(request) !== undefined) endRaw(socket, '400 Bad Request', isProduction);
+    else if (graphqlPaths.has(pathOf(request))) webSockets.upgrade(request, socket, head);
+    else endRaw(socket, '404 Not Found', isProduction);
+  });
+}
+
+function pathOf(request: IncomingMessage): string {
+  const { url = '' } = request;
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+}

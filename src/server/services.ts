@@ -1,0 +1,130 @@
+// The composition root: which service gets what, one line each.
+import { defaultTiming } from '../core/timeouts.js';
+import { createApiKeyService } from '../features/api-key/api-key.service.js';
+import { createAuditService } from '../features/audit/audit.service.js';
+import { createSealService } from '../features/audit/seal.service.js';
+import { createAuthService } from '../features/auth/auth.service.js';
+import { createCredentialsService } from '../features/auth/credentials.service.js';
+import { createPasswordService } from '../features/auth/password.service.js';
+import { createSecondFactorService } from '../features/auth/second-factor.service.js';
+import { createSignInService } from '../features/auth/sign-in.service.js';
+import { createSignOutService } from '../features/auth/sign-out.service.js';
+import { createExecutionService } from '../features/execution/execution.service.js';
+import { createRunnerService } from '../features/execution/runner.service.js';
+import { createEventService } from '../features/execution-event/execution-event.service.js';
+import { createHealthService } from '../features/health/health.service.js';
+import { createResultService } from '../features/result/result.service.js';
+import { createOpeningService } from '../features/session/create-session.service.js';
+import { createSessionService } from '../features/session/session.service.js';
+import { createStreamService } from '../features/session/stream-guard.service.js';
+import { createPasswordLinkService } from '../features/user/password-link.service.js';
+import { createUserService } from '../features/user/user.service.js';
+import type { Infra } from '../infra/infra.js';
+import { createAddressBudget } from '../infra/rate-limiting/address-limiter.js';
+import { createAttemptLock } from '../infra/rate-limiting/login-throttle.js';
+import { createRequestMeter } from '../infra/rate-limiting/request-quota.js';
+
+/** Failed sign-ins that an address may make in a minute, in multiples of what an account may. */
+export const addressFactor = 10;
+/** Failed refreshes that an address may make in a minute, likewise. */
+export const refreshFactor = 60;
+
+export type Services = ReturnType<typeof createServices>;
+
+declare module '../graphql/schema-kit/context.js' {
+  interface ResolverServices extends Services {}
+}
+
+export function createServices(infra: Infra) {
+  const {
+    config,
+    log,
+    db,
+    redis,
+    events: bus,
+    tokens,
+    passwords,
+    metrics,
+    now,
+    timing = defaultTiming,
+  } = infra;
+  const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
+  const { loginMaxFailures, loginLockSeconds } = config;
+  const lock = {
+    ...{ maxFailures: loginMaxFailures, lockSeconds: loginLockSeconds },
+    ...{ queueMax: config.hashQueueMax * 2, now },
+  };
+  const named = (name: string) => ({ name, ...lock, onRefusal: metrics.refusalsOf(`${name}-account`) });
+  const limits = {
+    accounts: createAttemptLock(redis, named('login')),
+    passwordChanges: createAttemptLock(redis, named('password')),
+    addresses: createAddressBudget(redis, {
+      ...{ name: 'login', points: loginMaxFailures * addressFactor, windowSeconds: 60 },
+      onRefusal: metrics.refusalsOf('login-address'),
+    }),
+    refreshes: createAddressBudget(redis, {
+      ...{ name: 'refresh', points: loginMaxFailures * refreshFactor, windowSeconds: 60 },
+      onRefusal: metrics.refusalsOf('refresh-address'),
+    }),
+  };
+  const requests = createRequestMeter(redis, {
+    perMinute: config.rateLimitPerMinute,
+    anonymousPerMinute: config.rateLimitAnonymousPerMinute,
+    onRefusal: metrics.refusalsOf('requests'),
+    now,
+  });
+
+  const audit = createAuditService({ db, log, now });
+  const { auditSealEverySeconds: everySeconds, auditSealKey: key } = config;
+  const seals = createSealService({ db, log, now, everySeconds, key });
+  const bounds = { idleTtlSeconds: refreshIdleTtlSeconds, maxPerUser: config.sessionsMaxPerUser };
+  const sessions = createSessionService({
+    ...{ db, events: bus, now, ...bounds, metrics },
+    rolesWithSecondFactor: config.secondFactorRoles,
+    timing,
+  });
+  const opening = createOpeningService({
+    ...{ db, events: bus, audit, sessions, now, ...bounds, ttlSeconds: sessionTtlSeconds },
+    maxAtOnce: loginMaxFailures,
+  });
+  const links = createPasswordLinkService({ now });
+  const users = createUserService({
+    ...{ db, events: bus, passwords, audit, sessions, links, now, passwordMinLength },
+    isPasswordChangeRequired: config.isPasswordChangeRequired,
+    metrics,
+    timing,
+  });
+  const apiKeys = createApiKeyService({ db, events: bus, audit, now, metrics });
+  const secondFactors = createSecondFactorService({
+    ...{ db, events: bus, audit, now, issuer: 'SEC-TESTER' },
+    attempts: createAttemptLock(redis, named('second-factor')),
+    key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
+  });
+  const credentials = createCredentialsService({ db, audit });
+  const signIns = createSignInService({
+    ...{ db, passwords, credentials, opening, secondFactors },
+    ...{ accounts: limits.accounts, addresses: limits.addresses },
+  });
+  const passwordChanges = createPasswordService({
+    ...{ db, events: bus, passwords, audit, credentials, sessions, users, links, now, passwordMinLength },
+    ...{ attempts: limits.passwordChanges, addresses: limits.addresses },
+  });
+  const signOuts = createSignOutService({ db, audit, sessions, users });
+  const auth = createAuthService({
+    ...{ db, tokens, audit, sessions, users, apiKeys, signIns, signOuts, passwordChanges },
+    ...{ refreshes: limits.refreshes, now, accessTokenTtlSeconds },
+  });
+  const executions = createExecutionService({ db, events: bus, audit, now });
+  const results = createResultService({ db, audit, executions, now });
+  const runners = createRunnerService({ db, audit, executions, log, now });
+  const events = createEventService({ db, events: bus, executions, log, timing });
+  const streams = createStreamService({
+    ...{ db, events: bus, log, now, timing, maxPerUser: config.streamsMaxPerUser },
+    onRefusal: metrics.refusalsOf('streams'),
+  });
+  const health = createHealthService({ db, redis, now, metrics, timing });
+  return {
+    ...{ audit, seals, sessions, users, auth, secondFactors, apiKeys, requests },
+    ...{ executions, results, runners, events, streams, health },
+  };
+}
