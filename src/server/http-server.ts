@@ -51,7 +51,7 @@ export function createApp(
   { isLean = true, moreRoutes = [] }: AppOptions = {},
 ): App {
   const { config } = infra;
-  const { authenticate } = services.auth;
+  const authenticate = (authorization: string | undefined) => services.auth.authenticate(authorization);
   const trusted =
     config.trustedDocuments === undefined ? undefined : loadTrustedDocuments(config.trustedDocuments);
   const { yoga, lean } = createGraphQLServer({
