@@ -14,7 +14,9 @@ import { closeLogger, createLogger } from '../src/infra/logging/logger.js';
 import { start } from '../src/server/bootstrap.js';
 import type { AppOptions } from '../src/server/http-server.js';
 import type { Services } from '../src/server/services.js';
-import { assertDocumented } from './openapi-kit.js';
+import { assertDocumented, type RestAnswer } from './openapi-kit.js';
+
+export type { RestAnswer } from './openapi-kit.js';
 
 export const admin = { email: 'admin@harness.test', password: 'kiwi lantern 7391 harbor moss' } as const;
 
@@ -76,13 +78,6 @@ export interface GqlAnswer {
   expectData: () => any;
   /** The first error, when it has this code. */
   expectError: (code: ErrorCode) => GqlError;
-}
-
-export interface RestAnswer {
-  status: number;
-  headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape
-  body: any;
 }
 
 /** Settings that every test server has; a test may override them. */
