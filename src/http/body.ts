@@ -1,6 +1,6 @@
 // Reading a JSON body: within a limit, as UTF-8, each key once. What the body means is not known here.
 import { isUtf8 } from 'node:buffer';
-import { IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { AppError } from '../core/errors.js';
 
 /** Limits on bodies in bytes. */
@@ -63,31 +63,6 @@ function parseJson(bytes: Buffer): unknown {
   return value;
 }
 
-/** Takes a body as it comes: its pieces, then null. */
-type Taker = (piece: Buffer | null) => void;
-
-/**
- * A request whose body can be had straight from the parser. As a stream it would come in five more turns, each of
- * which costs as much as parsing it.
- */
-export class DirectRequest extends IncomingMessage {
-  #taker: Taker | undefined;
-
-  /** Sends the body there instead of into the stream; false when some of it is in the stream already. */
-  takeBody(taker: Taker): boolean {
-    if (this.complete || this.readableLength > 0 || this.readableFlowing !== null) return false;
-    this.#taker = taker;
-    return true;
-  }
-
-  /** @returns whether more may come */
-  override push(piece: Buffer | null, encoding?: BufferEncoding): boolean {
-    if (this.#taker === undefined) return super.push(piece, encoding);
-    this.#taker(piece);
-    return true;
-  }
-}
-
 /** Stops listening, not reading, at the limit: the rest flows away, so that the sender can hear the refusal. */
 function readBytes(
   request: IncomingMessage,
@@ -95,7 +70,8 @@ function readBytes(
   done: (bytes: Buffer) => void,
   fail: (error: AppError) => void,
 ): void {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+  const declared = Number(request.headers['content-length'] ?? -1);
+  if (declared > maxBytes) {
     fail(new AppError('PAYLOAD_TOO_LARGE'));
     return;
   }
@@ -107,25 +83,28 @@ function readBytes(
     pieces = [];
     fail(error);
   };
-  const take: Taker = (piece) => {
+  const finish = () => {
     if (isOver) return;
-    if (piece === null) {
-      isOver = true;
-      const body = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
-      pieces = []; // the request, which may wait for long, holds on to this function
-      done(body);
+    isOver = true;
+    const body = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
+    pieces = []; // the request, which may wait for long, holds on to this function
+    done(body);
+  };
+  request.on('data', (piece: Buffer) => {
+    if (isOver) return;
+    size += piece.length;
+    if (size > maxBytes) {
+      refuse(new AppError('PAYLOAD_TOO_LARGE'));
       return;
     }
-    size += piece.length;
-    if (size <= maxBytes) pieces.push(piece);
-    else refuse(new AppError('PAYLOAD_TOO_LARGE'));
-  };
+    pieces.push(piece);
+    if (size === declared) finish(); // nothing follows: 'end' would come some turns later
+  });
+  if (!(declared > 0)) request.on('end', finish);
   // It closes however it ended; without a listener its error is nobody's.
   request.on('close', () => {
     if (!isOver) refuse(new AppError('VALIDATION_FAILED', { message: 'The body ended too early.' }));
   });
-  if (request instanceof DirectRequest && request.takeBody(take)) return;
-  request.on('data', take).on('end', () => take(null));
 }
 
 /**

@@ -31,6 +31,9 @@ export function securityHeaders(isProduction: boolean): readonly (readonly [stri
   ];
 }
 
+/** Time, in milliseconds, that a client has to read a refusal and close its side (RFC 9112, section 9.6). */
+const lingerMs = 2000;
+
 /** Answers on a bare socket (there is no ServerResponse yet, or never will be) and closes it. */
 export function endRaw(
   socket: Duplex,
@@ -49,7 +52,15 @@ export function endRaw(
     ['Connection', 'close'],
     ['Content-Length', '0'],
   ];
-  socket.end(`HTTP/1.1 ${status}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+  const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  endAndLinger(socket, `HTTP/1.1 ${status}\r\n${head}\r\n`);
+}
+
+/** Ends a socket and destroys it when the client does not close its side in time. */
+export function endAndLinger(socket: Duplex, text: string): void {
+  const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
+  socket.once('close', () => clearTimeout(timer));
+  socket.end(text);
 }
 
 /** Headers of which a second one must not silently be dropped or joined. */

@@ -11,14 +11,16 @@ import {
   userAgentOf,
 } from '../infra/telemetry/request-context.js';
 import { parseTraceparent, type Span, type Tracing } from '../infra/telemetry/tracing.js';
-import type { Answer } from './response.js';
+import { securityHeaders } from './headers.js';
+import { forgetRequest, noteLatestRequest } from './latest-request.js';
+import { applyHeaders } from './response.js';
 
-type Listener = (request: IncomingMessage, response: Answer) => void;
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Wraps the dispatcher. Headers of the answer wait in the context until it is written. */
 export function withMiddleware(
   { config, log, metrics, tracing }: Pick<Infra, 'config' | 'log' | 'metrics' | 'tracing'>,
-  dispatch: (request: IncomingMessage, response: Answer, store: RequestContext) => void,
+  dispatch: (request: IncomingMessage, response: ServerResponse, store: RequestContext) => void,
 ): Listener {
   const allowOrigins = cors({
     origin: [...config.corsOrigins],
@@ -30,6 +32,7 @@ export function withMiddleware(
     ],
     maxAge: 600,
   });
+  const always = securityHeaders(config.isProduction).flat();
   return (request, response) => {
     const span = beginSpan(request, tracing);
     const correlationId = correlationIdOf(request.headers, span?.traceId);
@@ -42,16 +45,17 @@ export function withMiddleware(
       metrics,
       dbQueries: 0,
       dbMs: 0,
-      headers: ['X-Correlation-ID', correlationId],
+      headers: [...always, 'X-Correlation-ID', correlationId],
     };
     if (span !== undefined) store.span = span;
+    noteLatestRequest(request.socket, store);
     logEnd(log, request, response, store);
     runInRequest(store, () => {
       if (request.headers.origin === undefined) {
         dispatch(request, response, store);
         return;
       }
-      response.applyHeaders(store);
+      applyHeaders(response, store);
       allowOrigins(request as never, response as never, () => dispatch(request, response, store));
     });
   };
@@ -107,6 +111,7 @@ function logEnd(
     error = fault;
   });
   response.on('close', () => {
+    forgetRequest(request.socket, store);
     const tookMs = performance.now() - startedAt;
     const { correlationId, userId, sessionId, route, operation, errors, ip } = store;
     const { method = '' } = request;

@@ -1,24 +1,24 @@
-// When an answer is handed to its socket: with all others of the same turn of the event loop.
+// Hands responses to their sockets, all those of one turn of the event loop together.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ServerResponse } from 'node:http';
 
 /**
- * Ends an answer once everything that came in with it has been looked at. A write wakes whoever waits at the other end,
- * which costs more than making a small answer: written one by one, between one request and the next, each of them pays
- * for it; written in a row, the first does. An answer to a client that has gone in the meantime goes nowhere.
+ * Ends a response at the end of this turn of the event loop. A write wakes the client that waits for it, which costs
+ * more than making a small response. Responses that are written one after another share that cost (docs/adr/0016).
+ * A response whose client has disconnected meanwhile is dropped.
  */
-export function endTogether(response: ServerResponse, text: string): void {
-  if (waiting.length === 0) setImmediate(outsideRequests, flush);
-  waiting.push({ response, text });
+export function endInBatch(response: ServerResponse, text: string): void {
+  if (pending.length === 0) setImmediate(outsideRequests, flush);
+  pending.push({ response, text });
 }
 
-let waiting: { response: ServerResponse; text: string }[] = [];
+let pending: { response: ServerResponse; text: string }[] = [];
 
-/** What follows from one request's answer must not run in the context of another. */
+/** Keeps the context of one request out of the work that another request's response starts. */
 const outsideRequests = AsyncLocalStorage.snapshot();
 
 function flush(): void {
-  const ready = waiting;
-  waiting = [];
-  for (const { response, text } of ready) response.end(text);
+  const batch = pending;
+  pending = [];
+  for (const { response, text } of batch) response.end(text);
 }

@@ -1,5 +1,5 @@
 // The one node:http server: GraphQL ahead of Express, WebSocket upgrades. It does not listen until it is told to.
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createGraphQLContext } from '../api/create-context.js';
 import { allRoutes } from '../api/routes.js';
 import { buildSchema } from '../api/schema.js';
@@ -12,12 +12,11 @@ import { createGraphQLServer } from '../graphql/http/yoga.js';
 import { createWebSockets, type WebSocketTransport } from '../graphql/subscriptions/websocket.js';
 import { createCrowds } from '../http/admission-queue.js';
 import { versionFault } from '../http/api-version.js';
-import { DirectRequest } from '../http/body.js';
-import { refuseBrokenRequests } from '../http/client-errors.js';
-import { ambiguityOf, endRaw, securityHeaders } from '../http/headers.js';
+import { answerClientErrors } from '../http/client-errors.js';
+import { ambiguityOf, endRaw } from '../http/headers.js';
 import { withMiddleware } from '../http/middleware.js';
 import { type Caller, createRequestLimits } from '../http/request-limits.js';
-import { type Answer, answersWith } from '../http/response.js';
+import { applyHeaders } from '../http/response.js';
 import type { Infra } from '../infra/infra.js';
 import type { RequestContext } from '../infra/telemetry/request-context.js';
 import { createRestApp } from '../rest/app.js';
@@ -65,9 +64,9 @@ export function createApp(
   const graphql = createGraphQLHandler({ yoga, lean: isLean ? lean : undefined, page, authenticate });
   const routes = [...allRoutes(services), ...moreRoutes];
   const listener = withMiddleware(infra, createDispatcher(services, infra, routes, graphql));
-  const server = createHttpServer(config.isProduction, listener);
+  const server = createHttpServer(listener);
   const allowed = allowedMethods(routes);
-  refuseBrokenRequests(server, config.isProduction, (path) =>
+  answerClientErrors(server, config.isProduction, (path) =>
     graphqlPaths.has(path) ? graphqlMethods : allowed.get(path),
   );
   const webSockets = createWebSockets(yoga, services, infra, trusted);
@@ -99,12 +98,12 @@ function createDispatcher(
     recall,
     isFree: (path) => path.startsWith('/api/v1/health') || path === '/metrics',
   });
-  return (request: IncomingMessage, response: Answer, store: RequestContext): void => {
+  return (request: IncomingMessage, response: ServerResponse, store: RequestContext): void => {
     const path = pathOf(request);
     const isGraphQL = graphqlPaths.has(path);
     if (isGraphQL) store.route = '/graphql';
     const refuse = (error: unknown) => {
-      if (!response.headersSent) response.applyHeaders(store);
+      if (!response.headersSent) applyHeaders(response, store);
       if (isGraphQL) sendGraphQLRefusal(response, toAppError(error), infra.log);
       else sendProblem(response, path, error, infra.log);
     };
@@ -119,7 +118,7 @@ function createDispatcher(
         return;
       }
       const work = () => {
-        response.applyHeaders(store);
+        applyHeaders(response, store);
         rest(request, response);
       };
       crowds({ method: request.method, path, store, work, refuse });
@@ -138,7 +137,7 @@ function createDispatcher(
   };
 }
 
-function createHttpServer(isProduction: boolean, listener: ReturnType<typeof withMiddleware>) {
+function createHttpServer(listener: ReturnType<typeof withMiddleware>) {
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -146,8 +145,6 @@ function createHttpServer(isProduction: boolean, listener: ReturnType<typeof wit
       keepAliveTimeout: 65_000,
       connectionsCheckingInterval: 2000,
       maxHeaderSize: 16_384,
-      IncomingMessage: DirectRequest,
-      ServerResponse: answersWith(securityHeaders(isProduction)),
       requireHostHeader: false, // ambiguityOf asks for it: Node's own refusal has no headers
     },
     listener,

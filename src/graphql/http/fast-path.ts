@@ -1,6 +1,6 @@
 // The short way of a request: a known document in a plain JSON POST, answered without Yoga. Whatever is not plain (a new
 // document, a fault of any kind, a stream) is left to Yoga, which answers alike; only errors of fields are written here.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type DocumentNode,
   type ExecutionResult,
@@ -11,8 +11,8 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../../core/permissions.js';
-import type { Answer } from '../../http/response.js';
-import { endTogether } from '../../http/write-batch.js';
+import { writeHead } from '../../http/response.js';
+import { endInBatch } from '../../http/write-batch.js';
 import type { RequestContext } from '../../infra/telemetry/request-context.js';
 import { executePlan } from '../execution/execute.js';
 import { type Plan, planOperation } from '../execution/plan.js';
@@ -53,7 +53,7 @@ export interface LeanParams {
 /** A request that is being answered. */
 export interface LeanRequest {
   request: IncomingMessage;
-  response: Answer;
+  response: ServerResponse;
   store: RequestContext;
   /** Answers what went wrong beyond the errors of fields. */
   refuse: (error: unknown) => void;
@@ -133,7 +133,7 @@ export function createLean(parts: LeanParts): Lean {
     if (viewer === null && !parts.isPublic(document, operationName)) return false; // refused as strangers are
     const end = parts.beginOperation({ document, operationName });
     // Telling others of a change may keep this turn busy: who made it need not wait for that.
-    const handOver = plan.isSerial ? endNow : endTogether;
+    const handOver = plan.isSerial ? endNow : endInBatch;
     const answer = (result: ExecutionResult) => {
       end(result.errors && faultOf(result));
       if (!response.destroyed)
@@ -176,12 +176,12 @@ interface HttpExtensions {
 
 /** Status and headers as the errors ask for them, and the answer without what only they tell. */
 function send(
-  response: Answer,
+  response: ServerResponse,
   store: RequestContext,
   mediaType: MediaType,
   data: string,
   errors: readonly GraphQLError[],
-  handOver: typeof endTogether,
+  handOver: typeof endInBatch,
 ): void {
   const headers: Record<string, string> = {};
   let status = 0;
@@ -196,11 +196,11 @@ function send(
   const list = ['Content-Type', contentTypes[mediaType]];
   for (const name in headers) list.push(name, headers[name] as string);
   list.push('Content-Length', String(Buffer.byteLength(text)));
-  response.begin(status === 0 ? 200 : status, store, list);
+  writeHead(response, status === 0 ? 200 : status, store, list);
   handOver(response, text);
 }
 
-const endNow: typeof endTogether = (response, text) => void response.end(text);
+const endNow: typeof endInBatch = (response, text) => void response.end(text);
 
 function withoutHttp(error: GraphQLError): object {
   const { extensions, ...rest } = error.toJSON();

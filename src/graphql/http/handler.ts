@@ -1,10 +1,10 @@
 // One HTTP request on a GraphQL path: the page, a refusal, the fast path, or Yoga.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import { readJson } from '../../http/body.js';
 import type { Caller } from '../../http/request-limits.js';
-import type { Answer } from '../../http/response.js';
+import { applyHeaders } from '../../http/response.js';
 import { type RequestContext, runInRequest } from '../../infra/telemetry/request-context.js';
 import type { createGraphiqlPage } from '../graphiql/page.js';
 import type { Lean } from './fast-path.js';
@@ -23,7 +23,7 @@ interface HandlerOptions {
 /** A request on its way. */
 export interface GraphQLRequest {
   request: IncomingMessage;
-  response: Answer;
+  response: ServerResponse;
   store: RequestContext;
   caller: Caller;
   /** Answers with an error. */
@@ -35,7 +35,7 @@ export function createGraphQLHandler({ yoga, lean, page, authenticate }: Handler
   const throughYoga = ({ request, response, store, refuse }: GraphQLRequest) => {
     // Node leaves the body out of the answer to a HEAD.
     if (request.method === 'HEAD') Object.assign(request, { method: 'GET' });
-    response.applyHeaders(store);
+    applyHeaders(response, store);
     Promise.resolve(yoga(request, response)).catch(refuse);
   };
 
@@ -70,7 +70,7 @@ export function createGraphQLHandler({ yoga, lean, page, authenticate }: Handler
     const { request, response, store, refuse } = incoming;
     if (isPageAsked(request)) {
       if (page === undefined) throw new AppError('NOT_FOUND', { message: 'There is no page here.' });
-      response.applyHeaders(store);
+      applyHeaders(response, store);
       page(response).catch(refuse);
       return;
     }
