@@ -1,52 +1,62 @@
-// Requests that come in crowds, as sign-ins do: a few per turn of the event loop, so that others pass between them.
+// Admits bursts of expensive requests, such as sign-ins, a few per turn of the event loop, so that others pass between.
 import { AsyncResource } from 'node:async_hooks';
+import { AppError } from '../core/errors.js';
 import type { RequestContext } from '../infra/telemetry/request-context.js';
 
-const perTurn = 4;
+const admittedPerTurn = 4;
+const retryAfterSeconds = 5;
 
-/** A route, as far as admission goes. */
+/** The parts of a route that admission needs. */
 interface AdmittedRoute {
   method: string;
   path: string;
-  /** Throws while there is no room. */
-  assertRoom?: () => void;
+  /** Whether one more request may wait for what the route needs; absent for routes that are admitted at once. */
+  hasCapacity?: () => boolean;
 }
 
-/** A request of any route, and what is to be done with it. */
+/** A request of any route. */
 interface Arrival {
   method: string | undefined;
   path: string;
   store: RequestContext;
+  /** Handles the request. */
   work: () => void;
+  /** Answers with an error. */
   refuse: (error: unknown) => void;
 }
 
-/** Lets requests pass at once, but for routes that tell whether they have room. */
-export function createCrowds(routes: readonly AdmittedRoute[]) {
-  const rooms = new Map(routes.map(({ method, path, assertRoom }) => [`${method} ${path}`, assertRoom]));
+/**
+ * Creates the queue. A request of a route that has a capacity waits for its turn; every other request runs at once.
+ * A request that finds no capacity in its turn is refused with UNAVAILABLE before its body is read.
+ * @param onRefusal is called for every refused request
+ */
+export function createAdmissionQueue(routes: readonly AdmittedRoute[], onRefusal: () => void) {
+  const capacities = new Map(
+    routes.map(({ method, path, hasCapacity }) => [`${method} ${path}`, hasCapacity]),
+  );
   const waiting: (() => void)[] = [];
 
-  function run(): void {
-    for (const work of waiting.splice(0, perTurn)) work();
-    if (waiting.length > 0) setImmediate(run);
+  function runTurn(): void {
+    for (const enter of waiting.splice(0, admittedPerTurn)) enter();
+    if (waiting.length > 0) setImmediate(runTurn);
   }
 
   return ({ method, path, store, work, refuse }: Arrival): void => {
-    const assertRoom = rooms.get(`${method?.toLowerCase()} ${path}`);
-    if (assertRoom === undefined) {
+    const hasCapacity = capacities.get(`${method?.toLowerCase()} ${path}`);
+    if (hasCapacity === undefined) {
       work();
       return;
     }
     store.route = path;
     const enter = () => {
-      if (store.response?.destroyed === true) return; // nobody waits for it
-      try {
-        assertRoom();
+      if (store.response?.destroyed === true) return; // its client has disconnected
+      if (hasCapacity()) {
         work();
-      } catch (error) {
-        refuse(error);
+        return;
       }
+      onRefusal();
+      refuse(new AppError('UNAVAILABLE', { retryAfterSeconds }));
     };
-    if (waiting.push(AsyncResource.bind(enter)) === 1) setImmediate(run);
+    if (waiting.push(AsyncResource.bind(enter)) === 1) setImmediate(runTurn);
   };
 }

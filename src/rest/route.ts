@@ -42,8 +42,8 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
    * where no limit counts requests, strangers must not make the database look for keys.
    */
   viewerWithinMs?: number;
-  /** For routes that see crowds (http/crowds.ts): throws while there is no room, before anything is read. */
-  assertRoom?: () => void;
+  /** Whether one more request may wait; asked before anything of the request is read (http/admission-queue.ts). */
+  hasCapacity?: () => boolean;
   body?: Body;
   /** A body as a client sends it; for the docs. */
   bodyExample?: z.input<Body>;

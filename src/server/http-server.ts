@@ -10,7 +10,7 @@ import { createGraphQLHandler, type GraphQLRequest } from '../graphql/http/handl
 import { graphqlMethods, sendGraphQLRefusal } from '../graphql/http/preflight.js';
 import { createGraphQLServer } from '../graphql/http/yoga.js';
 import { createWebSockets, type WebSocketTransport } from '../graphql/subscriptions/websocket.js';
-import { createCrowds } from '../http/admission-queue.js';
+import { createAdmissionQueue } from '../http/admission-queue.js';
 import { versionFault } from '../http/api-version.js';
 import { answerClientErrors } from '../http/client-errors.js';
 import { ambiguityOf, endRaw } from '../http/headers.js';
@@ -91,7 +91,7 @@ function createDispatcher(
 ) {
   const { authenticate, recall } = services.auth;
   const rest = createRestApp(routes, authenticate, infra);
-  const crowds = createCrowds(routes);
+  const admit = createAdmissionQueue(routes, infra.metrics.refusalsOf('hashing'));
   const limited = createRequestLimits({
     requests: services.requests,
     authenticate,
@@ -121,7 +121,7 @@ function createDispatcher(
         applyHeaders(response, store);
         rest(request, response);
       };
-      crowds({ method: request.method, path, store, work, refuse });
+      admit({ method: request.method, path, store, work, refuse });
     };
     const fault = ambiguityOf(request);
     if (fault !== undefined) {

@@ -101,7 +101,7 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       description:
         'Opens a session and ends the one it comes with. Failures look the same, whatever the reason.',
       isViewerWelcome: true,
-      assertRoom: () => auth.assertRoom(),
+      hasCapacity: () => auth.hasCapacity(),
       body: loginInput,
       bodyExample: authExamples.credentials,
       responses: { 200: { description: 'Signed in.', schema: tokensBody, example: authExamples.tokens } },

@@ -87,8 +87,8 @@ export function createAuthService(options: AuthServiceOptions) {
     ...options.signOuts,
     ...options.passwordChanges,
 
-    /** @throws UNAVAILABLE when too many sign-ins wait */
-    assertRoom: signIns.assertRoom,
+    /** Whether one more sign-in may wait. */
+    hasCapacity: signIns.hasCapacity,
 
     /** Public keys that verify access tokens. */
     jwks: tokens.jwks,

@@ -57,7 +57,7 @@ export function createSignInService(options: SignInServiceOptions) {
   }
 
   return {
-    assertRoom: passwords.assertRoom,
+    hasCapacity: passwords.hasCapacity,
 
     /**
      * A session for the right credentials, within the limits on guessing.
@@ -72,7 +72,7 @@ export function createSignInService(options: SignInServiceOptions) {
       input: LoginInput,
       viewer: Viewer | null,
     ): Promise<Opened & { refund: () => Promise<void> }> {
-      passwords.assertRoom();
+      passwords.assertCapacity();
       const refund = await options.addresses.spend(currentRequest()?.ip);
       const opened = await options.accounts.attempt(
         input.email.toLowerCase(),

@@ -2,7 +2,7 @@
 // document is looked at in documents.ts.
 import type { Plugin } from 'graphql-yoga';
 import { AppError } from '../../core/errors.js';
-import { hasRepeatedKey } from '../../http/body.js';
+import { findsDuplicateKey } from '../../http/duplicate-keys.js';
 
 /** @throws VALIDATION_FAILED for variables or extensions in the address that are no JSON, and for a name that is no text */
 export const checkParams: Plugin = {
@@ -12,7 +12,7 @@ export const checkParams: Plugin = {
       const text = url.searchParams.get(name);
       if (!text) continue;
       if (!isJson(text)) throw refusal(`${name} is not JSON.`);
-      if (hasRepeatedKey(text)) throw refusal(`A key of ${name} is there twice.`);
+      if (findsDuplicateKey(text)) throw refusal(`A key of ${name} is there twice.`);
     }
   },
   onParams({ params }) {

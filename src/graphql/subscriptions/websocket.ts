@@ -9,7 +9,8 @@ import { inTurns } from '../../core/chunked.js';
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import { defaultTiming } from '../../core/timeouts.js';
-import { bodyLimits, hasRepeatedKey } from '../../http/body.js';
+import { bodyLimits } from '../../http/body.js';
+import { findsDuplicateKey } from '../../http/duplicate-keys.js';
 import { endRaw } from '../../http/headers.js';
 import { clientIp } from '../../http/middleware.js';
 import type { Infra } from '../../infra/infra.js';
@@ -229,5 +230,5 @@ function isAmbiguous(message: string): boolean {
   } catch {
     return false;
   }
-  return hasRepeatedKey(message);
+  return findsDuplicateKey(message);
 }

@@ -41,7 +41,7 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
     options.onRefusal?.();
     throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
   }
-  const assertRoom = () => assertFewer(turns.pendingCount);
+  const assertCapacity = () => assertFewer(turns.pendingCount);
 
   function enter<T>(work: () => Promise<T>): Promise<T> {
     assertFewer(gate.pendingCount - turns.activeCount); // who has a turn has waited
@@ -52,10 +52,13 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
 
   return {
     /**
-     * Tells before anything is done for it that a turn would be refused.
+     * Refuses a sign-in before any work is done for it.
      * @throws UNAVAILABLE when the queue is full
      */
-    assertRoom,
+    assertCapacity,
+
+    /** Whether one more sign-in may wait for its turn. */
+    hasCapacity: () => turns.pendingCount < options.queueMax,
 
     /**
      * Runs what leads to a hash and follows from it when its turn comes, so that those who wait hold nothing and cost
@@ -63,7 +66,7 @@ export function createPasswordHasher(options: PasswordHasherOptions) {
      * @throws UNAVAILABLE when the queue is full
      */
     async inTurn<T>(work: () => Promise<T>): Promise<T> {
-      assertRoom();
+      assertCapacity();
       return turns(work);
     },
 
