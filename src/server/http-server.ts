@@ -16,6 +16,7 @@ import { answerClientErrors } from '../http/client-errors.js';
 import { ambiguityOf, endRaw } from '../http/headers.js';
 import { withMiddleware } from '../http/middleware.js';
 import { type Caller, createRequestLimits } from '../http/request-limits.js';
+import { createRequestLog, type RequestLog } from '../http/request-log.js';
 import { applyHeaders } from '../http/response.js';
 import type { Infra } from '../infra/infra.js';
 import type { RequestContext } from '../infra/telemetry/request-context.js';
@@ -60,10 +61,18 @@ export function createApp(
     trusted,
     infra,
   });
+  const requestLog = createRequestLog(infra.log);
   const page = config.isGraphiqlEnabled ? createGraphiqlPage() : undefined;
-  const graphql = createGraphQLHandler({ yoga, lean: isLean ? lean : undefined, page, authenticate });
+  const graphql = createGraphQLHandler({
+    requestLog,
+    yoga,
+    lean: isLean ? lean : undefined,
+    page,
+    authenticate,
+  });
   const routes = [...allRoutes(services), ...moreRoutes];
-  const listener = withMiddleware(infra, createDispatcher(services, infra, routes, graphql));
+  const dispatch = createDispatcher(services, infra, routes, graphql, requestLog);
+  const listener = withMiddleware(infra, requestLog, dispatch);
   const server = createHttpServer(listener);
   const allowed = allowedMethods(routes);
   answerClientErrors(server, config.isProduction, (path) =>
@@ -88,6 +97,7 @@ function createDispatcher(
   infra: Infra,
   routes: Route[],
   graphql: (incoming: GraphQLRequest) => void,
+  requestLog: RequestLog,
 ) {
   const { authenticate, recall } = services.auth;
   const rest = createRestApp(routes, authenticate, infra);
@@ -102,6 +112,7 @@ function createDispatcher(
     const path = pathOf(request);
     const isGraphQL = graphqlPaths.has(path);
     if (isGraphQL) store.route = '/graphql';
+    else requestLog.attach(request, response, store);
     const refuse = (error: unknown) => {
       if (!response.headersSent) applyHeaders(response, store);
       if (isGraphQL) sendGraphQLRefusal(response, toAppError(error), infra.log);

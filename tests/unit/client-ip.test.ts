@@ -1,7 +1,7 @@
 // Whose address a request comes from, with and without trusted proxies.
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
-import { clientIp } from '../../src/http/middleware.js';
+import { clientIp } from '../../src/http/client-address.js';
 
 const from = (remoteAddress: string | undefined, forwarded?: string | string[]) =>
   ({ socket: { remoteAddress }, headers: { 'x-forwarded-for': forwarded } }) as unknown as IncomingMessage;

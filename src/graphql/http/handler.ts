@@ -4,6 +4,7 @@ import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import { readJson } from '../../http/body.js';
 import type { Caller } from '../../http/request-limits.js';
+import type { RequestLog } from '../../http/request-log.js';
 import { applyHeaders } from '../../http/response.js';
 import { type RequestContext, runInRequest } from '../../infra/telemetry/request-context.js';
 import type { createGraphiqlPage } from '../graphiql/page.js';
@@ -12,6 +13,8 @@ import { bodyLimitOf, isOperation, isPageAsked, refuseGraphQL } from './prefligh
 import type { GraphQLServer } from './yoga.js';
 
 interface HandlerOptions {
+  /** Writes the lines of requests that do not take the fast path. */
+  requestLog: RequestLog;
   yoga: GraphQLServer;
   /** Absent when every request goes through Yoga. */
   lean: Lean | undefined;
@@ -31,8 +34,9 @@ export interface GraphQLRequest {
 }
 
 /** Creates the handler. The caller refuses what it throws; what fails later, the handler refuses itself. */
-export function createGraphQLHandler({ yoga, lean, page, authenticate }: HandlerOptions) {
+export function createGraphQLHandler({ requestLog, yoga, lean, page, authenticate }: HandlerOptions) {
   const throughYoga = ({ request, response, store, refuse }: GraphQLRequest) => {
+    requestLog.attach(request, response, store);
     // Node leaves the body out of the answer to a HEAD.
     if (request.method === 'HEAD') Object.assign(request, { method: 'GET' });
     applyHeaders(response, store);

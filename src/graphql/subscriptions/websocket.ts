@@ -10,9 +10,9 @@ import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import { defaultTiming } from '../../core/timeouts.js';
 import { bodyLimits } from '../../http/body.js';
+import { clientIp } from '../../http/client-address.js';
 import { findsDuplicateKey } from '../../http/duplicate-keys.js';
 import { endRaw } from '../../http/headers.js';
-import { clientIp } from '../../http/middleware.js';
 import type { Infra } from '../../infra/infra.js';
 import { logRefusal } from '../../infra/logging/security-events.js';
 import {

@@ -153,10 +153,22 @@ function unfailing(sink: Sink): Sink {
   };
 }
 
+type Child = (this: unknown, bindings: pino.Bindings, options?: ChildLoggerOptions) => Logger;
+const unredactedChild = new WeakMap<Logger, Child>();
+
+/**
+ * A logger of the same sink whose children do not have their bindings redacted, for pino-http: it binds the whole request,
+ * which its serializer drops, and redacting a request first costs more than the line. Lines are redacted as ever.
+ */
+export function bindingUnredacted(logger: Logger): Logger {
+  const child = unredactedChild.get(logger);
+  return child === undefined ? logger : Object.create(logger, { child: { value: child } });
+}
+
 /** pino formats what a line is given but not what a child logger is bound to. Children inherit the method. */
 function redactBindings(logger: Logger): void {
-  type Child = (this: unknown, bindings: pino.Bindings, options?: ChildLoggerOptions) => Logger;
   const makeChild = logger.child as unknown as Child;
+  unredactedChild.set(logger, makeChild);
   const child: Child = function child(bindings, options) {
     return makeChild.call(this, redactObject(bindings), options);
   };
