@@ -1,0 +1,57 @@
+// What a report format consists of: how it is recognised, and how it is read.
+import type { ReportItem } from './item.js';
+import type { ReportNotes } from './notes.js';
+
+/** Formats by their names in the API. */
+export const reportFormats = [
+  'SARIF',
+  'CYCLONEDX',
+  'GITLAB',
+  'ZAP_JSON',
+  'ZAP_XML',
+  'NUCLEI',
+  'TRIVY',
+  'GRYPE',
+  'SEMGREP',
+  'GITLEAKS',
+  'BANDIT',
+  'CHECKOV',
+  'NPM_AUDIT',
+  'ESLINT',
+  'CPPCHECK_XML',
+  'NMAP_XML',
+  'TESTSSL',
+  'BURP_XML',
+  'JUNIT',
+  'GENERIC_JSON',
+  'GENERIC_CSV',
+] as const;
+export type ReportFormatName = (typeof reportFormats)[number];
+
+/** A report that can be read more than once, as UTF-8 bytes without a byte order mark. */
+export interface ReportSource {
+  open: () => AsyncIterable<Uint8Array>;
+}
+
+/** The beginning of a report, for recognising its format. */
+export interface ReportHead {
+  /** The first 64 KiB, decoded. */
+  text: string;
+  /** The root of JSON: its first keys with what is known of their values, or of the first element of an array. */
+  keys: ReadonlySet<string>;
+  isArray: boolean;
+  /** Name of the XML root element; undefined for anything else. */
+  xmlRoot: string | undefined;
+}
+
+/** A report format. */
+export interface ReportFormat {
+  format: ReportFormatName;
+  /** Whether a report is of this format. */
+  detect: (head: ReportHead) => boolean;
+  /**
+   * Yields the results in batches, in the order of the report.
+   * @throws VALIDATION_FAILED with the place of a fault
+   */
+  read: (source: ReportSource, notes: ReportNotes) => AsyncIterable<ReportItem[]>;
+}

@@ -1,0 +1,47 @@
+// Messages of SARIF with their arguments put in, and with links to related locations written out.
+import { objectOf, objectsOf } from '../../text.js';
+import type { Json, SarifComponent } from './sarif-runs.js';
+
+/** `full` with the addresses of related places, `plain` without links. */
+export interface SarifMessage {
+  full: string;
+  plain: string;
+}
+
+/** Builds the message of a result (SARIF 3.11). */
+export function messageOf(result: Json, rule: Json, component: SarifComponent): SarifMessage {
+  const message = objectOf(result.message) ?? {};
+  const id = String(message.id ?? '');
+  const source =
+    objectOf(objectOf(rule.messageStrings)?.[id]) ??
+    objectOf(objectOf(component.properties.globalMessageStrings)?.[id]) ??
+    {};
+  const places = new Map(objectsOf(result.relatedLocations).map((place) => [String(place.id), place]));
+  const values = Array.isArray(message.arguments) ? message.arguments : [];
+  const text = fill(message.text ?? source.text, values);
+  const markdown = fill(message.markdown ?? source.markdown, values);
+  // [here](1) points to a related location.
+  const full = (markdown || text).replace(
+    /\[([^\]\n]{0,1000})\]\((\d{1,9})\)/g,
+    (_found, label: string, place: string) => label + addressOf(places.get(place)),
+  );
+  return {
+    full,
+    plain: text.replace(/\[([^\]\n]{0,1000})\]\([^)\s]{0,2000}\)/g, '$1').replace(/\\([[\]\\])/g, '$1'),
+  };
+}
+
+function fill(template: unknown, values: readonly unknown[]): string {
+  if (typeof template !== 'string') return '';
+  return template.replace(/\{\{|\}\}|\{(\d{1,4})\}/g, (found, index?: string) =>
+    index === undefined ? (found[0] ?? '') : String(values[Number(index)] ?? found),
+  );
+}
+
+function addressOf(place: Json | undefined): string {
+  const physical = objectOf(place?.physicalLocation);
+  const uri = objectOf(physical?.artifactLocation)?.uri;
+  const startLine = objectOf(physical?.region)?.startLine;
+  if (typeof uri !== 'string') return '';
+  return ` (${uri}${startLine === undefined ? '' : `:${startLine}`})`;
+}

@@ -1,0 +1,91 @@
+// Where a SARIF result is: each of its locations as a path with a region, a URL or a component.
+import type { ItemLocation } from '../../item.js';
+import { pathFromUri } from '../../paths.js';
+import { objectOf, objectsOf } from '../../text.js';
+import type { Json, SarifRun } from './sarif-runs.js';
+
+/** A place and the code that the report shows of it. */
+export interface SarifPlace {
+  location: ItemLocation | null;
+  snippet: string | null;
+}
+
+/** The places of a result or notification; one without any location where there is none. */
+export function placesOf(run: SarifRun, result: Json): SarifPlace[] {
+  const locations = objectsOf(result.locations);
+  const target = objectOf(result.analysisTarget);
+  if (locations.length === 0) {
+    const location = target === undefined ? {} : addressOf(run, target);
+    return [{ location: Object.keys(location).length === 0 ? null : location, snippet: null }];
+  }
+  return locations.map((location) => placeOf(run, location, target));
+}
+
+function placeOf(run: SarifRun, place: Json, target: Json | undefined): SarifPlace {
+  const physical = objectOf(place.physicalLocation);
+  const [logical] = objectsOf(place.logicalLocations);
+  const artifact = objectOf(physical?.artifactLocation);
+  const region = objectOf(physical?.region);
+  const address = addressOf(run, artifact ?? target);
+  const lines = artifact === undefined ? {} : linesOf(region ?? {});
+  const location: ItemLocation = { ...address, ...lines };
+  const name = logical?.fullyQualifiedName ?? logical?.name;
+  if (Object.keys(address).length === 0 && typeof name === 'string') location.component = name;
+  const snippet =
+    objectOf(region?.snippet)?.text ?? objectOf(objectOf(physical?.contextRegion)?.snippet)?.text;
+  return {
+    location: Object.keys(location).length === 0 ? null : location,
+    snippet: typeof snippet === 'string' && snippet.trim() !== '' ? snippet : null,
+  };
+}
+
+function addressOf(run: SarifRun, artifact: Json | undefined): ItemLocation {
+  if (artifact === undefined) return {};
+  const indexed = typeof artifact.index === 'number' ? run.artifacts[artifact.index] : undefined;
+  const uri = resolve(run, typeof artifact.uri === 'string' ? artifact : indexed);
+  if (uri === undefined || uri === '') return {};
+  if (/^https?:\/\//i.test(uri) && URL.canParse(uri)) return { url: uri, host: new URL(uri).host };
+  const path = pathFromUri(withoutRoot(run, uri));
+  return path === '' ? {} : { path };
+}
+
+/** The artifact's URI with its bases put in front, up to a checkout's root, a base without a URI, or an absolute one. */
+function resolve(run: SarifRun, artifact: Json | undefined, levels = 20): string | undefined {
+  if (typeof artifact?.uri !== 'string') return undefined;
+  const uri = artifact.uri.trim();
+  const { uriBaseId } = artifact;
+  const base = typeof uriBaseId === 'string' ? objectOf(run.bases[uriBaseId]) : undefined;
+  const isRoot = run.provenance.some(({ mappedTo }) => objectOf(mappedTo)?.uriBaseId === uriBaseId);
+  if (base === undefined || isRoot || levels === 0 || /^[a-z][a-z0-9+.-]+:/i.test(uri)) return uri;
+  const parent = resolve(run, base, levels - 1);
+  // A base that is the root of the file system, as Trivy writes it, places nothing.
+  if (parent === undefined || parent === '' || /^file:\/*$/i.test(parent)) return uri;
+  return `${parent.endsWith('/') ? parent : `${parent}/`}${uri}`;
+}
+
+/** An absolute address relative to the checkout or the tool's working directory, if it lies in one. */
+function withoutRoot(run: SarifRun, uri: string): string {
+  const folders = [
+    ...run.provenance.flatMap(({ mappedTo }) => checkoutOf(run, objectOf(mappedTo)) ?? []),
+    ...run.invocations.flatMap(({ workingDirectory }) => resolve(run, objectOf(workingDirectory)) ?? []),
+  ];
+  for (const folder of folders) {
+    const root = folder.replace(/\/*$/, '/');
+    if (!/^(file:)?\/*$/i.test(root) && uri.startsWith(root)) return uri.slice(root.length) || '.';
+  }
+  return uri;
+}
+
+function checkoutOf(run: SarifRun, mappedTo: Json | undefined): string | undefined {
+  if (mappedTo === undefined) return undefined;
+  const base = typeof mappedTo.uriBaseId === 'string' ? objectOf(run.bases[mappedTo.uriBaseId]) : undefined;
+  const root = base === undefined ? '' : (resolve(run, base) ?? '');
+  return `${root}${typeof mappedTo.uri === 'string' ? mappedTo.uri : ''}` || undefined;
+}
+
+function linesOf(region: Json): ItemLocation {
+  const lines: ItemLocation = {};
+  for (const name of ['startLine', 'startColumn', 'endLine', 'endColumn'] as const)
+    if (typeof region[name] === 'number') lines[name] = region[name];
+  return lines;
+}

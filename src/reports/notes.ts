@@ -1,0 +1,70 @@
+// What an import has to say besides its results: warnings, what was passed over and why, and whether the run was whole.
+
+/** A warning for the receipt; `pointer` is a JSON Pointer, or `line:column` for XML and CSV. */
+export interface ReportWarning {
+  message: string;
+  pointer: string | null;
+}
+
+/** Facts of the run that a report states. */
+export interface ReportFacts {
+  tool: string | null;
+  toolVersion: string | null;
+  /** Reasons why the run is not whole; an incomplete run closes no finding and passes no gate. */
+  incomplete: string[];
+  /** Files that the tool could not read: their findings stay as they are. */
+  unreadPaths: string[];
+}
+
+/** Collected while a report is read. */
+export interface ReportNotes {
+  facts: ReportFacts;
+  /** The first hundred. */
+  warnings: ReportWarning[];
+  warningCount: number;
+  /** Results that the report holds. */
+  read: number;
+  /** Reason → how many of what the report holds are no findings. */
+  skipped: Map<string, number>;
+}
+
+/** Most warnings that a receipt keeps; all are counted. */
+export const maxWarnings = 100;
+const maxPaths = 10_000;
+
+/** Creates empty notes. */
+export function createNotes(): ReportNotes {
+  return {
+    facts: { tool: null, toolVersion: null, incomplete: [], unreadPaths: [] },
+    warnings: [],
+    warningCount: 0,
+    read: 0,
+    skipped: new Map(),
+  };
+}
+
+/** Adds a warning; beyond a hundred it is only counted. */
+export function warn(notes: ReportNotes, message: string, pointer: string | null = null): void {
+  notes.warningCount += 1;
+  if (notes.warnings.length < maxWarnings)
+    notes.warnings.push({ message: message.slice(0, 500), pointer: pointer?.slice(0, 500) ?? null });
+}
+
+/** Counts a part of the report that is no finding. */
+export function skip(notes: ReportNotes, reason: string): void {
+  notes.skipped.set(reason, (notes.skipped.get(reason) ?? 0) + 1);
+}
+
+/** Notes a reason why the run is not whole, once. */
+export function markIncomplete(notes: ReportNotes, reason: string, pointer: string | null = null): void {
+  const text = reason.slice(0, 300);
+  if (notes.facts.incomplete.includes(text)) return;
+  if (notes.facts.incomplete.length < 20) notes.facts.incomplete.push(text);
+  warn(notes, text, pointer);
+}
+
+/** Notes a file that the tool could not read. */
+export function markUnread(notes: ReportNotes, path: string): void {
+  const { unreadPaths } = notes.facts;
+  if (unreadPaths.length < maxPaths && !unreadPaths.includes(path)) unreadPaths.push(path);
+}

@@ -1,0 +1,55 @@
+// Texts of reports as the server can store them: well-formed, without NUL, of one line where that is asked, cut to a limit.
+
+/** Control characters, line and paragraph separators, and bidirectional controls, which can disguise a name. */
+const unsafeInLine = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]+/gu;
+
+/** One line, trimmed and NFC, cut to `max` UTF-16 code units; null when nothing is left. */
+export function lineOf(value: unknown, max: number): string | null {
+  const text = textFrom(value);
+  if (text === null) return null;
+  const line = isPlain(text) ? text : text.toWellFormed().replace(unsafeInLine, ' ').normalize('NFC');
+  const trimmed = line.trim();
+  return trimmed === '' ? null : cut(trimmed, max);
+}
+
+/** Text of any number of lines, cut to `max` UTF-16 code units; null when it is blank. */
+export function textOf(value: unknown, max: number): string | null {
+  const text = textFrom(value);
+  if (text === null || text.trim() === '') return null;
+  return cut(text.replaceAll('\0', '').toWellFormed(), max);
+}
+
+/** A string as it is; numbers and booleans as their text; null for all else. */
+export function textFrom(value: unknown): string | null {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null;
+}
+
+/** Cuts a text to `max` UTF-16 code units, with an ellipsis at the end of what was cut, never within a character. */
+export function cut(text: string, max: number): string {
+  if (text.length <= max) return text;
+  return `${text.slice(0, max - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+function isPlain(text: string): boolean {
+  return /^[ -~]*$/.test(text);
+}
+
+/** An object that is no array; undefined for all else. */
+export function objectOf(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+/** The objects of an array; empty for all else. */
+export function objectsOf(value: unknown): Record<string, unknown>[] {
+  if (!Array.isArray(value)) return [];
+  return value.map(objectOf).filter((item) => item !== undefined);
+}
+
+/** The strings of an array, or of one string alone; empty for all else. */
+export function stringsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+}
