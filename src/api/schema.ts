@@ -6,6 +6,7 @@ import '../features/user/user.schema.js';
 import '../features/api-key/api-key.schema.js';
 import '../features/auth/auth.schema.js';
 import '../features/execution/execution.schema.js';
+import '../features/execution/execution-mutations.schema.js';
 import '../features/result/result.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';

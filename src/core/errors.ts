@@ -69,6 +69,11 @@ export const errorCatalogue = {
     message: 'No representation fits the Accept header.',
   },
   CONFLICT: { status: 409, title: 'Conflict', message: 'The present state does not allow this.' },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 409,
+    title: 'Idempotency key reused',
+    message: 'This key was used for another request.',
+  },
   EXECUTION_FINISHED: {
     status: 409,
     title: 'Execution finished',

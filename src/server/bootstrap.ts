@@ -83,7 +83,9 @@ export async function start(
       now,
     });
     const passwords = createPasswordHasher({
-      ...{ ...config.argon2, queueMax: config.hashQueueMax, onRefusal: metrics.refusalsOf('hashing') },
+      ...config.argon2,
+      queueMax: config.hashQueueMax,
+      onRefusal: metrics.refusalsOf('hashing'),
     });
     closers.push(passwords.close);
     const events = createEvents(redis, log);

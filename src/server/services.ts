@@ -51,19 +51,25 @@ export function createServices(infra: Infra) {
   const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
   const { loginMaxFailures, loginLockSeconds } = config;
   const lock = {
-    ...{ maxFailures: loginMaxFailures, lockSeconds: loginLockSeconds },
-    ...{ queueMax: config.hashQueueMax * 2, now },
+    maxFailures: loginMaxFailures,
+    lockSeconds: loginLockSeconds,
+    queueMax: config.hashQueueMax * 2,
+    now,
   };
   const named = (name: string) => ({ name, ...lock, onRefusal: metrics.refusalsOf(`${name}-account`) });
   const limits = {
     accounts: createAttemptLock(redis, named('login')),
     passwordChanges: createAttemptLock(redis, named('password')),
     addresses: createAddressBudget(redis, {
-      ...{ name: 'login', points: loginMaxFailures * addressFactor, windowSeconds: 60 },
+      name: 'login',
+      points: loginMaxFailures * addressFactor,
+      windowSeconds: 60,
       onRefusal: metrics.refusalsOf('login-address'),
     }),
     refreshes: createAddressBudget(redis, {
-      ...{ name: 'refresh', points: loginMaxFailures * refreshFactor, windowSeconds: 60 },
+      name: 'refresh',
+      points: loginMaxFailures * refreshFactor,
+      windowSeconds: 60,
       onRefusal: metrics.refusalsOf('refresh-address'),
     }),
   };
@@ -79,52 +85,121 @@ export function createServices(infra: Infra) {
   const seals = createSealService({ db, log, now, everySeconds, key });
   const bounds = { idleTtlSeconds: refreshIdleTtlSeconds, maxPerUser: config.sessionsMaxPerUser };
   const sessions = createSessionService({
-    ...{ db, events: bus, now, ...bounds, metrics },
+    db,
+    events: bus,
+    now,
+    ...bounds,
+    metrics,
     rolesWithSecondFactor: config.secondFactorRoles,
     timing,
   });
   const opening = createOpeningService({
-    ...{ db, events: bus, audit, sessions, now, ...bounds, ttlSeconds: sessionTtlSeconds },
+    db,
+    events: bus,
+    audit,
+    sessions,
+    now,
+    ...bounds,
+    ttlSeconds: sessionTtlSeconds,
     maxAtOnce: loginMaxFailures,
   });
   const links = createPasswordLinkService({ now });
   const users = createUserService({
-    ...{ db, events: bus, passwords, audit, sessions, links, now, passwordMinLength },
+    db,
+    events: bus,
+    passwords,
+    audit,
+    sessions,
+    links,
+    now,
+    passwordMinLength,
     isPasswordChangeRequired: config.isPasswordChangeRequired,
     metrics,
     timing,
   });
   const apiKeys = createApiKeyService({ db, events: bus, audit, now, metrics });
   const secondFactors = createSecondFactorService({
-    ...{ db, events: bus, audit, now, issuer: 'SEC-TESTER' },
+    db,
+    events: bus,
+    audit,
+    now,
+    issuer: 'SEC-TESTER',
     attempts: createAttemptLock(redis, named('second-factor')),
     key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
   });
   const credentials = createCredentialsService({ db, audit });
   const signIns = createSignInService({
-    ...{ db, passwords, credentials, opening, secondFactors },
-    ...{ accounts: limits.accounts, addresses: limits.addresses },
+    db,
+    passwords,
+    credentials,
+    opening,
+    secondFactors,
+    accounts: limits.accounts,
+    addresses: limits.addresses,
   });
   const passwordChanges = createPasswordService({
-    ...{ db, events: bus, passwords, audit, credentials, sessions, users, links, now, passwordMinLength },
-    ...{ attempts: limits.passwordChanges, addresses: limits.addresses },
+    db,
+    events: bus,
+    passwords,
+    audit,
+    credentials,
+    sessions,
+    users,
+    links,
+    now,
+    passwordMinLength,
+    attempts: limits.passwordChanges,
+    addresses: limits.addresses,
   });
   const signOuts = createSignOutService({ db, audit, sessions, users });
   const auth = createAuthService({
-    ...{ db, tokens, audit, sessions, users, apiKeys, signIns, signOuts, passwordChanges },
-    ...{ refreshes: limits.refreshes, now, accessTokenTtlSeconds },
+    db,
+    tokens,
+    audit,
+    sessions,
+    users,
+    apiKeys,
+    signIns,
+    signOuts,
+    passwordChanges,
+    refreshes: limits.refreshes,
+    now,
+    accessTokenTtlSeconds,
   });
   const executions = createExecutionService({ db, events: bus, audit, now });
-  const results = createResultService({ db, audit, executions, now });
+  const results = createResultService({
+    db,
+    audit,
+    executions,
+    now,
+    batchWaitMs: config.databaseStatementTimeoutMs,
+  });
   const runners = createRunnerService({ db, audit, executions, log, now });
   const events = createEventService({ db, events: bus, executions, log, timing });
   const streams = createStreamService({
-    ...{ db, events: bus, log, now, timing, maxPerUser: config.streamsMaxPerUser },
+    db,
+    events: bus,
+    log,
+    now,
+    timing,
+    maxPerUser: config.streamsMaxPerUser,
     onRefusal: metrics.refusalsOf('streams'),
   });
   const health = createHealthService({ db, redis, now, metrics, timing });
   return {
-    ...{ audit, seals, sessions, users, auth, secondFactors, apiKeys, requests },
-    ...{ executions, results, runners, events, streams, health },
+    audit,
+    seals,
+    sessions,
+    users,
+    auth,
+    secondFactors,
+    apiKeys,
+    requests,
+    executions,
+    results,
+    runners,
+    events,
+    streams,
+    health,
   };
 }

@@ -7,8 +7,10 @@ import { keeping } from './compiled-schema.js';
 export { quickly } from './compiled-schema.js';
 
 const wellFormed = 'must be well-formed Unicode without NUL';
-/** Control characters, line and paragraph separators, as all but the rest: C0, DEL, C1, U+2028 and U+2029. */
+/** Control characters, line and paragraph separators, as the complement of all others: C0, DEL, C1, U+2028 and U+2029. */
 const controlCharacters = /[^ -~\u00a0-\u2027\u202a-\uffff]/;
+/** Bidirectional embeddings, overrides and isolates (UAX #9), which make a name look like another one. */
+const bidiControls = /[\u202a-\u202e\u2066-\u2069]/;
 
 /** Whether PostgreSQL and JSON can carry the text: no NUL, no lone surrogates. */
 function isWellFormed(text: string): boolean {
@@ -28,6 +30,7 @@ export function line(min: number, max: number) {
     if (text.length < min) refuse(tooShort);
     if (text.length > max) refuse(`must have at most ${max} characters`);
     if (controlCharacters.test(text)) refuse('must not contain control characters');
+    if (bidiControls.test(text)) refuse('must not contain bidirectional control characters');
     return text;
   });
 }

@@ -233,7 +233,10 @@ describe('the database', () => {
     ['an empty title', "title = ''"],
     ['a title of 501 characters', "title = repeat('x', 501)"],
     ['an execution that is none', 'execution_id = gen_random_uuid()'],
-    ['the fingerprint of another', "fingerprint = 'taken'"],
+    [
+      'the content of another',
+      "content_key = (SELECT content_key FROM test_results WHERE fingerprint = 'taken' AND execution_id = $1)",
+    ],
   ])('refuses a result with %s', async (_fault, assignment) => {
     const id = await startExecution(server, analyst.token);
     await addResults(server, analyst.token, id, [

@@ -29,7 +29,7 @@ const takeKept = async (statement: Sql) => {
 const db = { query: takeKept, read: takeKept, queryAnew: take } as never;
 const unused = {} as never;
 const executions = createExecutionService({ db, events: unused, audit: unused, now: Date.now });
-const results = createResultService({ db, audit: unused, executions, now: Date.now });
+const results = createResultService({ db, audit: unused, executions, now: Date.now, batchWaitMs: 1000 });
 
 const minute = 60_000;
 const start = Date.UTC(2026, 0, 1);

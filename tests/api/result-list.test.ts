@@ -180,9 +180,11 @@ describe('filtering results', () => {
     ['a fingerprint', () => ({ fingerprint: 'f3' }), ({ fingerprint }) => fingerprint === 'f3'],
     ['a text in any case', () => ({ search: 'INJECTION' }), contains('injection')],
     ['part of a rule', () => ({ search: 'sqli' }), contains('sqli')],
-    ['a per cent sign', () => ({ search: '%' }), contains('%')],
-    ['an underscore', () => ({ search: '_' }), contains('_')],
-    ['a backslash', () => ({ search: '\\' }), contains('\\')],
+    ['a per cent sign', () => ({ search: '100%' }), contains('100%')],
+    ['an underscore', () => ({ search: 'weak_c' }), contains('weak_c')],
+    ['a backslash', () => ({ search: ':\\path' }), contains(':\\path')],
+    ['any of two rules', () => ({ ruleIds: ['sqli-1', 'none'] }), ({ ruleId }) => ruleId === 'sqli-1'],
+    ['any of two CWEs', () => ({ cweIds: [89, 20] }), ({ cweIds }) => cweIds.includes(89)],
   ];
 
   it.each(cases)('finds those with %s, in a list and within an execution', async (_name, filter, fits) => {
@@ -230,6 +232,8 @@ describe('filtering results', () => {
     [{ cweId: 0 }, 'filter.cweId'],
     [{ cweId: 2 ** 31 }, 'filter.cweId'],
     [{ search: '\0' }, 'filter.search'],
+    [{ search: 'ab' }, 'filter.search'],
+    [{ search: '%%%' }, 'filter.search'],
     [{ fingerprint: '' }, 'filter.fingerprint'],
     [{ title: 'x' }, 'filter.title'],
   ])('refuses the filter %j', async (filter, path) => {

@@ -182,10 +182,8 @@ describe('duplicates', () => {
     const results = [...many(3), ...many(2), { title: 'Other', severity: 'LOW', fingerprint: 'same' }];
     expect(await addResults(server, analyst.token, id, results)).toEqual({ added: 4, duplicates: 2 });
     const again = [{ title: 'Renamed', severity: 'CRITICAL', fingerprint: 'same' }, ...many(4)];
-    expect(await addResults(server, analyst.token, id, again)).toEqual({ added: 1, duplicates: 4 });
-    const { severityCounts, results: kept } = await read(id);
-    expect(severityCounts).toMatchObject({ total: 5, critical: 0, low: 2 });
-    expect(kept.nodes.map(({ title }: { title: string }) => title)).not.toContain('Renamed');
+    expect(await addResults(server, analyst.token, id, again)).toEqual({ added: 2, duplicates: 3 });
+    expect((await read(id)).severityCounts).toMatchObject({ total: 6, critical: 1, low: 2 });
   });
 
   it('do not reach from one execution into another', async () => {
@@ -224,11 +222,15 @@ describe('duplicates', () => {
     );
   });
 
-  it('are found by a computed fingerprint that ignores lines and minds rule, place and title', async () => {
+  it('are no results with the same computed fingerprint, which ignores lines and minds rule, place and title', async () => {
     const id = await startExecution(server, analyst.token, { tool: 'semgrep' });
     const base = { title: 'Leak', severity: 'LOW', ruleId: 'r1', location: { path: 'a/b.ts', startLine: 5 } };
     const moved = { ...base, severity: 'HIGH', location: { path: './a\\b.ts', startLine: 90, endColumn: 3 } };
-    expect(await addResults(server, analyst.token, id, [base, moved])).toEqual({ added: 1, duplicates: 1 });
+    expect(await addResults(server, analyst.token, id, [base, moved])).toEqual({ added: 2, duplicates: 0 });
+    const prints = (await read(id)).results.nodes.map(
+      ({ fingerprint }: { fingerprint: string }) => fingerprint,
+    );
+    expect(new Set(prints).size).toBe(1);
     const different = [
       { ...base, ruleId: 'r2' },
       { ...base, title: 'Leak!' },
@@ -247,12 +249,14 @@ describe('duplicates', () => {
 });
 
 describe('a repeated batch key', () => {
-  it('adds nothing, whatever comes with it, and writes nothing', async () => {
+  it('adds nothing and writes nothing; with another batch it is refused', async () => {
     const id = await startExecution(server, analyst.token);
     expect(await addResults(server, analyst.token, id, many(2), 'b1')).toEqual({ added: 2, duplicates: 0 });
     const before = await stored(id);
-    const repeated = (await add(id, many(5, 10), { batchKey: 'b1' })).expectData().addResults;
-    expect(repeated).toMatchObject({ added: 0, duplicates: 5, execution: { severityCounts: { total: 2 } } });
+    const repeated = (await add(id, many(2), { batchKey: 'b1' })).expectData().addResults;
+    expect(repeated).toMatchObject({ added: 0, duplicates: 2, execution: { severityCounts: { total: 2 } } });
+    const error = (await add(id, many(5, 10), { batchKey: 'b1' })).expectError('IDEMPOTENCY_KEY_REUSED');
+    expect(error.extensions.fields).toEqual([expect.objectContaining({ path: 'input.batchKey' })]);
     expect(await stored(id)).toEqual(before);
     expect(await addResults(server, analyst.token, id, many(1, 10), 'b2')).toEqual({
       added: 1,

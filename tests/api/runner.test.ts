@@ -191,12 +191,23 @@ describe('a lease', () => {
     expect(events).toHaveLength(5);
   });
 
-  it('is not what a run started by hand has', async () => {
+  it('of a run started by hand lasts a day, or as long as its starter asks for', async () => {
     const id = await startExecution(server, creator.token);
     await report(server, creator.token, id, 10);
-    expect(await rowOf(id)).toEqual({ status: 'RUNNING', expires: null, runner: null });
-    await createExecution(server, creator.token); // a fresh token would be needed after turning the clock
-    expect(await server.services.runners.reap()).toBe(0);
+    const { status, runner, expires } = await rowOf(id);
+    expect({ status, runner }).toEqual({ status: 'RUNNING', runner: null });
+    const seconds = (Date.parse(String(expires)) - server.clock.now()) / 1000;
+    expect(Math.round(seconds / 3600)).toBe(24);
+    const short = await createExecution(server, creator.token);
+    await server.gql(
+      'mutation($id: ID!) { startExecution(id: $id, leaseSeconds: 10) { execution { id } } }',
+      { id: short },
+      creator.token,
+    );
+    server.clock.advance(11_000);
+    expect(await server.services.runners.reap()).toBe(1);
+    expect(await rowOf(short)).toMatchObject({ status: 'INTERRUPTED' });
+    expect(await rowOf(id)).toMatchObject({ status: 'RUNNING' });
   });
 });
 

@@ -90,9 +90,16 @@ async function run(context: Context, options: RunOptions): Promise<ExitCode> {
   const { api, printer } = context;
   const { target, kind, tool, toolVersion, branch, commit, parameters } = options;
   const input = {
-    ...{ name: options.name ?? target.slice(0, 200), target, kind, tool, toolVersion, branch, parameters },
+    name: options.name ?? target.slice(0, 200),
+    target,
+    kind,
+    tool,
+    toolVersion,
+    branch,
+    parameters,
     // A key in any case: a call whose answer is lost is repeated.
-    ...{ commitSha: commit, idempotencyKey: options.key ?? `sec-tester:${randomUUID()}` },
+    commitSha: commit,
+    idempotencyKey: options.key ?? `sec-tester:${randomUUID()}`,
   };
   const answer = await api.graphql<{ createExecution: { execution: Execution } }>(queries.create, { input });
   const { execution } = answer.createExecution;

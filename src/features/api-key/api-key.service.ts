@@ -43,7 +43,10 @@ export type ApiKeyService = ReturnType<typeof createApiKeyService>;
 
 export function createApiKeyService({ db, events, audit, now, metrics }: ApiKeyServiceOptions) {
   const live = createCache<LiveKey | undefined>({
-    ...{ name: 'api_key', max: 10_000, ttlMs: believedMs, metrics },
+    name: 'api_key',
+    max: 10_000,
+    ttlMs: believedMs,
+    metrics,
     tagsOf: ({ viewer }) => [viewer.userId],
   });
   const usedAt = new LRUCache<string, number>({ max: 10_000 });

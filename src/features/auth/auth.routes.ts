@@ -74,7 +74,11 @@ const keysBody = z
 function toUserBody(user: User): z.input<typeof userBody> {
   const { id, email, name, role, status, lastLoginAt, createdAt, updatedAt } = user;
   return {
-    ...{ id: toPublicId('User', id), email, name, role, status },
+    id: toPublicId('User', id),
+    email,
+    name,
+    role,
+    status,
     lastLoginAt: lastLoginAt?.toISOString() ?? null,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),

@@ -45,7 +45,10 @@ export function createPasswordService(options: PasswordServiceOptions) {
 
   const check = (password: string, user: { email: string; name: string }, path: string): Promise<void> =>
     checkNewPassword(password, {
-      ...{ path, user, minLength: options.passwordMinLength, estimate: estimateGuesses },
+      path,
+      user,
+      minLength: options.passwordMinLength,
+      estimate: estimateGuesses,
     });
 
   /** @throws INVALID_CREDENTIALS when it is not the viewer's password, or too many were tried */

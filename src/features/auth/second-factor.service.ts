@@ -67,7 +67,11 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
 
   const totpOf = (secret: Buffer, label = '') =>
     new TOTP({
-      ...{ issuer, label, period: periodSeconds, digits: 6, algorithm: 'SHA1' },
+      issuer,
+      label,
+      period: periodSeconds,
+      digits: 6,
+      algorithm: 'SHA1',
       secret: new Secret({ buffer: new Uint8Array(secret).buffer }),
     });
 
@@ -103,7 +107,11 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
 
   async function refuse(viewer: Viewer, action: string): Promise<never> {
     await audit.recordAlone({
-      ...{ action, outcome: 'FAILURE', actor: viewer, targetType: 'User', targetId: viewer.userId },
+      action,
+      outcome: 'FAILURE',
+      actor: viewer,
+      targetType: 'User',
+      targetId: viewer.userId,
     });
     throw new AppError('INVALID_CREDENTIALS', { message: 'The code is wrong or was used.' });
   }
@@ -111,8 +119,12 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
   /** Runs a step that a code of the viewer's app or a recovery code allows. */
   function withCode(viewer: Viewer, code: string, action: string): Promise<void> {
     const lock = {
-      ...{ action: 'auth.lock', outcome: 'DENIED' as const, actor: viewer },
-      ...{ targetType: 'User' as const, targetId: viewer.userId, changes: { guessed: 'second_factor' } },
+      action: 'auth.lock',
+      outcome: 'DENIED' as const,
+      actor: viewer,
+      targetType: 'User' as const,
+      targetId: viewer.userId,
+      changes: { guessed: 'second_factor' },
     };
     return attempts.attempt(
       viewer.userId,
@@ -131,7 +143,10 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
       await tx.query(sql`DELETE FROM recovery_codes WHERE user_id = ${userId}`);
       if (removed.length === 0) return;
       audit.record(tx, {
-        ...{ action: 'second_factor.remove', actor: viewer, targetType: 'User', targetId: userId },
+        action: 'second_factor.remove',
+        actor: viewer,
+        targetType: 'User',
+        targetId: userId,
       });
       tx.afterCommit(() => events.publish('user.changed', { userId }));
     });
@@ -193,8 +208,10 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
             INSERT INTO recovery_codes (id, user_id, code_hash) VALUES (${newId()}, ${viewer.userId}, ${hashOf(made)})`);
         }
         audit.record(tx, {
-          ...{ action: 'second_factor.confirm', actor: viewer },
-          ...{ targetType: 'User', targetId: viewer.userId },
+          action: 'second_factor.confirm',
+          actor: viewer,
+          targetType: 'User',
+          targetId: viewer.userId,
         });
         tx.afterCommit(() => events.publish('user.changed', { userId: viewer.userId }));
       });

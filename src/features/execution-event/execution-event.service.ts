@@ -11,7 +11,7 @@ import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { LoggedEvent } from '../execution/execution.changes.js';
 import type { ExecutionFilter } from '../execution/execution.input.js';
-import type { ExecutionRow } from '../execution/execution.reads.js';
+import type { ExecutionRow } from '../execution/execution.rows.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import { createHubs } from './live-execution.js';
 import { createFeed, type FeedPosition } from './live-feed.js';
@@ -184,7 +184,12 @@ function toEvent(row: LogRow, execution: ExecutionRow): ExecutionEvent {
   const startedAt = snapshot.startedAt && new Date(snapshot.startedAt).toISOString();
   const finishedAt = snapshot.finishedAt && new Date(snapshot.finishedAt).toISOString();
   return {
-    ...{ id, type, at, number, resultIds, isLast: lastTypes.includes(type) },
+    id,
+    type,
+    at,
+    number,
+    resultIds,
+    isLast: lastTypes.includes(type),
     execution: { ...execution, ...snapshot, startedAt, finishedAt },
   };
 }

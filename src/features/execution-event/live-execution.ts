@@ -96,8 +96,14 @@ export function createHubs<Event extends Numbered>(options: HubOptions<Event>) {
     let hub = hubs.get(executionId);
     if (hub === undefined) {
       hub = {
-        ...{ executionId, recent: [], last, followers: 0, waiting: new Set<() => void>() },
-        ...{ isReading: false, wanted: last, isGone: false },
+        executionId,
+        recent: [],
+        last,
+        followers: 0,
+        waiting: new Set<() => void>(),
+        isReading: false,
+        wanted: last,
+        isGone: false,
       };
       hubs.set(executionId, hub);
       timer ??= setInterval(() => void poll(), timing.pollEveryMs).unref();
@@ -157,7 +163,9 @@ export function createHubs<Event extends Numbered>(options: HubOptions<Event>) {
       return toStream(
         createFollower({
           hub,
-          ...{ after, signal, closed },
+          after,
+          signal,
+          closed,
           readPage: (from) => readPage(executionId, from),
           leave: () => leave(hub),
         }),

@@ -1,6 +1,5 @@
-// Changing executions: every change writes the row and its event in one statement and tells of it. Which changes there
-// are is in execution.service.ts.
-
+// Writes changes of executions: the row and its event in one statement, then the wake-up of those who watch.
+// Which changes exist is in execution.service.ts.
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
@@ -9,27 +8,47 @@ import type { Database, Statements } from '../../infra/postgres/database.js';
 import { join, raw, type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
-import { columns, type ExecutionReads, type ExecutionRow } from './execution.reads.js';
+import type { ExecutionReads } from './execution.reads.js';
+import { columns, type ExecutionRow } from './execution.rows.js';
 import { isFinal, type TransitionTarget, transitions } from './execution.states.js';
 
-interface ExecutionChangeOptions {
+/** What changes are written with. */
+export interface ExecutionChangeOptions {
   db: Database;
   events: Events;
   audit: AuditService;
   reads: ExecutionReads;
+  /** Milliseconds since 1970. */
   now: () => number;
 }
 
-/** An entry of the log as it was written. */
+/** An entry of an execution's log as it was written. */
 export interface LoggedEvent {
   id: string;
   type: ExecutionEventType;
   /** RFC 3339 */
   at: string;
-  /** Results that came with it, at most 100. */
+  /** Ids of the results that came with it, at most 100. */
   resultIds: string[];
-  /** As it was right after; `lastEventNumber` is the event's. */
+  /** The execution right after the event; `lastEventNumber` is the event's number. */
   execution: ExecutionRow;
+}
+
+/** Results that are written together with a change. */
+export interface ResultsOfChange {
+  /** A statement that returns the written results, which the assignments refer to as `inserted`. */
+  inserted: Sql;
+  /** Ids of the results that the event names. */
+  ids: Sql;
+  /** Gets the number of written results. */
+  onCount?: (count: number) => void;
+}
+
+/** Further parts of a change. */
+export interface ChangeParts {
+  /** Further conditions on the row. */
+  only?: Sql[];
+  results?: ResultsOfChange;
 }
 
 /** What an event remembers of its execution: the columns that change. */
@@ -38,102 +57,136 @@ export const snapshot =
   'startedAt', started_at, 'finishedAt', finished_at, 'infoCount', info_count, 'lowCount', low_count,
   'mediumCount', medium_count, 'highCount', high_count, 'criticalCount', critical_count)`);
 
-export function createExecutionChanges({ db, events, audit, reads, now }: ExecutionChangeOptions) {
-  const at = () => new Date(now());
+/** Writes changes. */
+export type ExecutionChanges = ReturnType<typeof createExecutionChanges>;
+
+/** Creates the writer of changes. */
+export function createExecutionChanges(options: ExecutionChangeOptions) {
+  const { events, now } = options;
   const listeners: ((event: LoggedEvent) => void)[] = [];
+
+  /** Wakes those who watch, once the event can be read. */
+  const announce = (tx: Statements, { id, lastEventNumber }: ExecutionRow): void =>
+    tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: lastEventNumber }));
 
   /**
    * Updates the row and writes the event with the next number, in one statement; the row lock orders the numbers.
-   * @param only further conditions on the row
-   * @param results an INSERT of results for the same statement, which the assignments know as `inserted`, and the ids
-   *   of those that the event names
-   * @returns undefined when the row is not in one of the statuses, or not as `only` wants it
+   * @param from statuses that the row may have
+   * @returns undefined when the row has another status, or does not meet `parts.only`
    */
-  async function change(
+  const change = async (
     tx: Statements,
     executionId: string,
     from: readonly string[],
     type: ExecutionEventType,
     assignments: Sql[],
-    { only = [], results }: { only?: Sql[]; results?: { inserted: Sql; ids: Sql } } = {},
-  ): Promise<ExecutionRow | undefined> {
-    const [id, moment] = [newId(), at()];
-    const isIn = [sql`id = ${executionId}::uuid`, sql`status = ANY(${from}::execution_status[])`];
-    const first = results === undefined ? sql`` : sql`inserted AS (${results.inserted}), `;
-    const [changed] = await tx.query<ExecutionRow & { resultIds: string[] }>(sql`
-      WITH ${first}changed AS (
-        UPDATE test_executions SET ${join([...assignments, sql`last_event_number = last_event_number + 1`])}
-        ${where([...isIn, ...only])} RETURNING *
-      ), event AS (
-        INSERT INTO execution_events (id, execution_id, number, type, at, snapshot, result_ids)
-        SELECT ${id}::uuid, id, last_event_number, ${type}::execution_event_type, ${moment}::timestamptz, ${snapshot}, ${results?.ids ?? sql`'{}'`}
-        FROM changed RETURNING result_ids
-      )
-      SELECT ${columns}, (SELECT result_ids FROM event) AS "resultIds" FROM changed`);
-    if (changed === undefined) return undefined;
-    const { resultIds, ...row } = changed;
-    const event = { id, type, at: moment.toISOString(), resultIds, execution: row };
+    parts: ChangeParts = {},
+  ): Promise<ExecutionRow | undefined> => {
+    const at = new Date(now());
+    const written = await writeChange(tx, { executionId, from, type, assignments, at }, parts);
+    if (written === undefined) return undefined;
+    const { id, resultIds, row } = written;
+    const event = { id, type, at: at.toISOString(), resultIds, execution: row };
     tx.afterCommit(() => {
       for (const listener of listeners) listener(event);
     });
     announce(tx, row);
     return row;
-  }
-
-  /** Wakes those who watch, once the event is there to be read. */
-  function announce(tx: Statements, { id, lastEventNumber }: ExecutionRow): void {
-    tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: lastEventNumber }));
-  }
-
-  function refusal(row: Pick<ExecutionRow, 'status'>, wanted: string): AppError {
-    if (isFinal(row.status))
-      return new AppError('EXECUTION_FINISHED', { message: `The execution is ${row.status} already.` });
-    return new AppError('CONFLICT', { message: `An execution that is ${row.status} cannot ${wanted}.` });
-  }
-
-  /** One conditional UPDATE; of two racing transitions one wins and the other gets CONFLICT. */
-  async function transition(
-    viewer: Viewer,
-    id: string,
-    to: TransitionTarget,
-    {
-      action,
-      extra = [],
-      changes = {},
-    }: { action: string; extra?: Sql[]; changes?: Record<string, unknown> },
-  ): Promise<ExecutionRow> {
-    const before = await reads.getChangeable(viewer, id);
-    const { from, event } = transitions[to];
-    if (!(from as readonly string[]).includes(before.status)) throw refusal(before, `become ${to}`);
-    return db.transaction(async (tx) => {
-      const row = await change(tx, id, [before.status], event, [
-        sql`status = ${to}`,
-        ...(to === 'RUNNING' ? [sql`started_at = ${at()}`] : []),
-        ...(isFinal(to) ? [sql`finished_at = ${at()}`, sql`lease_expires_at = NULL`] : []),
-        ...extra,
-      ]);
-      if (row === undefined)
-        throw new AppError('CONFLICT', { message: 'The execution was changed at the same time.' });
-      audit.record(tx, {
-        action,
-        actor: viewer,
-        targetType: 'TestExecution',
-        targetId: id,
-        changes: { status: { from: before.status, to }, ...changes },
-      });
-      return row;
-    });
-  }
+  };
 
   return {
     change,
     announce,
-    transition,
-    refusal,
+    transition: (viewer: Viewer, id: string, to: TransitionTarget, details: TransitionDetails) =>
+      transition(options, change, viewer, id, to, details),
 
-    /** Calls back for every event that this process has written, once it is committed and before it is published. */
+    /** Calls back for every event that this process has written: after its commit, before it is published. */
     onEvent(listener: (event: LoggedEvent) => void): void {
       listeners.push(listener);
     },
   };
+}
+
+/** CONFLICT or EXECUTION_FINISHED, for a change that the row's status does not allow. */
+export function refusal(row: Pick<ExecutionRow, 'status'>, wanted: string): AppError {
+  if (isFinal(row.status))
+    return new AppError('EXECUTION_FINISHED', { message: `The execution is ${row.status} already.` });
+  return new AppError('CONFLICT', { message: `An execution that is ${row.status} cannot ${wanted}.` });
+}
+
+interface Change {
+  executionId: string;
+  from: readonly string[];
+  type: ExecutionEventType;
+  assignments: Sql[];
+  at: Date;
+}
+
+async function writeChange(
+  tx: Statements,
+  { executionId, from, type, assignments, at }: Change,
+  { only = [], results }: ChangeParts,
+): Promise<{ id: string; resultIds: string[]; row: ExecutionRow } | undefined> {
+  const id = newId();
+  const isIn = [sql`id = ${executionId}::uuid`, sql`status = ANY(${from}::execution_status[])`];
+  const first = results === undefined ? sql`` : sql`inserted AS (${results.inserted}), `;
+  const count =
+    results?.onCount === undefined ? sql`` : sql`, (SELECT count(*)::int FROM inserted) AS "resultCount"`;
+  const [changed] = await tx.query<ExecutionRow & { resultIds: string[]; resultCount?: number }>(sql`
+    WITH ${first}changed AS (
+      UPDATE test_executions SET ${join([...assignments, sql`last_event_number = last_event_number + 1`])}
+      ${where([...isIn, ...only])} RETURNING *
+    ), event AS (
+      INSERT INTO execution_events (id, execution_id, number, type, at, snapshot, result_ids)
+      SELECT ${id}::uuid, id, last_event_number, ${type}::execution_event_type, ${at}::timestamptz, ${snapshot}, ${results?.ids ?? sql`'{}'`}
+      FROM changed RETURNING result_ids
+    )
+    SELECT ${columns}, (SELECT result_ids FROM event) AS "resultIds"${count} FROM changed`);
+  if (changed === undefined) return undefined;
+  const { resultIds, resultCount = 0, ...row } = changed;
+  results?.onCount?.(resultCount);
+  return { id, resultIds, row };
+}
+
+/** What comes with a transition. */
+export interface TransitionDetails {
+  /** Of the audit event. */
+  action: string;
+  /** Further assignments. */
+  extra?: Sql[];
+  /** Further changes that the audit event names. */
+  changes?: Record<string, unknown>;
+}
+
+/** One conditional UPDATE; of two racing transitions one wins and the other gets CONFLICT. */
+async function transition(
+  { db, audit, reads, now }: ExecutionChangeOptions,
+  change: ExecutionChanges['change'],
+  viewer: Viewer,
+  id: string,
+  to: TransitionTarget,
+  { action, extra = [], changes = {} }: TransitionDetails,
+): Promise<ExecutionRow> {
+  const before = await reads.getChangeable(viewer, id);
+  const { from, event } = transitions[to];
+  if (!(from as readonly string[]).includes(before.status)) throw refusal(before, `become ${to}`);
+  const at = new Date(now());
+  return db.transaction(async (tx) => {
+    const row = await change(tx, id, [before.status], event, [
+      sql`status = ${to}`,
+      ...(to === 'RUNNING' ? [sql`started_at = ${at}`] : []),
+      ...(isFinal(to) ? [sql`finished_at = ${at}`, sql`lease_expires_at = NULL`] : []),
+      ...extra,
+    ]);
+    if (row === undefined)
+      throw new AppError('CONFLICT', { message: 'The execution was changed at the same time.' });
+    audit.record(tx, {
+      action,
+      actor: viewer,
+      targetType: 'TestExecution',
+      targetId: id,
+      changes: { status: { from: before.status, to }, ...changes },
+    });
+    return row;
+  });
 }

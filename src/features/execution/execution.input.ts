@@ -1,80 +1,85 @@
-// Shapes and limits of execution input, shared by GraphQL and REST.
+// Shapes and limits of the input of executions.
 import { z } from 'zod';
 import { dateTime, enumOf, idOf, int, jsonObject, line, text } from '../../validation/fields.js';
 
-export const testKind = enumOf('TestKind', 'What kind of security test it is.', {
+export const testKind = enumOf('TestKind', 'Kind of a security test.', {
   DAST: 'Dynamic testing of a running application.',
   SAST: 'Static analysis of source code.',
   SCA: 'Known vulnerabilities of dependencies.',
   SECRETS: 'Leaked credentials.',
   IAC: 'Misconfigured infrastructure as code.',
   CONTAINER: 'Container images.',
-  MANUAL: 'Findings of a person.',
+  MANUAL: 'Manual testing.',
   OTHER: 'Anything else.',
 });
 
-export const executionStatus = enumOf('ExecutionStatus', 'Where an execution stands.', {
+export const executionStatus = enumOf('ExecutionStatus', 'State of an execution.', {
   QUEUED: 'Waits for a runner.',
-  RUNNING: 'Is being run.',
-  CANCEL_REQUESTED: 'Runs, and its runner has been asked to stop.',
-  COMPLETED: 'Ran to its end.',
-  FAILED: 'Ended with an error.',
-  CANCELLED: 'Was called off.',
-  INTERRUPTED: 'Its runner was not heard of in time.',
+  RUNNING: 'In progress.',
+  CANCEL_REQUESTED: 'In progress; its runner has been asked to stop.',
+  COMPLETED: 'Finished successfully.',
+  FAILED: 'Finished with an error.',
+  CANCELLED: 'Cancelled.',
+  INTERRUPTED: 'Ended by the server because its lease expired.',
 });
 
 export const executionOrder = z
   .strictObject({
-    field: enumOf('ExecutionOrderField', 'What executions are ordered by.', {
-      CREATED_AT: 'When it was created.',
-      FINISHED_AT: 'When it finished; unfinished ones count as latest.',
-      NAME: 'Its name.',
-    }).describe('What to order by.'),
-    direction: enumOf('OrderDirection', 'Which way a list is ordered.', {
-      ASC: 'Lowest or oldest first.',
-      DESC: 'Highest or newest first.',
-    }).describe('Which way.'),
+    field: enumOf('ExecutionOrderField', 'Keys that executions are ordered by.', {
+      CREATED_AT: 'Time of creation.',
+      FINISHED_AT: 'Time of completion; unfinished executions are the latest.',
+      NAME: 'Name.',
+    }).describe('Sort key.'),
+    direction: enumOf('OrderDirection', 'Direction of an order.', {
+      ASC: 'Ascending: lowest or oldest first.',
+      DESC: 'Descending: highest or newest first.',
+    }).describe('Direction.'),
   })
-  .describe('The order of executions.');
+  .describe('Order of executions.');
 export type ExecutionOrder = z.output<typeof executionOrder>;
 
-/** Indexed, and an entry of PostgreSQL's B-tree holds no more. */
+/** Targets are indexed, and an entry of a PostgreSQL B-tree is limited. */
 const maxTargetBytes = 2000;
 const target = line(1, maxTargetBytes).refine(
   (text) => Buffer.byteLength(text) <= maxTargetBytes,
   `must have at most ${maxTargetBytes} bytes`,
 );
 
+const commitSha = z.string().regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits');
+
 export const executionFilter = z
   .strictObject({
     status: z.array(executionStatus).max(10).nullish().describe('Any of these statuses.'),
     kind: z.array(testKind).max(10).nullish().describe('Any of these kinds.'),
     target: target.nullish().describe('Exactly this target.'),
-    search: line(1, 200).nullish().describe('Part of the name or target, in any case.'),
+    tool: line(1, 200).nullish().describe('Exactly this tool.'),
+    branch: line(1, 255).nullish().describe('Exactly this branch.'),
+    commitSha: commitSha.nullish().describe('Exactly this commit.'),
+    search: line(1, 200)
+      .nullish()
+      .describe('Part of the name or target, without regard to case and accents.'),
     createdById: idOf('User').nullish().describe('Created by this user.'),
-    createdAfter: dateTime.nullish().describe('Created at or after this moment.'),
-    createdBefore: dateTime.nullish().describe('Created before this moment.'),
+    createdAfter: dateTime.nullish().describe('Created at or after this time.'),
+    createdBefore: dateTime.nullish().describe('Created before this time.'),
   })
-  .describe('Which executions; conditions are joined by and.');
+  .describe('Filter for executions; all conditions must hold.');
 export type ExecutionFilter = z.output<typeof executionFilter>;
 
 export const createExecutionInput = z
   .strictObject({
-    name: line(1, 200).describe('What to call it.'),
-    target: target.describe('What is tested: a URL, a repository, an image, a host.'),
-    kind: testKind.describe('What kind of test it is.'),
+    name: line(1, 200).describe('Name.'),
+    target: target.describe('Tested URL, repository, image or host.'),
+    kind: testKind.describe('Kind of test.'),
     parameters: jsonObject.nullish().describe('Settings for the runner: a JSON object of at most 64 KiB.'),
-    tool: line(1, 200).nullish().describe('The tool that runs, for example "zap".'),
-    toolVersion: line(1, 100).nullish().describe('Its version.'),
-    branch: line(1, 255).nullish().describe('The branch that is tested.'),
-    commitSha: z
-      .string()
-      .regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits')
-      .nullish()
-      .describe('The commit that is tested.'),
+    tool: line(1, 200).nullish().describe('Tool, for example "zap".'),
+    toolVersion: line(1, 100).nullish().describe('Version of the tool.'),
+    branch: line(1, 255).nullish().describe('Tested branch.'),
+    commitSha: commitSha.nullish().describe('Tested commit.'),
     idempotencyKey: line(1, 200)
       .nullish()
-      .describe('A repeated call with the same key gives the same execution.'),
+      .describe(
+        'Repeating the call with the same key returns the same execution. Error IDEMPOTENCY_KEY_REUSED for another input under it.',
+      ),
   })
   .describe('A new execution.');
 export type CreateExecutionInput = z.output<typeof createExecutionInput>;
@@ -82,13 +87,18 @@ export type CreateExecutionInput = z.output<typeof createExecutionInput>;
 export const reportProgressInput = z
   .strictObject({
     executionId: idOf('TestExecution').describe('The running execution.'),
-    progress: int(0, 100).describe('Per cent done; a value below the present one changes nothing.'),
-    phase: line(1, 200).nullish().describe('What it is doing now.'),
+    progress: int(0, 100).describe(
+      'Progress in per cent; a lower value than the current one changes nothing.',
+    ),
+    phase: line(1, 200).nullish().describe('Current phase.'),
   })
-  .describe('How far a run is.');
+  .describe('Progress of a running execution.');
 export type ReportProgressInput = z.output<typeof reportProgressInput>;
 
-export const errorMessage = text(10_000).min(1, 'must not be empty').describe('Why it failed.');
+export const errorMessage = text(10_000).min(1, 'must not be empty').describe('Reason of the failure.');
+
+/** A lease of an execution that is started by hand: 10 seconds to a week. */
+export const leaseSeconds = int(10, 604_800).nullish();
 
 export const claimExecutionInput = z
   .strictObject({
@@ -96,11 +106,11 @@ export const claimExecutionInput = z
       .array(testKind)
       .min(1, 'must have at least 1 kind')
       .max(10)
-      .describe('Kinds that the runner can run.'),
-    runner: line(1, 200).describe('Name of the runner, for people.'),
+      .describe('Kinds that the runner supports.'),
+    runner: line(1, 200).describe('Name of the runner, for display.'),
     leaseSeconds: int(10, 3600)
       .nullish()
-      .describe('How long the run is the runner’s without being heard of; default 60, 10 to 3,600.'),
+      .describe('Seconds until the lease expires unless it is renewed: 10 to 3,600, default 60.'),
   })
-  .describe('What a runner can take.');
+  .describe('What a runner accepts.');
 export type ClaimExecutionInput = z.output<typeof claimExecutionInput>;

@@ -1,5 +1,6 @@
-// The execution's GraphQL type by name alone, so that types which point to each other can do so.
+// Declares the GraphQL type of executions by name, so that types can refer to each other.
 import { builder } from '../../graphql/schema-kit/builder.js';
-import type { ExecutionRow } from './execution.reads.js';
+import type { ExecutionRow } from './execution.rows.js';
 
+/** The type; execution.schema.ts implements it. */
 export const ExecutionType = builder.objectRef<ExecutionRow>('TestExecution');

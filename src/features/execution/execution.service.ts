@@ -1,158 +1,89 @@
-// Executions: creating, moving through their states, deleting. Reading them and how a change is written have their own
-// files, results their own service.
-
-import { AppError, invalid } from '../../core/errors.js';
-import { momentOf, newId } from '../../core/ids.js';
+// Executions: creating them, moving them through their states, deleting them. Results have a service of their own.
+import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { Database, Statements, Transaction } from '../../infra/postgres/database.js';
-import { violates } from '../../infra/postgres/errors.js';
+import type { Database, Statements } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
-import { createExecutionChanges, snapshot } from './execution.changes.js';
+import { createExecutionChanges, type ExecutionChanges, refusal } from './execution.changes.js';
+import { createExecution } from './execution.creation.js';
 import type { CreateExecutionInput, ReportProgressInput } from './execution.input.js';
-import { changeableBy, columns, createExecutionReads, type ExecutionRow } from './execution.reads.js';
+import { createExecutionReads, type ExecutionReads } from './execution.reads.js';
+import { changeableBy, type ExecutionRow } from './execution.rows.js';
 import { activeStatuses, isFinal } from './execution.states.js';
 
-export type { ExecutionRow } from './execution.reads.js';
+export type { ExecutionRow } from './execution.rows.js';
 
-interface ExecutionServiceOptions {
+/** What executions are stored and announced with. */
+export interface ExecutionServiceOptions {
   db: Database;
   events: Events;
   audit: AuditService;
+  /** Milliseconds since 1970. */
   now: () => number;
 }
 
+/** Reads and changes executions. */
 export type ExecutionService = ReturnType<typeof createExecutionService>;
 
-export function createExecutionService({ db, events, audit, now }: ExecutionServiceOptions) {
-  const at = () => new Date(now());
-  const reads = createExecutionReads(db);
-  const changes = createExecutionChanges({ db, events, audit, reads, now });
-  const { get, getChangeable } = reads;
-  const { announce, change, refusal, transition } = changes;
-  /** A transaction of one statement, which is committed once it is answered. */
-  const single: Statements = { query: db.query, afterCommit: (action) => action() };
+/** A lease of an execution that was started by hand, in seconds: its runner may be a person. */
+export const manualLeaseSeconds = 24 * 60 * 60;
 
-  async function insert(
-    viewer: Viewer,
-    input: CreateExecutionInput,
-    rerunOfId: string | null,
-  ): Promise<ExecutionRow> {
-    const id = newId();
-    const work = async (tx: Transaction): Promise<ExecutionRow> => {
-      const [row] = await tx.query<ExecutionRow>(sql`
-        WITH created AS (
-          INSERT INTO test_executions (id, name, target, kind, status, parameters, tool, tool_version, branch, commit_sha,
-            idempotency_key, created_by_id, rerun_of_id, last_event_number, created_at)
-          VALUES (${id}, ${input.name}, ${input.target}, ${input.kind}, 'QUEUED', ${JSON.stringify(input.parameters ?? {})},
-            ${input.tool ?? null}, ${input.toolVersion ?? null}, ${input.branch ?? null}, ${input.commitSha ?? null},
-            ${input.idempotencyKey ?? null}, ${viewer.userId}, ${rerunOfId}, 1, ${momentOf(id)})
-          ON CONFLICT (created_by_id, idempotency_key) DO NOTHING RETURNING *
-        ), event AS (
-          INSERT INTO execution_events (id, execution_id, number, type, at, snapshot, result_ids)
-          SELECT ${newId()}::uuid, id, 1, 'CREATED', created_at, ${snapshot}, '{}' FROM created
-        )
-        SELECT ${columns} FROM created`);
-      if (row === undefined) {
-        const [existing] = await tx.query<ExecutionRow>(sql`
-          SELECT ${columns} FROM test_executions
-          WHERE created_by_id = ${viewer.userId} AND idempotency_key = ${input.idempotencyKey}`);
-        if (existing === undefined) throw new AppError('CONFLICT');
-        return existing;
-      }
-      audit.record(tx, {
-        action: rerunOfId === null ? 'execution.create' : 'execution.rerun',
-        actor: viewer,
-        targetType: 'TestExecution',
-        targetId: id,
-        changes: { name: input.name, target: input.target, kind: input.kind },
-      });
-      announce(tx, row);
-      return row;
-    };
-    return db.transaction(work).catch((error: unknown) => {
-      // Written out, as jsonb does, numbers like 1e300 are long.
-      if (violates(error, 'test_executions_parameters_size_check'))
-        throw invalid('input.parameters', 'must be at most 64 KiB of JSON');
-      // Deleted since they were read.
-      if (violates(error, 'test_executions_rerun_of_id_fkey')) throw new AppError('NOT_FOUND');
-      if (violates(error, 'test_executions_created_by_id_fkey')) throw new AppError('TOKEN_REVOKED');
-      throw error;
-    });
-  }
+/** Creates the service. */
+export function createExecutionService(options: ExecutionServiceOptions) {
+  const { db, audit, now } = options;
+  const reads = createExecutionReads(db);
+  const changes = createExecutionChanges({ ...options, reads });
+  const { announce, change, transition, onEvent } = changes;
+  const { matches, readByIds, byIds, get, getChangeable, lockChangeable, list } = reads;
+  const creation = { db, audit, announce };
 
   return {
-    ...reads,
+    matches,
+    readByIds,
+    byIds,
+    get,
+    getChangeable,
+    lockChangeable,
+    list,
     change,
     refusal,
+    onEvent,
     activeStatuses,
-    onEvent: changes.onEvent,
-    /** Whether nothing more will happen to it. */
+
+    /** Whether no further change can happen. */
     isFinal: ({ status }: Pick<ExecutionRow, 'status'>): boolean => isFinal(status),
 
-    /** A new execution that waits; the same one again for a repeated idempotencyKey. */
-    create: (viewer: Viewer, input: CreateExecutionInput): Promise<ExecutionRow> =>
-      insert(viewer, input, null),
+    /** See {@link createExecution}: a waiting execution. */
+    create: (viewer: Viewer, input: CreateExecutionInput) => createExecution(creation, viewer, input, null),
+
+    /** A new execution with the settings of another, which it refers to. @throws NOT_FOUND */
+    rerun: async (viewer: Viewer, id: string) =>
+      createExecution(creation, viewer, settingsOf(await get(viewer, id)), id),
 
     /**
-     * A new execution with the settings of another, to which it points.
-     * @throws NOT_FOUND
-     */
-    async rerun(viewer: Viewer, id: string): Promise<ExecutionRow> {
-      const { name, target, kind, parameters, tool, toolVersion, branch, commitSha } = await get(viewer, id);
-      const input = {
-        name,
-        target,
-        kind,
-        tool,
-        toolVersion,
-        branch,
-        commitSha,
-        parameters: parameters as Record<string, unknown>,
-      };
-      return insert(viewer, input, id);
-    },
-
-    /**
-     * QUEUED → RUNNING, without a lease.
+     * QUEUED → RUNNING, under a lease that progress reports and results renew.
+     * @param leaseSeconds a day by default
      * @throws NOT_FOUND
      * @throws FORBIDDEN
      * @throws CONFLICT
      * @throws EXECUTION_FINISHED
      */
-    start: (viewer: Viewer, id: string) => transition(viewer, id, 'RUNNING', { action: 'execution.start' }),
+    start: (viewer: Viewer, id: string, leaseSeconds?: number | null) =>
+      transition(viewer, id, 'RUNNING', {
+        action: 'execution.start',
+        extra: leaseOf(leaseSeconds ?? manualLeaseSeconds, now()),
+      }),
 
-    /**
-     * Raises the progress (it never goes back) and sets the phase; renews the lease of a claimed run.
-     * @throws NOT_FOUND
-     * @throws FORBIDDEN
-     * @throws CONFLICT unless it runs
-     * @throws EXECUTION_FINISHED
-     */
-    async reportProgress(
-      viewer: Viewer,
-      { executionId, progress, phase }: ReportProgressInput,
-    ): Promise<ExecutionRow> {
-      const assignments = [
-        sql`progress = GREATEST(progress, ${progress}::smallint)`,
-        sql`phase = COALESCE(${phase ?? null}, phase)`,
-        sql`lease_expires_at = ${at()}::timestamptz + make_interval(secs => lease_seconds)`,
-      ];
-      // The most frequent of all writes: one statement, and another one only to say what was wrong.
-      const mayChange = changeableBy(viewer);
-      const row = await change(single, executionId, activeStatuses, 'PROGRESS', assignments, {
-        only: mayChange,
-      });
-      if (row !== undefined) return row;
-      throw refusal(await getChangeable(viewer, executionId), 'report progress');
-    },
+    /** See {@link reportProgress}. */
+    reportProgress: (viewer: Viewer, input: ReportProgressInput) =>
+      reportProgress({ db, reads, changes, now }, viewer, input),
 
-    /** RUNNING or CANCEL_REQUESTED → COMPLETED; errors as {@link start}. */
+    /** RUNNING or CANCEL_REQUESTED → COMPLETED. Errors as {@link start}. */
     complete: (viewer: Viewer, id: string) =>
       transition(viewer, id, 'COMPLETED', { action: 'execution.complete', extra: [sql`progress = 100`] }),
 
-    /** Anything unfinished → FAILED; errors as {@link start}. */
+    /** Any unfinished state → FAILED. Errors as {@link start}. */
     fail: (viewer: Viewer, id: string, errorMessage: string) =>
       transition(viewer, id, 'FAILED', {
         action: 'execution.fail',
@@ -161,40 +92,87 @@ export function createExecutionService({ db, events, audit, now }: ExecutionServ
       }),
 
     /**
-     * Calls it off: a waiting one is CANCELLED at once, a running one gets CANCEL_REQUESTED, and a second call (the
-     * runner's acknowledgement, or one's own insistence) makes that CANCELLED. Errors as {@link start}.
+     * Cancels: a waiting execution at once; a running one becomes CANCEL_REQUESTED, and a second call (the runner's
+     * acknowledgement, or the user's insistence) makes that CANCELLED. Errors as {@link start}.
      */
     async cancel(viewer: Viewer, id: string): Promise<ExecutionRow> {
       const { status } = await getChangeable(viewer, id);
-      return transition(viewer, id, status === 'RUNNING' ? 'CANCEL_REQUESTED' : 'CANCELLED', {
-        action: 'execution.cancel',
-      });
+      const to = status === 'RUNNING' ? 'CANCEL_REQUESTED' : 'CANCELLED';
+      return transition(viewer, id, to, { action: 'execution.cancel' });
     },
 
-    /**
-     * Deletes it with its results and log.
-     * @throws NOT_FOUND
-     * @throws FORBIDDEN for someone else's
-     */
-    async remove(viewer: Viewer, id: string): Promise<void> {
-      const row = await get(viewer, id);
-      if (viewer.role !== 'ADMIN' && row.createdById !== viewer.userId) {
-        throw new AppError('FORBIDDEN', {
-          message: 'Only who created it, or an admin, may delete this execution.',
-        });
-      }
-      await db.transaction(async (tx) => {
-        const gone = await tx.query(sql`DELETE FROM test_executions WHERE id = ${id} RETURNING id`);
-        if (gone.length === 0) throw new AppError('NOT_FOUND');
-        audit.record(tx, {
-          action: 'execution.delete',
-          actor: viewer,
-          targetType: 'TestExecution',
-          targetId: id,
-          changes: { name: row.name, target: row.target, status: row.status },
-        });
-        tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: 0 }));
-      });
-    },
+    /** See {@link removeExecution}. */
+    remove: (viewer: Viewer, id: string) => removeExecution(options, reads, viewer, id),
   };
+}
+
+function settingsOf(row: ExecutionRow): CreateExecutionInput {
+  const { name, target, kind, tool, toolVersion, branch, commitSha } = row;
+  const parameters = row.parameters as Record<string, unknown>;
+  return { name, target, kind, tool, toolVersion, branch, commitSha, parameters };
+}
+
+function leaseOf(seconds: number, now: number) {
+  return [sql`lease_seconds = ${seconds}`, sql`lease_expires_at = ${new Date(now + seconds * 1000)}`];
+}
+
+/**
+ * Raises the progress (it never goes back), sets the phase and renews the lease.
+ * @throws NOT_FOUND
+ * @throws FORBIDDEN
+ * @throws CONFLICT unless the execution runs
+ * @throws EXECUTION_FINISHED
+ */
+async function reportProgress(
+  {
+    db,
+    reads,
+    changes,
+    now,
+  }: { db: Database; reads: ExecutionReads; changes: ExecutionChanges; now: () => number },
+  viewer: Viewer,
+  { executionId, progress, phase }: ReportProgressInput,
+): Promise<ExecutionRow> {
+  // The most frequent of all writes: one statement, committed when it returns, and another only to name the fault.
+  const single: Statements = { query: db.query, afterCommit: (action) => action() };
+  const assignments = [
+    sql`progress = GREATEST(progress, ${progress}::smallint)`,
+    sql`phase = COALESCE(${phase ?? null}, phase)`,
+    sql`lease_expires_at = ${new Date(now())}::timestamptz + make_interval(secs => lease_seconds)`,
+  ];
+  const row = await changes.change(single, executionId, activeStatuses, 'PROGRESS', assignments, {
+    only: changeableBy(viewer),
+  });
+  if (row !== undefined) return row;
+  throw refusal(await reads.getChangeable(viewer, executionId), 'report progress');
+}
+
+/**
+ * Deletes an execution with its results and log.
+ * @throws NOT_FOUND
+ * @throws FORBIDDEN for an execution of somebody else
+ */
+async function removeExecution(
+  { db, events, audit }: ExecutionServiceOptions,
+  reads: ExecutionReads,
+  viewer: Viewer,
+  id: string,
+): Promise<void> {
+  const row = await reads.get(viewer, id);
+  if (viewer.role !== 'ADMIN' && row.createdById !== viewer.userId)
+    throw new AppError('FORBIDDEN', {
+      message: 'Only the user who created this execution, or an admin, may delete it.',
+    });
+  await db.transaction(async (tx) => {
+    const gone = await tx.query(sql`DELETE FROM test_executions WHERE id = ${id} RETURNING id`);
+    if (gone.length === 0) throw new AppError('NOT_FOUND');
+    audit.record(tx, {
+      action: 'execution.delete',
+      actor: viewer,
+      targetType: 'TestExecution',
+      targetId: id,
+      changes: { name: row.name, target: row.target, status: row.status },
+    });
+    tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: 0 }));
+  });
 }

@@ -1,7 +1,7 @@
-// The life of an execution as data: which status follows which. Enforced by one conditional UPDATE in the service.
+// The states of an execution and their transitions, as data; one conditional UPDATE in execution.changes.ts enforces them.
 import type { ExecutionEventType, ExecutionStatus } from '../../generated/prisma/enums.js';
 
-/** Target status → statuses it can be reached from, and the event that tells of it. */
+/** Target status → statuses that precede it, and the event that reports it. */
 export const transitions = {
   RUNNING: { from: ['QUEUED'], event: 'STARTED' },
   CANCEL_REQUESTED: { from: ['RUNNING'], event: 'CANCEL_REQUESTED' },
@@ -13,14 +13,16 @@ export const transitions = {
   Record<ExecutionStatus, { from: readonly ExecutionStatus[]; event: ExecutionEventType }>
 >;
 
+/** A status that an execution can change to. */
 export type TransitionTarget = keyof typeof transitions;
 
-/** Statuses that nothing follows. */
+/** Statuses without a successor. */
 export const finalStatuses: readonly ExecutionStatus[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
 
 /** Statuses in which a run reports progress and adds results. */
 export const activeStatuses: readonly ExecutionStatus[] = ['RUNNING', 'CANCEL_REQUESTED'];
 
+/** Whether a status has no successor. */
 export function isFinal(status: ExecutionStatus): boolean {
   return finalStatuses.includes(status);
 }

@@ -13,7 +13,8 @@ const connections = (what: string) => z.int().min(0).max(10_000).describe(what);
 
 const database = z
   .strictObject({
-    ...{ status, latencyMs },
+    status,
+    latencyMs,
     details: z
       .strictObject({
         version,
@@ -33,7 +34,8 @@ const database = z
 
 const redis = z
   .strictObject({
-    ...{ status, latencyMs },
+    status,
+    latencyMs,
     details: z
       .strictObject({
         mode: z
@@ -61,7 +63,8 @@ const simple = z
 const up = { status: 'healthy', latencyMs: 0.8 };
 const down = { status: 'unhealthy', latencyMs: 1000.4 };
 const examples = {
-  ...{ up, down },
+  up,
+  down,
   healthy: { status: 'healthy', uptimeSeconds: 86_400, components: { database: up, redis: up } },
   unhealthy: { status: 'unhealthy', uptimeSeconds: 86_400, components: { database: down, redis: up } },
 };
@@ -76,7 +79,10 @@ const statusOf = (body: { status: string }) => (body.status === 'unhealthy' ? 50
 export function healthRoutes(health: HealthService): Route[] {
   return [
     defineRoute({
-      ...{ ...forOperatorsToo, path: '/api/v1/health', operationId: 'health', summary: 'Overall health' },
+      ...forOperatorsToo,
+      path: '/api/v1/health',
+      operationId: 'health',
+      summary: 'Overall health',
       description: 'The server with its components.',
       responses: {
         200: { description: 'Healthy or degraded.', schema: overall, example: examples.healthy },
@@ -88,8 +94,11 @@ export function healthRoutes(health: HealthService): Route[] {
       },
     }),
     defineRoute({
-      ...{ ...forOperatorsToo, path: '/api/v1/health/database', operationId: 'healthDatabase' },
-      ...{ summary: 'PostgreSQL', description: 'Whether PostgreSQL answers within a second.' },
+      ...forOperatorsToo,
+      path: '/api/v1/health/database',
+      operationId: 'healthDatabase',
+      summary: 'PostgreSQL',
+      description: 'Whether PostgreSQL answers within a second.',
       responses: {
         200: { description: 'It answers.', schema: database, example: examples.up },
         503: { description: 'It does not answer.', schema: database, example: examples.down },
@@ -100,8 +109,11 @@ export function healthRoutes(health: HealthService): Route[] {
       },
     }),
     defineRoute({
-      ...{ ...forOperatorsToo, path: '/api/v1/health/redis', operationId: 'healthRedis' },
-      ...{ summary: 'Redis', description: 'Whether Redis answers within a second.' },
+      ...forOperatorsToo,
+      path: '/api/v1/health/redis',
+      operationId: 'healthRedis',
+      summary: 'Redis',
+      description: 'Whether Redis answers within a second.',
       responses: {
         200: { description: 'It answers, or is not used.', schema: redis, example: examples.up },
         503: { description: 'It does not answer.', schema: redis, example: examples.down },
@@ -119,13 +131,19 @@ export function healthRoutes(health: HealthService): Route[] {
 function probes(health: HealthService): Route[] {
   return [
     defineRoute({
-      ...{ ...shared, path: '/api/v1/health/live', operationId: 'healthLive', summary: 'Liveness' },
+      ...shared,
+      path: '/api/v1/health/live',
+      operationId: 'healthLive',
+      summary: 'Liveness',
       description: 'Whether the process answers at all; depends on nothing else.',
       responses: { 200: { description: 'It lives.', schema: simple, example: { status: 'ok' } } },
       handle: async () => ({ body: { status: 'ok' } }),
     }),
     defineRoute({
-      ...{ ...shared, path: '/api/v1/health/ready', operationId: 'healthReady', summary: 'Readiness' },
+      ...shared,
+      path: '/api/v1/health/ready',
+      operationId: 'healthReady',
+      summary: 'Readiness',
       description: 'Whether requests should be sent here.',
       responses: {
         200: { description: 'Ready.', schema: simple, example: { status: 'ok' } },

@@ -1,162 +1,188 @@
-// Adding results: bulk writes with exact counts, all or nothing. Reading them is in result.service.ts.
-
-import { AppError, validationFailed } from '../../core/errors.js';
+// Adds results to a running execution: one insert per batch, exact counters, one event, all or nothing.
+import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
+import { createKeyedQueue } from '../../core/keyed-queue.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { Database, Transaction } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
+import type { Transaction } from '../../infra/postgres/database.js';
+import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
 import { countBySeverity } from './counts.js';
-import { scoreCvss } from './cvss.js';
 import { computeFingerprint } from './fingerprint.js';
-import { type AddResultsInput, type ResultInput, severities } from './result.input.js';
+import { type Batch, type BatchInput, prepareBatch, type SkippedResult } from './result.batch.js';
+import { columnTypes, contentKey, givenColumns } from './result.records.js';
+import type { ResultServiceOptions } from './result.service.js';
 
-/** What a batch brought in. */
+/** What a batch changed. */
 export interface AddedResults {
   execution: ExecutionRow;
   added: number;
+  /** Results that the execution or the batch has already: the same place and content. */
   duplicates: number;
+  /** Of the duplicates, those that were worse and raised the severity of the stored result. */
+  raised: number;
+  skipped: SkippedResult[];
 }
 
-const given = sql`title, description, severity, rule_id, cwe_ids, cve_ids, cvss_vector, cvss_score, location, evidence,
-  remediation, "references", tags`;
-const givenTypes = sql`title text, description text, severity smallint, rule_id text, cwe_ids integer[], cve_ids text[],
-  cvss_vector text, cvss_score float8, location jsonb, evidence text, remediation text, "references" text[], tags text[],
-  fingerprint text`;
 const maxEventResults = 100;
+/** Batches of one execution that may wait for each other. */
+const maxWaitingBatches = 500;
 
-export function createResultIntake({
-  db,
-  audit,
-  executions,
-  now,
-}: {
-  db: Database;
-  audit: AuditService;
-  executions: ExecutionService;
-  now: () => number;
-}) {
-  async function write(
-    tx: Transaction,
-    viewer: Viewer,
-    { executionId, batchKey, records, count, nameless }: Batch,
-  ): Promise<AddedResults> {
-    const at = new Date(now());
-    // The lock lets batches of one execution follow each other, so that its counters stay exact.
-    const before = await executions.lockChangeable(tx, viewer, executionId);
-    if (!executions.activeStatuses.includes(before.status)) throw executions.refusal(before, 'take results');
-    if (batchKey != null) {
-      const [seen] = await tx.query(
-        sql`SELECT added FROM result_batches WHERE execution_id = ${executionId} AND batch_key = ${batchKey}`,
-      );
-      if (seen !== undefined) return { execution: before, added: 0, duplicates: count };
-    }
-    // In the order of the lock: later batches have later ids.
-    const ids = Array.from({ length: count }, newId);
-    const computed = nameless?.map((result) => result && computeFingerprint(before.tool, result));
-    const fingerprint =
-      computed === undefined ? sql`fingerprint` : sql`coalesce(fingerprint, (${computed}::text[])[position])`;
-    const inserted = sql`
-      INSERT INTO test_results (id, execution_id, ${given}, fingerprint, created_at)
-      SELECT (${ids}::uuid[])[position], ${executionId}::uuid, ${given}, ${fingerprint}, ${at}::timestamptz
-      FROM ROWS FROM (jsonb_to_recordset(${records}::jsonb) AS (${givenTypes})) WITH ORDINALITY
-        AS found(${given}, fingerprint, position)
-      ON CONFLICT (execution_id, fingerprint) DO NOTHING RETURNING id, severity`;
-    const rank = (index: number) => sql`(SELECT count(*) FROM inserted WHERE severity = ${index}::smallint)`;
-    const execution = await executions.change(
-      tx,
-      executionId,
-      executions.activeStatuses,
-      'RESULTS_ADDED',
-      [
-        sql`info_count = info_count + ${rank(0)}, low_count = low_count + ${rank(1)}`,
-        sql`medium_count = medium_count + ${rank(2)}, high_count = high_count + ${rank(3)}`,
-        sql`critical_count = critical_count + ${rank(4)}`,
-        sql`lease_expires_at = ${at}::timestamptz + make_interval(secs => lease_seconds)`,
-      ],
-      {
-        results: {
-          inserted,
-          ids: sql`ARRAY(SELECT id FROM inserted ORDER BY id LIMIT ${maxEventResults})`,
-        },
-      },
-    );
-    if (execution === undefined)
-      throw new AppError('INTERNAL', { cause: new Error('a locked execution changed') });
-    const added = countBySeverity(execution) - countBySeverity(before);
-    const duplicates = count - added;
-    if (batchKey != null) {
-      await tx.query(sql`
-        INSERT INTO result_batches (execution_id, batch_key, added, duplicates, created_at)
-        VALUES (${executionId}, ${batchKey}, ${added}, ${duplicates}, ${at})`);
-    }
-    audit.record(tx, {
-      action: 'execution.add_results',
-      actor: viewer,
-      targetType: 'TestExecution',
-      targetId: executionId,
-      changes: { added, duplicates },
-    });
-    return { execution, added, duplicates };
-  }
-
+/** Creates the intake. Batches of one execution follow each other, so that its counters stay exact. */
+export function createResultIntake({ db, audit, executions, now, batchWaitMs }: ResultServiceOptions) {
+  const queue = createKeyedQueue(maxWaitingBatches, batchWaitMs);
   return {
     /**
-     * Adds findings in one insert, counts them on the execution and writes one event, all or nothing. Those whose
-     * fingerprint the execution has already are counted as duplicates; a repeated batchKey adds nothing.
+     * Adds the results of a batch and writes one event. A result that the execution has already counts as a duplicate;
+     * a worse one raises the stored result. Repeating a batchKey adds nothing.
      * @throws NOT_FOUND
-     * @throws FORBIDDEN for someone else's execution
-     * @throws CONFLICT unless it runs
+     * @throws FORBIDDEN for an execution of somebody else
+     * @throws CONFLICT unless the execution runs
      * @throws EXECUTION_FINISHED
+     * @throws IDEMPOTENCY_KEY_REUSED for another batch under a known batchKey
+     * @throws UNAVAILABLE when too many batches of the execution wait
      * @throws VALIDATION_FAILED
      */
-    add(viewer: Viewer, input: AddResultsInput): Promise<AddedResults> {
-      const batch = prepare(input);
-      return db.transaction((tx) => write(tx, viewer, batch));
+    async add(viewer: Viewer, input: AddResultsInput & { skipped?: SkippedResult[] }): Promise<AddedResults> {
+      const batch = prepareBatch(input);
+      const write = (tx: Transaction) => writeBatch(tx, viewer, batch, executions, audit, new Date(now()));
+      return queue.run(batch.executionId, () => db.transaction(write));
     },
   };
 }
 
-/** What is kept of the input while it waits for the database: a text, not thousands of objects. */
-interface Batch {
-  executionId: string;
-  batchKey: string | null | undefined;
-  /** As JSON. */
-  records: string;
-  count: number;
-  /** Those whose fingerprint has to be computed, at their places; undefined when there are none. */
-  nameless: (ResultInput | null)[] | undefined;
+async function writeBatch(
+  tx: Transaction,
+  viewer: Viewer,
+  batch: Batch,
+  executions: ExecutionService,
+  audit: AuditService,
+  at: Date,
+): Promise<AddedResults> {
+  const { executionId, batchKey, count, skipped } = batch;
+  const before = await executions.lockChangeable(tx, viewer, executionId);
+  if (!executions.activeStatuses.includes(before.status)) throw executions.refusal(before, 'take results');
+  if (batchKey != null && (await isRepeated(tx, batch, batchKey)))
+    return { execution: before, added: 0, duplicates: count, raised: 0, skipped };
+  let execution = await change(tx, executions, batch, insertion(batch, before.tool, at), at);
+  if (execution === undefined)
+    throw new AppError('INTERNAL', { cause: new Error('a locked execution changed') });
+  const added = countBySeverity(execution) - countBySeverity(before);
+  let raised = 0;
+  if (added < count) {
+    const after = await change(tx, executions, batch, raising(batch), at, [
+      sql`EXISTS (SELECT FROM inserted)`,
+    ]);
+    if (after !== undefined) {
+      raised = after.raised;
+      execution = after;
+    }
+  }
+  const duplicates = count - added;
+  if (batchKey != null)
+    await tx.query(sql`
+      INSERT INTO result_batches (execution_id, batch_key, digest, added, duplicates, created_at)
+      VALUES (${executionId}, ${batchKey}, ${batch.digest}, ${added}, ${duplicates}, ${at})`);
+  audit.record(tx, {
+    action: 'execution.add_results',
+    actor: viewer,
+    targetType: 'TestExecution',
+    targetId: executionId,
+    changes: { added, duplicates, ...(raised > 0 && { raised }) },
+  });
+  return { execution, added, duplicates, raised, skipped };
 }
 
-/** @throws VALIDATION_FAILED for CVSS vectors */
-function prepare({ executionId, batchKey, results }: AddResultsInput): Batch {
-  const faults: { path: string; message: string }[] = [];
-  const records = results.map((result, index) => {
-    const cvss = result.cvssVector == null ? null : scoreCvss(result.cvssVector);
-    if (cvss !== null && 'fault' in cvss)
-      faults.push({ path: `input.results.${index}.cvssVector`, message: cvss.fault });
-    return {
-      title: result.title,
-      description: result.description ?? null,
-      severity: severities.indexOf(result.severity),
-      rule_id: result.ruleId ?? null,
-      cwe_ids: result.cweIds ?? [],
-      cve_ids: result.cveIds ?? [],
-      cvss_vector: result.cvssVector ?? null,
-      cvss_score: cvss !== null && 'score' in cvss ? cvss.score : null,
-      location: result.location ?? null,
-      evidence: result.evidence ?? null,
-      remediation: result.remediation ?? null,
-      references: result.references ?? [],
-      tags: result.tags ?? [],
-      fingerprint: result.fingerprint ?? null,
-    };
-  });
-  if (faults.length > 0) throw validationFailed(faults);
-  const isNameless = ({ fingerprint }: ResultInput) => fingerprint == null;
-  const nameless = results.some(isNameless)
-    ? results.map((result) => (isNameless(result) ? result : null))
-    : undefined;
-  return { executionId, batchKey, records: JSON.stringify(records), count: results.length, nameless };
+/** @throws IDEMPOTENCY_KEY_REUSED */
+async function isRepeated(
+  tx: Transaction,
+  { executionId, digest }: Batch,
+  batchKey: string,
+): Promise<boolean> {
+  const [known] = await tx.query<{ digest: Buffer | null }>(
+    sql`SELECT digest FROM result_batches WHERE execution_id = ${executionId} AND batch_key = ${batchKey}`,
+  );
+  if (known === undefined) return false;
+  if (known.digest !== null && !digest.equals(known.digest))
+    throw new AppError('IDEMPOTENCY_KEY_REUSED', {
+      message: 'This batchKey was used for another batch of the execution.',
+      fields: [{ path: 'input.batchKey', message: 'was used for another batch' }],
+    });
+  return true;
+}
+
+/** Inserts what the execution does not have; of equal results in the batch, the worst. */
+function insertion(
+  { executionId, records, count, withoutFingerprint }: Batch,
+  tool: string | null,
+  at: Date,
+): Sql {
+  // Made under the lock: later batches have later ids.
+  const ids = Array.from({ length: count }, newId);
+  const computed = withoutFingerprint?.map((result) => result && computeFingerprint(tool, result));
+  const fingerprint =
+    computed === undefined ? sql`fingerprint` : sql`coalesce(fingerprint, (${computed}::text[])[position])`;
+  return sql`
+    INSERT INTO test_results (id, execution_id, ${givenColumns}, search_text, fingerprint, content_key, created_at)
+    SELECT (${ids}::uuid[])[position], ${executionId}::uuid, ${givenColumns}, search_text, ${fingerprint}, ${contentKey},
+      ${at}::timestamptz
+    FROM ROWS FROM (jsonb_to_recordset(${records}::jsonb) AS (${columnTypes})) WITH ORDINALITY
+      AS found(${givenColumns}, search_text, fingerprint, position)
+    ORDER BY severity DESC, position
+    ON CONFLICT (execution_id, content_key) DO NOTHING RETURNING id, severity, NULL::smallint AS before`;
+}
+
+/** Raises stored results that the batch holds with a higher severity; the data that the severity comes with follows. */
+function raising({ executionId, records }: Batch): Sql {
+  return sql`
+    UPDATE test_results AS stored SET severity = worse.severity, cvss_vector = worse.cvss_vector,
+      cvss_score = worse.cvss_score, remediation = worse.remediation, "references" = worse."references", tags = worse.tags
+    FROM (
+      SELECT DISTINCT ON (kept.id) kept.id, kept.severity AS before, found.*
+      FROM (
+        SELECT ${contentKey} AS content_key, severity, cvss_vector, cvss_score, remediation, "references", tags
+        FROM jsonb_to_recordset(${records}::jsonb) AS found(${columnTypes})
+      ) AS found JOIN test_results AS kept USING (content_key)
+      WHERE kept.execution_id = ${executionId}::uuid AND kept.severity < found.severity
+      ORDER BY kept.id, found.severity DESC
+    ) AS worse
+    WHERE stored.id = worse.id RETURNING stored.id, stored.severity, worse.before`;
+}
+
+/** Runs an insertion or a raising with the counters and the event of it, in one statement. */
+async function change(
+  tx: Transaction,
+  executions: ExecutionService,
+  { executionId }: Batch,
+  inserted: Sql,
+  at: Date,
+  only: Sql[] = [],
+): Promise<(ExecutionRow & { raised: number }) | undefined> {
+  const rank = (index: number) => sql`(
+    SELECT count(*) FILTER (WHERE severity = ${index}::smallint) - count(*) FILTER (WHERE before = ${index}::smallint)
+    FROM inserted)`;
+  let raised = 0;
+  const row = await executions.change(
+    tx,
+    executionId,
+    executions.activeStatuses,
+    'RESULTS_ADDED',
+    [
+      sql`info_count = info_count + ${rank(0)}, low_count = low_count + ${rank(1)}`,
+      sql`medium_count = medium_count + ${rank(2)}, high_count = high_count + ${rank(3)}`,
+      sql`critical_count = critical_count + ${rank(4)}`,
+      sql`lease_expires_at = ${at}::timestamptz + make_interval(secs => lease_seconds)`,
+    ],
+    {
+      only,
+      results: {
+        inserted,
+        ids: sql`ARRAY(SELECT id FROM inserted ORDER BY id LIMIT ${maxEventResults})`,
+        onCount: (count) => {
+          raised = count;
+        },
+      },
+    },
+  );
+  return row && { ...row, raised };
 }

@@ -8,6 +8,7 @@ import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/schema-k
 import { idOf } from '../../validation/fields.js';
 import { ExecutionType } from '../execution/execution.ref.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
+import type { SkippedResult } from './result.batch.js';
 import {
   addResultsInput,
   type LocationInput,
@@ -18,9 +19,10 @@ import {
 } from './result.input.js';
 import type { AddedResults } from './result.intake.js';
 import type { ResultRow } from './result.service.js';
+import { addResultsCheck } from './skip-invalid.js';
 
 const Location = builder.objectRef<LocationInput>('Location').implement({
-  description: 'Where a finding is; what does not apply is null.',
+  description: 'Where a result is; fields that do not apply are null.',
   fields: (t) => ({
     path: t.exposeString('path', {
       nullable: true,
@@ -30,7 +32,7 @@ const Location = builder.objectRef<LocationInput>('Location').implement({
     startColumn: t.exposeInt('startColumn', { nullable: true, description: 'First column, from 1.' }),
     endLine: t.exposeInt('endLine', { nullable: true, description: 'Last line.' }),
     endColumn: t.exposeInt('endColumn', { nullable: true, description: 'Last column.' }),
-    url: t.exposeString('url', { nullable: true, description: 'Address of the request.' }),
+    url: t.exposeString('url', { nullable: true, description: 'URL of the request.' }),
     method: t.exposeString('method', { nullable: true, description: 'HTTP method.' }),
     parameter: t.exposeString('parameter', { nullable: true, description: 'Parameter, header or field.' }),
     component: t.exposeString('component', {
@@ -42,7 +44,7 @@ const Location = builder.objectRef<LocationInput>('Location').implement({
 });
 
 export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
-  description: 'One finding of an execution.',
+  description: 'One result of an execution.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({
@@ -52,61 +54,92 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
     }),
     execution: t.field({
       type: ExecutionType,
-      description: 'The execution that found it.',
+      description: 'The execution that reported it.',
       extensions: { columns: ['executionId'] } satisfies ReadsColumns,
       resolve: async ({ executionId }, _args, { loaders }) =>
         (await loaders.executions.load(executionId)) as ExecutionRow,
     }),
-    title: t.exposeString('title', { description: 'The finding in one line.' }),
+    title: t.exposeString('title', { description: 'The result in one line.' }),
     description: t.exposeString('description', {
       nullable: true,
-      description: 'What was found and why it matters.',
+      description: 'What was found, and why it matters.',
     }),
     severity: t.field({
       type: enumType(severity),
-      description: 'How bad it is.',
+      description: 'Severity.',
       extensions: { columns: ['severity'] } satisfies ReadsColumns,
       resolve: (result) => severities[result.severity] as (typeof severities)[number],
     }),
-    ruleId: t.exposeString('ruleId', { nullable: true, description: 'The tool’s rule or check.' }),
+    ruleId: t.exposeString('ruleId', { nullable: true, description: 'Rule or check of the tool.' }),
     cweIds: t.exposeIntList('cweIds', { description: 'CWE numbers.' }),
     cveIds: t.exposeStringList('cveIds', { description: 'CVE ids.' }),
-    cvssVector: t.exposeString('cvssVector', { nullable: true, description: 'CVSS 3.1 or 4.0 vector.' }),
-    cvssScore: t.exposeFloat('cvssScore', { nullable: true, description: 'Its score, 0.0 to 10.0.' }),
+    vulnerabilityIds: t.exposeStringList('vulnerabilityIds', {
+      description: 'Vulnerability ids of other schemes, for example GHSA or RUSTSEC.',
+    }),
+    cvssVector: t.exposeString('cvssVector', {
+      nullable: true,
+      description: 'CVSS vector, version 2.0 to 4.0.',
+    }),
+    cvssScore: t.exposeFloat('cvssScore', { nullable: true, description: 'CVSS score, 0.0 to 10.0.' }),
     location: t.field({
       type: Location,
       nullable: true,
-      description: 'Where it is.',
+      description: 'Location.',
       extensions: { columns: ['location'] } satisfies ReadsColumns,
       resolve: ({ location }) => location as LocationInput | null,
     }),
     evidence: t.exposeString('evidence', {
       nullable: true,
-      description: 'Request, response or code that shows it.',
+      description: 'Request, response or code that proves it.',
     }),
-    remediation: t.exposeString('remediation', { nullable: true, description: 'How to mend it.' }),
+    remediation: t.exposeString('remediation', { nullable: true, description: 'How to fix it.' }),
     references: t.exposeStringList('references', { description: 'Further reading.' }),
     tags: t.exposeStringList('tags', { description: 'Free labels.' }),
     fingerprint: t.exposeString('fingerprint', {
-      description: 'Stable across runs of the same tool on the same target.',
+      description: 'Identity across runs of the same tool on the same target; several results may share it.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was added.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time at which it was added.' }),
   }),
 });
 
 export const ResultConnection = connectionType('Result', ResultType, 'results');
 
+const SkippedResultType = builder.objectRef<SkippedResult>('SkippedResult').implement({
+  description: 'An invalid result that was left out of a batch.',
+  fields: (t) => ({
+    index: t.exposeInt('index', { description: 'Position in the batch, from 0.' }),
+    title: t.exposeString('title', { nullable: true, description: 'Its title; null where it has none.' }),
+    path: t.exposeString('path', { description: 'Field of its first fault, for example `cvssVector`.' }),
+    message: t.exposeString('message', { description: 'What is wrong with the field.' }),
+  }),
+});
+
+/** Skipped results that a payload lists; `skippedCount` counts all. */
+const maxListedSkips = 100;
+
 const AddResultsPayload = builder.objectRef<AddedResults>('AddResultsPayload').implement({
-  description: 'What a batch brought in.',
+  description: 'Outcome of a batch.',
   fields: (t) => ({
     execution: t.field({
       type: ExecutionType,
-      description: 'The execution afterwards.',
+      description: 'The execution after the change.',
       resolve: ({ execution }) => execution,
     }),
-    added: t.exposeInt('added', { description: 'Results that are new.' }),
+    added: t.exposeInt('added', { description: 'Number of new results.' }),
     duplicates: t.exposeInt('duplicates', {
-      description: 'Results that were there already, by fingerprint or batch.',
+      description: 'Results that the execution has already: the same place and content, or a repeated batch.',
+    }),
+    raised: t.exposeInt('raised', {
+      description: 'Duplicates with a higher severity, which the stored results have taken over.',
+    }),
+    skipped: t.field({
+      type: [SkippedResultType],
+      description: 'Invalid results that were left out (`onInvalid: SKIP`), at most 100.',
+      resolve: ({ skipped }) => skipped.slice(0, maxListedSkips),
+    }),
+    skippedCount: t.int({
+      description: 'Number of all results that were left out.',
+      resolve: ({ skipped }) => skipped.length,
     }),
   }),
 });
@@ -116,7 +149,7 @@ builder.queryFields((t) => ({
     type: ResultType,
     nullable: true,
     authScopes: { can: 'result:read' },
-    description: 'One result. Error NOT_FOUND when there is none.',
+    description: 'One result. Error NOT_FOUND when it does not exist.',
     args: { id: simpleArg(t.arg, idOf('TestResult'), 'Id of the result.') },
     resolve: (_root, { id }, context, info) =>
       context.services.results.get(viewerOf(context), id, columnsFor(info)),
@@ -124,7 +157,7 @@ builder.queryFields((t) => ({
   results: t.field({
     type: ResultConnection,
     authScopes: { can: 'result:read' },
-    description: 'Results of all executions, newest first unless ordered otherwise.',
+    description: 'Results of all executions, newest first by default.',
     args: {
       ...pageArgs(t.arg),
       filter: filterArg(t.arg, 'ResultFilter', resultFilter),
@@ -140,8 +173,9 @@ builder.mutationField('addResults', (t) =>
     type: AddResultsPayload,
     authScopes: { can: 'execution:run' },
     description:
-      'Adds 1 to 1,000 findings to a running execution, all or none. Known fingerprints are not doubled.',
-    args: { input: inputArg(t.arg, 'AddResultsInput', addResultsInput) },
+      'Adds 1 to 1,000 results to a running execution, all or none. A result that the execution has already, in the same ' +
+      'place and with the same content, is not added again; if it is worse, the stored one takes its severity.',
+    args: { input: inputArg(t.arg, 'AddResultsInput', addResultsInput, addResultsCheck) },
     resolve: (_root, { input }, context) => context.services.results.add(viewerOf(context), input),
   }),
 );

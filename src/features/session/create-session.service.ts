@@ -78,8 +78,12 @@ export function createOpeningService(options: OpeningServiceOptions) {
       SELECT count(*)::int FROM sessions
       WHERE user_id = ${userId} AND revoked_at IS NULL AND idle_expires_at > ${moment} AND expires_at > ${moment}`;
     const session: SessionState = {
-      ...{ id, userId, counter: 0, rotatedAt: moment.toISOString() },
-      ...{ idleExpiresAt: idleExpiresAt.toISOString(), expiresAt: expiresAt.toISOString() },
+      id,
+      userId,
+      counter: 0,
+      rotatedAt: moment.toISOString(),
+      idleExpiresAt: idleExpiresAt.toISOString(),
+      expiresAt: expiresAt.toISOString(),
     };
     return { session, insert, live, moment };
   }
@@ -119,7 +123,9 @@ export function createOpeningService(options: OpeningServiceOptions) {
 function toUser(row: SqlRow<User>): User {
   const { createdAt, updatedAt, lastLoginAt } = row;
   return {
-    ...{ ...row, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt) },
+    ...row,
+    createdAt: new Date(createdAt),
+    updatedAt: new Date(updatedAt),
     lastLoginAt: lastLoginAt === null ? null : new Date(lastLoginAt),
   };
 }

@@ -61,7 +61,10 @@ export function createSessionService({
   timing,
 }: SessionServiceOptions) {
   const live = createCache<LiveSession>({
-    ...{ name: 'session', max: 10_000, ttlMs: timing.believeMs, metrics },
+    name: 'session',
+    max: 10_000,
+    ttlMs: timing.believeMs,
+    metrics,
     tagsOf: ({ viewer }) => [viewer.userId],
   });
   const date = (ms: number) => new Date(ms);
@@ -90,7 +93,9 @@ export function createSessionService({
     const { endsAt, signedInAt, mustChange, hasSecondFactor, ...user } = row;
     const mustEnrol = !hasSecondFactor && rolesWithSecondFactor.includes(user.role);
     const viewer = {
-      ...{ ...user, sessionId, signedInAtMs: Date.parse(signedInAt) },
+      ...user,
+      sessionId,
+      signedInAtMs: Date.parse(signedInAt),
       ...(mustEnrol && { mustFirst: 'SECOND_FACTOR_ENROLMENT_REQUIRED' as const }),
       ...(mustChange && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),
     };

@@ -32,10 +32,18 @@ export function enumType<Name extends string>(shape: z.ZodType<Name>): EnumRef<T
   return enums.get(name) as EnumRef<Types, Name>;
 }
 
-/** An argument that takes this shape as an input object of this name, checked and converted by it. */
-export function inputArg<Shape extends z.ZodObject>(arg: ArgBuilder<Types>, name: string, shape: Shape) {
+/**
+ * An argument that takes this shape as an input object of this name, checked and converted by it.
+ * @param check a check (Standard Schema) of the same shape that does more than the shape itself
+ */
+export function inputArg<Shape extends z.ZodObject>(
+  arg: ArgBuilder<Types>,
+  name: string,
+  shape: Shape,
+  check: Shape = quickly(shape),
+) {
   return arg({ type: inputType(name, shape), required: true, ...described(shape) }).validate<z.output<Shape>>(
-    quickly(shape) as never,
+    check as never,
   );
 }
 
@@ -59,6 +67,16 @@ export function simpleArg<Shape extends z.ZodType>(
     required: true,
     ...(text !== undefined && { description: text }),
   }).validate<z.output<Shape>>(quickly(shape) as never);
+}
+
+/** As {@link simpleArg}, for an argument that may be absent or null. */
+export function optionalArg<Shape extends z.ZodType>(
+  arg: ArgBuilder<Types>,
+  shape: Shape,
+  description: string,
+) {
+  const { type } = convert(shape, '');
+  return arg({ type: type as 'String', description }).validate<z.output<Shape>>(quickly(shape) as never);
 }
 
 function inputType<Shape extends z.ZodObject>(name: string, shape: Shape): InputRef<z.output<Shape>> {

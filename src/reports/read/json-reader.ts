@@ -10,10 +10,13 @@ export type Selection = 'value' | 'enter' | 'skip';
 /** Keys and indexes from the root. */
 export type JsonPath = readonly (string | number)[];
 
+/** What kind of value begins. */
+export type JsonKind = 'array' | 'object' | 'scalar';
+
 /** How a format reads its JSON. */
 export interface JsonHandler {
   /** Called where a value begins; `path` is valid during the call only. */
-  select: (path: JsonPath) => Selection;
+  select: (path: JsonPath, kind: JsonKind) => Selection;
   /** Called with each selected value; `path` is valid during the call only. */
   onValue: (value: unknown, path: JsonPath) => void;
   /** Whether one document may follow another (NDJSON). */
@@ -160,9 +163,10 @@ function startValue(reader: Reader, byte: number, at: number): number {
   const offset = reader.offset + at;
   if (container?.isArray) path.push(container.length++);
   if (!isValueStart(byte)) fail(reader, 'is no valid JSON', offset);
-  const selection = handler.select(path);
   const isArray = byte === 0x5b;
-  if (selection === 'enter' && (isArray || byte === 0x7b)) {
+  const kind = isArray ? 'array' : byte === 0x7b ? 'object' : 'scalar';
+  const selection = handler.select(path, kind);
+  if (selection === 'enter' && kind !== 'scalar') {
     if (stack.length >= limits.depth) fail(reader, `is nested deeper than ${limits.depth} levels`, offset);
     stack.push({ isArray, keys: new Set(), length: 0 });
     reader.state = isArray ? 'firstValue' : 'firstKey';

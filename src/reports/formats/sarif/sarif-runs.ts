@@ -1,6 +1,6 @@
 // The parts of SARIF runs that results point to: tool, rules, artifacts, bases, taxonomies, invocations.
 import type { ReportSource } from '../../format.js';
-import type { JsonPath, Selection } from '../../read/json-reader.js';
+import type { JsonKind, JsonPath, Selection } from '../../read/json-reader.js';
 import { readJson } from '../../read/read-json.js';
 import { reportError } from '../../report-error.js';
 import { lineOf, objectOf } from '../../text.js';
@@ -50,12 +50,15 @@ export async function readSarifRuns(source: ReportSource): Promise<SarifRun[]> {
     runs[index as number] ??= emptyRun();
     return runs[index as number] as SarifRun;
   };
-  const select = (path: JsonPath): Selection => {
+  const select = (path: JsonPath, kind: JsonKind): Selection => {
     if (path[0] === 'runs') {
       hasRuns = true;
-      if (path.length === 1) return 'enter';
+      if (path.length === 1) return kind === 'array' ? 'enter' : 'value';
       const run = runAt(path[1]);
-      if (path[2] === 'results') run.results = path.length > 3 ? run.results : 'present';
+      if (path.length === 3 && path[2] === 'results') {
+        run.results = kind === 'array' ? 'present' : 'invalid';
+        return kind === 'array' ? 'enter' : 'skip';
+      }
       return path.length === 2 ? 'enter' : selectOfRun(path);
     }
     return path.length === 0 ? 'enter' : path[0] === 'version' ? 'value' : 'skip';
@@ -121,8 +124,7 @@ function selectOfComponent(depth: number, key: unknown): Selection {
 /** Puts a value below `/runs/i` where it belongs. */
 function take(run: SarifRun, path: JsonPath, value: unknown): void {
   const [key, second, third, fourth] = path;
-  if (key === 'results') run.results = 'invalid';
-  else if (key === 'originalUriBaseIds') run.bases = objectOf(value) ?? {};
+  if (key === 'originalUriBaseIds') run.bases = objectOf(value) ?? {};
   else if (key === 'versionControlProvenance') run.provenance = listOf(value);
   else if (key === 'externalPropertyFileReferences')
     run.hasExternalResults = objectOf(value)?.results !== undefined;

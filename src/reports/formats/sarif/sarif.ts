@@ -3,7 +3,7 @@
 import type { ReportFormat, ReportHead, ReportSource } from '../../format.js';
 import type { ReportItem } from '../../item.js';
 import { markIncomplete, type ReportNotes, skip, warn } from '../../notes.js';
-import type { JsonPath, Selection } from '../../read/json-reader.js';
+import type { JsonKind, JsonPath, Selection } from '../../read/json-reader.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJson } from '../../read/read-json.js';
 import { objectOf } from '../../text.js';
@@ -21,13 +21,13 @@ async function* read(source: ReportSource, notes: ReportNotes): AsyncGenerator<R
   const runs = await readSarifRuns(source);
   stateFacts(runs, notes);
   let items: ReportItem[] = [];
-  const select = (path: JsonPath): Selection => {
+  const select = (path: JsonPath, kind: JsonKind): Selection => {
     if (path.length < 3) return path.length === 0 || path[0] === 'runs' ? 'enter' : 'skip';
     if (path[2] !== 'results') return 'skip';
-    return path.length === 3 ? 'enter' : 'value';
+    if (path.length === 3) return kind === 'array' ? 'enter' : 'skip';
+    return 'value';
   };
   const onValue = (value: unknown, path: JsonPath) => {
-    if (path.length < 4) return; // `results` that is no array: said by the first pass
     const pointer = pointerOf(path);
     const result = objectOf(value);
     const run = runs[path[1] as number];

@@ -1,0 +1,116 @@
+// Results as rows: their columns, orders and filters in SQL. Who reads them is in result.service.ts.
+import { idFloor } from '../../core/ids.js';
+import type { Viewer } from '../../core/permissions.js';
+import { Prisma, type TestResult } from '../../generated/prisma/client.js';
+import type { SqlRow } from '../../infra/postgres/database.js';
+import { columnsOf, type KeysetOrder, type Sql, selectLists, sql, where } from '../../infra/postgres/sql.js';
+import { containsPattern } from '../../validation/search-text.js';
+import { type ResultFilter, type ResultOrder, severities } from './result.input.js';
+
+/** A result as it is read; timestamps are RFC 3339. */
+export type ResultRow = Omit<SqlRow<TestResult>, 'contentKey' | 'searchText'>;
+
+const { contentKey: _key, searchText: _text, ...fields } = Prisma.TestResultScalarFieldEnum;
+
+/** The select list of {@link ResultRow}. */
+export const columns = columnsOf(fields);
+/** Select lists of some columns, with those that cursors and pages need. */
+export const selectList = selectLists(fields, ['id', 'executionId', 'severity', 'cvssScore']);
+
+/** The keyset order of a list; newest first by default. */
+export function orderOf(order: ResultOrder | null | undefined): KeysetOrder<ResultRow> {
+  const isDescending = order?.direction !== 'ASC';
+  switch (order?.field) {
+    case 'SEVERITY':
+      return {
+        name: 'SEVERITY',
+        isDescending,
+        key: {
+          expression: sql`severity`,
+          type: sql`smallint`,
+          of: (row) => String(row.severity),
+          is: (text) => /^[0-4]$/.test(text),
+        },
+      };
+    case 'CVSS_SCORE':
+      return {
+        name: 'CVSS_SCORE',
+        isDescending,
+        key: {
+          expression: sql`COALESCE(cvss_score, -1)`,
+          type: sql`float8`,
+          of: (row) => String(row.cvssScore ?? -1),
+          is: (text) => /^(?:-1|\d{1,2}(?:\.\d{1,20})?)$/.test(text),
+        },
+      };
+    default:
+      return { name: 'CREATED_AT', isDescending };
+  }
+}
+
+/** The conditions of a filter on test_results. */
+export function conditionsOf(filter: ResultFilter): Sql[] {
+  const { executionId, severity, ruleId, ruleIds, cweId, cweIds, fingerprint, createdAfter, createdBefore } =
+    filter;
+  const conditions: Sql[] = [];
+  if (executionId != null) conditions.push(sql`execution_id = ${executionId}::uuid`);
+  if (severity != null)
+    conditions.push(sql`severity = ANY(${severity.map((name) => severities.indexOf(name))}::smallint[])`);
+  if (ruleId != null) conditions.push(sql`rule_id = ${ruleId}`);
+  if (ruleIds != null) conditions.push(sql`rule_id = ANY(${ruleIds}::text[])`);
+  if (cweId != null) conditions.push(sql`cwe_ids @> ARRAY[${cweId}]::integer[]`);
+  if (cweIds != null) conditions.push(sql`cwe_ids && ${cweIds}::integer[]`);
+  if (fingerprint != null) conditions.push(sql`fingerprint = ${fingerprint}`);
+  if (createdAfter != null) conditions.push(sql`id >= ${idFloor(createdAfter.getTime())}::uuid`);
+  if (createdBefore != null) conditions.push(sql`id < ${idFloor(createdBefore.getTime())}::uuid`);
+  return [...conditions, ...textConditionsOf(filter), ...executionConditionsOf(filter)];
+}
+
+/** Conditions that the index of folded texts serves; an exact one also compares the column itself. */
+function textConditionsOf({ search, cveId, path, host }: ResultFilter): Sql[] {
+  const contains = (term: string) => sql`search_text LIKE ${containsPattern(term)}`;
+  const conditions: Sql[] = [];
+  if (search != null) conditions.push(contains(search));
+  if (cveId != null) {
+    const ids = [cveId.trim(), cveId.trim().toUpperCase()];
+    conditions.push(
+      sql`${contains(cveId.trim())} AND (cve_ids && ${ids}::text[] OR vulnerability_ids && ${ids}::text[])`,
+    );
+  }
+  if (path != null) conditions.push(sql`${contains(path)} AND location ->> 'path' = ${path}`);
+  if (host != null) conditions.push(sql`${contains(host)} AND location ->> 'host' = ${host}`);
+  return conditions;
+}
+
+/** Conditions on the execution that a result belongs to. */
+function executionConditionsOf({ target, tool, kind, branch }: ResultFilter): Sql[] {
+  const conditions: Sql[] = [];
+  if (target != null) conditions.push(sql`target = ${target}`);
+  if (tool != null) conditions.push(sql`tool = ${tool}`);
+  if (kind != null) conditions.push(sql`kind = ANY(${kind}::test_kind[])`);
+  if (branch != null) conditions.push(sql`branch = ${branch}`);
+  if (conditions.length === 0) return [];
+  return [sql`execution_id IN (SELECT id FROM test_executions ${where(conditions)})`];
+}
+
+/** Conditions on rows that the viewer may see: results of visible executions, which are all of them. */
+export function visibleTo(_viewer: Viewer): Sql[] {
+  return [];
+}
+
+/** Whether an execution's counters know the number of results: when the filter names at most severity and execution. */
+export function isCounted({
+  executionId: _execution,
+  severity: _severity,
+  ...others
+}: ResultFilter): boolean {
+  return Object.values(others).every((value) => value == null);
+}
+
+/**
+ * Whether the filter stays within one execution, of any severity: whichever index serves it, the read is short, so that
+ * one plan may serve all values.
+ */
+export function isWithinExecution(filter: ResultFilter): boolean {
+  return filter.executionId != null && isCounted(filter);
+}
