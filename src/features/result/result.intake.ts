@@ -43,7 +43,7 @@ export function createResultIntake({ db, audit, executions, now, batchWaitMs }: 
      * @throws UNAVAILABLE when too many batches of the execution wait
      * @throws VALIDATION_FAILED
      */
-    async add(viewer: Viewer, input: AddResultsInput & { skipped?: SkippedResult[] }): Promise<AddedResults> {
+    async add(viewer: Viewer, input: BatchInput): Promise<AddedResults> {
       const batch = prepareBatch(input);
       const write = (tx: Transaction) => writeBatch(tx, viewer, batch, executions, audit, new Date(now()));
       return queue.run(batch.executionId, () => db.transaction(write));
