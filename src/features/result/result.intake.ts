@@ -3,7 +3,7 @@ import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { createKeyedQueue } from '../../core/keyed-queue.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { Transaction } from '../../infra/postgres/database.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
@@ -11,7 +11,17 @@ import { countBySeverity } from './counts.js';
 import { computeFingerprint } from './fingerprint.js';
 import { type Batch, type BatchInput, prepareBatch, type SkippedResult } from './result.batch.js';
 import { columnTypes, contentKey, givenColumns } from './result.records.js';
-import type { ResultServiceOptions } from './result.service.js';
+
+/** What results are stored and counted with. */
+export interface ResultServiceOptions {
+  db: Database;
+  audit: AuditService;
+  executions: ExecutionService;
+  /** Milliseconds since 1970. */
+  now: () => number;
+  /** Longest wait of a batch for earlier ones of its execution, in milliseconds. */
+  batchWaitMs: number;
+}
 
 /** What a batch changed. */
 export interface AddedResults {

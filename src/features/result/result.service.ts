@@ -14,12 +14,11 @@ import {
   type Wanted,
   where,
 } from '../../infra/postgres/sql.js';
-import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
 import { countBySeverity, counters } from './counts.js';
 import type { BatchInput } from './result.batch.js';
 import { type ResultFilter, type ResultOrder, severities } from './result.input.js';
-import { type AddedResults, createResultIntake } from './result.intake.js';
+import { type AddedResults, createResultIntake, type ResultServiceOptions } from './result.intake.js';
 import {
   columns,
   conditionsOf,
@@ -32,17 +31,6 @@ import {
 } from './result.rows.js';
 
 export type { ResultRow } from './result.rows.js';
-
-/** What results are stored and counted with. */
-export interface ResultServiceOptions {
-  db: Database;
-  audit: AuditService;
-  executions: ExecutionService;
-  /** Milliseconds since 1970. */
-  now: () => number;
-  /** Longest wait of a batch for earlier ones of its execution, in milliseconds. */
-  batchWaitMs: number;
-}
 
 /** Reads and adds results. */
 export interface ResultService {
