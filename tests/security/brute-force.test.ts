@@ -179,7 +179,7 @@ describe('one password at many accounts', () => {
 
   it.each([
     ['IPv4 /24', (index: number) => `198.51.100.${index}`],
-    ['IPv6 /64', (index: number) => `2001:db8::1:2:${index.toString(16)}`],
+    ['IPv6 /48', (index: number) => `2001:db8:7:${index.toString(16)}::1`],
   ])('from all addresses of a range (%s) reaches forty a minute', async (_name, addressOf) => {
     const answers = await Promise.all(
       Array.from({ length: 100 }, (_, index) =>

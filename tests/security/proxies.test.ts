@@ -50,6 +50,78 @@ it.each([0, 1, 2])('what is made up before the last %d entries buys no further a
   expect(statuses.at(-1)).toBe(429);
 });
 
+describe('one client stays one client, however its proxy writes the address', () => {
+  const hex = (index: number) => index.toString(16);
+  it.each([
+    ['with the port of its connection', (index: number) => `192.0.2.31:${50_000 + index}`, '192.0.2.31'],
+    ['in brackets with the port', (index: number) => `[2001:db8:31::7]:${50_000 + index}`, '2001:db8:31::7'],
+    [
+      'mapped to IPv6',
+      (index: number) => (index % 2 === 0 ? '192.0.2.32' : '::ffff:192.0.2.32'),
+      '192.0.2.32',
+    ],
+    ['in four spellings', (index: number) => fourSpellings[index % 4] as string, '2001:db8:33::7'],
+    ['with a zone', (index: number) => `2001:db8:34::7%eth${index}`, '2001:db8:34::7'],
+    ['from addresses of its own /64', (index: number) => `2001:db8:35:1::${hex(index + 1)}`, undefined],
+    [
+      'from its /64, each with a port',
+      (index: number) => `[2001:db8:36:1:${hex(index)}::1]:${index + 1}`,
+      undefined,
+    ],
+  ])('%s', async (_what, entryOf, stored) => {
+    const server = servers[1] as TestServer;
+    const statuses = [];
+    for (let index = 0; index < 14; index += 1) {
+      const { status, ip } = await addressOf(server, [`X-Forwarded-For: ${entryOf(index)}`]);
+      statuses.push(status);
+      if (stored !== undefined && status === 401) expect(ip).toBe(stored);
+    }
+    expect(statuses).toEqual([...Array(10).fill(401), ...Array(4).fill(429)]);
+  });
+
+  it('and an entry that is no address counts as the proxy’s own', async () => {
+    const server = await startTestServer({ TRUST_PROXY: '1', LOGIN_MAX_FAILURES: '1' });
+    const entries = [
+      'unknown',
+      '<script>',
+      '_hidden',
+      '010.0.0.1',
+      '1.2.3',
+      'x'.repeat(300),
+      '203.0.113.7:99999',
+    ];
+    const seen = [];
+    for (let index = 0; index < 14; index += 1)
+      seen.push(await addressOf(server, [`X-Forwarded-For: ${entries[index % entries.length]}`]));
+    await server.close();
+    expect(new Set(seen.map(({ ip }) => ip))).toEqual(new Set(['127.0.0.1']));
+    expect(seen.filter(({ status }) => status === 429)).toHaveLength(4);
+  });
+
+  it('for the limit on requests without sign-in too', async () => {
+    const server = await startTestServer({ TRUST_PROXY: '1', RATE_LIMIT_ANONYMOUS_PER_MINUTE: '20' });
+    const passedOf = async (entryOf: (index: number) => string) => {
+      const statuses = await Promise.all(
+        Array.from({ length: 30 }, async (_, index) => {
+          const headers = { 'x-forwarded-for': entryOf(index) };
+          return (await server.gql('{ __typename }', {}, undefined, headers)).status;
+        }),
+      );
+      return statuses.filter((status) => status !== 429).length;
+    };
+    expect(await passedOf((index) => `2001:db8:40:1::${hex(index + 1)}`)).toBe(20);
+    expect(await passedOf((index) => `192.0.2.40:${index + 1}`)).toBe(20);
+    expect(await passedOf((index) => `2001:db8:41:${hex(index)}::1`)).toBe(30);
+    await server.close();
+  });
+});
+
+const fourSpellings = [
+  '2001:db8:33::7',
+  '2001:DB8:33::7',
+  '2001:0db8:0033:0:0:0:0:7',
+  '2001:db8:33::0.0.0.7',
+];
 const servers: TestServer[] = [];
 beforeAll(async () => {
   for (const hops of [0, 1, 2])

@@ -1,8 +1,8 @@
 // Atomic counters shared by all instances (Redis) or within the process; the latter also insures against Redis's loss.
-import { isIPv6 } from 'node:net';
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { AppError } from '../../core/errors.js';
 import type { RedisConnections } from '../redis/connections.js';
+import { addressKey, addressRangeKey } from './address-key.js';
 
 interface LimiterOptions {
   /** Names the counter. */
@@ -83,8 +83,8 @@ export function createAddressBudget(
   });
   return {
     async spend(ip) {
-      const address = ip ?? 'unknown';
-      const range = rangeOf(address);
+      const address = addressKey(ip);
+      const range = addressRangeKey(ip);
       await addresses.consume(address);
       await ranges.consume(range);
       return async () => {
@@ -92,16 +92,4 @@ export function createAddressBudget(
       };
     },
   };
-}
-
-/** What one party usually holds: the /24 of an IPv4 address, the /64 of an IPv6 address. */
-export function rangeOf(address: string): string {
-  if (!isIPv6(address)) return `${address.split('.').slice(0, 3).join('.')}/24`;
-  const [head = '', tail] = address.replace(/%.*$/, '').split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const length = after.at(-1)?.includes('.') === true ? 7 : 8; // the last 32 bits written as IPv4
-  const zeros = tail === undefined ? [] : Array<string>(length - before.length - after.length).fill('0');
-  const groups = [...before, ...zeros, ...after].slice(0, 4);
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
 }

@@ -4,6 +4,7 @@
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { RedisConnections } from '../redis/connections.js';
+import { addressKey } from './address-key.js';
 
 /** The length of a window; windows begin with the minute of the clock. */
 export const requestWindowSeconds = 60;
@@ -100,7 +101,11 @@ export function createRequestMeter(
         counts = new Map();
       }
       const caller =
-        viewer === null ? `ip:${ip}` : viewer.apiKeyId ? `key:${viewer.apiKeyId}` : `user:${viewer.userId}`;
+        viewer === null
+          ? `ip:${addressKey(ip)}`
+          : viewer.apiKeyId
+            ? `key:${viewer.apiKeyId}`
+            : `user:${viewer.userId}`;
       const count = countOf(caller);
       const used = count.shared + count.fresh;
       const resetSeconds = Math.max(1, Math.ceil(((current + 1) * windowMs - at) / 1000));
