@@ -9,15 +9,16 @@ import { createGraphiqlPage } from '../graphql/graphiql/page.js';
 import { createGraphQLHandler, type GraphQLRequest } from '../graphql/http/handler.js';
 import { graphqlMethods, sendGraphQLRefusal } from '../graphql/http/preflight.js';
 import { createGraphQLServer } from '../graphql/http/yoga.js';
-import { createWebSockets, type WebSocketTransport } from '../graphql/subscriptions/websocket.js';
+import { createWebSockets } from '../graphql/subscriptions/websocket.js';
 import { createAdmissionQueue } from '../http/admission-queue.js';
 import { versionFault } from '../http/api-version.js';
 import { answerClientErrors } from '../http/client-errors.js';
-import { ambiguityOf, endRaw } from '../http/headers.js';
+import { ambiguityOf } from '../http/headers.js';
 import { withMiddleware } from '../http/middleware.js';
 import { type Caller, createRequestLimits } from '../http/request-limits.js';
 import { createRequestLog, type RequestLog } from '../http/request-log.js';
 import { applyHeaders } from '../http/response.js';
+import { handleUpgrades } from '../http/upgrades.js';
 import type { Infra } from '../infra/infra.js';
 import type { RequestContext } from '../infra/telemetry/request-context.js';
 import { createRestApp } from '../rest/app.js';
@@ -79,7 +80,11 @@ export function createApp(
     graphqlPaths.has(path) ? graphqlMethods : allowed.get(path),
   );
   const webSockets = createWebSockets(yoga, services, infra, trusted);
-  acceptUpgrades(server, webSockets, config.isProduction);
+  handleUpgrades(server, {
+    isProduction: config.isProduction,
+    isWebSocketPath: (path) => graphqlPaths.has(path),
+    openWebSocket: webSockets.upgrade,
+  });
   return {
     server,
     openWebSockets: webSockets.size,
@@ -163,15 +168,6 @@ function createHttpServer(listener: ReturnType<typeof withMiddleware>) {
   server.maxHeadersCount = 0; // their size is limited; a count would drop those beyond it unseen
   server.on('checkExpectation', listener); // an Expect header that nobody knows is ignored
   return server;
-}
-
-function acceptUpgrades(server: Server, webSockets: WebSocketTransport, isProduction: boolean): void {
-  server.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => socket.destroy());
-    if (ambiguityOf(request) !== undefined) endRaw(socket, '400 Bad Request', isProduction);
-    else if (graphqlPaths.has(pathOf(request))) webSockets.upgrade(request, socket, head);
-    else endRaw(socket, '404 Not Found', isProduction);
-  });
 }
 
 function pathOf(request: IncomingMessage): string {

@@ -97,7 +97,7 @@ const answers: Record<string, [status: number, answer: () => Promise<Seen>]> = {
   ],
   'nothing there': [404, () => request('GET /nothing')],
   'GraphiQL where it is off': [404, () => request('GET /graphql', 'Accept: text/html')],
-  'a handshake elsewhere': [404, () => request('GET /nothing', ...upgrade)],
+  'a handshake elsewhere': [404, () => request('GET /nothing', 'Connection: close', ...upgrade)],
   'another method on GraphQL': [405, () => request('PUT /graphql')],
   'another method on REST': [405, () => request('DELETE /api/v1/auth/login')],
   'a method nobody knows': [405, () => request('FOO /graphql')],
@@ -106,14 +106,14 @@ const answers: Record<string, [status: number, answer: () => Promise<Seen>]> = {
     413,
     () =>
       raw(
-        `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2000000\r\n\r\n`,
+        `POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2000000\r\n\r\n`,
       ),
   ],
   'a body too large for REST': [
     413,
     () =>
       raw(
-        `POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2000000\r\n\r\n`,
+        `POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 2000000\r\n\r\n`,
       ),
   ],
   'a form': [
