@@ -109,6 +109,8 @@ interface AppErrorOptions {
   fields?: FieldError[];
   /** For RATE_LIMITED and UNAVAILABLE: when a retry makes sense. */
   retryAfterSeconds?: number;
+  /** Headers of the response besides those of {@link headersOf}. */
+  headers?: Readonly<Record<string, string>>;
   /** For the log only. */
   cause?: unknown;
 }
@@ -126,6 +128,7 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   readonly fields: FieldError[] | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
     super(options.message ?? errorCatalogue[code].message, { cause: options.cause });
@@ -133,6 +136,7 @@ export class AppError extends Error {
     this.code = code;
     this.fields = options.fields;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.headers = options.headers;
   }
 
   get status(): number {
@@ -158,7 +162,7 @@ export function validationFailed(fields: FieldError[]): AppError {
  * @param hasToken whether the request came with a token: only then is there one to find fault with
  */
 export function headersOf(
-  { code, message, status, retryAfterSeconds }: AppError,
+  { code, message, status, retryAfterSeconds, headers }: AppError,
   hasToken = false,
 ): Record<string, string> {
   const fault = hasToken ? tokenFaults[code] : undefined;
@@ -168,5 +172,6 @@ export function headersOf(
       'WWW-Authenticate': `Bearer realm="sec-tester"${said}`,
     }),
     ...(retryAfterSeconds !== undefined && { 'Retry-After': String(retryAfterSeconds) }),
+    ...headers,
   };
 }

@@ -1,25 +1,28 @@
-// Reading a JSON body: within a limit, as UTF-8, each key once. What the body means is not known here.
+// Reads a JSON body for REST and GraphQL alike: bounded, plain or gzip, UTF-8, no key twice. It knows no operation.
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { AppError } from '../core/errors.js';
 import { hasDuplicateKey } from './duplicate-keys.js';
+import { gunzipWithin } from './gunzip.js';
 
-/** Limits on bodies in bytes. */
+/** Largest bodies in bytes, as they arrive and decompressed. */
 export const bodyLimits = {
   /** REST: credentials and tokens. */
   rest: 100_000,
-  /** GraphQL from nobody known: a sign-in is a few hundred bytes. */
+  /** GraphQL without sign-in: a sign-in itself is a few hundred bytes. */
   anonymousGraphQL: 1_000_000,
-  /** GraphQL from somebody signed in: room for a batch of 1,000 results. */
+  /** GraphQL of a signed-in caller: room for a batch of 1,000 results. */
   graphQL: 10_000_000,
   /** A WebSocket message. */
   webSocketMessage: 1_000_000,
 } as const;
 
 /**
- * The parsed body; undefined for an empty one. Calls back, once: a promise costs as much as the rest of it.
- * @param fail gets PAYLOAD_TOO_LARGE; UNSUPPORTED_MEDIA_TYPE for a charset other than UTF-8 and for compressed bodies;
- * VALIDATION_FAILED for what is no JSON, and for JSON with a key twice in an object; and what `done` throws
+ * Reads and parses the body. It calls back instead of returning a promise, which would cost as much as the rest of it.
+ * @param maxBytes bounds the body as it arrives, and again after decompression
+ * @param done gets the value, or undefined for an empty body; what it throws goes to `fail`
+ * @param fail gets PAYLOAD_TOO_LARGE with the limit; UNSUPPORTED_MEDIA_TYPE for a charset other than UTF-8 and a coding
+ * other than gzip; VALIDATION_FAILED for invalid gzip, UTF-8 or JSON, and for an object with a key twice
  */
 export function readJson(
   request: IncomingMessage,
@@ -27,24 +30,42 @@ export function readJson(
   done: (value: unknown) => void,
   fail: (error: unknown) => void,
 ): void {
-  const { 'content-type': type = '', 'content-encoding': encoding = '' } = request.headers;
-  const charset = type === 'application/json' ? undefined : /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1];
-  if (charset !== undefined && !/^utf-?8$/i.test(charset)) {
-    fail(new AppError('UNSUPPORTED_MEDIA_TYPE', { message: 'Send the body as UTF-8.' }));
+  const refusal = refuseFormat(request.headers);
+  if (refusal !== undefined) {
+    fail(refusal);
     return;
   }
-  if (encoding !== '' && encoding.toLowerCase() !== 'identity') {
-    fail(new AppError('UNSUPPORTED_MEDIA_TYPE', { message: 'Send the body uncompressed.' }));
-    return;
-  }
-  const read = (bytes: Buffer) => {
+  const parse = (bytes: Buffer) => {
     try {
       done(parseJson(bytes));
     } catch (error) {
       fail(error);
     }
   };
+  const isPlain = codingOf(request.headers) === undefined;
+  const read = isPlain ? parse : (bytes: Buffer) => gunzipWithin(maxBytes, bytes, parse, fail);
   readBytes(request, maxBytes, read, fail);
+}
+
+/** The content coding of a body in lower case; undefined for a plain one. */
+export function codingOf({ 'content-encoding': given }: IncomingHttpHeaders): string | undefined {
+  if (given === undefined) return undefined;
+  const codings = given.toLowerCase().split(',');
+  const kept = codings.map((coding) => coding.trim()).filter((coding) => !/^(identity)?$/.test(coding));
+  return kept.length === 0 ? undefined : kept.join(', ');
+}
+
+function refuseFormat(headers: IncomingHttpHeaders): AppError | undefined {
+  const { 'content-type': type = '' } = headers;
+  const charset = type === 'application/json' ? undefined : /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1];
+  if (charset !== undefined && !/^utf-?8$/i.test(charset))
+    return new AppError('UNSUPPORTED_MEDIA_TYPE', { message: 'Send the body as UTF-8.' });
+  const coding = codingOf(headers);
+  if (coding === undefined || coding === 'gzip' || coding === 'x-gzip') return undefined;
+  return new AppError('UNSUPPORTED_MEDIA_TYPE', {
+    message: 'Send the body compressed once with gzip, or uncompressed.',
+    headers: { 'Accept-Encoding': 'gzip, identity' },
+  });
 }
 
 /** @throws VALIDATION_FAILED */
@@ -58,13 +79,12 @@ function parseJson(bytes: Buffer): unknown {
   } catch {
     throw new AppError('VALIDATION_FAILED', { message: 'The body is not valid JSON.' });
   }
-  if (hasDuplicateKey(text, value)) {
+  if (hasDuplicateKey(text, value))
     throw new AppError('VALIDATION_FAILED', { message: 'An object of the body has a key twice.' });
-  }
   return value;
 }
 
-/** Stops listening, not reading, at the limit: the rest flows away, so that the sender can hear the refusal. */
+/** At the limit it stops keeping bytes, not reading them: the sender must get to the end to see the refusal. */
 function readBytes(
   request: IncomingMessage,
   maxBytes: number,
@@ -73,7 +93,7 @@ function readBytes(
 ): void {
   const declared = Number(request.headers['content-length'] ?? -1);
   if (declared > maxBytes) {
-    fail(new AppError('PAYLOAD_TOO_LARGE'));
+    fail(tooLarge(maxBytes));
     return;
   }
   let pieces: Buffer[] = [];
@@ -88,22 +108,26 @@ function readBytes(
     if (isOver) return;
     isOver = true;
     const body = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
-    pieces = []; // the request, which may wait for long, holds on to this function
+    pieces = []; // the request outlives its body, and with it this function
     done(body);
   };
   request.on('data', (piece: Buffer) => {
     if (isOver) return;
     size += piece.length;
     if (size > maxBytes) {
-      refuse(new AppError('PAYLOAD_TOO_LARGE'));
+      refuse(tooLarge(maxBytes));
       return;
     }
     pieces.push(piece);
     if (size === declared) finish(); // nothing follows: 'end' would come some turns later
   });
   if (!(declared > 0)) request.on('end', finish);
-  // It closes however it ended; without a listener its error is nobody's.
+  // A request that breaks off is closed too; without a listener its error is no event.
   request.on('close', () => {
     if (!isOver) refuse(new AppError('VALIDATION_FAILED', { message: 'The body ended too early.' }));
   });
+}
+
+function tooLarge(maxBytes: number): AppError {
+  return new AppError('PAYLOAD_TOO_LARGE', { message: `The body is larger than ${maxBytes} bytes.` });
 }

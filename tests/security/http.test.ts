@@ -154,7 +154,7 @@ describe('a body', () => {
       body: bytes,
     });
 
-  it('is UTF-8 and not compressed', async () => {
+  it('is UTF-8, and compressed only as it says', async () => {
     expect((await send(body, 'application/json; charset=utf-8')).status).toBe(200);
     expect((await send(body, 'application/json; charset="UTF-8"')).status).toBe(200);
     for (const charset of ['utf-16', 'iso-8859-1', 'utf-7'])
@@ -163,7 +163,7 @@ describe('a body', () => {
       (await send(new Uint8Array([...Buffer.from('{"query":"{ __typename }","x":"'), 0xff, 0x22, 0x7d])))
         .status,
     ).toBe(400);
-    expect((await send(body, 'application/json', { 'content-encoding': 'gzip' })).status).toBe(415);
+    expect((await send(body, 'application/json', { 'content-encoding': 'gzip' })).status).toBe(400);
   });
 
   it('of more than 1 MB is taken only from somebody signed in', async () => {

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { AppError, headersOf } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
-import { bodyLimits } from '../../http/body.js';
+import { bodyLimits, codingOf } from '../../http/body.js';
 import type { Caller } from '../../http/request-limits.js';
 import { logRefusal } from '../../infra/logging/security-events.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
@@ -44,7 +44,8 @@ export function isOperation(body: unknown): body is LeanParams {
 
 /** More than a little is taken only from those who are signed in; undefined when that is to be found out. */
 function limitFor({ headers }: IncomingMessage, caller: Caller): number | undefined {
-  const length = Number(headers['content-length'] ?? Number.POSITIVE_INFINITY);
+  const isPlain = codingOf(headers) === undefined;
+  const length = Number((isPlain ? headers['content-length'] : undefined) ?? Number.POSITIVE_INFINITY);
   const { anonymousGraphQL, graphQL } = bodyLimits;
   if (length <= anonymousGraphQL || headers.authorization === undefined) return anonymousGraphQL;
   if (caller === undefined) return undefined;
