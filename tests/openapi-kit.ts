@@ -16,6 +16,7 @@ interface Described {
   content?: Record<string, unknown>;
 }
 interface OpenApi {
+  servers: object[];
   paths: Record<string, Record<string, { responses: Record<string, Described> }>>;
   components: Record<string, Record<string, Described>>;
 }

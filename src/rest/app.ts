@@ -1,4 +1,4 @@
-// The Express application that serves REST, the documentation and /metrics.
+// Creates the Express application that serves REST, the documentation and /metrics.
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { AppError } from '../core/errors.js';
 import type { Viewer } from '../core/permissions.js';
@@ -6,10 +6,11 @@ import { apiVersion } from '../http/headers.js';
 import type { Infra } from '../infra/infra.js';
 import { docsRouter } from './docs.routes.js';
 import { metricsRouter } from './metrics.routes.js';
+import { mountRoutes } from './mount.js';
 import { sendProblem } from './problem.js';
-import { mountRoutes, type Route } from './route.js';
+import type { Route } from './route.js';
 
-/** Creates the Express application. It answers every path: an unknown one with NOT_FOUND. */
+/** Creates the application. It answers every path: an unknown one with NOT_FOUND. */
 export function createRestApp(
   routes: Route[],
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>,

@@ -1,9 +1,10 @@
-// How /docs differs from Swagger UI's own look: contrast by WCAG AA, no banner, room on telephones.
+// The style sheet of /docs beside that of Swagger UI: contrast by WCAG AA, no banner, room on phones.
 
 const green = '#1a6b43';
 const blue = '#1b5fa8';
 const grey = '#4a5060';
 
+/** CSS for the page. */
 export const docsStyle = `
   .swagger-ui .topbar { display: none; }
   .swagger-ui .info { margin: 32px 0 16px; }
@@ -11,6 +12,7 @@ export const docsStyle = `
   .swagger-ui .opblock-summary-path a { display: inline-block; min-width: 24px; line-height: 24px; }
   .swagger-ui .info li { margin: 4px 0; }
   .swagger-ui .scheme-container { padding: 16px 0; }
+  .swagger-ui .scheme-container .schemes .schemes-server-container { display: none; }
   .swagger-ui .info a, .swagger-ui .markdown a { color: ${blue}; }
   .swagger-ui .info .title small { background: ${grey}; }
   .swagger-ui .info .title small.version-stamp { background: #3d6b00; }

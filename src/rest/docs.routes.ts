@@ -1,61 +1,68 @@
-// /docs: Swagger UI from the package, offline, and the document it shows.
+// Serves /docs: Swagger UI from its package, without a network, and the OpenAPI document. All links are relative, so that
+// they work under a sub-path of a proxy.
 import { type Request, type Response, Router } from 'express';
 import swaggerUi from 'swagger-ui-express';
+import { stringify } from 'yaml';
 import { AppError } from '../core/errors.js';
 import { docsStyle } from './docs-style.js';
-import { createOpenApiDocument, printOpenApi } from './openapi.js';
-import { named, type Route } from './route.js';
+import { noteRoute } from './mount.js';
+import { createOpenApiDocument, yamlOptions } from './openapi.js';
+import type { Route } from './route.js';
 
 const pagePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/** Of the package's files those that the page uses; it has an example page, too. */
+/** The files of the package that the page uses; the package has an example page too. */
 const files = [
   ...['/swagger-ui.css', '/swagger-ui-bundle.js', '/swagger-ui-standalone-preset.js', '/swagger-ui-init.js'],
   ...['/favicon-16x16.png', '/favicon-32x32.png'],
 ];
 const paths = new Set(['/', '/openapi.json', '/openapi.yaml', ...files]);
 
-/** /docs, /docs/openapi.json and /docs/openapi.yaml. */
+/** Where the API is, seen from /docs/ and the documents in it. */
+const serverFromDocs = '..';
+
+/** Serves /docs/, /docs/openapi.json and /docs/openapi.yaml; /docs is redirected. */
 export function docsRouter(routes: Route[], version: string): Router {
-  const document = createOpenApiDocument(routes, version);
-  const yaml = printOpenApi(routes, version);
+  const document = createOpenApiDocument(routes, version, serverFromDocs);
+  const yaml = stringify(document, yamlOptions);
   const page = pageOf(document);
   const router = Router();
-  router.use('/docs', named('/docs'), (request: Request, response: Response, next: () => void) => {
-    if (!paths.has(request.path))
-      throw new AppError('NOT_FOUND', { message: 'There is nothing at this path.' });
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      response.setHeader('Allow', 'GET, HEAD, OPTIONS');
-      if (request.method !== 'OPTIONS') throw new AppError('METHOD_NOT_ALLOWED');
-      response.status(204).end();
-      return;
-    }
-    response.setHeader('Content-Security-Policy', pagePolicy);
-    response.setHeader('Cache-Control', 'no-cache'); // kept by browsers, which ask whether it has changed
-    next();
-  });
+  router.use('/docs', noteRoute('/docs'), checkRequest);
   router.get('/docs/openapi.json', (_request: Request, response: Response) => {
     response.json(document);
   });
   router.get('/docs/openapi.yaml', (_request: Request, response: Response) => {
     response.type('application/yaml').send(yaml);
   });
-  router.get('/docs/', (request: Request, response: Response, next: () => void) => {
+  router.get('/docs/', (request: Request, response: Response) => {
     if (request.path === '/docs/') response.send(page);
-    else next(); // without the slash its assets would not be found: it is redirected
+    else response.redirect(301, 'docs/'); // the page finds its files only from here
   });
   router.use('/docs', swaggerUi.serve);
   return router;
 }
 
-/** The package's page as telephones and screen readers want it. */
+/** Refuses unknown paths and methods, and sets the headers of the page and its files. */
+function checkRequest(request: Request, response: Response, next: () => void): void {
+  if (!paths.has(request.path))
+    throw new AppError('NOT_FOUND', { message: 'There is nothing at this path.' });
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD, OPTIONS');
+    if (request.method !== 'OPTIONS') throw new AppError('METHOD_NOT_ALLOWED');
+    response.status(204).end();
+    return;
+  }
+  response.setHeader('Content-Security-Policy', pagePolicy);
+  response.setHeader('Cache-Control', 'no-cache'); // browsers keep it and ask whether it has changed
+  next();
+}
+
+/** Swagger UI's page, fit for phones and screen readers. */
 function pageOf(document: ReturnType<typeof createOpenApiDocument>): string {
-  // There is but this server: nothing to choose.
-  const { servers: _servers, ...shown } = document;
   return swaggerUi
-    .generateHTML(shown, {
+    .generateHTML(document, {
       customSiteTitle: 'SEC-TESTER API',
       customCss: docsStyle,
       swaggerOptions: {
@@ -69,7 +76,7 @@ function pageOf(document: ReturnType<typeof createOpenApiDocument>): string {
     .replace('<head>', '<head>\n  <meta name="viewport" content="width=device-width, initial-scale=1">');
 }
 
-/** Runs in the page, so it must stand on its own: who signs in by "Try it out" is authorized for what follows. */
+/** Runs in the page, so it refers to nothing outside: a sign-in by "Try it out" authorizes the requests after it. */
 function authorizeAfterSignIn(response: { ok?: boolean; obj?: { accessToken?: unknown } }) {
   const { ui } = globalThis as { ui?: { preauthorizeApiKey: (scheme: string, token: string) => void } };
   const token = response.obj?.accessToken;

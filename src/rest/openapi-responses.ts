@@ -1,29 +1,23 @@
-// What openapi.yaml says of answers: problems with an example each, and the headers. The document is openapi.ts.
+// The responses of the OpenAPI document: problems by status, with an example of each code.
 import { z } from 'zod';
-import type {
-  ZodOpenApiHeaderObject,
-  ZodOpenApiOperationObject,
-  ZodOpenApiResponseObject,
-} from 'zod-openapi';
+import type { ZodOpenApiOperationObject, ZodOpenApiResponseObject } from 'zod-openapi';
 import { type ErrorCode, errorCatalogue } from '../core/errors.js';
-import { apiVersion } from '../http/headers.js';
-import type { Route } from './route.js';
+import { correlationIdPattern, headersOfProblem } from './openapi-headers.js';
 
 const titles = [...new Set(Object.values(errorCatalogue).map(({ title }) => title))] as [string, ...string[]];
-/** The longest text that names what was sent, which may be a whole body. */
+/** The longest text that repeats a client's input, which may be a whole body. */
 const text = z.string().max(200_000);
-const correlationIdPattern = '^[A-Za-z0-9._-]{1,128}$';
 
 const problem = z
   .strictObject({
-    type: z.literal('about:blank').describe('Always the same: `code` tells the kind.'),
+    type: z.literal('about:blank').describe('Always the same: `code` names the kind.'),
     title: z.enum(titles).describe('The kind, in a few words.'),
     status: z.int().min(400).max(599).describe('The HTTP status.'),
-    detail: text.describe('What went wrong, for people.'),
-    instance: text.describe('The path that was asked.'),
+    detail: text.describe('The error in a sentence, for people.'),
+    instance: text.describe('The path of the request.'),
     code: z
       .enum(Object.keys(errorCatalogue) as [ErrorCode, ...ErrorCode[]])
-      .describe('What went wrong, for programs.'),
+      .describe('The kind of error, for programs.'),
     correlationId: z
       .string()
       .regex(new RegExp(correlationIdPattern))
@@ -32,8 +26,8 @@ const problem = z
     errors: z
       .array(
         z.strictObject({
-          path: text.describe('Where the value stands: "email", "results.3.title".'),
-          message: text.describe('What is wrong there.'),
+          path: text.describe('Path of the value: "email", "results.3.title".'),
+          message: text.describe('The fault of the value.'),
         }),
       )
       .max(100_000)
@@ -42,84 +36,17 @@ const problem = z
   })
   .meta({ id: 'Problem', description: 'An error (RFC 9457).' });
 
-const string = (description: string, example: string): ZodOpenApiHeaderObject => ({
-  description,
-  schema: { type: 'string', maxLength: 2000 },
-  example,
-});
-
-/** Headers of answers to these routes, by name. */
-export function answerHeaders(routes: readonly Route[]): Record<string, ZodOpenApiHeaderObject> {
-  const isEnding = routes.some(({ deprecated }) => deprecated !== undefined);
-  return { ...usualHeaders, ...(isEnding && endingHeaders) };
-}
-
-const usualHeaders: Record<string, ZodOpenApiHeaderObject> = {
-  'X-Correlation-ID': {
-    description: 'Id of the request, as in the logs: the one that it came with, when that was valid.',
-    schema: { type: 'string', pattern: correlationIdPattern, maxLength: 128 },
-    example: '4e0c1c52-6c0e-4f5e-9f4b-0d4a8f1d7a55',
-  },
-  'API-Version': string('The version that answered.', apiVersion),
-  'Access-Control-Allow-Origin': string(
-    'The origin of the page that asks, when CORS_ORIGINS has it; otherwise missing.',
-    'https://app.example.com',
-  ),
-  RateLimit: string(
-    'How many requests are left (`r`), and in how many seconds the count begins anew (`t`). Missing where requests are not counted, and on failed sign-ins.',
-    '"default";r=2999;t=60',
-  ),
-  'RateLimit-Policy': string(
-    'How many requests (`q`) may come within how many seconds (`w`).',
-    '"default";q=3000;w=60',
-  ),
-  'Retry-After': {
-    description: 'In how many seconds another try makes sense.',
-    schema: { type: 'integer', format: 'int32', minimum: 0, maximum: 86_400 },
-    example: 30,
-  },
-  'WWW-Authenticate': string(
-    'How to sign in, and what is wrong with the token that was sent (RFC 6750).',
-    'Bearer realm="sec-tester", error="invalid_token", error_description="The token has expired; refresh it or sign in."',
-  ),
-};
-
-const endingHeaders: Record<string, ZodOpenApiHeaderObject> = {
-  Deprecation: string('Since when this is deprecated (RFC 9745).', '@1767225600'),
-  Sunset: string('When this may be gone (RFC 8594).', 'Wed, 01 Jul 2026 00:00:00 GMT'),
-  Link: string('Where to read about the deprecation.', '</docs>; rel="deprecation"; type="text/html"'),
-};
-
-const everywhere = ['X-Correlation-ID', 'API-Version', 'Access-Control-Allow-Origin'];
-const counted = ['RateLimit', 'RateLimit-Policy'];
-
-/** Probes must not be turned away; app.ts counts the rest. */
-export const isCounted = ({ path }: Route): boolean => !path.startsWith('/api/v1/health');
-
-const refer = (names: string[]) =>
-  Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
-
-/** Headers of an answer that is no error. */
-export function headersOfAnswer(route: Route): ReturnType<typeof refer> {
-  const ending = route.deprecated === undefined ? [] : Object.keys(endingHeaders);
-  return refer([...everywhere, ...(isCounted(route) ? counted : []), ...ending]);
-}
-
-function headersOfProblem(status: number): ReturnType<typeof refer> {
-  return refer([
-    ...[...everywhere, ...counted],
-    ...(status === 401 || status === 403 ? ['WWW-Authenticate'] : []),
-    ...(status === 429 || status === 503 ? ['Retry-After'] : []),
-  ]);
-}
-
 function exampleOf(code: ErrorCode): z.output<typeof problem> {
   const { status, title, message } = errorCatalogue[code];
   const errors = [{ path: 'email', message: 'is not an e-mail address' }];
   return {
-    ...{ type: 'about:blank', title, status },
+    type: 'about:blank',
+    title,
+    status,
     detail: code === 'VALIDATION_FAILED' ? 'email: is not an e-mail address' : message,
-    ...{ instance: '/api/v1/auth/login', code, correlationId: '4e0c1c52-6c0e-4f5e-9f4b-0d4a8f1d7a55' },
+    instance: '/api/v1/auth/login',
+    code,
+    correlationId: '4e0c1c52-6c0e-4f5e-9f4b-0d4a8f1d7a55',
     ...(code === 'VALIDATION_FAILED' && { errors }),
   };
 }
@@ -136,8 +63,8 @@ function problemResponse(status: number, codes: readonly ErrorCode[]): ZodOpenAp
   };
 }
 
-/** The answers of these codes by status. A status of one code alone is written down once for all routes. */
-export function problemAnswers(
+/** The problems with these codes, by status. A status of a single code refers to {@link sharedResponses}. */
+export function problemResponses(
   codes: readonly ErrorCode[],
 ): NonNullable<ZodOpenApiOperationObject['responses']> {
   return Object.fromEntries(
@@ -148,13 +75,13 @@ export function problemAnswers(
   );
 }
 
-/** The shared answers that {@link problemAnswers} refers to, for all lists of codes that it is given. */
-export function sharedAnswers(
+/** The responses that {@link problemResponses} refers to, for all lists of codes that it gets. */
+export function sharedResponses(
   lists: readonly (readonly ErrorCode[])[],
 ): Record<string, ZodOpenApiResponseObject> {
-  const alone = lists.flatMap((codes) => [...byStatus(codes)].filter(([, group]) => group.length === 1));
+  const single = lists.flatMap((codes) => [...byStatus(codes)].filter(([, group]) => group.length === 1));
   return Object.fromEntries(
-    alone
+    single
       .map(([status, group]) => [group[0] as ErrorCode, problemResponse(status, group)] as const)
       .sort(([one], [other]) => one.localeCompare(other)),
   );

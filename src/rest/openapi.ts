@@ -1,4 +1,4 @@
-// openapi.yaml from the routes: the document and nothing about serving it. Its answers are in openapi-answers.ts.
+// Creates the OpenAPI document from the routes. openapi-responses.ts has its responses, docs.routes.ts serves it.
 import { stringify } from 'yaml';
 import {
   createDocument,
@@ -8,13 +8,8 @@ import {
 } from 'zod-openapi';
 import { deprecationNote } from '../core/deprecation.js';
 import type { ErrorCode } from '../core/errors.js';
-import {
-  answerHeaders,
-  headersOfAnswer,
-  isCounted,
-  problemAnswers,
-  sharedAnswers,
-} from './openapi-responses.js';
+import { headersOfResponse, isCounted, responseHeaders } from './openapi-headers.js';
+import { problemResponses, sharedResponses } from './openapi-responses.js';
 import type { Route, RouteResponse } from './route.js';
 
 const about = `Sign-in and health over REST. Everything else (executions, results, users, audit) is GraphQL at \`/graphql\`.
@@ -22,17 +17,25 @@ const about = `Sign-in and health over REST. Everything else (executions, result
 ## How it works
 
 - **Signing in**: \`POST /api/v1/auth/login\`, then \`Authorization: Bearer …\` with the access token. An API key goes into the same header.
-- **Errors** are \`application/problem+json\` (RFC 9457). Decide by \`code\`; \`errors\` names the faulty fields.
-- **Correlation**: send \`X-Correlation-ID\` (1 to 128 of \`A-Z a-z 0-9 . _ -\`) to find a request in the logs again; each answer has one.
-- **Versions**: each answer has \`API-Version\`. \`Accept-Version: 1\` makes sure of the version; one that is not there is refused. What is deprecated says so by \`Deprecation\` and \`Sunset\`.
-- **Limits**: \`RateLimit\` and \`RateLimit-Policy\` tell where a caller stands; 429 and 503 come with \`Retry-After\`.
-- **Methods**: \`HEAD\` works wherever \`GET\` does, and \`OPTIONS\` tells the methods of a path; any other gets 405 with \`Allow\`.`;
+- **Errors** are \`application/problem+json\` (RFC 9457). Decide by \`code\`; \`errors\` names the invalid fields.
+- **Correlation**: send \`X-Correlation-ID\` (1 to 128 of \`A-Z a-z 0-9 . _ -\`) to find a request in the logs; every response has one.
+- **Compression**: send large bodies with \`Content-Encoding: gzip\`. Limits on bodies hold before and after decompression.
+- **Versions**: every response has \`API-Version\`. \`Accept-Version: 1\` asks for a version; the server refuses one that it does not have. \`Deprecation\` and \`Sunset\` mark what will be removed.
+- **Limits**: \`RateLimit\` and \`RateLimit-Policy\` show what is left of a limit; 429 and 503 come with \`Retry-After\`.
+- **Methods**: \`HEAD\` works wherever \`GET\` does, and \`OPTIONS\` lists the methods of a path; any other gets 405 with \`Allow\`.`;
 
-/** The OpenAPI 3.1 document as an object. */
-export function createOpenApiDocument(routes: readonly Route[], version: string) {
+/** How openapi.yaml and /docs/openapi.yaml are written. */
+export const yamlOptions = { lineWidth: 110, aliasDuplicateObjects: false };
+
+/**
+ * Creates the OpenAPI 3.1 document as an object.
+ * @param serverUrl where the API is, as a reference relative to the document
+ */
+export function createOpenApiDocument(routes: readonly Route[], version: string, serverUrl = '/') {
   const paths: ZodOpenApiPathsObject = {};
   for (const route of routes)
     paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
+  const server = { url: serverUrl, description: 'This server, local, staging or production.' };
   const document: ZodOpenApiObject = {
     openapi: '3.1.1',
     info: {
@@ -42,9 +45,7 @@ export function createOpenApiDocument(routes: readonly Route[], version: string)
       contact: { name: 'The operators of this server' },
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [
-      { url: '/', description: 'This server, local, staging or production.', 'x-internal': false } as never,
-    ],
+    servers: [Object.assign(server, { 'x-internal': false })], // an extension that OWASP's rules ask for
     tags: [
       { name: 'Authentication', description: 'Signing in and out.' },
       { name: 'Health', description: 'For load balancers and people.' },
@@ -55,23 +56,24 @@ export function createOpenApiDocument(routes: readonly Route[], version: string)
           type: 'http',
           scheme: 'bearer',
           bearerFormat: 'JWT',
-          description: 'An access token from sign-in (a JWT, made and checked by RFC8725), or an API key.',
+          description:
+            'An access token from sign-in (a JWT, issued and verified as RFC8725 recommends), or an API key.',
         },
       },
-      headers: answerHeaders(routes),
-      responses: sharedAnswers(routes.map(errorsOf)),
+      headers: responseHeaders(routes),
+      responses: sharedResponses(routes.map(errorsOf)),
     },
     paths,
   };
   return createDocument(document, { override: ({ jsonSchema }) => tidy(jsonSchema) });
 }
 
-/** The document as YAML, as it stands in openapi.yaml. */
+/** Returns the document as YAML, as it stands in openapi.yaml. */
 export function printOpenApi(routes: readonly Route[], version: string): string {
-  return stringify(createOpenApiDocument(routes, version), { lineWidth: 110, aliasDuplicateObjects: false });
+  return stringify(createOpenApiDocument(routes, version), yamlOptions);
 }
 
-/** Takes out what is for GraphQL only, and bounds that say no more than "a whole number"; says how wide those are. */
+/** Removes what only GraphQL needs, and states the width of integers. */
 function tidy(schema: Record<string, unknown>): void {
   delete schema.graphql;
   delete schema.values;
@@ -80,7 +82,7 @@ function tidy(schema: Record<string, unknown>): void {
   schema.format = isSmall ? 'int32' : 'int64';
 }
 
-/** Codes that a route can answer with: its own, and those of every route. */
+/** The codes of a route: its own and those of every route. */
 function errorsOf(route: Route): ErrorCode[] {
   return [
     ...route.errors,
@@ -92,9 +94,9 @@ function errorsOf(route: Route): ErrorCode[] {
 
 function operationOf(route: Route): ZodOpenApiOperationObject {
   const { deprecated } = route;
-  const responses: ZodOpenApiOperationObject['responses'] = problemAnswers(errorsOf(route));
+  const responses: ZodOpenApiOperationObject['responses'] = problemResponses(errorsOf(route));
   for (const [status, response] of Object.entries(route.responses)) {
-    responses[status as '200'] = { ...answerOf(response), headers: headersOfAnswer(route) };
+    responses[status as '200'] = { ...responseOf(response), headers: headersOfResponse(route) };
   }
   return {
     operationId: route.operationId,
@@ -114,7 +116,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
   };
 }
 
-function answerOf({ description, schema, example }: RouteResponse) {
+function responseOf({ description, schema, example }: RouteResponse) {
   if (schema === undefined) return { description };
   return {
     description,

@@ -1,4 +1,4 @@
-// Any error → application/problem+json (RFC 9457). GraphQL's mapper is graphql/errors.ts.
+// Maps any error to application/problem+json (RFC 9457). The mapper of GraphQL is graphql/errors.ts.
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { AppError, errorCatalogue, type FieldError, headersOf } from '../core/errors.js';
@@ -18,36 +18,26 @@ export interface Problem {
   errors?: FieldError[];
 }
 
-/** What body parsers throw. */
-interface HttpError {
-  type?: string;
-  status?: number;
-}
-
-/** The AppError that an error stands for; the unexpected becomes INTERNAL. */
+/** Maps an error to an AppError; an unexpected one becomes INTERNAL with the original as its cause. */
 export function toAppError(error: unknown): AppError {
   const known = toDatabaseError(error);
   if (known instanceof AppError) return known;
-  const { type, status } = (error ?? {}) as HttpError;
-  if (type === 'entity.too.large') return new AppError('PAYLOAD_TOO_LARGE');
-  if (type === 'charset.unsupported' || type === 'encoding.unsupported')
-    return new AppError('UNSUPPORTED_MEDIA_TYPE');
-  if (type === 'entity.parse.failed')
-    return new AppError('VALIDATION_FAILED', { message: 'The body is not valid JSON.' });
-  if (status === 400) return new AppError('VALIDATION_FAILED', { message: 'The request cannot be read.' });
-  return new AppError('INTERNAL', { cause: error });
+  // Express throws errors with a status, for a path that is not valid percent-encoding, say.
+  const { status } = (error ?? {}) as { status?: number };
+  return status === 400
+    ? new AppError('VALIDATION_FAILED', { message: 'The request cannot be read.' })
+    : new AppError('INTERNAL', { cause: error });
 }
 
-/** Sends an error; logs the unexpected once, with its stack. */
+/**
+ * Sends an error, and logs an unexpected one with its stack.
+ * @param instance path of the request
+ */
 export function sendProblem(response: ServerResponse, instance: string, error: unknown, log: Logger): void {
   const known = toAppError(error);
-  if (known.code === 'INTERNAL')
-    log.error({ event: 'internal_error', err: known.cause ?? known }, 'unexpected error');
-  if (known.code === 'UNAVAILABLE')
-    log.warn({ event: 'unavailable', ...(known.cause !== undefined && { err: known.cause }) }, known.message);
-  logRefusal(log, known, instance);
+  logError(known, instance, log);
   if (response.headersSent) {
-    response.destroy();
+    if (!response.writableEnded) response.destroy();
     return;
   }
   const { status, title } = errorCatalogue[known.code];
@@ -62,10 +52,18 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
     ...(known.fields !== undefined && { errors: known.fields }),
   };
   response.statusCode = status;
-  // How a sign-in failed must not be read from what is left of a limit.
+  // The rest of a limit would show why a sign-in failed.
   if (known.code === 'INVALID_CREDENTIALS') response.removeHeader('RateLimit');
   response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
   for (const [name, value] of Object.entries(headersOf(known, currentRequest()?.hasToken)))
     response.setHeader(name, value);
   response.end(JSON.stringify(problem));
+}
+
+function logError(error: AppError, instance: string, log: Logger): void {
+  if (error.code === 'INTERNAL')
+    log.error({ event: 'internal_error', err: error.cause ?? error }, 'unexpected error');
+  if (error.code === 'UNAVAILABLE')
+    log.warn({ event: 'unavailable', ...(error.cause !== undefined && { err: error.cause }) }, error.message);
+  logRefusal(log, error, instance);
 }

@@ -301,11 +301,13 @@ describe('the docs', () => {
     expect(await unzipped.text()).toContain('</html>');
   });
 
-  it('show the document that stands in openapi.yaml', async () => {
+  it('show the document that stands in openapi.yaml, with a link to this server', async () => {
+    const [server0] = openapi.servers;
+    const expected = { ...openapi, servers: [{ ...server0, url: '..' }] };
     const json = await server.rest('GET', '/docs/openapi.json');
-    expect(json.body).toEqual(openapi);
+    expect(json.body).toEqual(expected);
     const yaml = await server.rest('GET', '/docs/openapi.yaml');
     expect(yaml.headers.get('content-type')).toMatch(/^application\/yaml/);
-    expect(parse(yaml.body)).toEqual(openapi);
+    expect(parse(yaml.body)).toEqual(expected);
   });
 });

@@ -11,6 +11,7 @@ import { deprecated } from '../../src/graphql/plugins/deprecation.js';
 import { builder } from '../../src/graphql/schema-kit/builder.js';
 import type { Infra } from '../../src/infra/infra.js';
 import { createLogger } from '../../src/infra/logging/logger.js';
+import { createMetrics } from '../../src/infra/telemetry/metrics.js';
 import { createOpenApiDocument } from '../../src/rest/openapi.js';
 import { defineRoute } from '../../src/rest/route.js';
 import { createApp } from '../../src/server/http-server.js';
@@ -67,7 +68,9 @@ beforeAll(async () => {
     RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0',
   });
   const log = createLogger({ level: 'silent', environment: 'test', keep: 1, maxSizeMb: 1 });
-  app = createApp(server.services, { config, log } as Infra, { moreRoutes: [oldRoute] }).server;
+  app = createApp(server.services, { config, log, metrics: createMetrics() } as Infra, {
+    moreRoutes: [oldRoute],
+  }).server;
   await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
 });
@@ -78,11 +81,12 @@ afterAll(async () => {
 
 const told = ({ headers }: { headers: Headers }) =>
   ['deprecation', 'sunset', 'link'].map((name) => headers.get(name));
-const endingTold = [
+const endingToldAt = (link: string) => [
   '@1767225600',
   'Thu, 31 Dec 2026 00:00:00 GMT',
-  '</docs#old>; rel="deprecation"; type="text/html"',
+  `<${link}>; rel="deprecation"; type="text/html"`,
 ];
+const endingTold = endingToldAt('./docs#old');
 const nothing = [null, null, null];
 
 describe('an unknown version', () => {
@@ -142,7 +146,7 @@ describe('a deprecated route', () => {
       [401, await call({})],
       [415, await call({ authorization, 'content-type': 'text/plain' })],
     ] as const) {
-      expect([answer.status, told(answer)]).toEqual([status, endingTold]);
+      expect([answer.status, told(answer)]).toEqual([status, endingToldAt('../../docs#old')]);
     }
   });
 

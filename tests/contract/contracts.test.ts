@@ -7,7 +7,7 @@ import { printContracts } from '../../src/api/contracts.js';
 import { allRoutes } from '../../src/api/routes.js';
 import { buildSchema } from '../../src/api/schema.js';
 import { type ErrorCode, errorCatalogue } from '../../src/core/errors.js';
-import { mountRoutes } from '../../src/rest/route.js';
+import { mountRoutes } from '../../src/rest/mount.js';
 import type { Services } from '../../src/server/services.js';
 
 const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');

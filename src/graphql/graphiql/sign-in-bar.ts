@@ -55,6 +55,8 @@ export const bar = `
 export const script = `
 (() => {
   const key = 'sec-tester.session';
+  // Relative, so that it works under a sub-path of a proxy: the page is at /graphql and at /api/v1/graphql.
+  const auth = (/\\/api\\/v1\\/graphql$/.test(location.pathname) ? '' : 'api/v1/') + 'auth/';
   const realFetch = window.fetch.bind(window);
   const read = () => JSON.parse(sessionStorage.getItem(key) || 'null');
   let refreshing;
@@ -85,7 +87,7 @@ export const script = `
     const session = read();
     if (!session) return undefined;
     if (session.expiresAt - Date.now() > 30000) return session.accessToken;
-    refreshing ??= post('/api/v1/auth/refresh', { refreshToken: session.refreshToken })
+    refreshing ??= post(auth + 'refresh', { refreshToken: session.refreshToken })
       .then(write, (error) => {
         // A server that is away for a moment ends no session.
         if (error.code) write(null);
@@ -126,7 +128,7 @@ export const script = `
     const { email, password, code } = form;
     say('');
     try {
-      write(await post('/api/v1/auth/login', {
+      write(await post(auth + 'login', {
         email: email.value,
         password: password.value,
         ...(code.value && { code: code.value }),
@@ -158,7 +160,7 @@ export const script = `
       const token = await freshToken();
       write(null);
       say('');
-      if (token) await post('/api/v1/auth/logout', {}, token).catch(() => {});
+      if (token) await post(auth + 'logout', {}, token).catch(() => {});
     });
   });
 })();

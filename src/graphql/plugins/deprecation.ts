@@ -9,9 +9,8 @@ import {
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { type Deprecation, deprecationHeaders, deprecationNote } from '../../core/deprecation.js';
+import { relativeLink } from '../../http/relative-link.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
-
-type Headers = Readonly<Record<string, string>>;
 
 /**
  * Options that mark a field as deprecated: `t.field({ ...deprecated({ … }), … })`.
@@ -22,18 +21,17 @@ export function deprecated(deprecation: Deprecation) {
   return { deprecationReason: deprecationNote(deprecation), extensions: { deprecation } };
 }
 
-/** Per document: the headers, or null when it uses nothing that is deprecated. */
-const known = new WeakMap<DocumentNode, Headers | null>();
+/** Per document: the deprecations that it uses. */
+const cached = new WeakMap<DocumentNode, readonly Deprecation[]>();
 
-/** Headers for a document that was found valid; worked out once for each. */
-function headersOfDocument(schema: GraphQLSchema, document: DocumentNode): Headers | null {
-  let headers = known.get(document);
-  if (headers === undefined) {
-    const used = deprecationsIn(schema, document);
-    headers = used.length === 0 ? null : deprecationHeaders(used);
-    known.set(document, headers);
+/** The deprecations of a valid document; found once for each document. */
+function deprecationsOf(schema: GraphQLSchema, document: DocumentNode): readonly Deprecation[] {
+  let used = cached.get(document);
+  if (used === undefined) {
+    used = deprecationsIn(schema, document);
+    cached.set(document, used);
   }
-  return headers;
+  return used;
 }
 
 function deprecationsIn(schema: GraphQLSchema, document: DocumentNode): Deprecation[] {
@@ -55,11 +53,13 @@ export const tellDeprecations: Plugin = {
 
 const tell = ({ schema, document }: ExecutionArgs) => tellDeprecationsOf(schema, document);
 
-/** Puts the headers on the answer of the current request. */
+/** Sets the headers on the response to the current request; their links are relative to its path. */
 export function tellDeprecationsOf(schema: GraphQLSchema, document: DocumentNode): void {
-  const headers = headersOfDocument(schema, document);
-  if (headers === null) return;
+  const used = deprecationsOf(schema, document);
+  if (used.length === 0) return;
   const response = currentRequest()?.response;
   if (response === undefined || response.headersSent) return;
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  const path = (response.req.url ?? '').split('?', 1)[0] ?? '';
+  const linked = used.map((one) => ({ ...one, link: relativeLink(path, one.link) }));
+  for (const [name, value] of Object.entries(deprecationHeaders(linked))) response.setHeader(name, value);
 }

@@ -1,0 +1,112 @@
+// Mounts routes on Express: sign-in, permission, body and response of each, and 405 for other methods.
+import { type Request, type Response, Router } from 'express';
+import { deprecationHeaders } from '../core/deprecation.js';
+import { AppError } from '../core/errors.js';
+import { can, type Viewer } from '../core/permissions.js';
+import { bodyLimits, readJson } from '../http/body.js';
+import { relativeLink } from '../http/relative-link.js';
+import { currentRequest } from '../infra/telemetry/request-context.js';
+import { parseInput } from '../validation/fields.js';
+
+import { allowedMethods, type Route, type RouteAnswer } from './route.js';
+
+type Authenticate = (authorization: string | undefined) => Promise<Viewer | null>;
+
+/** Mounts the routes. Another method on one of their paths gets 405 with Allow. */
+export function mountRoutes(routes: Route[], authenticate: Authenticate): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  for (const route of routes) {
+    const steps = [
+      noteRoute(route.path),
+      ...(route.deprecated === undefined ? [] : [setHeaders(deprecationOf(route))]),
+      ...(route.method === 'post' ? [readBody(route)] : []),
+    ];
+    router[route.method](route.path, ...steps, async (request, response) => {
+      const viewer = await viewerOf(route, request.headers.authorization, authenticate);
+      const body =
+        route.body === undefined
+          ? undefined
+          : parseInput(route.body, request.body ?? (route.isBodyOptional ? {} : undefined));
+      send(response, await route.handle({ body, viewer }));
+    });
+  }
+  for (const [path, allow] of allowedMethods(routes)) {
+    router.all(path, noteRoute(path), (request: Request, response: Response) => {
+      response.setHeader('Allow', allow);
+      if (request.method !== 'OPTIONS') throw new AppError('METHOD_NOT_ALLOWED');
+      response.status(204).end();
+    });
+  }
+  return router;
+}
+
+/** Notes the route of the request, for its log line and for /metrics. */
+export function noteRoute(path: string) {
+  return (_request: Request, _response: Response, next: () => void): void => {
+    const store = currentRequest();
+    if (store !== undefined) store.route = path;
+    next();
+  };
+}
+
+function deprecationOf({ path, deprecated }: Route): Record<string, string> {
+  if (deprecated === undefined) return {};
+  return deprecationHeaders([{ ...deprecated, link: relativeLink(path, deprecated.link) }]);
+}
+
+async function viewerOf(
+  route: Route,
+  authorization: string | undefined,
+  authenticate: Authenticate,
+): Promise<Viewer | null> {
+  if (route.permission === 'public') {
+    if (!route.isViewerWelcome || authorization === undefined) return null;
+    const { viewerWithinMs } = route;
+    if (viewerWithinMs !== undefined && /^Bearer +stk_/i.test(authorization)) return null;
+    const found = authenticate(authorization).catch(() => null);
+    return viewerWithinMs === undefined ? found : within(found, viewerWithinMs);
+  }
+  const viewer = await authenticate(authorization);
+  if (viewer === null) throw new AppError('UNAUTHENTICATED');
+  const store = currentRequest();
+  if (store !== undefined) Object.assign(store, { userId: viewer.userId, sessionId: viewer.sessionId });
+  if (!can(viewer, route.permission)) throw new AppError(viewer.mustFirst ?? 'FORBIDDEN');
+  return viewer;
+}
+
+async function within(found: Promise<Viewer | null>, ms: number): Promise<Viewer | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, ms, null);
+  });
+  const viewer = await Promise.race([found, timeout]);
+  clearTimeout(timer);
+  return viewer;
+}
+
+function setHeaders(headers: Record<string, string>) {
+  return (_request: Request, response: Response, next: () => void) => {
+    response.set(headers);
+    next();
+  };
+}
+
+function readBody(route: Route) {
+  return async (request: Request, _response: Response, next: () => void) => {
+    const isEmpty =
+      request.headers['content-length'] === '0' ||
+      (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined);
+    if (!(isEmpty && route.isBodyOptional === true) && !request.is('application/json'))
+      throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+    request.body = await new Promise((resolve, reject) => {
+      readJson(request, bodyLimits.rest, resolve, reject);
+    });
+    next();
+  };
+}
+
+function send(response: Response, { status = 200, headers = {}, body }: RouteAnswer): void {
+  response.status(status).set(headers);
+  if (body === undefined) response.end();
+  else response.json(body);
+}
