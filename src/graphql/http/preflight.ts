@@ -1,5 +1,7 @@
-// What is looked at before a request is GraphQL: page or not, method, media type, size; and the answer to what is refused.
+// Examines a request on a GraphQL path before its document: page or not, method, media types, size. It also answers those
+// requests that are refused here.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { AppError, headersOf } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
@@ -13,17 +15,25 @@ import type { LeanParams } from './fast-path.js';
 export const graphqlMethods = 'GET, HEAD, POST, OPTIONS';
 const methods = new Set(graphqlMethods.split(', '));
 
-/** GraphQL is GET for queries and POST of JSON; anything else could be sent by a foreign page without asking (CSRF). */
+/**
+ * Refuses a request whose method or media types GraphQL does not have: GET for queries, POST of JSON. Any other media type
+ * could be sent by a page of another origin without a preflight (CSRF). An unacceptable Accept is refused here too, because
+ * Yoga would execute the operation first.
+ * @returns METHOD_NOT_ALLOWED, UNSUPPORTED_MEDIA_TYPE or NOT_ACCEPTABLE, or undefined for a request that may go on
+ */
 export function refuseGraphQL(request: IncomingMessage): AppError | undefined {
   const { method, headers } = request;
   if (method === undefined || !methods.has(method)) return new AppError('METHOD_NOT_ALLOWED');
-  if (method !== 'POST') return undefined;
-  const type = headers['content-type'] ?? '';
-  const isJson = type === 'application/json' || /^application\/json\s*(;|$)/i.test(type);
-  return isJson ? undefined : new AppError('UNSUPPORTED_MEDIA_TYPE');
+  if (method === 'OPTIONS') return undefined;
+  if (method === 'POST') {
+    const type = headers['content-type'] ?? '';
+    const isJson = type === 'application/json' || /^application\/json\s*(;|$)/i.test(type);
+    if (!isJson) return new AppError('UNSUPPORTED_MEDIA_TYPE');
+  }
+  return isAcceptable(headers.accept) ? undefined : notAcceptable();
 }
 
-/** Whether a browser asks for the page to explore with. */
+/** Whether a browser asks for the GraphiQL page. */
 export function isPageAsked({ method, headers, url = '' }: IncomingMessage): boolean {
   return (
     (method === 'GET' || method === 'HEAD') &&
@@ -32,7 +42,50 @@ export function isPageAsked({ method, headers, url = '' }: IncomingMessage): boo
   );
 }
 
-/** Whether a body may be an operation; what of it is wrong beyond that, Yoga tells. */
+/** The media types of GraphQL responses. */
+const mediaTypes = [
+  'application/json',
+  'application/graphql-response+json',
+  'text/event-stream',
+  'multipart/mixed',
+];
+const acceptCache = new LRUCache<string, boolean>({ max: 200 });
+
+/** Whether a response of some kind fits the header Accept (RFC 9110, section 12.5.1). */
+function isAcceptable(accept: string | undefined): boolean {
+  if (accept === undefined || accept === 'application/json' || accept === '*/*') return true;
+  let isKnown = acceptCache.get(accept);
+  if (isKnown === undefined) {
+    isKnown = accept.trim() === '' || accept.toLowerCase().split(',').some(fitsSome);
+    acceptCache.set(accept, isKnown);
+  }
+  return isKnown;
+}
+
+function fitsSome(range: string): boolean {
+  const [type = '', ...parameters] = range.split(';').map((part) => part.replace(/\s/g, ''));
+  const isRefused = parameters.some(
+    (parameter) =>
+      /^q=0(\.0{0,3})?$/.test(parameter) ||
+      (parameter.startsWith('charset=') && parameter !== 'charset=utf-8'), // as strict as Yoga
+  );
+  if (isRefused) return false;
+  if (type === '*/*') return true;
+  return type.endsWith('/*')
+    ? mediaTypes.some((one) => one.startsWith(type.slice(0, -1)))
+    : mediaTypes.includes(type);
+}
+
+/** The error of a request that accepts no format of its response. */
+export function notAcceptable(): AppError {
+  return new AppError('NOT_ACCEPTABLE', {
+    message:
+      'Accept application/json or application/graphql-response+json for queries and mutations, and text/event-stream ' +
+      'for subscriptions, or subscribe through a WebSocket (graphql-transport-ws).',
+  });
+}
+
+/** Whether a body may be an operation. Yoga names every fault beyond that. */
 export function isOperation(body: unknown): body is LeanParams {
   return (
     typeof body === 'object' &&
@@ -42,7 +95,7 @@ export function isOperation(body: unknown): body is LeanParams {
   );
 }
 
-/** More than a little is taken only from those who are signed in; undefined when that is to be found out. */
+/** The limit on the body; undefined when it depends on whether the token is valid. */
 function limitFor({ headers }: IncomingMessage, caller: Caller): number | undefined {
   const isPlain = codingOf(headers) === undefined;
   const length = Number((isPlain ? headers['content-length'] : undefined) ?? Number.POSITIVE_INFINITY);
@@ -52,7 +105,11 @@ function limitFor({ headers }: IncomingMessage, caller: Caller): number | undefi
   return caller === null ? anonymousGraphQL : graphQL;
 }
 
-/** Bytes that a body may have, at once where it is known. @throws AppError for a token that is not good */
+/**
+ * Returns the limit on the body in bytes, as a number where it is known at once. Only signed-in callers may send large
+ * bodies.
+ * @throws UNAUTHENTICATED, TOKEN_EXPIRED or TOKEN_REVOKED for a token that is not valid
+ */
 export function bodyLimitOf(
   request: IncomingMessage,
   caller: Caller,
@@ -66,7 +123,7 @@ async function limitAfter(authenticated: Promise<Viewer | null>): Promise<number
   return viewer === null ? bodyLimits.anonymousGraphQL : bodyLimits.graphQL;
 }
 
-/** Answers what was refused before any document was looked at. */
+/** Sends the error of a request whose document was not examined. */
 export function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logger): void {
   if (error.code === 'INTERNAL')
     log.error({ event: 'internal_error', err: error.cause ?? error }, 'unexpected error');
@@ -74,20 +131,25 @@ export function sendGraphQLRefusal(response: ServerResponse, error: AppError, lo
     log.warn({ event: 'unavailable', err: error.cause ?? error }, error.message);
   logRefusal(log, error, undefined);
   if (response.headersSent) {
-    response.destroy();
+    if (!response.writableEnded) response.destroy();
     return;
   }
-  const { code, message, status, fields, retryAfterSeconds } = error;
+  const { status } = error;
   response.statusCode = status;
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
   if (status === 405) response.setHeader('Allow', graphqlMethods);
   for (const [name, value] of Object.entries(headersOf(error, currentRequest()?.hasToken)))
     response.setHeader(name, value);
+  response.end(errorText(error));
+}
+
+/** A GraphQL response of one error, as JSON. */
+export function errorText({ code, message, fields, retryAfterSeconds }: AppError): string {
   const extensions = {
     code,
     correlationId: currentRequest()?.correlationId,
     ...(fields !== undefined && { fields }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   };
-  response.end(JSON.stringify({ errors: [{ message, extensions }] }));
+  return JSON.stringify({ errors: [{ message, extensions }] });
 }

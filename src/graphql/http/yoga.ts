@@ -13,6 +13,7 @@ import { checkParams } from '../plugins/check-params.js';
 import { correlationIds, withCorrelationIds } from '../plugins/correlation-ids.js';
 import { tellDeprecations, tellDeprecationsOf } from '../plugins/deprecation.js';
 import { hideFromStrangers } from '../plugins/hide-schema.js';
+import { explainNotAcceptable } from '../plugins/not-acceptable.js';
 import { beginOperation, measureOperations } from '../plugins/operation-telemetry.js';
 import { shareAnswers, streamAnswers } from '../plugins/stream-answers.js';
 import { onlyTrusted } from '../plugins/trusted-only.js';
@@ -83,6 +84,7 @@ export function createGraphQLServer({
       ...(config.isIntrospectionEnabled ? [] : [hideSchema]),
       shareAnswers(createContext),
       streamAnswers(log, config.isIntrospectionEnabled),
+      explainNotAcceptable(log),
     ],
   });
   const lean = createLean({
