@@ -83,8 +83,8 @@ const functions = `
   $$`;
 
 const seedUsers = `
-  INSERT INTO users (id, email, name, role, status, password_hash, created_at, updated_at)
-  SELECT pg_temp.id_of(now() - make_interval(days => 91)), 'user' || n || '@bench.test', 'User ' || n,
+  INSERT INTO users (id, email, email_key, name, role, status, password_hash, created_at, updated_at)
+  SELECT pg_temp.id_of(now() - make_interval(days => 91)), 'user' || n || '@bench.test', 'user' || n || '@bench.test', 'User ' || n,
     (ARRAY['ANALYST', 'VIEWER'])[1 + n % 2]::role, 'ACTIVE', 'none', now(), now()
   FROM generate_series(1, $1::int) AS n`;
 

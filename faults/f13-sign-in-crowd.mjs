@@ -19,8 +19,8 @@ export const fault = {
     const { sql } = await scene.postgres();
     const server = await scene.instance({ env: { TRUST_PROXY: '1' } });
     await sql(
-      `INSERT INTO users (id, email, name, role, status, password_hash, created_at, updated_at)
-      SELECT gen_random_uuid(), 'crowd-' || n || '@faults.test', 'Crowd ' || n, 'VIEWER', 'ACTIVE', $1, now(), now()
+      `INSERT INTO users (id, email, email_key, name, role, status, password_hash, created_at, updated_at)
+      SELECT gen_random_uuid(), 'crowd-' || n || '@faults.test', 'crowd-' || n || '@faults.test', 'Crowd ' || n, 'VIEWER', 'ACTIVE', $1, now(), now()
       FROM generate_series(1, $2::int) AS n`,
       [phc, count],
     );

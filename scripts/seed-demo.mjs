@@ -1,11 +1,13 @@
 // Fills a development database with a believable month: 50 users, some 600 executions, their logs and results. See demo/.
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { scoreCvss } from '../dist/features/result/cvss.js';
 import { computeFingerprint } from '../dist/features/result/fingerprint.js';
 import { createPasswordHasher } from '../dist/infra/credentials/password-hasher.js';
 import { applyMigrations } from '../dist/infra/migrations/migrate.js';
+import { emailKeyOf } from '../dist/validation/email.js';
+import { foldForSearch } from '../dist/validation/search-text.js';
 import { makeMonth } from './demo/month.mjs';
 import { openDevDatabase } from './dev-database.mjs';
 
@@ -77,13 +79,42 @@ async function add(client, where) {
     fingerprintOf: computeFingerprint,
     scoreOf: (vector) => scoreCvss(vector).score,
   });
-  await insert(client, 'users', rows.users);
-  await insert(client, 'test_executions', rows.executions);
+  const search = (...parts) => foldForSearch(parts.filter(Boolean).join('\n'));
+  const withSearch = (items, textOf) => items.map((item) => ({ ...item, searchText: textOf(item) }));
+  const users = withSearch(rows.users, ({ name, email }) => search(name, email));
+  await insert(
+    client,
+    'users',
+    users.map((user) => ({ ...user, emailKey: emailKeyOf(user.email) })),
+  );
+  await insert(
+    client,
+    'test_executions',
+    withSearch(rows.executions, ({ name, target }) => search(name, target)),
+  );
   await insert(client, 'execution_events', rows.events);
-  await insert(client, 'test_results', rows.results);
+  await insert(
+    client,
+    'test_results',
+    rows.results.map((result) => ({
+      ...result,
+      contentKey: randomUUID(),
+      vulnerabilityIds: [],
+      searchText: search(
+        result.title,
+        result.ruleId,
+        ...Object.values(result.location ?? {}),
+        ...result.cveIds,
+      ),
+    })),
+  );
   const numbers = [rows.users.length, rows.executions.length, rows.events.length, rows.results.length];
-  const [users, executions, events, results] = numbers.map((number) => number.toLocaleString('en'));
-  console.log(`${where}: ${users} users, ${executions} executions, ${events} events, ${results} results.`);
+  const [userCount, executionCount, eventCount, resultCount] = numbers.map((number) =>
+    number.toLocaleString('en'),
+  );
+  console.log(
+    `${where}: ${userCount} users, ${executionCount} executions, ${eventCount} events, ${resultCount} results.`,
+  );
   const signIns = ['ADMIN', 'ANALYST', 'VIEWER'].map((role) => {
     const { email } = rows.users.find((user) => user.role === role);
     return `  ${role.toLowerCase().padEnd(8)} ${email}`;

@@ -13,13 +13,13 @@ export interface Tokens {
 
 export const loginMutation = `mutation($input: LoginInput!) {
   login(input: $input) {
-    accessToken refreshToken tokenType expiresIn refreshExpiresIn
+    accessToken refreshToken tokenType expiresIn refreshExpiresIn deviceToken
     user { id email name role status lastLoginAt createdAt updatedAt }
   }
 }`;
 
 export const refreshMutation = `mutation($token: String!) {
-  refreshToken(refreshToken: $token) { accessToken refreshToken tokenType expiresIn refreshExpiresIn user { id email } }
+  refreshToken(refreshToken: $token) { accessToken refreshToken tokenType expiresIn refreshExpiresIn deviceToken user { id email } }
 }`;
 
 /** A sign-in over REST, whatever comes of it. */

@@ -4,15 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { type Env, loadConfig } from '../config/load.js';
+import { readAuditHead } from '../features/audit/audit-head.js';
 import { lastNumberGiven, type Query, type Verdict, verifyChain } from '../features/audit/verify.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
 
 const USAGE = `Usage: audit:verify [--expect NUMBER:HASH] [--after NUMBER:HASH] [--unsealed-max SECONDS]
-  --expect        a seal known from elsewhere (the log, an earlier verification) that must be there
-  --after         the last seal of an archived part: the chain goes on from it
+  --expect        a seal known from elsewhere (the log, an earlier verification) that must exist;
+                  by default the last one in AUDIT_HEAD_FILE, if that is set
+  --after         the last seal of an archived part: the chain continues from it
   --unsealed-max  events older than this must be sealed (default 300)
 The database is DATABASE_URL, or without it the embedded one in DATA_DIR. With AUDIT_SEAL_KEY every seal must be
-signed with it. Exit code 0: nothing is wrong; 1: something is; 2: it could not be found out.`;
+signed with it. Exit code 0: nothing is wrong; 1: something is wrong; 2: the trail could not be verified.`;
 
 const SETTINGS_READ = [
   'DATABASE_URL',
@@ -20,6 +22,7 @@ const SETTINGS_READ = [
   'DATA_DIR',
   'AUDIT_SEAL_KEY',
   'AUDIT_SEAL_KEY_FILE',
+  'AUDIT_HEAD_FILE',
 ];
 
 /**
@@ -46,9 +49,10 @@ export async function verifyAudit(
     const unsealedMaxSeconds = Number(values['unsealed-max']);
     if (!(unsealedMaxSeconds >= 0)) throw new Error(`--unsealed-max: a number of seconds was expected`);
     const config = loadConfig(Object.fromEntries(SETTINGS_READ.map((name) => [name, env[name]])));
+    const head = config.auditHeadFile === undefined ? undefined : await readAuditHead(config.auditHeadFile);
     const options = {
       key: config.auditSealKey,
-      expect: values.expect,
+      expect: values.expect ?? (head && `${head.seal}:${head.hash}`),
       after: values.after,
       unsealedMaxSeconds,
     };
@@ -75,7 +79,8 @@ function report(
   for (const note of notes) print(`note   ${note}`);
   print(`${events} events under ${seals} seals, ${unsealed} not sealed yet.`);
   if (head !== undefined) print(`Last seal: ${head}`);
-  print(faults.length > 0 ? 'The audit trail was tampered with.' : 'The audit trail is whole.');
+  if (faults.length > 0) print('The audit trail was tampered with.');
+  else print(seals === 0 ? 'There is nothing to verify.' : 'The audit trail is whole.');
 }
 
 async function withDatabase<T>(

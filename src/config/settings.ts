@@ -208,6 +208,13 @@ export const settings = {
     schema: wholeNumber(60, year, 'seconds'),
     default: '2592000',
   },
+  apiKeysMaxPerUser: {
+    name: 'API_KEYS_MAX_PER_USER',
+    group: 'Tokens and sessions',
+    description: 'API keys that one user may have; revoked and expired ones do not count.',
+    schema: wholeNumber(1, 10_000, 'keys'),
+    default: '50',
+  },
   sessionsMaxPerUser: {
     name: 'SESSIONS_MAX_PER_USER',
     group: 'Tokens and sessions',
@@ -319,6 +326,19 @@ export const settings = {
     description: 'Time between two seals over new audit events, in seconds.',
     schema: wholeNumber(1, 3_600, 'seconds'),
     default: '10',
+  },
+  auditHeadFile: {
+    name: 'AUDIT_HEAD_FILE',
+    group: 'Audit trail',
+    description:
+      'File to which the server appends the head of the audit trail (number, hash, time) after each seal. Keep it where the owner of the database cannot write; audit:verify compares the trail with it.',
+    schema: path(),
+  },
+  auditHeadWebhook: {
+    name: 'AUDIT_HEAD_WEBHOOK',
+    group: 'Audit trail',
+    description: 'URL to which the server POSTs the head of the audit trail after each seal, as JSON.',
+    schema: urlOf('http', 'https'),
   },
   auditSealKey: {
     name: 'AUDIT_SEAL_KEY',

@@ -116,6 +116,7 @@ function createDispatcher(
   return (request: IncomingMessage, response: ServerResponse, store: RequestContext): void => {
     const path = pathOf(request);
     const isGraphQL = graphqlPaths.has(path);
+    store.onDenied = services.denied;
     if (isGraphQL) store.route = '/graphql';
     else requestLog.attach(request, response, store);
     const refuse = (error: unknown) => {

@@ -2,6 +2,8 @@
 import { defaultTiming } from '../core/timeouts.js';
 import { createApiKeyService } from '../features/api-key/api-key.service.js';
 import { createAuditService } from '../features/audit/audit.service.js';
+import { createAuditHeadKeeper } from '../features/audit/audit-head.js';
+import { createDenialAudit } from '../features/audit/denials.js';
 import { createSealService } from '../features/audit/seal.service.js';
 import { createAuthService } from '../features/auth/auth.service.js';
 import { createCredentialsService } from '../features/auth/credentials.service.js';
@@ -21,7 +23,8 @@ import { createPasswordLinkService } from '../features/user/password-link.servic
 import { createUserService } from '../features/user/user.service.js';
 import type { Infra } from '../infra/infra.js';
 import { createAddressBudget } from '../infra/rate-limiting/address-limiter.js';
-import { createAttemptLock } from '../infra/rate-limiting/login-throttle.js';
+import { createDurableLocks } from '../infra/rate-limiting/durable-locks.js';
+import { createLoginThrottle } from '../infra/rate-limiting/login-throttle.js';
 import { createRequestMeter } from '../infra/rate-limiting/request-quota.js';
 
 /** Failed sign-ins that an address may make in a minute, in multiples of what an account may. */
@@ -56,10 +59,15 @@ export function createServices(infra: Infra) {
     queueMax: config.hashQueueMax * 2,
     now,
   };
-  const named = (name: string) => ({ name, ...lock, onRefusal: metrics.refusalsOf(`${name}-account`) });
+  const named = (name: string) => ({
+    name,
+    ...lock,
+    locks: createDurableLocks(db, name),
+    onRefusal: metrics.refusalsOf(`${name}-account`),
+  });
   const limits = {
-    accounts: createAttemptLock(redis, named('login')),
-    passwordChanges: createAttemptLock(redis, named('password')),
+    accounts: createLoginThrottle(redis, named('login')),
+    passwordChanges: createLoginThrottle(redis, named('password')),
     addresses: createAddressBudget(redis, {
       name: 'login',
       points: loginMaxFailures * addressFactor,
@@ -82,7 +90,12 @@ export function createServices(infra: Infra) {
 
   const audit = createAuditService({ db, log, now });
   const { auditSealEverySeconds: everySeconds, auditSealKey: key } = config;
-  const seals = createSealService({ db, log, now, everySeconds, key });
+  const keepHead = createAuditHeadKeeper({
+    log,
+    file: config.auditHeadFile,
+    webhook: config.auditHeadWebhook,
+  });
+  const seals = createSealService({ db, log, now, everySeconds, key, keepHead });
   const bounds = { idleTtlSeconds: refreshIdleTtlSeconds, maxPerUser: config.sessionsMaxPerUser };
   const sessions = createSessionService({
     db,
@@ -117,19 +130,27 @@ export function createServices(infra: Infra) {
     metrics,
     timing,
   });
-  const apiKeys = createApiKeyService({ db, events: bus, audit, now, metrics });
+  const apiKeys = createApiKeyService({
+    db,
+    events: bus,
+    audit,
+    now,
+    metrics,
+    maxPerUser: config.apiKeysMaxPerUser,
+  });
   const secondFactors = createSecondFactorService({
     db,
     events: bus,
     audit,
     now,
     issuer: 'SEC-TESTER',
-    attempts: createAttemptLock(redis, named('second-factor')),
+    attempts: createLoginThrottle(redis, named('second-factor')),
     key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
   });
   const credentials = createCredentialsService({ db, audit });
   const signIns = createSignInService({
     db,
+    tokens,
     passwords,
     credentials,
     opening,
@@ -149,6 +170,7 @@ export function createServices(infra: Infra) {
     now,
     passwordMinLength,
     attempts: limits.passwordChanges,
+    accounts: limits.accounts,
     addresses: limits.addresses,
   });
   const signOuts = createSignOutService({ db, audit, sessions, users });
@@ -195,6 +217,7 @@ export function createServices(infra: Infra) {
     secondFactors,
     apiKeys,
     requests,
+    denied: createDenialAudit({ audit, users, log }),
     executions,
     results,
     runners,

@@ -58,7 +58,7 @@ describe('the fields of a result', () => {
     [
       'long CVE ids',
       { cveIds: ['CVE-2021-1234567890123456789'] },
-      { cveIds: ['cve-2021-44228'] },
+      { cveIds: ['CVE-2021-12345678901234567890'] },
       'cveIds.0',
     ],
     ['tags', { tags: [a(100)] }, { tags: ['ok', a(101)] }, 'tags.1'],
@@ -82,8 +82,8 @@ describe('the fields of a result', () => {
     'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:Z',
     'CVSS:3.1/AV:N/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H',
     'CVSS:4.0/AV:N',
-    'CVSS:2.0/AV:N/AC:L/Au:N/C:P/I:P/A:P',
-    'AV:N/AC:L/Au:N/C:P/I:P/A:P',
+    'CVSS:2.0/AV:N/AC:L/Au:N/C:P/I:P',
+    'AV:N/AC:L/Au:N/C:P/I:P/A:Z',
     'constructor/AV:N',
     '9.8',
   ])('has no room for the vector %s', async (cvssVector) => {

@@ -49,7 +49,7 @@ describe('a pool of one connection', () => {
     const answer = await server.gql(
       `{ executions { totalCount nodes { createdBy { id sessions { id } } rerunOf { id }
            high: results(filter: { severity: [HIGH] }) { totalCount nodes { execution { id } } }
-           found: results(filter: { search: "a" }) { totalCount nodes { id } } } }
+           found: results(filter: { search: "abc" }) { totalCount nodes { id } } } }
          results { totalCount nodes { execution { name } } } users { totalCount nodes { sessions { id } } } }`,
       {},
       adminToken,

@@ -48,8 +48,8 @@ beforeAll(async () => {
   // Every row is looked at: a sample would differ from run to run, and plans with it.
   await client.query('SET default_statistics_target = 400');
   await client.query(
-    `INSERT INTO users (id, email, name, role, password_hash, created_at, updated_at)
-     SELECT ('0199a5a0-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, n || '@a.test', 'n', 'ANALYST', 'x', now(), now()
+    `INSERT INTO users (id, email, email_key, name, role, password_hash, created_at, updated_at)
+     SELECT ('0199a5a0-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, n || '@a.test', n || '@a.test', 'n', 'ANALYST', 'x', now(), now()
      FROM generate_series(1, 50) n`,
   );
   await client.query(

@@ -22,6 +22,7 @@ describe('auth', () => {
       tokenType: 'Bearer',
       expiresIn: 900,
       refreshExpiresIn: expect.any(Number),
+      deviceToken: expect.any(String),
       user: {
         id: expect.stringMatching(/^usr_/),
         email: admin.email,

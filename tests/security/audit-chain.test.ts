@@ -1,6 +1,8 @@
 // Attack: someone with access to the database rewrites, removes, adds or reorders audit events, or the seals over them.
 // ASVS 16.4.2 (logs protected from modification), 16.2.1; Common Weakness CWE-778.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { verifyAudit } from '../../src/admin/audit-verify.js';
@@ -92,7 +94,8 @@ describe('a chain of seals', () => {
         [position],
       )
     )[0]?.number as string;
-  const seals = () => server.sql<{ number: string }>('SELECT number FROM audit_seals ORDER BY number');
+  const seals = () =>
+    server.sql<{ number: string; hash: Buffer }>('SELECT number, hash FROM audit_seals ORDER BY number');
 
   it('that nobody touched is whole, and covers every event', async () => {
     const { code, text } = await verify(['--unsealed-max', '0']);
@@ -148,7 +151,8 @@ describe('a chain of seals', () => {
     const number = await numberOf(8);
     // Before the first, as there are no gaps in between.
     await tampered(
-      `INSERT INTO audit_events SELECT gen_random_uuid(), at, action, outcome, actor_id, actor_label, target_type, target_id,
+      `ALTER TABLE audit_events DROP CONSTRAINT audit_events_number_positive_check;
+       INSERT INTO audit_events SELECT gen_random_uuid(), at, action, outcome, actor_id, actor_label, target_type, target_id,
          ip, user_agent, correlation_id, changes, 0 FROM audit_events WHERE number = ${number};
        UPDATE audit_events SET number = (SELECT max(number) + 1 FROM audit_events) WHERE number = ${number};
        UPDATE audit_events SET number = ${number} WHERE number = 0`,
@@ -163,7 +167,8 @@ describe('a chain of seals', () => {
   it('shows two events that changed places', async () => {
     const [one, two] = [await numberOf(7), await numberOf(8)];
     await tampered(
-      `UPDATE audit_events SET number = 0 WHERE number = ${one}; UPDATE audit_events SET number = ${one} WHERE number = ${two};
+      `ALTER TABLE audit_events DROP CONSTRAINT IF EXISTS audit_events_number_positive_check;
+       UPDATE audit_events SET number = 0 WHERE number = ${one}; UPDATE audit_events SET number = ${one} WHERE number = ${two};
        UPDATE audit_events SET number = ${two} WHERE number = 0`,
       async () => expect((await verify()).code).toBe(1),
     );
@@ -214,6 +219,42 @@ describe('a chain of seals', () => {
       },
     );
     await server.sql(`SELECT setval('audit_seals_number_seq', ${last})`);
+  });
+
+  it('shows a forged event with a number below 1', async () => {
+    for (const number of [0, -1, '-9223372036854775808']) {
+      await tampered(
+        `ALTER TABLE audit_events DROP CONSTRAINT IF EXISTS audit_events_number_positive_check;
+         INSERT INTO audit_events SELECT gen_random_uuid(), at, action, outcome, actor_id, actor_label, target_type,
+           target_id, ip, user_agent, correlation_id, changes, ${number} FROM audit_events LIMIT 1`,
+        async () => {
+          const { code, text } = await verify();
+          expect(text).toContain(`Event ${number} (`);
+          expect(code).toBe(1);
+        },
+      );
+    }
+  });
+
+  it('that was emptied with its sequences passes for a new one, unless a head is kept elsewhere', async () => {
+    const head = join(mkdtempSync(join(tmpdir(), 'head-')), 'heads.ndjson');
+    const [last] = (await seals()).slice(-1);
+    writeFileSync(
+      head,
+      `${JSON.stringify({ seal: String(last?.number), hash: last?.hash.toString('hex'), lastEvent: '1', sealedAt: '' })}\n`,
+    );
+    expect((await verify([], { AUDIT_HEAD_FILE: head })).code).toBe(0);
+    await tampered(
+      `DELETE FROM audit_events; DELETE FROM audit_seals; SELECT setval('audit_seals_number_seq', 1, false)`,
+      async () => {
+        const { code, text } = await verify();
+        expect(text).toContain('There is nothing to verify.');
+        expect(text).toContain('looks like a new one');
+        expect(code).toBe(0);
+        expect((await verify([], { AUDIT_HEAD_FILE: head })).code).toBe(1);
+      },
+    );
+    await server.sql(`SELECT setval('audit_seals_number_seq', ${last?.number})`);
   });
 
   it('made anew by who has the database but not the key has wrong signatures', async () => {

@@ -95,7 +95,7 @@ describe('an invitation', () => {
       { id },
       await server.signIn(),
     );
-    expect(user.expectData().user.status).toBe('ACTIVE');
+    expect(user.expectData().user.status).toBe('INVITED');
   });
 
   it('works over REST too', async () => {

@@ -1,178 +1,134 @@
-// API keys: making, revoking and checking them. The secret is shown once; only its SHA-256 is kept.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
+// API keys: creating, revoking and checking them. The secret is shown once; only its SHA-256 is stored.
+import { createHash, randomBytes } from 'node:crypto';
 import { AppError, invalid } from '../../core/errors.js';
-import { isUuid, newId } from '../../core/ids.js';
-import { assertFresh, keyScopes, type Role, type Viewer } from '../../core/permissions.js';
+import { newId } from '../../core/ids.js';
+import { assertFresh, type Viewer } from '../../core/permissions.js';
 import { type ApiKey, Prisma } from '../../generated/prisma/client.js';
-import { createCache } from '../../infra/cache.js';
-import type { Database, SqlRow } from '../../infra/postgres/database.js';
+import type { Database, SqlRow, Transaction } from '../../infra/postgres/database.js';
 import { columnsOf, fetchOfEach, sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 import type { AuditService } from '../audit/audit.service.js';
+import { createApiKeyChecks } from './api-key.checks.js';
 import type { CreateApiKeyInput } from './api-key.input.js';
 
+/** A key as it is read; timestamps are RFC 3339. */
 export type ApiKeyRow = SqlRow<ApiKey>;
 
-interface ApiKeyServiceOptions {
+/** What keys are stored and checked with. */
+export interface ApiKeyServiceOptions {
   db: Database;
   events: Events;
   audit: AuditService;
+  /** Milliseconds since 1970. */
   now: () => number;
   metrics: Metrics | undefined;
+  /** Keys that one user may have; revoked and expired ones do not count. */
+  maxPerUser: number;
 }
 
-interface LiveKey {
-  secretHash: Buffer;
-  viewer: Viewer;
-}
-
-/** How long an instance believes what it knows of a key without having been told otherwise. */
-const believedMs = 1000;
-/** How often the last use of a key is written down, at most. */
-const usedEveryMs = 60_000;
 const maxLifetimeMs = 366 * 86_400_000;
-const maxKeys = 100;
+const maxListed = 100;
 const columns = columnsOf(Prisma.ApiKeyScalarFieldEnum);
-const keyPattern = /^stk_([0-9a-f]{32})_([A-Za-z0-9_-]{43})$/;
 
-const hashOf = (secret: string) => createHash('sha256').update(secret).digest();
-
+/** Creates, lists, revokes and checks keys. */
 export type ApiKeyService = ReturnType<typeof createApiKeyService>;
 
-export function createApiKeyService({ db, events, audit, now, metrics }: ApiKeyServiceOptions) {
-  const live = createCache<LiveKey | undefined>({
-    name: 'api_key',
-    max: 10_000,
-    ttlMs: believedMs,
-    metrics,
-    tagsOf: ({ viewer }) => [viewer.userId],
-  });
-  const usedAt = new LRUCache<string, number>({ max: 10_000 });
-  events.subscribe('key.ended', ({ apiKeyId }) => live.forget(apiKeyId));
-  events.subscribe('user.changed', ({ userId }) => live.forgetTag(userId));
-
-  async function load(id: string): Promise<LiveKey | undefined> {
-    const [row] = await db.query<{
-      secretHash: Buffer;
-      scopes: string[];
-      expiresAt: string;
-      userId: string;
-      email: string;
-      name: string;
-      role: Role;
-    }>(sql`
-      SELECT k.secret_hash AS "secretHash", k.scopes, k.expires_at AS "expiresAt", u.id AS "userId", u.email, u.name, u.role
-      FROM api_keys k JOIN users u ON u.id = k.user_id
-      WHERE k.id = ${id} AND k.revoked_at IS NULL AND u.status = 'ACTIVE'`);
-    if (row === undefined) return undefined;
-    const { secretHash, scopes, expiresAt, ...user } = row;
-    // Scopes that are no longer offered count for nothing.
-    const known = new Set(scopes.filter((name) => (keyScopes as string[]).includes(name)));
-    const viewer = { ...user, apiKeyId: id, scopes: known, expiresAtMs: Date.parse(expiresAt) };
-    return { secretHash, viewer };
-  }
-
-  /** Writes down the use, at most once a minute and beside the request; a lost note harms nobody. */
-  function noteUse(id: string): void {
-    const at = now();
-    if (at - (usedAt.get(id) ?? 0) < usedEveryMs) return;
-    usedAt.set(id, at);
-    db.query(sql`UPDATE api_keys SET last_used_at = ${new Date(at)} WHERE id = ${id}`).catch(() =>
-      usedAt.delete(id),
-    );
-  }
-
+/** Creates the service. */
+export function createApiKeyService(options: ApiKeyServiceOptions) {
+  const { check, looksLikeKey } = createApiKeyChecks(options);
   return {
+    check,
+    looksLikeKey,
+
     /** Keys of each user, newest first; at most 100. */
-    async listOfEach(userIds: readonly string[]): Promise<ApiKeyRow[][]> {
-      const select = sql`
-        SELECT ${columns} FROM api_keys WHERE user_id = parent.id ORDER BY api_keys.id DESC LIMIT ${maxKeys}`;
-      const byUser = await fetchOfEach<ApiKeyRow>(db.query, userIds, select, (row) => row.userId);
-      return userIds.map((id) => byUser.get(id) ?? []);
-    },
+    listOfEach: (userIds: readonly string[]) => listOfEach(options.db, userIds),
 
     /**
-     * Makes a key for the viewer.
-     * @returns the key and its secret, which is not kept
-     * @throws REAUTHENTICATION_REQUIRED after a sign-in that is not fresh
-     * @throws VALIDATION_FAILED for an expiry that is past or more than a year away
-     * @throws CONFLICT beyond 100 keys that are not revoked
+     * Creates a key for the viewer.
+     * @returns the key and its secret, which is not stored
+     * @throws REAUTHENTICATION_REQUIRED after a sign-in of more than five minutes ago
+     * @throws VALIDATION_FAILED for an expiry in the past or more than a year away
+     * @throws CONFLICT when the user has as many keys as allowed
      */
-    async create(viewer: Viewer, input: CreateApiKeyInput): Promise<{ apiKey: ApiKey; secret: string }> {
-      assertFresh(viewer, now());
-      const lifetimeMs = input.expiresAt.getTime() - now();
-      if (lifetimeMs <= 0) throw invalid('input.expiresAt', 'must be in the future');
-      if (lifetimeMs > maxLifetimeMs) throw invalid('input.expiresAt', 'must be at most a year from now');
-      const id = newId();
-      const prefix = `stk_${id.replaceAll('-', '')}`;
-      const secret = `${prefix}_${randomBytes(32).toString('base64url')}`;
-      await db.transaction(async (tx) => {
-        await tx.query(sql`SELECT id FROM users WHERE id = ${viewer.userId} FOR UPDATE`);
-        const [row] = await tx.query<{ count: number }>(
-          sql`SELECT count(*)::int AS count FROM api_keys WHERE user_id = ${viewer.userId} AND revoked_at IS NULL`,
-        );
-        if ((row?.count ?? 0) >= maxKeys)
-          throw new AppError('CONFLICT', { message: 'Revoke a key first: 100 are the limit.' });
-        await tx.query(sql`
-          INSERT INTO api_keys (id, user_id, name, prefix, secret_hash, scopes, expires_at, created_at)
-          VALUES (${id}, ${viewer.userId}, ${input.name}, ${prefix}, ${hashOf(secret)}, ${input.scopes},
-            ${input.expiresAt}, ${new Date(now())})`);
-        audit.record(tx, {
-          action: 'api_key.create',
-          actor: viewer,
-          targetType: 'ApiKey',
-          targetId: id,
-          changes: { name: input.name, scopes: input.scopes, expiresAt: input.expiresAt.toISOString() },
-        });
-      });
-      return { apiKey: await db.prisma.apiKey.findUniqueOrThrow({ where: { id } }), secret };
-    },
+    create: (viewer: Viewer, input: CreateApiKeyInput) => createKey(options, viewer, input),
 
     /**
-     * Revokes a key, at once and everywhere: one's own, or anyone's for an admin.
+     * Revokes a key, at once and everywhere: one's own, or any for an admin.
      * @throws NOT_FOUND also for keys that the viewer may not see
      */
-    async revoke(viewer: Viewer, id: string): Promise<ApiKey> {
-      const key = await db.prisma.apiKey.findUnique({ where: { id } });
-      if (key === null || (key.userId !== viewer.userId && viewer.role !== 'ADMIN'))
-        throw new AppError('NOT_FOUND');
-      await db.transaction(async (tx) => {
-        const ended = await tx.query(
-          sql`UPDATE api_keys SET revoked_at = ${new Date(now())} WHERE id = ${id} AND revoked_at IS NULL RETURNING id`,
-        );
-        if (ended.length === 0) return;
-        audit.record(tx, {
-          action: 'api_key.revoke',
-          actor: viewer,
-          targetType: 'ApiKey',
-          targetId: id,
-        });
-        tx.afterCommit(() => events.publish('key.ended', { apiKeyId: id }));
-      });
-      return db.prisma.apiKey.findUniqueOrThrow({ where: { id } });
-    },
-
-    /** Whether a bearer token is meant as an API key. */
-    looksLikeKey: (token: string): boolean => token.startsWith('stk_'),
-
-    /**
-     * Who a key belongs to, with the role of this moment and the key's scopes.
-     * @throws UNAUTHENTICATED for unknown, wrong and revoked keys alike
-     * @throws TOKEN_EXPIRED
-     */
-    async check(token: string): Promise<Viewer> {
-      const [, hex = '', secret] = keyPattern.exec(token) ?? [];
-      const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-      const key = secret !== undefined && isUuid(id) ? await live(id, () => load(id)) : undefined;
-      if (key === undefined || !timingSafeEqual(key.secretHash, hashOf(token))) {
-        throw new AppError('UNAUTHENTICATED', { message: 'The API key is not valid.' });
-      }
-      if (key.viewer.expiresAtMs <= now())
-        throw new AppError('TOKEN_EXPIRED', { message: 'The API key has expired.' });
-      noteUse(id);
-      return key.viewer;
-    },
+    revoke: (viewer: Viewer, id: string) => revokeKey(options, viewer, id),
   };
+}
+
+async function listOfEach(db: Database, userIds: readonly string[]): Promise<ApiKeyRow[][]> {
+  const select = sql`
+    SELECT ${columns} FROM api_keys WHERE user_id = parent.id ORDER BY api_keys.id DESC LIMIT ${maxListed}`;
+  const byUser = await fetchOfEach<ApiKeyRow>(db.query, userIds, select, (row) => row.userId);
+  return userIds.map((id) => byUser.get(id) ?? []);
+}
+
+async function createKey(
+  options: ApiKeyServiceOptions,
+  viewer: Viewer,
+  { name, scopes, expiresAt }: CreateApiKeyInput,
+): Promise<{ apiKey: ApiKey; secret: string }> {
+  const { db, audit, now } = options;
+  assertFresh(viewer, now());
+  const lifetimeMs = expiresAt.getTime() - now();
+  if (lifetimeMs <= 0) throw invalid('input.expiresAt', 'must be in the future');
+  if (lifetimeMs > maxLifetimeMs) throw invalid('input.expiresAt', 'must be at most a year from now');
+  const id = newId();
+  const prefix = `stk_${id.replaceAll('-', '')}`;
+  const secret = `${prefix}_${randomBytes(32).toString('base64url')}`;
+  const secretHash = createHash('sha256').update(secret).digest();
+  await db.transaction(async (tx) => {
+    await assertRoom(options, tx, viewer.userId);
+    await tx.query(sql`
+      INSERT INTO api_keys (id, user_id, name, prefix, secret_hash, scopes, expires_at, created_at)
+      VALUES (${id}, ${viewer.userId}, ${name}, ${prefix}, ${secretHash}, ${scopes}, ${expiresAt}, ${new Date(now())})`);
+    audit.record(tx, {
+      action: 'api_key.create',
+      actor: viewer,
+      targetType: 'ApiKey',
+      targetId: id,
+      changes: { name, scopes, expiresAt: expiresAt.toISOString() },
+    });
+  });
+  return { apiKey: await db.prisma.apiKey.findUniqueOrThrow({ where: { id } }), secret };
+}
+
+/** Locks the user, so that racing creations meet here. @throws CONFLICT */
+async function assertRoom(
+  { maxPerUser, now }: ApiKeyServiceOptions,
+  tx: Transaction,
+  userId: string,
+): Promise<void> {
+  await tx.query(sql`SELECT id FROM users WHERE id = ${userId} FOR UPDATE`);
+  const [row] = await tx.query<{ count: number }>(sql`
+    SELECT count(*)::int AS count FROM api_keys
+    WHERE user_id = ${userId} AND revoked_at IS NULL AND expires_at > ${new Date(now())}`);
+  if ((row?.count ?? 0) >= maxPerUser)
+    throw new AppError('CONFLICT', {
+      message: `You have ${maxPerUser} API keys, the most that are allowed: revoke one first.`,
+    });
+}
+
+async function revokeKey(
+  { db, events, audit, now }: ApiKeyServiceOptions,
+  viewer: Viewer,
+  id: string,
+): Promise<ApiKey> {
+  const key = await db.prisma.apiKey.findUnique({ where: { id } });
+  if (key === null || (key.userId !== viewer.userId && viewer.role !== 'ADMIN'))
+    throw new AppError('NOT_FOUND');
+  await db.transaction(async (tx) => {
+    const ended = await tx.query(
+      sql`UPDATE api_keys SET revoked_at = ${new Date(now())} WHERE id = ${id} AND revoked_at IS NULL RETURNING id`,
+    );
+    if (ended.length === 0) return;
+    audit.record(tx, { action: 'api_key.revoke', actor: viewer, targetType: 'ApiKey', targetId: id });
+    tx.afterCommit(() => events.publish('key.ended', { apiKeyId: id }));
+  });
+  return db.prisma.apiKey.findUniqueOrThrow({ where: { id } });
 }

@@ -60,6 +60,7 @@ export async function verifyChain(query: Query, options: VerifyOptions): Promise
   const [archived] = options.after === undefined ? [] : await firstRange(query);
   if (archived !== undefined) upTo = archived.afterEvent;
   const verdict = { seals: 0, events: 0 };
+  await checkBelow(query, blame);
 
   for (let number = '0'; ; ) {
     const [seal] = await query<Seal>(
@@ -87,6 +88,14 @@ export async function verifyChain(query: Query, options: VerifyOptions): Promise
       `Seal ${expected?.number} is not there as expected: the end of the chain was cut off or made anew.`,
     );
   checkEnd(options.lastGiven, previous?.number, blame);
+  if (verdict.seals === 0)
+    notes.push(
+      'There is no seal. A trail that was emptied together with its sequence looks like a new one: compare it with a head that is kept elsewhere (AUDIT_HEAD_FILE, --expect).',
+    );
+  else if (options.expect === undefined)
+    notes.push(
+      'No head from elsewhere was given: a trail that was replaced as a whole, with seals of its own, would pass unless its seals are signed with a key that the forger lacks.',
+    );
   const unsealed = await checkUnsealed(query, upTo, options.unsealedMaxSeconds, blame);
   if (count > faultsMax) faults.push(`… and ${count - faultsMax} more.`);
   const head = previous === undefined ? undefined : `${previous.number}:${previous.hash.toString('hex')}`;
@@ -104,6 +113,14 @@ function parsePoint(text: string | undefined): Point | undefined {
   if (number === undefined || hash === undefined)
     throw new Error(`"${text}" is no seal: expected number:hash as audit:verify prints it`);
   return { number, hash: Buffer.from(hash, 'hex') };
+}
+
+/** No event may lie below the range of the first seal: numbers begin at 1. */
+async function checkBelow(query: Query, blame: (fault: string) => void): Promise<void> {
+  const rows = await query<{ number: string; id: string }>(
+    'SELECT number::text AS number, id::text AS id FROM audit_events WHERE number < 1 ORDER BY number LIMIT 100',
+  );
+  for (const { number, id } of rows) blame(`Event ${number} (${id}) was forged: numbers begin at 1.`);
 }
 
 const firstRange = (query: Query) =>

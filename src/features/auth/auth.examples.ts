@@ -25,6 +25,7 @@ export const authExamples = {
     tokenType: 'Bearer',
     expiresIn: 900,
     refreshExpiresIn: 604_800,
+    deviceToken: 'header.claims-of-device.signature',
     user,
   },
   keys: {

@@ -1,36 +1,41 @@
-// Shapes of sign-in input, shared by GraphQL and REST.
+// Shapes of the input of signing in, for GraphQL and REST.
 import { z } from 'zod';
 import { text } from '../../validation/fields.js';
 import { email, password } from '../user/user.input.js';
 
-/** A code of the authenticator app, or a recovery code. */
-export const secondFactorCode = text(64).describe('A code of the authenticator app, or a recovery code.');
+/** A code of an authenticator app, or a recovery code. */
+export const secondFactorCode = text(64).describe('Code of the authenticator app, or a recovery code.');
 
 export const loginInput = z
   .strictObject({
     email: email.describe('E-mail address, in any case.'),
-    password: password.describe('The password, exactly as it was set.'),
+    password: password.describe('Password, exactly as it was set.'),
     code: secondFactorCode.nullish(),
+    deviceToken: text(4096)
+      .nullish()
+      .describe(
+        'Token of the last sign-in on this device. With it, failed attempts of others do not lock the account here.',
+      ),
   })
   .describe('Credentials.');
 export type LoginInput = z.output<typeof loginInput>;
 
 export const refreshToken = text(4096)
   .min(1, 'must not be empty')
-  .describe('The last refresh token of the session.');
+  .describe('Last refresh token of the session.');
 
 export const refreshInput = z.strictObject({ refreshToken }).describe('A refresh token to exchange.');
 
 export const logoutInput = z
   .strictObject({
-    everywhere: z.boolean().nullish().describe('End all sessions of the user, not only this one.'),
+    everywhere: z.boolean().nullish().describe('Whether to end all sessions of the user.'),
   })
-  .describe('What to end.');
+  .describe('Sessions to end.');
 
 export const changePasswordInput = z
   .strictObject({
-    currentPassword: password.describe('The present password.'),
-    newPassword: password.describe('The new one: 15 to 128 characters, none of the common ones.'),
+    currentPassword: password.describe('Current password.'),
+    newPassword: password.describe('New password: 15 to 128 characters, none of the common ones.'),
   })
-  .describe('The present and the new password.');
+  .describe('The current and the new password.');
 export type ChangePasswordInput = z.output<typeof changePasswordInput>;

@@ -1,106 +1,26 @@
 // Signing in and out over REST, for scripts.
-import { z } from 'zod';
-import { toPublicId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { User } from '../../generated/prisma/client.js';
 import { defineRoute, type Route } from '../../rest/route.js';
-import { role, setPasswordInput, userStatus } from '../user/user.input.js';
+import { setPasswordInput } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
+import { keysBody, logoutBody, tokensBody, toTokensBody, toUserBody, userBody } from './auth.bodies.js';
 import { authExamples } from './auth.examples.js';
 import { changePasswordInput, loginInput, logoutInput, refreshInput } from './auth.input.js';
-import type { AuthService, AuthTokens } from './auth.service.js';
+import type { AuthService } from './auth.service.js';
 
-const moment = z.iso.datetime().max(24);
-const seconds = z.int().min(0).max(2_147_483_647);
-const token = z
-  .string()
-  .regex(/^[\w-]+\.[\w-]+\.[\w-]+$/)
-  .max(4096);
-
-const userBody = z
-  .strictObject({
-    id: z
-      .string()
-      .regex(/^usr_[0-9a-f-]{36}$/)
-      .max(40)
-      .describe('Id of the user, the same as in GraphQL.'),
-    email: z.string().max(254).meta({ format: 'email' }).describe('Address to sign in with.'),
-    name: z.string().max(200).describe('Display name.'),
-    role,
-    status: userStatus,
-    lastLoginAt: moment.nullable().describe('When they last signed in.'),
-    createdAt: moment.describe('When the account was made.'),
-    updatedAt: moment.describe('When it last changed.'),
-  })
-  .meta({ id: 'User', description: 'Someone who signs in.' });
-
-const tokensBody = z
-  .strictObject({
-    accessToken: token.describe('Send it as Authorization: Bearer.'),
-    refreshToken: token.describe('Exchange it for new tokens; each works once.'),
-    tokenType: z.literal('Bearer').describe('Always the same (RFC 6750).'),
-    expiresIn: seconds.describe('Seconds until the access token expires.'),
-    refreshExpiresIn: seconds.describe('Seconds until the refresh token expires.'),
-    user: userBody,
-  })
-  .meta({ id: 'AuthTokens', description: 'Tokens of a session.' });
-
-const logoutBody = z
-  .strictObject({ revokedSessions: z.int().min(0).max(2_147_483_647).describe('How many sessions ended.') })
-  .meta({ id: 'LogoutResult', description: 'What ended.' });
-
-const keysBody = z
-  .strictObject({
-    keys: z
-      .array(
-        z.strictObject({
-          kty: z.literal('OKP').describe('Kind of key.'),
-          crv: z.literal('Ed25519').describe('Its curve.'),
-          x: z
-            .string()
-            .regex(/^[\w-]{43}$/)
-            .max(43)
-            .describe('The public key, base64url.'),
-          kid: z.string().max(200).describe('Its name, as tokens give it.'),
-          use: z.literal('sig').describe('What it is for.'),
-          alg: z.literal('EdDSA').describe('With which algorithm.'),
-        }),
-      )
-      .max(100)
-      .describe('The first one signs, all verify.'),
-  })
-  .meta({ id: 'Keys', description: 'A JWK Set (RFC 7517).' });
-
-function toUserBody(user: User): z.input<typeof userBody> {
-  const { id, email, name, role, status, lastLoginAt, createdAt, updatedAt } = user;
-  return {
-    id: toPublicId('User', id),
-    email,
-    name,
-    role,
-    status,
-    lastLoginAt: lastLoginAt?.toISOString() ?? null,
-    createdAt: createdAt.toISOString(),
-    updatedAt: updatedAt.toISOString(),
-  };
+/** Routes under /api/v1/auth, and the public keys. */
+export function authRoutes({ auth, users }: { auth: AuthService; users: UserService }): Route[] {
+  return [...sessionRoutes(auth), ...passwordRoutes(auth), ...profileRoutes(auth, users)];
 }
 
-const toTokensBody = ({ user, ...tokens }: AuthTokens): z.input<typeof tokensBody> => ({
-  ...tokens,
-  user: toUserBody(user),
-});
-
-/** Routes under /api/v1/auth. */
-export function authRoutes({ auth, users }: { auth: AuthService; users: UserService }): Route[] {
+function sessionRoutes(auth: AuthService): Route[] {
   return [
     defineRoute({
-      ...{
-        method: 'post',
-        path: '/api/v1/auth/login',
-        operationId: 'login',
-        tag: 'Authentication',
-        permission: 'public',
-      },
+      method: 'post',
+      path: '/api/v1/auth/login',
+      operationId: 'login',
+      tag: 'Authentication',
+      permission: 'public',
       summary: 'Sign in',
       description:
         'Opens a session and ends the one it comes with. Failures look the same, whatever the reason.',
@@ -116,13 +36,11 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       handle: async ({ body, viewer }) => ({ body: toTokensBody(await auth.login(body, viewer)) }),
     }),
     defineRoute({
-      ...{
-        method: 'post',
-        path: '/api/v1/auth/refresh',
-        operationId: 'refreshToken',
-        tag: 'Authentication',
-        permission: 'public',
-      },
+      method: 'post',
+      path: '/api/v1/auth/refresh',
+      operationId: 'refreshToken',
+      tag: 'Authentication',
+      permission: 'public',
       summary: 'Refresh tokens',
       description: 'Exchanges a refresh token for new tokens. One that was used before ends its session.',
       body: refreshInput,
@@ -135,13 +53,11 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       handle: async ({ body }) => ({ body: toTokensBody(await auth.refresh(body.refreshToken)) }),
     }),
     defineRoute({
-      ...{
-        method: 'post',
-        path: '/api/v1/auth/logout',
-        operationId: 'logout',
-        tag: 'Authentication',
-        permission: 'session:manage',
-      },
+      method: 'post',
+      path: '/api/v1/auth/logout',
+      operationId: 'logout',
+      tag: 'Authentication',
+      permission: 'session:manage',
       summary: 'Sign out',
       description: 'Ends this session, or all of the user’s. The body may be left out.',
       body: logoutInput,
@@ -162,14 +78,17 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
         body: { revokedSessions: await auth.logout(viewer as Viewer, body.everywhere ?? false) },
       }),
     }),
+  ];
+}
+
+function passwordRoutes(auth: AuthService): Route[] {
+  return [
     defineRoute({
-      ...{
-        method: 'post',
-        path: '/api/v1/auth/password',
-        operationId: 'setPassword',
-        tag: 'Authentication',
-        permission: 'public',
-      },
+      method: 'post',
+      path: '/api/v1/auth/password',
+      operationId: 'setPassword',
+      tag: 'Authentication',
+      permission: 'public',
       summary: 'Choose a password',
       description: 'With the token of an invitation or a reset, once. Ends all sessions of the user.',
       body: setPasswordInput,
@@ -181,13 +100,11 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       handle: async ({ body }) => ({ body: toUserBody(await auth.setPassword(body, '')) }),
     }),
     defineRoute({
-      ...{
-        method: 'post',
-        path: '/api/v1/auth/change-password',
-        operationId: 'changePassword',
-        tag: 'Authentication',
-        permission: 'profile:update',
-      },
+      method: 'post',
+      path: '/api/v1/auth/change-password',
+      operationId: 'changePassword',
+      tag: 'Authentication',
+      permission: 'profile:update',
       summary: 'Change the password',
       description: 'With the present one. Ends the user’s other sessions; API keys and this session stay.',
       body: changePasswordInput,
@@ -201,14 +118,17 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
         body: toUserBody(await auth.changePassword(viewer as Viewer, body, '')),
       }),
     }),
+  ];
+}
+
+function profileRoutes(auth: AuthService, users: UserService): Route[] {
+  return [
     defineRoute({
-      ...{
-        method: 'get',
-        path: '/api/v1/auth/me',
-        operationId: 'me',
-        tag: 'Authentication',
-        permission: 'profile:read',
-      },
+      method: 'get',
+      path: '/api/v1/auth/me',
+      operationId: 'me',
+      tag: 'Authentication',
+      permission: 'profile:read',
       summary: 'Who am I',
       description: 'The profile of whoever signed in.',
       responses: { 200: { description: 'The profile.', schema: userBody, example: authExamples.user } },
@@ -218,13 +138,11 @@ export function authRoutes({ auth, users }: { auth: AuthService; users: UserServ
       }),
     }),
     defineRoute({
-      ...{
-        method: 'get',
-        path: '/.well-known/jwks.json',
-        operationId: 'jwks',
-        tag: 'Authentication',
-        permission: 'public',
-      },
+      method: 'get',
+      path: '/.well-known/jwks.json',
+      operationId: 'jwks',
+      tag: 'Authentication',
+      permission: 'public',
       summary: 'Public keys',
       description: 'The keys that verify access tokens (JWK Set, RFC 7517).',
       responses: { 200: { description: 'The keys.', schema: keysBody, example: authExamples.keys } },

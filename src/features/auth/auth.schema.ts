@@ -21,7 +21,12 @@ const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implement({
     refreshExpiresIn: t.exposeInt('refreshExpiresIn', {
       description: 'Seconds until the refresh token expires.',
     }),
-    user: t.field({ type: UserType, description: 'Who signed in.', resolve: ({ user }): User => user }),
+    deviceToken: t.exposeString('deviceToken', {
+      nullable: true,
+      description:
+        'Send it with the next sign-in from this device, so that nobody can lock you out. Null after a refresh.',
+    }),
+    user: t.field({ type: UserType, description: 'The signed-in user.', resolve: ({ user }): User => user }),
   }),
 });
 
@@ -85,6 +90,9 @@ builder.mutationFields((t) => ({
       return { user: await context.services.users.get(viewer, id) };
     },
   }),
+}));
+
+builder.mutationFields((t) => ({
   login: t.field({
     type: AuthPayload,
     authScopes: { public: true },
@@ -108,6 +116,9 @@ builder.mutationFields((t) => ({
       return tokens;
     },
   }),
+}));
+
+builder.mutationFields((t) => ({
   logout: t.field({
     type: LogoutPayload,
     authScopes: { can: 'session:manage' },

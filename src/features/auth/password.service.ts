@@ -1,6 +1,4 @@
-// Choosing a new password: with the current one, or with an invitation. What makes one acceptable is said in
-// core/password-policy.ts.
-
+// Chooses a new password: with the current one, or with an invitation or reset. core/password-policy.ts says which are accepted.
 import { AppError, invalid } from '../../core/errors.js';
 import { checkNewPassword } from '../../core/password-policy.js';
 import type { Viewer } from '../../core/permissions.js';
@@ -10,9 +8,10 @@ import { estimateGuesses } from '../../infra/credentials/password-strength.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
-import type { AttemptLock } from '../../infra/rate-limiting/login-throttle.js';
+import type { LoginThrottle } from '../../infra/rate-limiting/login-throttle.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
+import { emailKeyOf } from '../../validation/email.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionService } from '../session/session.service.js';
 import type { PasswordLinkService } from '../user/password-link.service.js';
@@ -21,7 +20,8 @@ import type { UserService } from '../user/user.service.js';
 import type { ChangePasswordInput } from './auth.input.js';
 import type { Credentials, CredentialsService } from './credentials.service.js';
 
-interface PasswordServiceOptions {
+/** What passwords are changed with. */
+export interface PasswordServiceOptions {
   db: Database;
   events: Events;
   passwords: PasswordHasher;
@@ -31,100 +31,147 @@ interface PasswordServiceOptions {
   users: UserService;
   links: PasswordLinkService;
   /** Wrong current passwords, by user. */
-  attempts: AttemptLock;
+  attempts: LoginThrottle;
+  /** Failed sign-ins, by account. */
+  accounts: LoginThrottle;
   addresses: AddressBudget;
+  /** Milliseconds since 1970. */
   now: () => number;
   passwordMinLength: number;
 }
 
+/** Changes passwords. */
 export type PasswordService = ReturnType<typeof createPasswordService>;
 
+/** Creates the service. */
 export function createPasswordService(options: PasswordServiceOptions) {
-  const { db, events, passwords, audit, credentials, sessions, users, links, attempts, addresses, now } =
-    options;
-
-  const check = (password: string, user: { email: string; name: string }, path: string): Promise<void> =>
-    checkNewPassword(password, {
-      path,
-      user,
-      minLength: options.passwordMinLength,
-      estimate: estimateGuesses,
-    });
-
-  /** @throws INVALID_CREDENTIALS when it is not the viewer's password, or too many were tried */
-  async function prove(viewer: Viewer, password: string, isAllowed: boolean): Promise<Credentials> {
-    const found = await credentials.find(sql`id = ${viewer.userId}`);
-    const fits = await passwords.verify(isAllowed ? (found?.passwordHash ?? undefined) : undefined, password);
-    if (found !== undefined && fits) return found;
-    return credentials.refuse('auth.change_password', { id: viewer.userId, email: viewer.email }, viewer);
-  }
-
   return {
     /**
-     * Chooses a password with an invitation or a reset, once, and ends the user's sessions.
-     * @param path where the input's fields are, for errors
-     * @throws UNAUTHENTICATED for an invitation that cannot be used
-     * @throws VALIDATION_FAILED for a weak password; the invitation stays good
+     * Chooses a password with an invitation or a reset, once; ends the user's sessions and lifts a lock of the account.
+     * @param path prefix of the input's fields in errors
+     * @throws UNAUTHENTICATED for a link that is not valid
+     * @throws VALIDATION_FAILED for a weak password; the link stays valid
      * @throws RATE_LIMITED
      */
-    async setPassword({ token, newPassword }: SetPasswordInput, path = 'input.'): Promise<User> {
-      const refund = await addresses.spend(currentRequest()?.ip);
-      const [owner] = await users.byIds([await links.ownerOf(db, token)]);
-      if (owner == null) throw new AppError('UNAUTHENTICATED');
-      await check(newPassword, owner, `${path}newPassword`);
-      const hash = await passwords.hash(newPassword);
-      await db.transaction(async (tx) => {
-        const userId = await links.use(tx, token);
-        await tx.query(sql`
-          UPDATE users SET password_hash = ${hash}, must_change_password = false, updated_at = ${new Date(now())}
-          WHERE id = ${userId}`);
-        await sessions.revokeAll(tx, userId, 'password_changed');
-        audit.record(tx, {
-          action: 'auth.set_password',
-          actor: { userId, email: owner.email },
-          targetType: 'User',
-          targetId: userId,
-        });
-        tx.afterCommit(() => events.publish('user.changed', { userId }));
-      });
-      const [[user]] = await Promise.all([users.byIds([owner.id]), refund()]);
-      return user ?? owner;
-    },
+    setPassword: (input: SetPasswordInput, path = 'input.') => setPassword(options, input, path),
 
     /**
      * Sets a new password and ends the user's other sessions.
-     * @param path where the input's fields are, for errors
-     * @throws VALIDATION_FAILED when the new one is not acceptable
+     * @param path prefix of the input's fields in errors
+     * @throws VALIDATION_FAILED when the new password is not accepted
      * @throws INVALID_CREDENTIALS when the current one is wrong
      */
-    async changePassword(viewer: Viewer, input: ChangePasswordInput, path = 'input.'): Promise<User> {
-      await check(input.newPassword, viewer, `${path}newPassword`);
-      const refund = await addresses.spend(currentRequest()?.ip);
-      const found = await attempts.attempt(
-        viewer.userId,
-        (isAllowed) => prove(viewer, input.currentPassword, isAllowed),
-        () => credentials.recordLock('password_change', { id: viewer.userId, email: viewer.email }, viewer),
-      );
-      await refund();
-      if (input.newPassword === input.currentPassword)
-        throw invalid(`${path}newPassword`, 'must differ from the current one');
-      const hash = await passwords.hash(input.newPassword);
-      await db.transaction(async (tx) => {
-        const [changed] = await tx.query(sql`
-          UPDATE users SET password_hash = ${hash}, must_change_password = false, updated_at = ${new Date(now())}
-          WHERE id = ${viewer.userId} AND password_hash = ${found.passwordHash} RETURNING id`);
-        if (changed === undefined)
-          throw new AppError('CONFLICT', { message: 'The password was changed at the same time.' });
-        tx.afterCommit(() => events.publish('user.changed', { userId: viewer.userId }));
-        await sessions.revokeAll(tx, viewer.userId, 'password_changed', viewer.sessionId);
-        audit.record(tx, {
-          action: 'auth.change_password',
-          actor: viewer,
-          targetType: 'User',
-          targetId: viewer.userId,
-        });
-      });
-      return users.get(viewer, viewer.userId);
-    },
+    changePassword: (viewer: Viewer, input: ChangePasswordInput, path = 'input.') =>
+      changePassword(options, viewer, input, path),
+
+    /**
+     * Lifts the lock that failed sign-ins have put on a user's account.
+     * @throws NOT_FOUND
+     */
+    unlock: (viewer: Viewer, userId: string) => unlock(options, viewer, userId),
   };
+}
+
+async function setPassword(
+  options: PasswordServiceOptions,
+  { token, newPassword }: SetPasswordInput,
+  path: string,
+): Promise<User> {
+  const { db, users, links, passwords, sessions, audit, events, accounts, now } = options;
+  const refund = await options.addresses.spend(currentRequest()?.ip);
+  const [owner] = await users.byIds([await links.ownerOf(db, token)]);
+  if (owner == null) throw new AppError('UNAUTHENTICATED');
+  await checkPassword(options, newPassword, owner, `${path}newPassword`);
+  const hash = await passwords.hash(newPassword);
+  await db.transaction(async (tx) => {
+    const userId = await links.use(tx, token);
+    await tx.query(sql`
+      UPDATE users SET password_hash = ${hash}, must_change_password = false, updated_at = ${new Date(now())}
+      WHERE id = ${userId}`);
+    await sessions.revokeAll(tx, userId, 'password_changed');
+    audit.record(tx, {
+      action: 'auth.set_password',
+      actor: { userId, email: owner.email },
+      targetType: 'User',
+      targetId: userId,
+    });
+    tx.afterCommit(() => events.publish('user.changed', { userId }));
+  });
+  // A valid link proves the ownership: failed attempts of others count no longer.
+  await accounts.lift(emailKeyOf(owner.email));
+  const [[user]] = await Promise.all([users.byIds([owner.id]), refund()]);
+  return user ?? owner;
+}
+
+async function changePassword(
+  options: PasswordServiceOptions,
+  viewer: Viewer,
+  input: ChangePasswordInput,
+  path: string,
+): Promise<User> {
+  const { db, events, passwords, audit, credentials, sessions, users, attempts, now } = options;
+  await checkPassword(options, input.newPassword, viewer, `${path}newPassword`);
+  const refund = await options.addresses.spend(currentRequest()?.ip);
+  const account = { id: viewer.userId, email: viewer.email };
+  const found = await attempts.attempt(
+    viewer.userId,
+    (isAllowed) => prove(options, viewer, input.currentPassword, isAllowed),
+    () => credentials.recordLock('password_change', account, viewer),
+  );
+  await refund();
+  if (input.newPassword === input.currentPassword)
+    throw invalid(`${path}newPassword`, 'must differ from the current one');
+  const hash = await passwords.hash(input.newPassword);
+  await db.transaction(async (tx) => {
+    const [changed] = await tx.query(sql`
+      UPDATE users SET password_hash = ${hash}, must_change_password = false, updated_at = ${new Date(now())}
+      WHERE id = ${viewer.userId} AND password_hash = ${found.passwordHash} RETURNING id`);
+    if (changed === undefined)
+      throw new AppError('CONFLICT', { message: 'The password was changed at the same time.' });
+    tx.afterCommit(() => events.publish('user.changed', { userId: viewer.userId }));
+    await sessions.revokeAll(tx, viewer.userId, 'password_changed', viewer.sessionId);
+    audit.record(tx, {
+      action: 'auth.change_password',
+      actor: viewer,
+      targetType: 'User',
+      targetId: viewer.userId,
+    });
+  });
+  return users.get(viewer, viewer.userId);
+}
+
+async function unlock(
+  { db, users, accounts, audit }: PasswordServiceOptions,
+  viewer: Viewer,
+  userId: string,
+): Promise<User> {
+  const user = await users.get(viewer, userId);
+  await accounts.lift(emailKeyOf(user.email));
+  await db.transaction(async (tx) =>
+    audit.record(tx, { action: 'user.unlock', actor: viewer, targetType: 'User', targetId: userId }),
+  );
+  return user;
+}
+
+function checkPassword(
+  { passwordMinLength }: PasswordServiceOptions,
+  password: string,
+  user: { email: string; name: string },
+  path: string,
+): Promise<void> {
+  return checkNewPassword(password, { path, user, minLength: passwordMinLength, estimate: estimateGuesses });
+}
+
+/** @throws INVALID_CREDENTIALS for a wrong password, or after too many */
+async function prove(
+  { credentials, passwords }: PasswordServiceOptions,
+  viewer: Viewer,
+  password: string,
+  isAllowed: boolean,
+): Promise<Credentials> {
+  const found = await credentials.find(sql`id = ${viewer.userId}`);
+  const hash = isAllowed ? (found?.passwordHash ?? undefined) : undefined;
+  const isRight = await passwords.verify(hash, password);
+  if (found !== undefined && isRight) return found;
+  return credentials.refuse('auth.change_password', { id: viewer.userId, email: viewer.email }, viewer);
 }

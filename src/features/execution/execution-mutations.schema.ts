@@ -2,9 +2,9 @@
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { DeletePayload } from '../../graphql/schema-kit/payloads.js';
 import { inputArg, optionalArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
-import { DeletePayload } from '../user/user.schema.js';
 import {
   claimExecutionInput,
   createExecutionInput,

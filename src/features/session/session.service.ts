@@ -1,30 +1,19 @@
-// Sessions: rotating, checking and ending them. Opening is in opening.service.ts, credentials and tokens are the auth
-// service's matter.
-
+// Sessions: rotating, listing and ending them. Creating them is in create-session.service.ts, checking them in session.checks.ts.
 import { AppError } from '../../core/errors.js';
-import type { Role, Viewer } from '../../core/permissions.js';
-import type { Timing } from '../../core/timeouts.js';
 import { Prisma, type Session } from '../../generated/prisma/client.js';
-import { createCache } from '../../infra/cache.js';
 import type { Database, SqlRow, Transaction } from '../../infra/postgres/database.js';
-import { columnsOf, fetchOfEach, sql } from '../../infra/postgres/sql.js';
-import type { Events } from '../../infra/redis/message-bus.js';
-import type { Metrics } from '../../infra/telemetry/metrics.js';
+import { columnsOf, fetchOfEach, type Sql, sql } from '../../infra/postgres/sql.js';
+import { createSessionChecks, type SessionCheckOptions } from './session.checks.js';
 
+/** A session as it is read; timestamps are RFC 3339. */
 export type SessionRow = SqlRow<Session>;
 
-interface SessionServiceOptions {
-  db: Database;
-  events: Events;
-  now: () => number;
-  /** A session that is not refreshed for so long ends. */
+/** What sessions are stored and checked with. */
+export interface SessionServiceOptions extends SessionCheckOptions {
+  /** A session ends when it is not refreshed for this long. */
   idleTtlSeconds: number;
   /** Live sessions of a user; beyond them the oldest ends. */
   maxPerUser: number;
-  /** Roles that must set up a second factor before they do anything else. */
-  rolesWithSecondFactor: readonly string[];
-  metrics: Metrics | undefined;
-  timing: Timing;
 }
 
 /** Why a session ended. */
@@ -37,172 +26,54 @@ export type RevocationReason =
   | 'signed_in_again'
   | 'too_many_sessions';
 
-/** How long the refresh token just replaced still gives the present one (a lost answer, two tabs). */
+/** How long a replaced refresh token returns the current one: a response may be lost, two tabs may refresh. */
 const graceMs = 10_000;
+const maxListed = 100;
 const columns = columnsOf(Prisma.SessionScalarFieldEnum, 'sessions');
 
-interface LiveSession {
-  viewer: Omit<Viewer, 'expiresAtMs'>;
-  endsAtMs: number;
-  /** The viewer as it was last recalled. */
-  recalled?: Viewer;
-}
-
+/** Rotates, checks, lists and ends sessions. */
 export type SessionService = ReturnType<typeof createSessionService>;
 
-export function createSessionService({
-  db,
-  events,
-  now,
-  idleTtlSeconds,
-  maxPerUser,
-  rolesWithSecondFactor,
-  metrics,
-  timing,
-}: SessionServiceOptions) {
-  const live = createCache<LiveSession>({
-    name: 'session',
-    max: 10_000,
-    ttlMs: timing.believeMs,
-    metrics,
-    tagsOf: ({ viewer }) => [viewer.userId],
-  });
-  const date = (ms: number) => new Date(ms);
-  events.subscribe('session.ended', ({ sessionId }) => live.forget(sessionId));
-  events.subscribe('user.changed', ({ userId }) => live.forgetTag(userId));
-
-  async function load(sessionId: string): Promise<LiveSession> {
-    const at = date(now());
-    const [row] = await db.read<{
-      userId: string;
-      email: string;
-      name: string;
-      role: Role;
-      mustChange: boolean;
-      hasSecondFactor: boolean;
-      signedInAt: string;
-      endsAt: string;
-    }>(sql`
-      SELECT u.id AS "userId", u.email, u.name, u.role, u.must_change_password AS "mustChange",
-        EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
-        s.created_at AS "signedInAt", LEAST(s.idle_expires_at, s.expires_at) AS "endsAt"
-      FROM sessions s JOIN users u ON u.id = s.user_id
-      WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
-        AND s.idle_expires_at > ${at} AND s.expires_at > ${at}`);
-    if (row === undefined) throw new AppError('TOKEN_REVOKED');
-    const { endsAt, signedInAt, mustChange, hasSecondFactor, ...user } = row;
-    const mustEnrol = !hasSecondFactor && rolesWithSecondFactor.includes(user.role);
-    const viewer = {
-      ...user,
-      sessionId,
-      signedInAtMs: Date.parse(signedInAt),
-      ...(mustEnrol && { mustFirst: 'SECOND_FACTOR_ENROLMENT_REQUIRED' as const }),
-      ...(mustChange && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),
-    };
-    return { viewer, endsAtMs: Date.parse(endsAt) };
-  }
-
-  async function revokeWhere(
-    tx: Transaction,
-    condition: ReturnType<typeof sql>,
-    reason: RevocationReason,
-  ): Promise<SessionRow[]> {
-    const rows = await tx.query<SessionRow>(sql`
-      UPDATE sessions SET revoked_at = ${date(now())}, revoked_reason = ${reason}
-      WHERE revoked_at IS NULL AND ${condition} RETURNING ${columns}`);
-    tx.afterCommit(() => {
-      for (const row of rows) events.publish('session.ended', { sessionId: row.id });
-    });
-    return rows;
-  }
-
+/** Creates the service. */
+export function createSessionService(options: SessionServiceOptions) {
+  const { db } = options;
+  const { check, recall } = createSessionChecks(options);
+  const revoke = (tx: Transaction, condition: Sql, reason: RevocationReason) =>
+    revokeWhere(options, tx, condition, reason);
   return {
+    check,
+    recall,
+
     /**
-     * Exchanges a counter for the next one: one compare-and-swap. The immediate predecessor within 10 s gets the
-     * present state again; anything older is a stolen or replayed token.
+     * Exchanges a counter for the next one: one compare-and-swap. The immediate predecessor within 10 seconds returns the
+     * current state; an older one is a stolen or replayed token.
      * @returns null when the token was reused: the caller revokes the session
      * @throws TOKEN_REVOKED when the session has ended
      */
-    async rotate(sessionId: string, counter: number): Promise<SessionRow | null> {
-      const at = now();
-      const alive = sql`revoked_at IS NULL AND idle_expires_at > ${date(at)} AND expires_at > ${date(at)}
-        AND EXISTS (SELECT FROM users WHERE users.id = user_id AND status = 'ACTIVE')`;
-      const [rotated] = await db.query<SessionRow>(sql`
-        UPDATE sessions SET counter = counter + 1, rotated_at = ${date(at)}, last_used_at = ${date(at)},
-          idle_expires_at = LEAST(${date(at + idleTtlSeconds * 1000)}::timestamptz, expires_at)
-        WHERE id = ${sessionId} AND counter = ${counter} AND ${alive} RETURNING ${columns}`);
-      if (rotated !== undefined) return rotated;
-      const [present] = await db.query<SessionRow>(
-        sql`SELECT ${columns} FROM sessions WHERE id = ${sessionId} AND ${alive}`,
-      );
-      if (present === undefined) throw new AppError('TOKEN_REVOKED');
-      const isRepeated = counter === present.counter - 1 && Date.parse(present.rotatedAt) + graceMs >= at;
-      return isRepeated ? present : null;
-    },
+    rotate: (sessionId: string, counter: number) => rotate(options, sessionId, counter),
 
-    /**
-     * Who a session belongs to, with the role of this moment; believed for a second.
-     * @throws TOKEN_REVOKED
-     */
-    async check(sessionId: string, tokenExpiresAtMs: number): Promise<Viewer> {
-      const session = await live(sessionId, () => load(sessionId));
-      if (session.endsAtMs <= now()) throw new AppError('TOKEN_REVOKED');
-      return { ...session.viewer, expiresAtMs: Math.min(tokenExpiresAtMs, session.endsAtMs) };
-    },
+    /** Ends one session; without effect when it has ended. */
+    revoke: (tx: Transaction, sessionId: string, reason: RevocationReason) =>
+      revoke(tx, sql`id = ${sessionId}`, reason),
 
-    /** As {@link check}, for a session that was looked up within the last second; undefined for any other. */
-    recall(sessionId: string, tokenExpiresAtMs: number): Viewer | undefined {
-      const session = live.peek(sessionId);
-      if (session === undefined || session.endsAtMs <= now()) return undefined;
-      const expiresAtMs = Math.min(tokenExpiresAtMs, session.endsAtMs);
-      if (session.recalled?.expiresAtMs !== expiresAtMs)
-        session.recalled = { ...session.viewer, expiresAtMs };
-      return session.recalled;
-    },
-
-    /** Ends one session; nothing happens when it has ended already. */
-    revoke: (tx: Transaction, sessionId: string, reason: RevocationReason): Promise<SessionRow[]> =>
-      revokeWhere(tx, sql`id = ${sessionId}`, reason),
-
-    /** Ends the oldest sessions of a user beyond what one may have. */
-    revokeExcess: (tx: Transaction, userId: string): Promise<SessionRow[]> => {
-      const at = date(now());
-      return revokeWhere(
-        tx,
-        sql`id IN (SELECT id FROM sessions
-          WHERE user_id = ${userId} AND revoked_at IS NULL AND idle_expires_at > ${at} AND expires_at > ${at}
-          ORDER BY id DESC OFFSET ${maxPerUser})`,
-        'too_many_sessions',
-      );
-    },
+    /** Ends the oldest sessions of a user beyond the limit. */
+    revokeExcess: (tx: Transaction, userId: string) =>
+      revoke(tx, excessOf(options, userId), 'too_many_sessions'),
 
     /** Ends the sessions of all users but one. */
-    revokeOthers: (tx: Transaction, exceptUserId: string): Promise<SessionRow[]> =>
-      revokeWhere(tx, sql`user_id <> ${exceptUserId}`, 'revoked'),
+    revokeOthers: (tx: Transaction, exceptUserId: string) =>
+      revoke(tx, sql`user_id <> ${exceptUserId}`, 'revoked'),
 
-    /** Ends all sessions of a user, but for one when it is named. */
-    revokeAll: (
-      tx: Transaction,
-      userId: string,
-      reason: RevocationReason,
-      except?: string,
-    ): Promise<SessionRow[]> =>
-      revokeWhere(
+    /** Ends all sessions of a user, except one that is named. */
+    revokeAll: (tx: Transaction, userId: string, reason: RevocationReason, except?: string) =>
+      revoke(
         tx,
         except === undefined ? sql`user_id = ${userId}` : sql`user_id = ${userId} AND id <> ${except}`,
         reason,
       ),
 
     /** Live sessions of each user, newest first; at most 100. */
-    async liveOfEach(userIds: readonly string[]): Promise<SessionRow[][]> {
-      const at = date(now());
-      const select = sql`
-        SELECT ${columns} FROM sessions
-        WHERE user_id = parent.id AND revoked_at IS NULL AND idle_expires_at > ${at} AND expires_at > ${at}
-        ORDER BY sessions.id DESC LIMIT 100`;
-      const byUser = await fetchOfEach<SessionRow>(db.query, userIds, select, (row) => row.userId);
-      return userIds.map((id) => byUser.get(id) ?? []);
-    },
+    liveOfEach: (userIds: readonly string[]) => liveOfEach(options, userIds),
 
     /** @throws NOT_FOUND */
     async get(sessionId: string): Promise<Session> {
@@ -211,4 +82,61 @@ export function createSessionService({
       return row;
     },
   };
+}
+
+async function rotate(
+  { db, now, idleTtlSeconds }: SessionServiceOptions,
+  sessionId: string,
+  counter: number,
+): Promise<SessionRow | null> {
+  const atMs = now();
+  const at = new Date(atMs);
+  const isLive = sql`revoked_at IS NULL AND idle_expires_at > ${at} AND expires_at > ${at}
+    AND EXISTS (SELECT FROM users WHERE users.id = user_id AND status = 'ACTIVE')`;
+  const [rotated] = await db.query<SessionRow>(sql`
+    UPDATE sessions SET counter = counter + 1, rotated_at = ${at}, last_used_at = ${at},
+      idle_expires_at = LEAST(${new Date(atMs + idleTtlSeconds * 1000)}::timestamptz, expires_at)
+    WHERE id = ${sessionId} AND counter = ${counter} AND ${isLive} RETURNING ${columns}`);
+  if (rotated !== undefined) return rotated;
+  const [current] = await db.query<SessionRow>(
+    sql`SELECT ${columns} FROM sessions WHERE id = ${sessionId} AND ${isLive}`,
+  );
+  if (current === undefined) throw new AppError('TOKEN_REVOKED');
+  const isRepeated = counter === current.counter - 1 && Date.parse(current.rotatedAt) + graceMs >= atMs;
+  return isRepeated ? current : null;
+}
+
+function excessOf({ now, maxPerUser }: SessionServiceOptions, userId: string): Sql {
+  const at = new Date(now());
+  return sql`id IN (SELECT id FROM sessions
+    WHERE user_id = ${userId} AND revoked_at IS NULL AND idle_expires_at > ${at} AND expires_at > ${at}
+    ORDER BY id DESC OFFSET ${maxPerUser})`;
+}
+
+async function revokeWhere(
+  { events, now }: SessionServiceOptions,
+  tx: Transaction,
+  condition: Sql,
+  reason: RevocationReason,
+): Promise<SessionRow[]> {
+  const rows = await tx.query<SessionRow>(sql`
+    UPDATE sessions SET revoked_at = ${new Date(now())}, revoked_reason = ${reason}
+    WHERE revoked_at IS NULL AND ${condition} RETURNING ${columns}`);
+  tx.afterCommit(() => {
+    for (const row of rows) events.publish('session.ended', { sessionId: row.id });
+  });
+  return rows;
+}
+
+async function liveOfEach(
+  { db, now }: { db: Database; now: () => number },
+  userIds: readonly string[],
+): Promise<SessionRow[][]> {
+  const at = new Date(now());
+  const select = sql`
+    SELECT ${columns} FROM sessions
+    WHERE user_id = parent.id AND revoked_at IS NULL AND idle_expires_at > ${at} AND expires_at > ${at}
+    ORDER BY sessions.id DESC LIMIT ${maxListed}`;
+  const byUser = await fetchOfEach<SessionRow>(db.query, userIds, select, (row) => row.userId);
+  return userIds.map((id) => byUser.get(id) ?? []);
 }

@@ -1,4 +1,4 @@
-// One-time rights to choose a password: invitations and resets. The token is shown once; only its SHA-256 is kept.
+// One-time links to choose a password: invitations and resets. The token is shown once; only its SHA-256 is stored.
 import { createHash, randomBytes } from 'node:crypto';
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
@@ -11,62 +11,82 @@ export interface Invitation {
   expiresAt: Date;
 }
 
-/** How long one can be used. */
+/** Lifetime of a link. */
 export const invitationTtlSeconds = 24 * 60 * 60;
 
 const tokenPattern = /^sti_[A-Za-z0-9_-]{43}$/;
 const hashOf = (token: string) => createHash('sha256').update(token).digest();
 
+/** What a link is made for: when one of these changes, the link is void. */
+const stateHash = sql`sha256(convert_to(ROW(users.email, users.role, users.password_hash)::text, 'UTF8'))`;
+
+/** Creates, checks and uses links. */
 export type PasswordLinkService = ReturnType<typeof createPasswordLinkService>;
 
+/** Creates the service. */
 export function createPasswordLinkService({ now }: { now: () => number }) {
-  /** One answer, whether it never was, was used, was replaced or is too old. */
-  const invalidToken = () =>
-    new AppError('UNAUTHENTICATED', {
-      message: 'This invitation cannot be used: it was used, replaced or has expired.',
-    });
-  const found = (rows: { userId: string }[]): string => {
-    const [row] = rows;
-    if (row === undefined) throw invalidToken();
-    return row.userId;
-  };
+  const isValid = (token: string) => sql`
+    password_links.token_hash = ${hashOf(token)} AND password_links.expires_at > ${new Date(now())}
+    AND users.id = password_links.user_id AND users.status = 'ACTIVE'
+    AND (password_links.state_hash IS NULL OR password_links.state_hash = ${stateHash})`;
 
   return {
-    /** A new one; those that the user had are void. */
+    /** A new link; earlier ones of the user are void. */
     async create(tx: Transaction, userId: string): Promise<Invitation> {
       const token = `sti_${randomBytes(32).toString('base64url')}`;
       const at = now();
       const expiresAt = new Date(at + invitationTtlSeconds * 1000);
       await tx.query(sql`DELETE FROM password_links WHERE user_id = ${userId}`);
       await tx.query(sql`
-        INSERT INTO password_links (id, user_id, token_hash, created_at, expires_at)
-        VALUES (${newId()}, ${userId}, ${hashOf(token)}, ${new Date(at)}, ${expiresAt})`);
+        INSERT INTO password_links (id, user_id, token_hash, state_hash, created_at, expires_at)
+        SELECT ${newId()}::uuid, id, ${hashOf(token)}::bytea, ${stateHash}, ${new Date(at)}::timestamptz,
+          ${expiresAt}::timestamptz
+        FROM users WHERE id = ${userId}`);
       return { token, expiresAt };
     },
 
     /**
-     * Whose it is; nothing is used up by asking.
+     * The user whom a link belongs to; checking uses nothing up.
      * @throws UNAUTHENTICATED
      */
     async ownerOf(tx: Pick<Transaction, 'query'>, token: string): Promise<string> {
       if (!tokenPattern.test(token)) throw invalidToken();
-      return found(
-        await tx.query(sql`
-          SELECT l.user_id AS "userId" FROM password_links l JOIN users u ON u.id = l.user_id
-          WHERE l.token_hash = ${hashOf(token)} AND l.expires_at > ${new Date(now())} AND u.status = 'ACTIVE'`),
+      return ownerIn(
+        await tx.query(
+          sql`SELECT password_links.user_id AS "userId" FROM password_links, users WHERE ${isValid(token)}`,
+        ),
       );
     },
 
     /**
-     * Uses it up: of racing requests one gets it.
+     * Uses a link up: of racing requests one gets it.
      * @throws UNAUTHENTICATED
      */
     async use(tx: Transaction, token: string): Promise<string> {
-      return found(
-        await tx.query(sql`
-          DELETE FROM password_links WHERE token_hash = ${hashOf(token)} AND expires_at > ${new Date(now())}
-          RETURNING user_id AS "userId"`),
+      return ownerIn(
+        await tx.query(
+          sql`DELETE FROM password_links USING users WHERE ${isValid(token)} RETURNING user_id AS "userId"`,
+        ),
       );
     },
+
+    /** Voids a user's links; returns whether there were any. */
+    async revoke(tx: Transaction, userId: string): Promise<boolean> {
+      const gone = await tx.query(sql`DELETE FROM password_links WHERE user_id = ${userId} RETURNING id`);
+      return gone.length > 0;
+    },
   };
+}
+
+/** One answer, whether the link never existed, was used, was replaced, has expired, or its reason is gone. */
+function invalidToken(): AppError {
+  return new AppError('UNAUTHENTICATED', {
+    message: 'This invitation cannot be used: it was used, replaced or has expired.',
+  });
+}
+
+function ownerIn(rows: { userId: string }[]): string {
+  const [row] = rows;
+  if (row === undefined) throw invalidToken();
+  return row.userId;
 }

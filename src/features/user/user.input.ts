@@ -1,22 +1,27 @@
-// Shapes and limits of user input, shared by GraphQL and REST.
+// Shapes and limits of the input of users, for GraphQL and REST.
 import { z } from 'zod';
+import { normaliseEmail } from '../../validation/email.js';
 import { enumOf, idOf, line, text } from '../../validation/fields.js';
 
-export const role = enumOf('Role', 'What a user may do.', {
-  ADMIN: 'Everything: users, sessions, the audit trail and any execution.',
-  ANALYST: 'Creates and runs executions; changes only those it created or has claimed.',
-  VIEWER: 'Reads executions and results and watches them live.',
+export const role = enumOf('Role', 'Rights of a user.', {
+  ADMIN: 'All rights: users, sessions, the audit trail and every execution.',
+  ANALYST: 'Creates and runs executions; changes only those that this user created or claimed.',
+  VIEWER: 'Reads executions and results, and watches them live.',
 });
 
-export const userStatus = enumOf('UserStatus', 'Whether a user may sign in.', {
-  ACTIVE: 'May sign in.',
-  DEACTIVATED: 'May not sign in; all sessions have ended.',
+export const userStatus = enumOf('UserStatus', 'Whether a user can sign in.', {
+  ACTIVE: 'Can sign in.',
+  INVITED: 'Has not chosen a password.',
+  DEACTIVATED: 'Cannot sign in; all sessions have ended and all API keys are revoked.',
 });
 
-/** An e-mail address; kept as typed, compared without regard to case. */
+/** An e-mail address as typed, its domain in ASCII; compared without regard to case. */
 export const email = line(3, 254)
-  .pipe(z.email('is not an e-mail address'))
-  .describe('E-mail address; unique without regard to case.');
+  .transform(normaliseEmail)
+  .pipe(z.email('is not an e-mail address').max(254, 'must have at most 254 characters'))
+  .describe(
+    'E-mail address, unique without regard to case. An international domain is stored in ASCII (xn--…).',
+  );
 
 /** A password on its way in: any characters, exactly as given. Its rules depend on the user: see the service. */
 export const password = text(1024)
@@ -32,9 +37,9 @@ export const createUserInput = z
     password: password
       .nullish()
       .describe(
-        'The first password: 15 to 128 characters, none of the common ones. Better left out: the user is invited to choose it.',
+        'Initial password: 15 to 128 characters, none of the common ones. Without one, the user is invited to choose it.',
       ),
-    role: role.describe('What the user may do.'),
+    role: role.describe('Role.'),
   })
   .describe('A new user.');
 export type CreateUserInput = z.output<typeof createUserInput>;
@@ -44,7 +49,7 @@ export const setPasswordInput = z
     token: text(200).min(1, 'must not be empty').describe('The token of an invitation or a reset.'),
     newPassword: password.describe('15 to 128 characters, none of the common ones.'),
   })
-  .describe('An invitation and the password that its owner chooses.');
+  .describe('A one-time link and the password that its owner chooses.');
 export type SetPasswordInput = z.output<typeof setPasswordInput>;
 
 export const updateUserInput = z
@@ -54,14 +59,16 @@ export const updateUserInput = z
     name: name.nullish().describe('New display name.'),
     role: role.nullish().describe('New role; acts at once.'),
   })
-  .describe('What to change of a user; what is left out stays.');
+  .describe('Changes of a user; absent fields stay as they are.');
 export type UpdateUserInput = z.output<typeof updateUserInput>;
 
 export const userFilter = z
   .strictObject({
     role: role.nullish().describe('Only users of this role.'),
     status: userStatus.nullish().describe('Only users of this status.'),
-    search: line(1, 200).nullish().describe('Part of the name or e-mail, in any case.'),
+    search: line(1, 200)
+      .nullish()
+      .describe('Part of the name or e-mail address, without regard to case and accents.'),
   })
-  .describe('Which users; conditions are joined by and.');
+  .describe('Filter for users; all conditions must hold.');
 export type UserFilter = z.output<typeof userFilter>;

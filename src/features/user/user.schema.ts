@@ -1,26 +1,19 @@
-// Users, their sessions and keys in GraphQL: types and root fields.
-
+// Users, their sessions and keys in GraphQL: types and queries. Mutations are in user-mutations.schema.ts.
 import { toPublicId } from '../../core/ids.js';
 import { can, type Permission } from '../../core/permissions.js';
 import type { User } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
 import { type GraphQLContext, viewerOf } from '../../graphql/schema-kit/context.js';
-import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { ApiKeyType } from '../api-key/api-key.schema.js';
 import type { SessionRow } from '../session/session.service.js';
 import type { Invitation } from './password-link.service.js';
-import {
-  createUserInput,
-  role,
-  setPasswordInput,
-  updateUserInput,
-  userFilter,
-  userStatus,
-} from './user.input.js';
+import { role, userFilter, userStatus } from './user.input.js';
+import { statusOf } from './user.status.js';
 
-/** What is personal: shown to oneself, with an API key within its scopes, and to those who may read users. */
+/** Access to personal fields: the user (with an API key, within its scopes) and viewers with user:read. */
 const personalFor =
   (permission: Permission) =>
   (user: User, _args: object, { viewer, signedInUserId }: GraphQLContext) =>
@@ -29,21 +22,21 @@ const personalFor =
 const personal = personalFor('profile:read');
 
 const SessionType = builder.objectRef<SessionRow>('Session').implement({
-  description: 'A sign-in that is still good.',
+  description: 'A session that has not ended.',
   fields: (t) => ({
     id: t.id({ description: 'Id of the session.', resolve: ({ id }) => toPublicId('Session', id) }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the user signed in.' }),
-    lastUsedAt: t.expose('lastUsedAt', { type: 'DateTime', description: 'When it was last refreshed.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of the sign-in.' }),
+    lastUsedAt: t.expose('lastUsedAt', { type: 'DateTime', description: 'Time of the last refresh.' }),
     expiresAt: t.field({
       type: 'DateTime',
-      description: 'When it ends unless it is refreshed.',
+      description: 'Time at which it ends unless it is refreshed.',
       resolve: ({ idleExpiresAt, expiresAt }) =>
         new Date(Math.min(Date.parse(idleExpiresAt), Date.parse(expiresAt))),
     }),
-    ip: t.exposeString('ip', { nullable: true, description: 'Address it was opened from.' }),
-    userAgent: t.exposeString('userAgent', { nullable: true, description: 'Program it was opened with.' }),
+    ip: t.exposeString('ip', { nullable: true, description: 'IP address of the sign-in.' }),
+    userAgent: t.exposeString('userAgent', { nullable: true, description: 'User agent of the sign-in.' }),
     current: t.boolean({
-      description: 'Whether this request came with it.',
+      description: 'Whether this request belongs to it.',
       resolve: ({ id }, _args, { viewer }) => id === viewer?.sessionId,
     }),
   }),
@@ -51,48 +44,51 @@ const SessionType = builder.objectRef<SessionRow>('Session').implement({
 
 export const UserType = builder.prismaObject('User', {
   description:
-    'Someone who signs in. Id, name and role are open to all users, the rest to oneself and to admins.',
+    'A person or program that signs in. All users may read id, name and role; the user and admins may read the rest.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({ description: 'Id of the user.', resolve: ({ id }) => toPublicId('User', id) }),
-    email: t.exposeString('email', { authScopes: personal, description: 'E-mail address, as typed.' }),
+    email: t.exposeString('email', {
+      authScopes: personal,
+      description: 'E-mail address; an international domain in ASCII.',
+    }),
     name: t.exposeString('name', { description: 'Display name.' }),
     role: t.field({
       type: enumType(role),
-      description: 'What the user may do.',
+      description: 'Role.',
       resolve: (user) => user.role,
     }),
     status: t.field({
       type: enumType(userStatus),
       authScopes: personal,
-      description: 'Whether the user may sign in.',
-      resolve: (user) => user.status,
+      description: 'Whether the user can sign in.',
+      resolve: (user) => statusOf(user),
     }),
     lastLoginAt: t.expose('lastLoginAt', {
       type: 'DateTime',
       nullable: true,
       authScopes: personal,
-      description: 'When the user last signed in.',
+      description: 'Time of the last sign-in.',
     }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
       authScopes: personal,
-      description: 'When the user was made.',
+      description: 'Time of creation.',
     }),
     updatedAt: t.expose('updatedAt', {
       type: 'DateTime',
       authScopes: personal,
-      description: 'When the user last changed.',
+      description: 'Time of the last change.',
     }),
     hasSecondFactor: t.boolean({
       authScopes: personal,
-      description: 'Whether a sign-in needs a code of an authenticator app too.',
+      description: 'Whether signing in also needs a code of an authenticator app.',
       resolve: ({ id }, _args, { loaders }) => loaders.secondFactors.load(id),
     }),
     sessions: t.field({
       type: [SessionType],
       authScopes: personalFor('session:manage'),
-      description: 'Live sessions, newest first.',
+      description: 'Sessions that have not ended, newest first.',
       resolve: ({ id }, _args, { loaders }) => loaders.sessions.load(id),
     }),
     apiKeys: t.field({
@@ -107,10 +103,13 @@ export const UserType = builder.prismaObject('User', {
 const UserConnection = connectionType('User', UserType, 'users');
 
 const InvitationType = builder.objectRef<Invitation>('Invitation').implement({
-  description: 'A one-time right to choose a password (setPassword); hand it to the user alone.',
+  description: 'A one-time link to choose a password (setPassword); give it to the user only.',
   fields: (t) => ({
-    token: t.exposeString('token', { description: 'Shown once; 256 random bits.' }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it ends: after a day.' }),
+    token: t.exposeString('token', { description: 'Token, shown once; 256 random bits.' }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      description: 'Time of expiry, after a day. A new address, role or password also voids it.',
+    }),
   }),
 });
 
@@ -123,22 +122,17 @@ export const UserPayload = builder
       invitation: t.field({
         type: InvitationType,
         nullable: true,
-        description: 'After createUser without a password and after resetPassword; shown once.',
+        description: 'After createUser without a password, resendInvitation and resetPassword; shown once.',
         resolve: ({ invitation }) => invitation ?? null,
       }),
     }),
   });
 
-export const DeletePayload = builder.objectRef<{ deletedId: string }>('DeletePayload').implement({
-  description: 'What was deleted.',
-  fields: (t) => ({ deletedId: t.exposeID('deletedId', { description: 'Id of what is gone.' }) }),
-});
-
 builder.queryFields((t) => ({
   me: t.field({
     type: UserType,
     authScopes: { can: 'profile:read' },
-    description: 'Oneself.',
+    description: 'The signed-in user.',
     resolve: (_root, _args, context) =>
       context.services.users.get(viewerOf(context), viewerOf(context).userId),
   }),
@@ -146,7 +140,7 @@ builder.queryFields((t) => ({
     type: UserType,
     nullable: true,
     authScopes: { can: 'user:read' },
-    description: 'One user. Error NOT_FOUND when there is none.',
+    description: 'One user. Error NOT_FOUND when it does not exist.',
     args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
     resolve: (_root, { id }, context) => context.services.users.get(viewerOf(context), id),
   }),
@@ -157,72 +151,5 @@ builder.queryFields((t) => ({
     args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'UserFilter', userFilter) },
     resolve: (_root, { filter, ...page }, context) =>
       context.services.users.list(viewerOf(context), filter ?? {}, page),
-  }),
-}));
-
-builder.mutationFields((t) => ({
-  createUser: t.field({
-    type: UserPayload,
-    authScopes: { can: 'user:create' },
-    description:
-      'Makes a user: with a password, to sign in at once; without, with an invitation to choose one.',
-    args: { input: inputArg(t.arg, 'CreateUserInput', createUserInput) },
-    resolve: (_root, { input }, context) => context.services.users.create(viewerOf(context), input),
-  }),
-  resetPassword: t.field({
-    type: UserPayload,
-    authScopes: { can: 'user:update' },
-    description:
-      'Gives a user a one-time right to choose a new password; the present one stays good until then.',
-    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
-    resolve: (_root, { id }, context) => context.services.users.resetPassword(viewerOf(context), id),
-  }),
-  setPassword: t.field({
-    type: UserPayload,
-    authScopes: { public: true },
-    description: 'Chooses a password with an invitation or a reset, once; ends all sessions of the user.',
-    args: { input: inputArg(t.arg, 'SetPasswordInput', setPasswordInput) },
-    resolve: async (_root, { input }, context) => {
-      const user = await context.services.auth.setPassword(input);
-      context.signedInUserId = user.id;
-      return { user };
-    },
-  }),
-  updateUser: t.field({
-    type: UserPayload,
-    authScopes: { can: 'user:update' },
-    description: 'Changes e-mail, name or role. A new role acts at once.',
-    args: { input: inputArg(t.arg, 'UpdateUserInput', updateUserInput) },
-    resolve: async (_root, { input }, context) => ({
-      user: await context.services.users.update(viewerOf(context), input),
-    }),
-  }),
-  deactivateUser: t.field({
-    type: UserPayload,
-    authScopes: { can: 'user:update' },
-    description: 'Forbids a user to sign in and ends all sessions.',
-    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
-    resolve: async (_root, { id }, context) => ({
-      user: await context.services.users.deactivate(viewerOf(context), id),
-    }),
-  }),
-  activateUser: t.field({
-    type: UserPayload,
-    authScopes: { can: 'user:update' },
-    description: 'Lets a deactivated user sign in again.',
-    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
-    resolve: async (_root, { id }, context) => ({
-      user: await context.services.users.activate(viewerOf(context), id),
-    }),
-  }),
-  deleteUser: t.field({
-    type: DeletePayload,
-    authScopes: { can: 'user:delete' },
-    description: 'Deletes a user with sessions and keys; executions and the audit trail stay.',
-    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
-    resolve: async (_root, { id }, context) => {
-      await context.services.users.remove(viewerOf(context), id);
-      return { deletedId: toPublicId('User', id) };
-    },
   }),
 }));

@@ -1,59 +1,49 @@
-// Users: reading them, and the one door to changing them. Signing in is the auth service's matter.
-
+// Users: reading them, and the entry to creating and changing them. Signing in belongs to the auth feature.
 import { AppError } from '../../core/errors.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
 import { can, type Viewer } from '../../core/permissions.js';
 import type { Timing } from '../../core/timeouts.js';
 import type { Prisma, User } from '../../generated/prisma/client.js';
 import { createCache } from '../../infra/cache.js';
+import type { Database } from '../../infra/postgres/database.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
-import { createUserChanges, type UserChangeOptions } from './user.changes.js';
-import type { UserFilter } from './user.input.js';
+import { foldForSearch } from '../../validation/search-text.js';
+import { removeUser, setUserStatus, type UserChangeOptions, updateUser } from './user.changes.js';
+import { createUser, resendInvitation, resetPassword, revokeInvitation } from './user.creation.js';
+import type { CreateUserInput, UpdateUserInput, UserFilter } from './user.input.js';
 
 const order = 'CREATED_AT';
 const cursorOf = (row: { id: string }) => encodeCursor(order, { id: row.id });
 
+/** Reads and changes users. */
 export type UserService = ReturnType<typeof createUserService>;
 
+/** Creates the service. Profiles are cached briefly; other instances announce their changes. */
 export function createUserService(
   options: UserChangeOptions & { metrics: Metrics | undefined; timing: Timing },
 ) {
   const { db, events, metrics, timing } = options;
-  const known = createCache<User>({ name: 'user', max: 5000, ttlMs: timing.believeProfileMs, metrics });
+  const cached = createCache<User>({ name: 'user', max: 5000, ttlMs: timing.believeProfileMs, metrics });
   for (const topic of ['user.changed', 'user.signed_in'] as const)
-    events.subscribe(topic, ({ userId }) => known.forget(userId));
+    events.subscribe(topic, ({ userId }) => cached.forget(userId));
 
-  /** Users by id, in the order asked; null where there is none. Kept for a while. */
-  async function byIds(ids: readonly string[]): Promise<(User | null)[]> {
-    const found = await known.many(ids, async (missing) => {
+  /** Users by id, in the order of the ids; null for an id without a user. */
+  const byIds = async (ids: readonly string[]): Promise<(User | null)[]> => {
+    const found = await cached.many(ids, async (missing) => {
       const rows = await db.prisma.user.findMany({ where: { id: { in: missing } } });
       return new Map(rows.map((row) => [row.id, row]));
     });
     return ids.map((id) => found.get(id) ?? null);
-  }
-
-  function conditions(filter: UserFilter): Prisma.UserWhereInput {
-    return {
-      ...(filter.role != null && { role: filter.role }),
-      ...(filter.status != null && { status: filter.status }),
-      ...(filter.search != null && {
-        OR: [
-          { name: { contains: likeText(filter.search), mode: 'insensitive' } },
-          { email: { contains: likeText(filter.search), mode: 'insensitive' } },
-        ],
-      }),
-    };
-  }
+  };
 
   return {
-    ...createUserChanges(options),
     byIds,
 
-    /** One that was looked up within the last ten seconds; undefined for any other. */
-    recall: (id: string): User | undefined => known.peek(id),
+    /** A user who was read within the last ten seconds; undefined for any other. */
+    recall: (id: string): User | undefined => cached.peek(id),
 
     /**
-     * One user: oneself, or any for those who may read users; others are not there.
+     * One user: the viewer, or any for viewers with user:read.
      * @throws NOT_FOUND
      */
     async get(viewer: Viewer, id: string): Promise<User> {
@@ -62,32 +52,61 @@ export function createUserService(
       return row;
     },
 
-    /** Newest first. */
-    async list(_viewer: Viewer, filter: UserFilter, args: PageArgs): Promise<Page<User>> {
-      const request = parsePage(args, order);
-      const matches = conditions(filter);
-      const rows = await db.prisma.user.findMany({
-        where: {
-          AND: [
-            matches,
-            request.after === null ? {} : { id: { lt: request.after.id } },
-            request.before === null ? {} : { id: { gt: request.before.id } },
-          ],
-        },
-        orderBy: { id: request.isBackward ? 'asc' : 'desc' },
-        take: request.limit + 1,
-      });
-      return toPage(request, rows, cursorOf, () => db.prisma.user.count({ where: matches }));
-    },
+    /** One keyset page, newest first. */
+    list: (_viewer: Viewer, filter: UserFilter, args: PageArgs) => listUsers(db, filter, args),
 
-    /** Whether there is no user at all: a new installation. */
-    async isEmpty(): Promise<boolean> {
-      return (await db.prisma.user.findFirst({ select: { id: true } })) === null;
-    },
+    /** Whether there is no user: a new installation. */
+    isEmpty: async (): Promise<boolean> =>
+      (await db.prisma.user.findFirst({ select: { id: true } })) === null,
+
+    /** See {@link createUser}. */
+    create: (viewer: Viewer | null, input: CreateUserInput) => createUser(options, viewer, input),
+    /** See {@link resetPassword}. */
+    resetPassword: (viewer: Viewer, id: string) => resetPassword(options, viewer, id),
+    /** See {@link resendInvitation}. */
+    resendInvitation: (viewer: Viewer, id: string) => resendInvitation(options, viewer, id),
+    /** See {@link revokeInvitation}. */
+    revokeInvitation: (viewer: Viewer, id: string) => revokeInvitation(options, viewer, id),
+    /** See {@link updateUser}. */
+    update: (viewer: Viewer, input: UpdateUserInput) => updateUser(options, viewer, input),
+    /** See {@link setUserStatus}. */
+    activate: (viewer: Viewer, id: string) => setUserStatus(options, viewer, id, 'ACTIVE'),
+    /** See {@link setUserStatus}. */
+    deactivate: (viewer: Viewer, id: string) => setUserStatus(options, viewer, id, 'DEACTIVATED'),
+    /** See {@link removeUser}. */
+    remove: (viewer: Viewer, id: string) => removeUser(options, viewer, id),
   };
 }
 
-/** Prisma's `contains` leaves LIKE's wildcards in the text alive. */
-function likeText(text: string): string {
+async function listUsers(db: Database, filter: UserFilter, args: PageArgs): Promise<Page<User>> {
+  const request = parsePage(args, order);
+  const matches = conditionsOf(filter);
+  const rows = await db.prisma.user.findMany({
+    where: {
+      AND: [
+        matches,
+        request.after === null ? {} : { id: { lt: request.after.id } },
+        request.before === null ? {} : { id: { gt: request.before.id } },
+      ],
+    },
+    orderBy: { id: request.isBackward ? 'asc' : 'desc' },
+    take: request.limit + 1,
+  });
+  return toPage(request, rows, cursorOf, () => db.prisma.user.count({ where: matches }));
+}
+
+function conditionsOf({ role, status, search }: UserFilter): Prisma.UserWhereInput {
+  return {
+    ...(role != null && { role }),
+    ...(status === 'DEACTIVATED' && { status }),
+    // An invited user is an active one who has not chosen a password.
+    ...(status === 'INVITED' && { status: 'ACTIVE', passwordHash: null }),
+    ...(status === 'ACTIVE' && { status, passwordHash: { not: null } }),
+    ...(search != null && { searchText: { contains: escapeLike(foldForSearch(search)) } }),
+  };
+}
+
+/** Prisma's `contains` leaves LIKE's wildcards in the text in force. */
+function escapeLike(text: string): string {
   return text.replace(/[\\%_]/g, '\\$&');
 }

@@ -35,6 +35,7 @@ const tryAgainLater = 1013;
 /** What the transport asks of the services. */
 interface ConnectionServices {
   auth: { authenticate: (authorization: string | undefined) => Promise<Viewer | null> };
+  denied: NonNullable<RequestContext['onDenied']>;
   streams: { watch: (viewer: Viewer, end: () => void) => () => void };
   requests: { take: (viewer: Viewer, ip: null) => { refusal?: AppError | undefined } | undefined };
 }
@@ -204,7 +205,10 @@ export function createWebSockets(
         correlationId: correlationIdOf(request.headers),
         ip: clientIp(request, config.trustProxyHops),
         userAgent: userAgentOf(request.headers['user-agent']),
-        ...{ metrics, dbQueries: 0, dbMs: 0 },
+        metrics,
+        onDenied: services.denied,
+        dbQueries: 0,
+        dbMs: 0,
       };
       const header = request.headers.authorization;
       const wire = socket as Socket;

@@ -41,6 +41,7 @@ export function logRefusal(log: Logger, { code }: Pick<AppError, 'code'>, where:
     const key = `${code} ${place}`;
     if (request.refusals.has(key) || request.refusals.size >= linesMax) return;
     request.refusals.add(key);
+    if (code === 'FORBIDDEN') request.onDenied?.(request, place);
   }
   log[word.level]({
     event: word.event,

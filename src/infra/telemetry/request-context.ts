@@ -35,6 +35,8 @@ export type RequestContext = {
   span?: Span;
   /** Takes what is measured of it. */
   metrics?: Metrics;
+  /** Called once for each place where the request is FORBIDDEN something. */
+  onDenied?: (request: RequestContext, where: string | undefined) => void;
   /** Refusals that are in the log already. */
   refusals?: Set<string>;
   /** Database statements so far. */

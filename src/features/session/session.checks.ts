@@ -1,0 +1,100 @@
+// Checks sessions: the user and role behind a session, cached for a second; the end of a session is announced.
+import { AppError } from '../../core/errors.js';
+import type { Role, Viewer } from '../../core/permissions.js';
+import type { Timing } from '../../core/timeouts.js';
+import { createCache } from '../../infra/cache.js';
+import type { Database } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { Events } from '../../infra/redis/message-bus.js';
+import type { Metrics } from '../../infra/telemetry/metrics.js';
+
+/** What sessions are checked with. */
+export interface SessionCheckOptions {
+  db: Database;
+  events: Events;
+  /** Milliseconds since 1970. */
+  now: () => number;
+  /** Roles that must set up a second factor first. */
+  rolesWithSecondFactor: readonly string[];
+  metrics: Metrics | undefined;
+  timing: Timing;
+}
+
+interface LiveSession {
+  viewer: Omit<Viewer, 'expiresAtMs'>;
+  endsAtMs: number;
+  /** The viewer as it was recalled last. */
+  recalled?: Viewer;
+}
+
+interface SessionUser {
+  userId: string;
+  email: string;
+  name: string;
+  role: Role;
+  mustChange: boolean;
+  hasSecondFactor: boolean;
+  signedInAt: string;
+  endsAt: string;
+}
+
+/** Creates the checks. */
+export function createSessionChecks(options: SessionCheckOptions) {
+  const { events, now, metrics, timing } = options;
+  const live = createCache<LiveSession>({
+    name: 'session',
+    max: 10_000,
+    ttlMs: timing.believeMs,
+    metrics,
+    tagsOf: ({ viewer }) => [viewer.userId],
+  });
+  events.subscribe('session.ended', ({ sessionId }) => live.forget(sessionId));
+  events.subscribe('user.changed', ({ userId }) => live.forgetTag(userId));
+
+  return {
+    /**
+     * The user of a session, with the current role; trusted for a second.
+     * @throws TOKEN_REVOKED
+     */
+    async check(sessionId: string, tokenExpiresAtMs: number): Promise<Viewer> {
+      const session = await live(sessionId, () => loadSession(options, sessionId));
+      if (session.endsAtMs <= now()) throw new AppError('TOKEN_REVOKED');
+      return { ...session.viewer, expiresAtMs: Math.min(tokenExpiresAtMs, session.endsAtMs) };
+    },
+
+    /** As {@link check}, for a session that was read within the last second; undefined for any other. */
+    recall(sessionId: string, tokenExpiresAtMs: number): Viewer | undefined {
+      const session = live.peek(sessionId);
+      if (session === undefined || session.endsAtMs <= now()) return undefined;
+      const expiresAtMs = Math.min(tokenExpiresAtMs, session.endsAtMs);
+      if (session.recalled?.expiresAtMs !== expiresAtMs)
+        session.recalled = { ...session.viewer, expiresAtMs };
+      return session.recalled;
+    },
+  };
+}
+
+async function loadSession(
+  { db, now, rolesWithSecondFactor }: SessionCheckOptions,
+  sessionId: string,
+): Promise<LiveSession> {
+  const at = new Date(now());
+  const [row] = await db.read<SessionUser>(sql`
+    SELECT u.id AS "userId", u.email, u.name, u.role, u.must_change_password AS "mustChange",
+      EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
+      s.created_at AS "signedInAt", LEAST(s.idle_expires_at, s.expires_at) AS "endsAt"
+    FROM sessions s JOIN users u ON u.id = s.user_id
+    WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
+      AND s.idle_expires_at > ${at} AND s.expires_at > ${at}`);
+  if (row === undefined) throw new AppError('TOKEN_REVOKED');
+  const { endsAt, signedInAt, mustChange, hasSecondFactor, ...user } = row;
+  const mustEnrol = !hasSecondFactor && rolesWithSecondFactor.includes(user.role);
+  const viewer = {
+    ...user,
+    sessionId,
+    signedInAtMs: Date.parse(signedInAt),
+    ...(mustEnrol && { mustFirst: 'SECOND_FACTOR_ENROLMENT_REQUIRED' as const }),
+    ...(mustChange && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),
+  };
+  return { viewer, endsAtMs: Date.parse(endsAt) };
+}
