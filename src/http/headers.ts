@@ -1,4 +1,4 @@
-// Headers of every answer, also of those written by hand to a socket; and what is wrong with a request's own headers.
+// The headers of every response, responses on a bare socket, and the check of a request's own headers.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../core/errors.js';
@@ -7,11 +7,11 @@ import { newCorrelationId } from '../infra/telemetry/request-context.js';
 /** Version of the API as clients see it; the first number is in the path. */
 export const apiVersion = '1.0';
 
-/** What answers may load and who may frame them: nothing, nobody. The two pages have policies of their own. */
+/** A response loads nothing and is framed by nobody. /docs and GraphiQL have policies of their own. */
 const contentSecurityPolicy =
   "default-src 'none'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/** What every answer has. */
+/** Returns the headers of every response, as pairs of name and value. */
 export function securityHeaders(isProduction: boolean): readonly (readonly [string, string])[] {
   return [
     ['API-Version', apiVersion],
@@ -31,10 +31,7 @@ export function securityHeaders(isProduction: boolean): readonly (readonly [stri
   ];
 }
 
-/** Time, in milliseconds, that a client has to read a refusal and close its side (RFC 9112, section 9.6). */
-const lingerMs = 2000;
-
-/** Answers on a bare socket (there is no ServerResponse yet, or never will be) and closes it. */
+/** Responds on a socket that has no ServerResponse, without a body, and closes it. */
 export function endRaw(
   socket: Duplex,
   status: string,
@@ -56,32 +53,37 @@ export function endRaw(
   endAndLinger(socket, `HTTP/1.1 ${status}\r\n${head}\r\n`);
 }
 
-/** Ends a socket and destroys it when the client does not close its side in time. */
+/** Time, in milliseconds, that a client has to read a refusal and close its side (RFC 9112, section 9.6). */
+const lingerMs = 2000;
+
+/** Ends a socket, and destroys it when the client does not close its side in time. */
 export function endAndLinger(socket: Duplex, text: string): void {
   const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
   socket.once('close', () => clearTimeout(timer));
   socket.end(text);
 }
 
-/** Headers of which a second one must not silently be dropped or joined. */
+/** Headers of which Node would drop or join a second one. */
 const single = new Set(['authorization', 'content-type', 'host', 'origin']);
 const singleLengths = new Set([...single].map(({ length }) => length));
 
-/** What is ambiguous about a request: no host, or a header or a query parameter that is there twice. */
+/**
+ * Examines a request for what two programs may read differently: a missing host, a header or a query parameter that
+ * occurs twice.
+ * @returns VALIDATION_FAILED, or undefined for a request with one meaning
+ */
 export function ambiguityOf(request: IncomingMessage): AppError | undefined {
   const { rawHeaders, url = '' } = request;
-  if (request.headers.host === undefined && request.httpVersion === '1.1') {
+  if (request.headers.host === undefined && request.httpVersion === '1.1')
     return new AppError('VALIDATION_FAILED', { message: 'The header host is missing.' });
-  }
   let seen = '';
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const raw = rawHeaders[index] as string;
     if (!singleLengths.has(raw.length)) continue;
     const name = raw.toLowerCase();
     if (!single.has(name)) continue;
-    if (seen.includes(name)) {
-      return new AppError('VALIDATION_FAILED', { message: `The header ${name} is there twice.` });
-    }
+    if (seen.includes(name))
+      return new AppError('VALIDATION_FAILED', { message: `The header ${name} occurs twice.` });
     seen += `${name} `;
   }
   const query = url.indexOf('?');
@@ -89,5 +91,5 @@ export function ambiguityOf(request: IncomingMessage): AppError | undefined {
   const names = [...new URLSearchParams(url.slice(query + 1)).keys()];
   return new Set(names).size === names.length
     ? undefined
-    : new AppError('VALIDATION_FAILED', { message: 'A query parameter is there twice.' });
+    : new AppError('VALIDATION_FAILED', { message: 'A query parameter occurs twice.' });
 }

@@ -10,7 +10,7 @@ import {
 } from '../infra/telemetry/request-context.js';
 import { parseTraceparent, type Span, type Tracing } from '../infra/telemetry/tracing.js';
 import { clientIp } from './client-address.js';
-import { createCors } from './cors.js';
+import { createCors, type OriginLog } from './cors.js';
 import { securityHeaders } from './headers.js';
 import { forgetRequest, noteLatestRequest } from './latest-request.js';
 import { pathOf, type RequestLog } from './request-log.js';
@@ -21,10 +21,12 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 /**
  * Wraps the dispatcher. The headers of the response wait in the context until somebody writes the response.
  * @param requestLog writes one line when the response ends
+ * @param logOrigin logs an origin that may not call
  */
 export function withMiddleware(
   { config, metrics, tracing }: Pick<Infra, 'config' | 'metrics' | 'tracing'>,
   requestLog: RequestLog,
+  logOrigin: OriginLog,
   dispatch: (request: IncomingMessage, response: ServerResponse, store: RequestContext) => void,
 ): Listener {
   const allowOrigins = createCors(config.corsOrigins);
@@ -51,6 +53,7 @@ export function withMiddleware(
         dispatch(request, response, store);
         return;
       }
+      logOrigin(request);
       applyHeaders(response, store);
       allowOrigins(request, response, () => dispatch(request, response, store));
     });

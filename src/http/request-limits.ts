@@ -1,4 +1,4 @@
-// The general limit on requests, ahead of GraphQL and REST alike: who is counted, and what an answer says about it.
+// Applies the general limit on requests ahead of GraphQL and REST, and reports what is left of it in headers.
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../core/errors.js';
 import type { Viewer } from '../core/permissions.js';
@@ -12,27 +12,35 @@ import type { RequestContext } from '../infra/telemetry/request-context.js';
 interface RequestLimitOptions {
   requests: RequestMeter;
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
-  /** The viewer, when it takes no waiting to know. */
+  /** Returns the viewer when it is cached. */
   recall: (authorization: string) => Viewer | undefined;
-  /** Paths that are not counted. */
+  /** Whether the limit does not count requests to a path. */
   isFree: (path: string) => boolean;
 }
 
-/** Who asks; undefined when nobody has looked, or when the token is bad. */
+/** The caller: null for an anonymous one; undefined when the token was not examined or is not valid. */
 export type Caller = Viewer | null | undefined;
 
-/** Wraps a handler: what is refused gets `refuse`, the rest goes on. What is known already is not waited for. */
-export function createRequestLimits({ requests, authenticate, recall, isFree }: RequestLimitOptions) {
-  return (
-    request: IncomingMessage,
-    store: RequestContext,
-    path: string,
-    next: (caller: Caller) => void,
-    refuse: (refusal: unknown) => void,
-  ): void => {
+/** Counts a request, then calls `next` with its caller or `refuse` with the error. A cached caller costs no wait. */
+type RequestLimits = (
+  request: IncomingMessage,
+  store: RequestContext,
+  path: string,
+  next: (caller: Caller) => void,
+  refuse: (error: unknown) => void,
+) => void;
+
+/** Creates the limits. A request with an invalid token counts as anonymous; whoever handles it refuses it. */
+export function createRequestLimits({
+  requests,
+  authenticate,
+  recall,
+  isFree,
+}: RequestLimitOptions): RequestLimits {
+  return (request, store, path, next, refuse) => {
     const count = (viewer: Viewer | null, caller: Caller) => {
       const allowance = requests.isOff ? undefined : requests.take(viewer, store.ip);
-      if (allowance !== undefined) tell(store, allowance);
+      if (allowance !== undefined) addHeaders(store, allowance);
       if (allowance?.refusal === undefined) next(caller);
       else refuse(allowance.refusal);
     };
@@ -45,16 +53,16 @@ export function createRequestLimits({ requests, authenticate, recall, isFree }: 
       count(null, null);
       return;
     }
-    const known = recall(authorization);
-    if (known !== undefined) {
-      count(known, known);
+    const cached = recall(authorization);
+    if (cached !== undefined) {
+      count(cached, cached);
       return;
     }
     authenticate(authorization)
       .then(
         (viewer) => count(viewer, viewer),
         (error: unknown) => {
-          // Without the database whoever handles the request would only wait for it again; the rest is told there.
+          // Without the database a handler would only wait for it again; it reports every other error.
           if (error instanceof AppError && error.code === 'UNAVAILABLE') refuse(error);
           else count(null, undefined);
         },
@@ -64,7 +72,7 @@ export function createRequestLimits({ requests, authenticate, recall, isFree }: 
 }
 
 /** RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers). */
-function tell({ headers }: RequestContext, { limit, remaining, resetSeconds }: Allowance): void {
+function addHeaders({ headers }: RequestContext, { limit, remaining, resetSeconds }: Allowance): void {
   headers?.push('RateLimit-Policy', `"default";q=${limit};w=${requestWindowSeconds}`);
   headers?.push('RateLimit', `"default";r=${remaining};t=${resetSeconds}`);
 }

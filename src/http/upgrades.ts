@@ -3,6 +3,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { OriginLog } from './cors.js';
 import { ambiguityOf, endRaw } from './headers.js';
 import { unfinishedRequest } from './latest-request.js';
 
@@ -10,6 +11,8 @@ interface UpgradeOptions {
   isProduction: boolean;
   /** Whether WebSockets may be opened at a path. */
   isWebSocketPath: (path: string) => boolean;
+  /** Logs a handshake of an origin that may not call. */
+  logOrigin: OriginLog;
   openWebSocket: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
@@ -19,7 +22,10 @@ export function handleUpgrades(server: Server, options: UpgradeOptions): void {
     socket.on('error', destroyFailed);
     if (!isHandshake(request, options)) readAgain(server, request, socket, head);
     else if (ambiguityOf(request) !== undefined) endRaw(socket, '400 Bad Request', options.isProduction);
-    else options.openWebSocket(request, socket, head);
+    else {
+      options.logOrigin(request);
+      options.openWebSocket(request, socket, head);
+    }
   });
 }
 

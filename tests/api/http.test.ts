@@ -167,7 +167,8 @@ describe('CORS', () => {
       expect(Object.fromEntries(allowed.headers)).toMatchObject({
         'access-control-allow-origin': origin,
         'access-control-allow-methods': 'GET,POST',
-        'access-control-allow-headers': 'Authorization,Content-Type,X-Correlation-ID,Accept-Version',
+        'access-control-allow-headers':
+          'Authorization,Content-Type,Content-Encoding,X-Correlation-ID,Accept-Version',
         'access-control-max-age': '600',
       });
       expect((await preflight('https://evil.example')).headers.get('access-control-allow-origin')).toBeNull();

@@ -51,6 +51,7 @@ const unacceptable = [
   ],
   ...[
     'application/json; charset=utf-16',
+    'application/json; charset="utf-8"',
     'text/plain, image/png;q=0.5',
     'application/json;q=0.000, text/css',
   ],
@@ -91,7 +92,7 @@ it.each([
     'application/json;charset=utf-8',
     'TEXT/*',
   ],
-  ...['Application/JSON; charset="UTF-8"', 'text/event-stream', 'image/png, application/json'],
+  ...['Application/JSON; charset=UTF-8', 'text/event-stream', 'image/png, application/json'],
 ])('Accept: %s is served', async (accept) => {
   expect((await ask('{ me { id } }', accept)).status).toBe(200);
 });

@@ -107,7 +107,7 @@ describe('an unknown version', () => {
       expect([response.status, response.headers.get('api-version')]).toEqual([404, '1.0']);
       expect(await response.json()).toMatchObject({
         code: 'UNKNOWN_VERSION',
-        detail: `There is no version ${named} of this API. There is: 1.0, at /api/v1 and /graphql.`,
+        detail: `This server has no version ${named} of the API. It has 1.0, at /api/v1 and /graphql.`,
       });
     },
   );
