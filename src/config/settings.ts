@@ -264,6 +264,13 @@ export const settings = {
     schema: wholeNumber(1, 100_000, 'waiting'),
     default: '200',
   },
+  responseMaxBytes: {
+    name: 'RESPONSE_MAX_BYTES',
+    group: 'Limits',
+    description: 'Largest GraphQL response in bytes; a larger one is refused before it is serialized.',
+    schema: wholeNumber(65_536, 268_435_456, 'bytes'),
+    default: '8388608',
+  },
   streamsMaxPerUser: {
     name: 'STREAMS_MAX_PER_USER',
     group: 'Limits',

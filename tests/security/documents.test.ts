@@ -3,7 +3,7 @@
 // measured by faults/f10-hostile-documents.mjs.
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { documentLimits } from '../../src/graphql/documents/token-limits.js';
+import { documentLimits } from '../../src/graphql/documents/document-limits.js';
 import { startTestServer, type TestServer } from '../harness.js';
 import { openSignedInWire } from './kit.js';
 

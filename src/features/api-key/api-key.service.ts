@@ -28,7 +28,7 @@ export interface ApiKeyServiceOptions {
 }
 
 const maxLifetimeMs = 366 * 86_400_000;
-const maxListed = 100;
+const maxListed = 50;
 const columns = columnsOf(Prisma.ApiKeyScalarFieldEnum);
 
 /** Creates, lists, revokes and checks keys. */
@@ -41,7 +41,7 @@ export function createApiKeyService(options: ApiKeyServiceOptions) {
     check,
     looksLikeKey,
 
-    /** Keys of each user, newest first; at most 100. */
+    /** Keys of each user, newest first; at most 50. */
     listOfEach: (userIds: readonly string[]) => listOfEach(options.db, userIds),
 
     /**

@@ -38,6 +38,7 @@ ExecutionType.implement({
     }),
     name: t.exposeString('name', { description: 'Name.' }),
     target: t.exposeString('target', {
+      extensions: { weight: { bytes: 2000 } },
       description: 'Tested URL, repository, image or host.',
     }),
     kind: t.expose('kind', { type: enumType(testKind), description: 'Kind of test.' }),
@@ -49,7 +50,11 @@ ExecutionType.implement({
     toolVersion: t.exposeString('toolVersion', { nullable: true, description: 'Version of the tool.' }),
     branch: t.exposeString('branch', { nullable: true, description: 'Tested branch.' }),
     commitSha: t.exposeString('commitSha', { nullable: true, description: 'Tested commit.' }),
-    errorMessage: t.exposeString('errorMessage', { nullable: true, description: 'Reason of the failure.' }),
+    errorMessage: t.exposeString('errorMessage', {
+      extensions: { weight: { bytes: 10_000 } },
+      nullable: true,
+      description: 'Reason of the failure.',
+    }),
     severityCounts: t.field({
       type: SeverityCounts,
       description: 'Number of results by severity: exact, and read without counting.',

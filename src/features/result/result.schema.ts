@@ -25,6 +25,7 @@ const Location = builder.objectRef<LocationInput>('Location').implement({
   description: 'Where a result is; fields that do not apply are null.',
   fields: (t) => ({
     path: t.exposeString('path', {
+      extensions: { weight: { bytes: 2000 } },
       nullable: true,
       description: 'File, relative to the repository or image.',
     }),
@@ -32,7 +33,11 @@ const Location = builder.objectRef<LocationInput>('Location').implement({
     startColumn: t.exposeInt('startColumn', { nullable: true, description: 'First column, from 1.' }),
     endLine: t.exposeInt('endLine', { nullable: true, description: 'Last line.' }),
     endColumn: t.exposeInt('endColumn', { nullable: true, description: 'Last column.' }),
-    url: t.exposeString('url', { nullable: true, description: 'URL of the request.' }),
+    url: t.exposeString('url', {
+      extensions: { weight: { bytes: 4000 } },
+      nullable: true,
+      description: 'URL of the request.',
+    }),
     method: t.exposeString('method', { nullable: true, description: 'HTTP method.' }),
     parameter: t.exposeString('parameter', { nullable: true, description: 'Parameter, header or field.' }),
     component: t.exposeString('component', {
@@ -59,8 +64,12 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
       resolve: async ({ executionId }, _args, { loaders }) =>
         (await loaders.executions.load(executionId)) as ExecutionRow,
     }),
-    title: t.exposeString('title', { description: 'The result in one line.' }),
+    title: t.exposeString('title', {
+      extensions: { weight: { bytes: 2000 } },
+      description: 'The result in one line.',
+    }),
     description: t.exposeString('description', {
+      extensions: { weight: { bytes: 20000 } },
       nullable: true,
       description: 'What was found, and why it matters.',
     }),
@@ -70,13 +79,22 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
       extensions: { columns: ['severity'] } satisfies ReadsColumns,
       resolve: (result) => severities[result.severity] as (typeof severities)[number],
     }),
-    ruleId: t.exposeString('ruleId', { nullable: true, description: 'Rule or check of the tool.' }),
+    ruleId: t.exposeString('ruleId', {
+      extensions: { weight: { bytes: 1200 } },
+      nullable: true,
+      description: 'Rule or check of the tool.',
+    }),
     cweIds: t.exposeIntList('cweIds', { description: 'CWE numbers.' }),
-    cveIds: t.exposeStringList('cveIds', { description: 'CVE ids.' }),
+    cveIds: t.exposeStringList('cveIds', {
+      extensions: { weight: { bytes: 3000 } },
+      description: 'CVE ids.',
+    }),
     vulnerabilityIds: t.exposeStringList('vulnerabilityIds', {
+      extensions: { weight: { bytes: 12000 } },
       description: 'Vulnerability ids of other schemes, for example GHSA or RUSTSEC.',
     }),
     cvssVector: t.exposeString('cvssVector', {
+      extensions: { weight: { bytes: 1600 } },
       nullable: true,
       description: 'CVSS vector, version 2.0 to 4.0.',
     }),
@@ -89,12 +107,23 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
       resolve: ({ location }) => location as LocationInput | null,
     }),
     evidence: t.exposeString('evidence', {
+      extensions: { weight: { bytes: 200000 } },
       nullable: true,
       description: 'Request, response or code that proves it.',
     }),
-    remediation: t.exposeString('remediation', { nullable: true, description: 'How to fix it.' }),
-    references: t.exposeStringList('references', { description: 'Further reading.' }),
-    tags: t.exposeStringList('tags', { description: 'Free labels.' }),
+    remediation: t.exposeString('remediation', {
+      extensions: { weight: { bytes: 20000 } },
+      nullable: true,
+      description: 'How to fix it.',
+    }),
+    references: t.exposeStringList('references', {
+      extensions: { weight: { bytes: 400000 } },
+      description: 'Further reading.',
+    }),
+    tags: t.exposeStringList('tags', {
+      extensions: { weight: { bytes: 20000 } },
+      description: 'Free labels.',
+    }),
     fingerprint: t.exposeString('fingerprint', {
       description: 'Identity across runs of the same tool on the same target; several results may share it.',
     }),

@@ -28,7 +28,7 @@ export type RevocationReason =
 
 /** How long a replaced refresh token returns the current one: a response may be lost, two tabs may refresh. */
 const graceMs = 10_000;
-const maxListed = 100;
+const maxListed = 50;
 const columns = columnsOf(Prisma.SessionScalarFieldEnum, 'sessions');
 
 /** Rotates, checks, lists and ends sessions. */
@@ -72,7 +72,7 @@ export function createSessionService(options: SessionServiceOptions) {
         reason,
       ),
 
-    /** Live sessions of each user, newest first; at most 100. */
+    /** Live sessions of each user, newest first; at most 50. */
     liveOfEach: (userIds: readonly string[]) => liveOfEach(options, userIds),
 
     /** @throws NOT_FOUND */

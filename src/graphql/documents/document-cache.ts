@@ -15,7 +15,9 @@ import {
 import type { Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
 import { ValuesOfCorrectType } from '../errors.js';
-import { checkTokens, checkWeight, documentLimits } from './token-limits.js';
+import { checkWeight, type DocumentWeight } from './complexity.js';
+import { documentLimits } from './document-limits.js';
+import { checkTokens } from './token-limits.js';
 
 /** Documents that passed: so many, of so many characters in all; longer ones are read anew each time. */
 const cacheLimits = { max: 1000, maxSize: 2_000_000, maxEntrySize: 20_000 };
@@ -31,8 +33,10 @@ export interface Documents {
   known: (text: string) => DocumentNode | undefined;
   /** The errors of an operation whose variables make it too large. */
   faultOf: (
-    args: Pick<ExecutionArgs, 'schema' | 'document' | 'variableValues'>,
+    args: Pick<ExecutionArgs, 'schema' | 'document' | 'variableValues' | 'operationName'>,
   ) => ExecutionResult | undefined;
+  /** Whether a response may have more bytes than this: then its size must be measured. */
+  mayExceed: (document: DocumentNode, bytes: number) => boolean;
 }
 
 /**
@@ -48,8 +52,8 @@ export function createDocuments(
     ...cacheLimits,
     sizeCalculation: (_document, text) => text.length + 1,
   });
-  /** Documents that passed → whether their cost depends on variables. */
-  const passed = new WeakMap<DocumentNode, boolean>();
+  /** Documents that passed, with their weight. */
+  const passed = new WeakMap<DocumentNode, DocumentWeight>();
   const rules = [
     ...specifiedRules.map((rule) => (rule === ValuesOfCorrectTypeRule ? ValuesOfCorrectType : rule)),
     ...(isIntrospectionEnabled ? [] : [NoSchemaIntrospectionCustomRule]),
@@ -65,22 +69,22 @@ export function createDocuments(
 
   const validateChecked = (schema: GraphQLSchema, document: DocumentNode): readonly GraphQLError[] => {
     if (passed.has(document)) return [];
-    const dependsOnVariables = checkWeight(schema, document);
+    const weight = checkWeight(schema, document);
     const faults = validate(schema, document, rules, {
       hideSuggestions: !isIntrospectionEnabled,
       maxErrors,
     });
     if (faults.length > 0) return faults;
-    passed.set(document, dependsOnVariables);
+    passed.set(document, weight);
     const text = document.loc?.source.body;
     if (text !== undefined) sound.set(text, document);
     return [];
   };
 
-  const faultOf: Documents['faultOf'] = ({ schema, document, variableValues }) => {
-    if (passed.get(document) === false) return undefined;
+  const faultOf: Documents['faultOf'] = ({ schema, document, variableValues, operationName }) => {
+    if (passed.get(document)?.dependsOnVariables === false) return undefined;
     try {
-      checkWeight(schema, document, variableValues ?? {});
+      checkWeight(schema, document, variableValues ?? {}, operationName);
       return undefined;
     } catch (error) {
       return { errors: [toAnswer(error) as GraphQLError] };
@@ -99,5 +103,9 @@ export function createDocuments(
       if (fault !== undefined) setResultAndStopExecution(fault);
     },
   };
-  return { plugin, faultOf, known: (text) => sound.get(text) };
+  const mayExceed = (document: DocumentNode, bytes: number) => {
+    const weight = passed.get(document);
+    return weight === undefined || weight.dependsOnVariables || weight.bytes > bytes;
+  };
+  return { plugin, faultOf, mayExceed, known: (text) => sound.get(text) };
 }

@@ -27,7 +27,13 @@ export interface LeanParts {
   /** A document that was checked before. */
   documentOf: (text: string) => DocumentNode | undefined;
   /** Whether variables make the operation too large. */
-  isTooLarge: (document: DocumentNode, variables: Record<string, unknown>) => boolean;
+  isTooLarge: (
+    document: DocumentNode,
+    variables: Record<string, unknown>,
+    operationName: string | null,
+  ) => boolean;
+  /** Replaces a response that is too large by an error. */
+  limitSize: (document: DocumentNode, result: ExecutionResult) => ExecutionResult;
   /** Whether it asks for nothing but what strangers may have. */
   isPublic: (document: DocumentNode, operationName: string | null) => boolean;
   contextFor: (viewer: Viewer | null) => GraphQLContext;
@@ -103,7 +109,7 @@ export function createLean(parts: LeanParts): Lean {
     if (plan === undefined) return undefined;
     const given = (variables ?? {}) as Record<string, unknown>;
     const coerced = plan.variables(given);
-    if (coerced === undefined || parts.isTooLarge(document, given)) return undefined;
+    if (coerced === undefined || parts.isTooLarge(document, given, operationName)) return undefined;
     return { document, operationName, plan, variables: coerced };
   }
 
@@ -134,7 +140,8 @@ export function createLean(parts: LeanParts): Lean {
     const end = parts.beginOperation({ document, operationName });
     // Telling others of a change may keep this turn busy: who made it need not wait for that.
     const handOver = plan.isSerial ? endNow : endInBatch;
-    const answer = (result: ExecutionResult) => {
+    const answer = (unlimited: ExecutionResult) => {
+      const result = parts.limitSize(document, unlimited);
       end(result.errors && faultOf(result));
       if (!response.destroyed)
         send(response, store, mediaType, JSON.stringify(result.data), errorsOf(result), handOver);

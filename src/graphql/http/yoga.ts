@@ -8,6 +8,7 @@ import { currentRequest } from '../../infra/telemetry/request-context.js';
 import { createDocuments } from '../documents/document-cache.js';
 import type { DocumentParams } from '../documents/persisted-operations.js';
 import { asksOnlyPublic } from '../documents/public-operations.js';
+import { limitSize } from '../documents/response-size.js';
 import { toGraphQLError } from '../errors.js';
 import { checkParams } from '../plugins/check-params.js';
 import { correlationIds, withCorrelationIds } from '../plugins/correlation-ids.js';
@@ -80,6 +81,7 @@ export function createGraphQLServer({
       keepDocument,
       measureOperations(infra, trusted !== undefined),
       tellDeprecations,
+      limitResponse(config.responseMaxBytes),
       correlationIds(log),
       ...(config.isIntrospectionEnabled ? [] : [hideSchema]),
       shareAnswers(createContext),
@@ -89,8 +91,12 @@ export function createGraphQLServer({
   });
   const lean = createLean({
     ...{ schema, textOf: trusted, documentOf: documents.known, contextFor, maskError },
-    isTooLarge: (document, variableValues) =>
-      documents.faultOf({ schema, document, variableValues }) !== undefined,
+    isTooLarge: (document, variableValues, operationName) =>
+      documents.faultOf({ schema, document, variableValues, operationName }) !== undefined,
+    limitSize: (document, result) =>
+      documents.mayExceed(document, config.responseMaxBytes)
+        ? limitSize(result, config.responseMaxBytes)
+        : result,
     isPublic: asksOnlyPublic,
     beginOperation: (args) => {
       tellDeprecationsOf(schema, args.document);
@@ -113,6 +119,18 @@ function createViewerOfRequest(authenticate: GraphQLServerOptions['authenticate'
         return null;
       throw error;
     }
+  };
+}
+
+/** Yoga plugin: bounds the size of results, streams aside, whose events are bounded by their documents. */
+function limitResponse(bytes: number): Plugin {
+  return {
+    onExecute: () => ({
+      onExecuteDone({ result, setResult }) {
+        if (result !== undefined && !Array.isArray(result) && !(Symbol.asyncIterator in result))
+          setResult(limitSize(result, bytes));
+      },
+    }),
   };
 }
 
