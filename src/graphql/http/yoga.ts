@@ -16,6 +16,7 @@ import { tellDeprecations, tellDeprecationsOf } from '../plugins/deprecation.js'
 import { hideFromStrangers } from '../plugins/hide-schema.js';
 import { explainNotAcceptable } from '../plugins/not-acceptable.js';
 import { beginOperation, measureOperations } from '../plugins/operation-telemetry.js';
+import { createRateFence } from '../plugins/rate-fence.js';
 import { shareAnswers, streamAnswers } from '../plugins/stream-answers.js';
 import { onlyTrusted } from '../plugins/trusted-only.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
@@ -56,6 +57,11 @@ export function createGraphQLServer({
   }
 
   const documents = createDocuments(config.isIntrospectionEnabled, maskError);
+  const fence = createRateFence({
+    isOff: config.rateLimitPerMinute === 0,
+    toAnswer: maskError,
+    onRefusal: infra.metrics.refusalsOf('fence'),
+  });
   const hideSchema = hideFromStrangers({ authenticate, asksOnlyPublic, toAnswer: maskError });
   const yoga = createYoga<object, GraphQLContext>({
     schema,
@@ -77,6 +83,7 @@ export function createGraphQLServer({
       checkParams,
       ...(trusted === undefined ? [] : [onlyTrusted(trusted)]),
       documents.plugin,
+      fence.plugin,
       useExecutionCancellation(),
       keepDocument,
       measureOperations(infra, trusted !== undefined),
@@ -90,7 +97,14 @@ export function createGraphQLServer({
     ],
   });
   const lean = createLean({
-    ...{ schema, textOf: trusted, documentOf: documents.known, contextFor, maskError },
+    schema,
+    textOf: trusted,
+    documentOf: (text) => {
+      const document = documents.known(text);
+      return document !== undefined && fence.covers(document) ? undefined : document; // Yoga has the fence
+    },
+    contextFor,
+    maskError,
     isTooLarge: (document, variableValues, operationName) =>
       documents.faultOf({ schema, document, variableValues, operationName }) !== undefined,
     limitSize: (document, result) =>
