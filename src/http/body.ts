@@ -1,4 +1,4 @@
-// Reads a JSON body for REST and GraphQL alike: bounded, plain or gzip, UTF-8, no key twice. It knows no operation.
+// Reads a JSON body for REST and GraphQL alike: bounded, plain or gzip, in UTF-8, no key twice.
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { AppError } from '../core/errors.js';

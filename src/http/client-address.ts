@@ -1,4 +1,4 @@
-// The address that a request comes from: the socket's, or the one that the trusted reverse proxies report.
+// Finds the address of a request, for limits and the audit trail: the socket's, or the one that trusted proxies report.
 import type { IncomingMessage } from 'node:http';
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 

@@ -1,5 +1,4 @@
-// Which pages of other origins may call the API, and what they may send and read (CORS). A refusal is logged with the name
-// of the setting, because a browser shows its user only that something failed.
+// Lets listed pages of other origins call the API (CORS), and logs refused ones with the name of the setting.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import cors from 'cors';
 import type { Logger } from 'pino';

@@ -1,4 +1,4 @@
-// The headers of every response, responses on a bare socket, and the check of a request's own headers.
+// Has the headers of every response, responds on bare sockets, and checks a request's own headers.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../core/errors.js';

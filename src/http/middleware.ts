@@ -10,9 +10,9 @@ import {
 } from '../infra/telemetry/request-context.js';
 import { parseTraceparent, type Span, type Tracing } from '../infra/telemetry/tracing.js';
 import { clientIp } from './client-address.js';
+import { forgetRequest, noteLatestRequest } from './connection/latest-request.js';
 import { createCors, type OriginLog } from './cors.js';
 import { securityHeaders } from './headers.js';
-import { forgetRequest, noteLatestRequest } from './latest-request.js';
 import { pathOf, type RequestLog } from './request-log.js';
 import { applyHeaders } from './response.js';
 

@@ -1,4 +1,4 @@
-// Makes links of responses relative: behind a proxy that serves the API under a sub-path, only those lead to it.
+// Makes links relative, because behind a proxy that serves the API under a sub-path only those lead to it.
 
 /**
  * The link as a reference relative to the path of the request.

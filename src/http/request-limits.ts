@@ -30,7 +30,7 @@ type RequestLimits = (
   refuse: (error: unknown) => void,
 ) => void;
 
-/** Creates the limits. A request with an invalid token counts as anonymous; whoever handles it refuses it. */
+/** Creates the limits. A request with an invalid token counts as anonymous; its handler refuses it. */
 export function createRequestLimits({
   requests,
   authenticate,

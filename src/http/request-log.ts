@@ -1,5 +1,5 @@
-// The log line of a request: its fields, its level and its message. pino-http writes it for REST and Yoga; the fast path
-// has a compact writer of the same line (docs/adr/0017).
+// Decides the fields, level and message of a request's log line; pino-http writes it for REST and Yoga, a compact writer for
+// the fast path (docs/adr/0016).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { pinoHttp } from 'pino-http';

@@ -1,5 +1,4 @@
-// Writes the head of a response: the headers of every response, those that wait in the request's context, and the
-// writer's own. The body is the writer's affair.
+// Writes the head of a response from the headers that wait in the context of its request, and the writer's own.
 import type { ServerResponse } from 'node:http';
 import type { RequestContext } from '../infra/telemetry/request-context.js';
 

@@ -1,6 +1,6 @@
 // Remembers the latest request of each connection, so that an error of the connection itself is answered in its turn.
 import type { Duplex } from 'node:stream';
-import type { RequestContext } from '../infra/telemetry/request-context.js';
+import type { RequestContext } from '../../infra/telemetry/request-context.js';
 
 const latest = new WeakMap<Duplex, RequestContext>();
 

@@ -1,10 +1,10 @@
-// Hands WebSocket handshakes over and answers every other request with an Upgrade header as if it had none: Java's
-// HttpClient and `curl --http2` offer h2c with each first request, and a server may ignore the offer (RFC 9110, 7.8).
+// Hands WebSocket handshakes over, and lets every other request with an Upgrade header (h2c from Java's HttpClient and `curl
+// --http2`) be answered as if it had none, which RFC 9110, section 7.8, allows.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { OriginLog } from './cors.js';
-import { ambiguityOf, endRaw } from './headers.js';
+import type { OriginLog } from '../cors.js';
+import { ambiguityOf, endRaw } from '../headers.js';
 import { unfinishedRequest } from './latest-request.js';
 
 interface UpgradeOptions {
@@ -16,7 +16,7 @@ interface UpgradeOptions {
   openWebSocket: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
-/** Listens for upgrades. Node takes such a connection from its HTTP parser; `readAgain` returns it. */
+/** Listens for upgrades. Node takes such a connection away from its HTTP parser; `readAgain` gives it back. */
 export function handleUpgrades(server: Server, options: UpgradeOptions): void {
   server.on('upgrade', (request, socket: Socket, head) => {
     socket.on('error', destroyFailed);
@@ -53,7 +53,7 @@ function readAgain(server: Server, request: IncomingMessage, socket: Socket, hea
   }
   if (socket.destroyed) return;
   socket.off('error', destroyFailed); // the parser listens itself
-  socket.setTimeout(0); // Node sets the time-outs of a connection anew
+  socket.setTimeout(0); // the parser sets the timeouts of the connection again
   socket.unshift(Buffer.concat([Buffer.from(headWithoutOffer(request), 'latin1'), head]));
   server.emit('connection', socket);
 }

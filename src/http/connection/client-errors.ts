@@ -1,9 +1,9 @@
 // Answers bytes that Node's HTTP parser rejects, with the headers of every other response, and closes the connection.
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { endAndLinger, endRaw } from './headers.js';
+import { endAndLinger, endRaw } from '../headers.js';
+import { writeHead } from '../response.js';
 import { unfinishedRequest } from './latest-request.js';
-import { writeHead } from './response.js';
 
 /** What Node adds to an error of its parser. */
 type ParserError = NodeJS.ErrnoException & { rawPacket?: Buffer; bytesParsed?: number };
