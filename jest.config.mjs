@@ -1,4 +1,4 @@
-// How tests run: TypeScript as ES modules through swc, in two workers; what they need to run is in tests/global-setup.ts.
+// How tests run: TypeScript as ES modules through swc, in two workers; what they need to run is in tests/setup/global-setup.ts.
 import { existsSync } from 'node:fs';
 import Module from 'node:module';
 import { dirname, resolve } from 'node:path';
@@ -30,10 +30,10 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
-  setupFilesAfterEnv: ['<rootDir>/tests/redis-database.ts'],
-  ...ifThere('globalSetup', 'tests/global-setup.ts'),
-  ...ifThere('globalTeardown', 'tests/global-teardown.ts'),
-  reporters: ['default', '<rootDir>/tests/closing-line.mjs'],
+  setupFilesAfterEnv: ['<rootDir>/tests/setup/redis-database.ts'],
+  ...ifThere('globalSetup', 'tests/setup/global-setup.ts'),
+  ...ifThere('globalTeardown', 'tests/setup/global-teardown.ts'),
+  reporters: ['default', '<rootDir>/tests/setup/closing-line.mjs'],
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.ts', '!src/generated/**', '!src/main.ts'],
   coverageThreshold: { global: { lines: 90, branches: 90, functions: 90, statements: 90 } },

@@ -8,10 +8,14 @@ export const fault = {
   id: 'F18',
   title: 'an exception in each hook: authentication, limits, validation, logger, event bus',
   async run(scene, figures) {
-    const child = spawn('npm', ['test', '--', 'tests/security/faults', '--verbose', '--silent', '--json'], {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
+    const child = spawn(
+      'npm',
+      ['test', '--', 'tests/security/system/faults', '--verbose', '--silent', '--json'],
+      {
+        cwd: root,
+        stdio: ['ignore', 'pipe', 'ignore'],
+      },
+    );
     scene.later(() => child.kill());
     let text = '';
     child.stdout.setEncoding('utf8').on('data', (chunk) => {

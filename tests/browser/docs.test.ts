@@ -1,7 +1,7 @@
 // /docs in a real browser: authorizing and trying out against the running server, alone, and accessible.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
-import { admin, chromium, startTestServer, type TestServer } from '../harness.js';
+import { admin, chromium, startTestServer, type TestServer } from '../kit/harness.js';
 import { expectAccessible, openBrowser, openPage } from './kit.js';
 
 jest.setTimeout(300_000);

@@ -2,9 +2,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type TOTP, URI } from 'otpauth';
 import type { Browser } from 'playwright-core';
-import { admin, chromium, startTestServer, type TestServer } from '../harness.js';
-import { until } from '../live-kit.js';
-import { createExecution, createPerson, password, startExecution } from '../seed.js';
+import { admin, chromium, startTestServer, type TestServer } from '../kit/harness.js';
+import { until } from '../kit/live.js';
+import { createExecution, createPerson, password, startExecution } from '../kit/seed.js';
 import { expectAccessible, openBrowser, openPage, type Watched } from './kit.js';
 
 jest.setTimeout(300_000);

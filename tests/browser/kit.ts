@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { expect } from '@jest/globals';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { chromium as executablePath } from '../harness.js';
+import { chromium as executablePath } from '../kit/harness.js';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 

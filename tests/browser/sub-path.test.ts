@@ -1,8 +1,8 @@
 // The pages in a real browser under a sub-path of a reverse proxy: they sign in and ask there, not at the root of the host.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
-import { admin, chromium, startTestServer, type TestServer } from '../harness.js';
-import { type SubPathProxy, startProxy } from '../proxy-kit.js';
+import { admin, chromium, startTestServer, type TestServer } from '../kit/harness.js';
+import { type SubPathProxy, startProxy } from '../kit/proxy.js';
 import { openBrowser, openPage } from './kit.js';
 
 jest.setTimeout(300_000);

@@ -7,7 +7,7 @@ import { isInterfaceType, isObjectType } from 'graphql';
 import { allRoutes } from '../../src/api/routes.js';
 import { buildSchema } from '../../src/api/schema.js';
 import type { Services } from '../../src/server/services.js';
-import { openapi } from '../openapi-kit.js';
+import { openapi } from '../kit/openapi.js';
 
 interface Content {
   schema?: object;

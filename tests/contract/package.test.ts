@@ -5,9 +5,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { build } from '../build.js';
-import { admin, createTestDatabase } from '../harness.js';
-import { until } from '../live-kit.js';
+import { build } from '../kit/build.js';
+import { admin, createTestDatabase } from '../kit/harness.js';
+import { until } from '../kit/live.js';
 
 let folder: string;
 let files: string[];

@@ -1,0 +1,426 @@
+// The examples as people run them: child processes against a server, targets and files of the tests' own.
+
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { createPerson, password } from '../../kit/seed.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const twoRuns = join(root, 'tests/fixtures/two-runs.sarif');
+const failedRun = join(root, 'tests/fixtures/failed-run.sarif');
+const resultFields =
+  'title severity ruleId cweIds location { path startLine endColumn url host parameter component } evidence remediation references tags description fingerprint';
+
+let server: TestServer;
+let token: string;
+let folder: string;
+let user = { email: '', password: '' };
+const listeners: Server[] = [];
+
+beforeAll(async () => {
+  server = await startTestServer();
+  folder = await mkdtemp(join(tmpdir(), 'sec-tester-examples-'));
+});
+beforeEach(async () => {
+  token = await server.signIn();
+  const analyst = await createPerson(server, token, 'ANALYST');
+  user = { email: analyst.email, password };
+});
+afterAll(async () => {
+  for (const listener of listeners) listener.close();
+  await rm(folder, { recursive: true });
+  await server.close();
+});
+
+interface Outcome {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+/** Runs an example to its end, signed in as the test's analyst unless told otherwise. */
+function runExample(name: string, args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(root, 'examples', `${name}.mjs`), ...args], {
+      env: {
+        PATH: process.env.PATH,
+        SEC_TESTER_URL: server.url,
+        SEC_TESTER_EMAIL: user.email,
+        SEC_TESTER_PASSWORD: user.password,
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const outcome: Outcome = { code: null, out: '', err: '' };
+    child.stdout.on('data', (text) => {
+      outcome.out += text;
+    });
+    child.stderr.on('data', (text) => {
+      outcome.err += text;
+    });
+    child.on('error', reject).on('close', (code) => resolve({ ...outcome, code }));
+  });
+}
+
+/** Serves a target of the test's own; its URL. */
+async function listen(handle: RequestListener): Promise<string> {
+  const target = createServer(handle);
+  listeners.push(target);
+  await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(target.address() as AddressInfo).port}`;
+}
+
+/** The newest execution that the analyst made, with its results. */
+async function latest() {
+  const [found] = await executions();
+  return found;
+}
+
+async function executions() {
+  const me = await server.gql('{ me { id } }', {}, await server.signIn(user.email, user.password));
+  const answer = await server.gql(
+    `query($by: ID!) { executions(filter: { createdById: $by }) { nodes { id name target kind status phase progress tool toolVersion
+      branch commitSha errorMessage parameters severityCounts { total critical } results(first: 100) { nodes { ${resultFields} } } } } }`,
+    { by: me.expectData().me.id },
+    token,
+  );
+  return answer.expectData().executions.nodes;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: results have the shape of the query
+const byRule = (results: any[]) => Object.fromEntries(results.map((result) => [result.ruleId, result]));
+
+describe('header-scan', () => {
+  it('records what is wrong with a page and completes the execution', async () => {
+    const target = await listen((request, response) => {
+      if (request.url === '/') {
+        return response
+          .writeHead(302, { Location: '/shop?item=1', 'Set-Cookie': 'visit=1; HttpOnly; SameSite=Lax' })
+          .end();
+      }
+      response
+        .setHeader('Content-Type', 'text/html')
+        .setHeader('Server', 'Sample/1.2')
+        .setHeader('Content-Security-Policy', "script-src 'self' 'unsafe-inline'")
+        .setHeader('Set-Cookie', ['session=s3cr3t; Path=/', 'theme=dark; Secure; HttpOnly; SameSite=Lax']);
+      if (request.headers.origin !== undefined) {
+        response.setHeader('Access-Control-Allow-Origin', request.headers.origin);
+        response.setHeader('Access-Control-Allow-Credentials', 'true');
+      }
+      response.end('<p>Shop</p>');
+    });
+    const outcome = await runExample('header-scan', [target, '--branch', 'main', '--commit', 'abcdef0']);
+    expect(outcome).toMatchObject({ code: 0, err: '' });
+    expect(outcome.out).toMatch(/^\[ 40 %\] Checking headers and cookies of .*\/shop\?item=1$/m);
+    const execution = await latest();
+    expect(execution).toMatchObject({
+      ...{ target: `${target}/`, kind: 'DAST', status: 'COMPLETED', progress: 100, tool: 'header-scan' },
+      ...{ branch: 'main', commitSha: 'abcdef0', phase: expect.stringMatching(/^Recording \d+ findings$/) },
+    });
+    const found = byRule(execution.results.nodes);
+    expect(Object.keys(found).sort()).toEqual([
+      ...[
+        'cookie-no-samesite',
+        'cookie-not-httponly',
+        'cookie-not-secure',
+        'cors-reflected-origin',
+        'csp-weak',
+      ],
+      ...['framing-allowed', 'no-tls', 'nosniff-missing', 'referrer-leaks', 'software-disclosed'],
+    ]);
+    expect(found['cookie-not-httponly']).toMatchObject({
+      ...{ severity: 'LOW', cweIds: [1004], evidence: 'Set-Cookie: session=…; Path=/' },
+      location: { url: `${target}/shop?item=1`, parameter: 'session', host: new URL(target).host },
+      remediation: expect.stringContaining('HttpOnly'),
+    });
+    const insecure = execution.results.nodes.filter(
+      ({ ruleId }: { ruleId: string }) => ruleId === 'cookie-not-secure',
+    );
+    const cookies = insecure.map(({ location }: { location: { parameter: string } }) => location.parameter);
+    expect(cookies.sort()).toEqual(['session', 'visit']);
+    expect(found['cors-reflected-origin']).toMatchObject({ severity: 'HIGH', cweIds: [942] });
+    expect(found['cookie-not-httponly'].references).not.toEqual([]);
+    expect(JSON.stringify(execution)).not.toContain('s3cr3t');
+  });
+
+  it('finds no fault in headers that are right', async () => {
+    const target = await listen((_request, response) => {
+      response
+        .setHeader('Content-Type', 'text/html')
+        .setHeader(
+          'Content-Security-Policy',
+          "default-src 'none'; script-src 'nonce-abc' 'unsafe-inline'; frame-ancestors 'none'",
+        )
+        .setHeader('X-Content-Type-Options', 'nosniff')
+        .setHeader('Referrer-Policy', 'no-referrer')
+        .setHeader('Set-Cookie', 'gone=; Max-Age=0')
+        .end();
+    });
+    expect(await runExample('header-scan', [target])).toMatchObject({ code: 0, err: '' });
+    expect(byRule((await latest()).results.nodes)).toEqual({
+      'no-tls': expect.objectContaining({ severity: 'INFO' }),
+    });
+  });
+
+  it('can be pointed at the server itself', async () => {
+    const outcome = await runExample('header-scan', [`${server.url}/api/v1/health`]);
+    expect(outcome).toMatchObject({ code: 0, err: '' });
+    expect((await latest()).status).toBe('COMPLETED');
+  });
+
+  it('fails the execution when the target cannot be reached', async () => {
+    const target = await listen((request) => request.socket.destroy());
+    const outcome = await runExample('header-scan', [target]);
+    expect(outcome.code).toBe(1);
+    expect(outcome.err).toMatch(/^http:.* cannot be fetched: .*\n$/);
+    expect(await latest()).toMatchObject({
+      status: 'FAILED',
+      errorMessage: expect.stringContaining('cannot be fetched'),
+    });
+  });
+
+  it('stops and acknowledges when someone asks to cancel', async () => {
+    const target = await listen(async (_request, response) => {
+      const { id } = await latest();
+      const cancel = 'mutation($id: ID!) { cancelExecution(id: $id) { execution { status } } }';
+      (await server.gql(cancel, { id }, token)).expectData();
+      response.end();
+    });
+    const outcome = await runExample('header-scan', [target]);
+    expect(outcome).toMatchObject({ code: 3, err: 'Stopped: someone asked to cancel the execution.\n' });
+    expect(await latest()).toMatchObject({ status: 'CANCELLED', severityCounts: { total: 0 } });
+  });
+
+  it('refreshes its token when that expires during the scan', async () => {
+    let isFirst = true;
+    const target = await listen((_request, response) => {
+      if (isFirst) server.clock.advance(16 * 60_000);
+      isFirst = false;
+      response.end();
+    });
+    expect(await runExample('header-scan', [target])).toMatchObject({ code: 0, err: '' });
+    token = await server.signIn();
+    expect((await latest()).status).toBe('COMPLETED');
+  });
+
+  it('tells a wrong password, a wrong server and wrong options in words', async () => {
+    const wrong = await runExample('header-scan', ['http://x.test'], {
+      SEC_TESTER_PASSWORD: 'not the password',
+    });
+    expect(wrong).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^Signing in failed: INVALID_CREDENTIALS: .*\n$/),
+    });
+    const away = await runExample('header-scan', ['http://x.test'], { SEC_TESTER_URL: 'http://127.0.0.1:9' });
+    expect(away).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^http:\/\/127.0.0.1:9 cannot be reached: .*\n$/),
+    });
+    const other = await runExample('header-scan', ['http://x.test'], {
+      SEC_TESTER_URL: await listen((_, to) => to.end('hi')),
+    });
+    expect(other.err).toMatch(/answered 200 and no JSON/);
+    const misused = [[], ['--nope', 'x'], ['ftp://x.test'], ['http://me:secret@x.test'], ['a', 'b']];
+    const outcomes = await Promise.all(misused.map((args) => runExample('header-scan', args)));
+    expect(outcomes.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2]);
+    const help = await runExample('header-scan', ['--help'], { SEC_TESTER_EMAIL: '' });
+    expect(help).toMatchObject({ code: 0, out: expect.stringContaining('--server URL') });
+  });
+});
+
+describe('record-sarif', () => {
+  it('records each run with rules, messages, places and severities', async () => {
+    const outcome = await runExample('record-sarif', [twoRuns]);
+    expect(outcome).toMatchObject({ code: 0, err: '' });
+    expect(outcome.out).toMatch(
+      /^Sample Scanner 1\.2\.3: 5 results \(left out: 1 suppressed, 2 passed, fixed or not applicable\)$/m,
+    );
+    const [second, first] = await executions();
+    expect(first).toMatchObject({
+      ...{
+        name: 'Sample Scanner: nightly/2',
+        target: 'https://git.example/shop.git',
+        kind: 'SAST',
+        status: 'COMPLETED',
+      },
+      ...{
+        tool: 'Sample Scanner',
+        toolVersion: '1.2.3',
+        branch: 'main',
+        severityCounts: { total: 5, critical: 1 },
+      },
+      commitSha: '0123456789abcdef0123456789abcdef01234567',
+      parameters: { source: 'sarif', file: 'two-runs.sarif', automationId: 'nightly/2' },
+    });
+    expect(byRule(first.results.nodes)).toMatchObject({
+      'SQL-1': {
+        title: "Value of 'name' from the request reaches a statement with {braces}.",
+        description:
+          "Value of 'name' from the request (http.ts:4) reaches a statement with {braces}.\n\nUser input reaches a statement.",
+        ...{
+          severity: 'CRITICAL',
+          cweIds: [89],
+          evidence: 'query(sql + name)',
+          remediation: 'Use **parameters**.',
+        },
+        ...{ references: ['https://scanner.example/rules/sql-1'], tags: ['security'] },
+        location: { path: 'src/db access/find.ts', startLine: 12, endColumn: 40 },
+      },
+      'XSS-2': {
+        ...{ title: 'Echoes a parameter', severity: 'HIGH', cweIds: [79] },
+        location: { url: 'https://shop.example/search?q=1', host: 'shop.example', path: null },
+      },
+      'STYLE-1': { title: 'Doubted', severity: 'LOW' },
+    });
+    const alike = first.results.nodes.filter((result: { title: string }) => result.title === 'Two alike');
+    expect(alike.map((result: { location: object }) => result.location)).toEqual([
+      expect.objectContaining({ path: 'a.ts', startLine: 9 }),
+      expect.objectContaining({ path: 'a.ts', startLine: 1 }),
+    ]);
+    expect(second).toMatchObject({ kind: 'SECRETS', target: 'two-runs.sarif', tool: 'gitleaks' });
+    expect(second.results.nodes[0]).toMatchObject({
+      severity: 'HIGH',
+      location: { component: 'shop::settings' },
+    });
+  });
+
+  it('records a file once, and again when asked to', async () => {
+    expect((await runExample('record-sarif', [twoRuns])).code).toBe(0);
+    const repeated = await runExample('record-sarif', [twoRuns]);
+    expect(repeated.code).toBe(0);
+    expect(repeated.out).toContain('holds this run already');
+    expect(await executions()).toHaveLength(2);
+    expect((await runExample('record-sarif', [twoRuns, '--again'])).code).toBe(0);
+    const all = await executions();
+    expect(all).toHaveLength(4);
+    const prints = all.map(({ results }: { results: { nodes: { fingerprint: string }[] } }) =>
+      results.nodes.map(({ fingerprint }) => fingerprint),
+    );
+    expect(prints[0]).toEqual(prints[2]);
+  });
+
+  it('goes on where a broken call stopped, without doubling a result', async () => {
+    const results = Array.from({ length: 1200 }, (_, index) => ({ message: { text: `Finding ${index}` } }));
+    const file = join(folder, 'many.sarif');
+    await writeFile(
+      file,
+      JSON.stringify({ version: '2.1.0', runs: [{ tool: { driver: { name: 'Many' } }, results }] }),
+    );
+    let batches = 0;
+    const relay = await listen(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      const body = Buffer.concat(chunks);
+      if (body.includes('addResults')) batches += 1;
+      const answer = await fetch(server.url + request.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: request.headers.authorization ?? '' },
+        body,
+      });
+      if (batches === 2) return request.socket.destroy(); // done, but nobody hears of it
+      response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+    });
+    const broken = await runExample('record-sarif', [file, '--server', relay]);
+    expect(broken).toMatchObject({ code: 1, err: expect.stringContaining('cannot be reached') });
+    expect(await latest()).toMatchObject({ status: 'RUNNING', severityCounts: { total: 1000 } });
+    const repaired = await runExample('record-sarif', [file]);
+    expect(repaired.out.match(/\d+ added, \d+ known already/g)).toEqual([
+      ...['0 added, 500 known already', '0 added, 500 known already', '200 added, 0 known already'],
+    ]);
+    expect(await latest()).toMatchObject({ status: 'COMPLETED', severityCounts: { total: 1200 } });
+    expect(await executions()).toHaveLength(1);
+  });
+
+  it('cuts texts to what the API takes', async () => {
+    const results = [
+      {
+        ruleId: `R${'r'.repeat(400)}`,
+        message: { text: `a\0b\ud800 ${'😀'.repeat(30_000)}` },
+        locations: [
+          {
+            physicalLocation: { artifactLocation: { uri: `${'p'.repeat(2100)}` }, region: { startLine: 0 } },
+          },
+        ],
+        properties: {
+          tags: ['t'.repeat(200), 7, ...Array.from({ length: 80 }, (_, index) => `tag ${index}`)],
+        },
+      },
+    ];
+    const file = join(folder, 'long.sarif');
+    await writeFile(
+      file,
+      JSON.stringify({ version: '2.1.0', runs: [{ tool: { driver: { name: 'Long' } }, results }] }),
+    );
+    expect(await runExample('record-sarif', [file, '--name', 'n'.repeat(300)])).toMatchObject({
+      code: 0,
+      err: '',
+    });
+    const [result] = (await latest()).results.nodes;
+    expect(result.title).toMatch(/^a b\ufffd 😀+…$/u);
+    expect(result.title.length).toBeLessThanOrEqual(500);
+    expect(result.description.length).toBeLessThanOrEqual(20_000);
+    expect(result.ruleId).toHaveLength(300);
+    expect(result.location).toBeNull();
+    expect(result.tags).toHaveLength(50);
+  });
+
+  it('fails the execution of a run that its tool did not end', async () => {
+    const outcome = await runExample('record-sarif', [failedRun]);
+    expect(outcome).toMatchObject({ code: 1, err: expect.stringContaining('out of memory') });
+    expect(await latest()).toMatchObject({
+      ...{ status: 'FAILED', severityCounts: { total: 1 } },
+      errorMessage: 'The tool did not run to its end: out of memory\nGave up at file 7.',
+    });
+    const again = await runExample('record-sarif', [failedRun]);
+    expect(again).toMatchObject({ code: 1, err: expect.stringContaining('is FAILED. Use --again') });
+  });
+
+  it.each([
+    ['no JSON', '{"version": ', /it is not JSON: /],
+    ['another format', '{"@version": "2.11", "site": []}', /it is no SARIF log: it has no version/],
+    ['an older version', '{"version": "2.0.0", "runs": []}', /it is SARIF 2\.0\.0; only 2\.1\.0 can be read/],
+    ['runs that are no list', '{"version": "2.1.0", "runs": null}', /"runs" is not a list/],
+    [
+      'a run without a tool',
+      '{"version": "2.1.0", "runs": [{}]}',
+      /run 1 is not .*: tool\.driver\.name is missing/,
+    ],
+    [
+      'results that are none',
+      '{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "x"}}, "results": [1]}]}',
+      /results holds something that is no result/,
+    ],
+    ['UTF-16', Buffer.from('\ufeff{"version": "2.1.0"}', 'utf16le'), /it is not UTF-8 text/],
+  ])('refuses %s and records nothing', async (_what, content, message) => {
+    const file = join(folder, 'wrong.sarif');
+    await writeFile(file, content);
+    const outcome = await runExample('record-sarif', [file]);
+    expect(outcome).toMatchObject({ code: 1, out: '', err: expect.stringMatching(message) });
+    expect(outcome.err.trim().split('\n')).toHaveLength(1);
+    expect(await executions()).toEqual([]);
+  });
+
+  it('has nothing to do for a log without runs, and says when there is no file', async () => {
+    const file = join(folder, 'empty.sarif');
+    await writeFile(file, '\ufeff{"version": "2.1.0", "runs": []}');
+    expect(await runExample('record-sarif', [file])).toMatchObject({ code: 0, err: '' });
+    expect(await runExample('record-sarif', [join(folder, 'missing.sarif')])).toMatchObject({
+      ...{ code: 1, err: expect.stringContaining('no such file') },
+    });
+  });
+
+  it('fails the execution when the API refuses what is sent', async () => {
+    const outcome = await runExample('record-sarif', [twoRuns, '--kind', 'sorcery']);
+    expect(outcome).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^VALIDATION_FAILED: .*correlation id/s),
+    });
+    expect(await executions()).toEqual([]);
+  });
+});

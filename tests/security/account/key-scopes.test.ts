@@ -1,0 +1,58 @@
+// Attack: a leaked API key of little use, turned on its owner's personal data. ASVS 5.0: 8.2.1, 8.2.3.
+import { afterAll, beforeAll, it } from '@jest/globals';
+import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { createExecution, createPerson, type Person } from '../../kit/seed.js';
+
+let server: TestServer;
+let owner: Person;
+let admin: Person;
+beforeAll(async () => {
+  server = await startTestServer();
+  const adminToken = await server.signIn();
+  owner = await createPerson(server, adminToken, 'ANALYST');
+  admin = await createPerson(server, adminToken, 'ADMIN');
+  await createExecution(server, owner.token);
+});
+afterAll(() => server.close());
+
+async function keyOf({ token }: Person, scopes: string[]): Promise<string> {
+  const answer = await server.gql(
+    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+    { input: { name: 'Key', scopes, expiresAt: new Date(server.clock.now() + 86_400_000).toISOString() } },
+    token,
+  );
+  return answer.expectData().createApiKey.secret;
+}
+
+const personal = ['email', 'status', 'lastLoginAt', 'createdAt', 'updatedAt', 'hasSecondFactor'];
+const lists = ['sessions { id ip }', 'apiKeys { id name }'];
+const creator = (field: string) => `{ executions { nodes { createdBy { id name ${field} } } } }`;
+const node = (field: string) => `{ node(id: "${owner.id}") { ... on User { id ${field} } } }`;
+
+it.each([...personal, ...lists])(
+  'a key for executions alone shows its owner’s name, but not %s',
+  async (field) => {
+    const key = await keyOf(owner, ['execution:read']);
+    (await server.gql(creator(''), {}, key)).expectData();
+    for (const query of [creator(field), node(field)])
+      (await server.gql(query, {}, key)).expectError('FORBIDDEN');
+  },
+);
+
+it('a key with profile:read shows the profile, but neither sessions nor keys', async () => {
+  const key = await keyOf(owner, ['profile:read', 'execution:read']);
+  for (const query of [`{ me { ${personal.join(' ')} } }`, creator(personal.join(' ')), node('email')])
+    (await server.gql(query, {}, key)).expectData();
+  for (const field of lists) (await server.gql(`{ me { ${field} } }`, {}, key)).expectError('FORBIDDEN');
+});
+
+it('an admin’s key shows others only with user:read, and never by its owner’s role alone', async () => {
+  const without = await keyOf(admin, ['profile:read', 'execution:read']);
+  (await server.gql(creator('email'), {}, without)).expectError('FORBIDDEN');
+  const having = await keyOf(admin, ['user:read', 'execution:read']);
+  (await server.gql(creator('email sessions { id }'), {}, having)).expectData();
+});
+
+it('a session shows it all to oneself', async () => {
+  (await server.gql(`{ me { ${[...personal, ...lists].join(' ')} } }`, {}, owner.token)).expectData();
+});

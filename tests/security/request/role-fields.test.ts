@@ -1,0 +1,149 @@
+// Attack: reading a field by a way on which nobody thought of asking who looks (nested, through another type). The
+// matrix role × field is measured over the whole schema and compared with docs/role-fields.md (UPDATE_MATRIX=1 writes
+// it). ASVS 8.1.2, 8.2.1, 8.2.3, 15.3.1.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { type GraphQLObjectType, getNamedType, isCompositeType, isObjectType } from 'graphql';
+import { buildSchema, rootFields } from '../../../src/api/schema.js';
+import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { addResults, createPerson, startExecution } from '../../kit/seed.js';
+
+const file = fileURLToPath(new URL('../../../docs/role-fields.md', import.meta.url));
+const schema = buildSchema();
+const identities = ['anonymous', 'viewer', 'analyst', 'admin'] as const;
+
+let server: TestServer;
+let tokens: Record<(typeof identities)[number], string | undefined>;
+let execution: string;
+let result: string;
+beforeAll(async () => {
+  server = await startTestServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
+  const admin = await server.signIn();
+  const owner = await createPerson(server, admin, 'ANALYST');
+  execution = await startExecution(server, owner.token);
+  await addResults(server, owner.token, execution, [
+    { title: 'T', severity: 'LOW', location: { path: 'a' } },
+  ]);
+  const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+  (
+    await server.gql(
+      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } } }',
+      { input: { name: 'k', scopes: ['execution:read'], expiresAt } },
+      owner.token,
+    )
+  ).expectData();
+  const found = await server.gql('{ results { nodes { id } } }', {}, owner.token);
+  result = found.expectData().results.nodes[0].id;
+  tokens = {
+    anonymous: undefined,
+    viewer: (await createPerson(server, admin, 'VIEWER')).token,
+    analyst: (await createPerson(server, admin, 'ANALYST')).token,
+    admin,
+  };
+});
+afterAll(() => server.close());
+
+/** Row of the matrix → its type and a way to one of it, with # for the field. */
+const ways = (): Record<string, [type: string, query: string]> => {
+  const run = `execution(id: "${execution}")`;
+  return {
+    'User (another)': ['User', `{ ${run} { createdBy { # } } }`],
+    'User (oneself)': ['User', '{ me { # } }'],
+    TestExecution: ['TestExecution', `{ ${run} { # } }`],
+    'TestExecution (by node)': [
+      'TestExecution',
+      `{ node(id: "${execution}") { ... on TestExecution { # } } }`,
+    ],
+    SeverityCounts: ['SeverityCounts', `{ ${run} { severityCounts { # } } }`],
+    TestResult: ['TestResult', `{ result(id: "${result}") { # } }`],
+    Location: ['Location', `{ result(id: "${result}") { location { # } } }`],
+    ExecutionConnection: ['ExecutionConnection', '{ executions { # } }'],
+    ExecutionEdge: ['ExecutionEdge', '{ executions { edges { # } } }'],
+    PageInfo: ['PageInfo', '{ executions { pageInfo { # } } }'],
+    ResultConnection: ['ResultConnection', '{ results { # } }'],
+    ResultEdge: ['ResultEdge', `{ ${run} { results { edges { # } } } }`],
+    UserConnection: ['UserConnection', '{ users { # } }'],
+    UserEdge: ['UserEdge', '{ users { edges { # } } }'],
+    'Session (of another)': ['Session', `{ ${run} { createdBy { sessions { # } } } }`],
+    'ApiKey (of another)': ['ApiKey', `{ ${run} { createdBy { apiKeys { # } } } }`],
+    AuditEvent: ['AuditEvent', '{ auditEvents { nodes { # } } }'],
+    AuditEventConnection: ['AuditEventConnection', '{ auditEvents { # } }'],
+    AuditEventEdge: ['AuditEventEdge', '{ auditEvents { edges { # } } }'],
+  };
+};
+
+const objectTypes = Object.values(schema.getTypeMap()).filter(
+  (type): type is GraphQLObjectType => isObjectType(type) && !type.name.startsWith('__'),
+);
+const rootNames = ['Query', 'Mutation', 'Subscription'];
+/** Types that only come back from a mutation or subscription, whose root field asks for the permission. */
+const isAnswer = ({ name }: GraphQLObjectType) =>
+  /Payload$/.test(name) || ['ExecutionEvent', 'Invitation', 'SkippedResult'].includes(name);
+
+it('every type of the schema has a row', () => {
+  const rows = new Set(Object.values(ways()).map(([type]) => type));
+  const missing = objectTypes.filter(
+    (type) => !rootNames.includes(type.name) && !isAnswer(type) && !rows.has(type.name),
+  );
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});
+
+it('who may read a field is what docs/role-fields.md says, for every field of every type', async () => {
+  const lines: string[] = [];
+  for (const { name, permission } of rootFields(schema)) lines.push(`| ${name} | ${permission} |`);
+  const cells: string[] = [];
+  for (const [row, [typeName, query]] of Object.entries(ways())) {
+    const type = schema.getType(typeName) as GraphQLObjectType;
+    for (const field of Object.values(type.getFields())) {
+      const selection = isCompositeType(getNamedType(field.type))
+        ? `${field.name} { __typename }`
+        : field.name;
+      const outcomes: string[] = [];
+      for (const identity of identities) {
+        const { body } = await server.gql(query.replace('#', selection), {}, tokens[identity]);
+        const code = body.errors?.[0]?.extensions.code;
+        expect([row, field.name, identity, code]).toEqual([
+          row,
+          field.name,
+          identity,
+          code === undefined ? undefined : expect.stringMatching(/^(UNAUTHENTICATED|FORBIDDEN)$/),
+        ]);
+        outcomes.push(code === undefined ? 'yes' : '');
+      }
+      cells.push(`| ${row} | ${field.name} | ${outcomes.join(' | ')} |`);
+    }
+  }
+  const text = [
+    '# Who may read which field',
+    '',
+    'Measured by tests/security/request/role-fields.test.ts on a running server; write it anew with `UPDATE_MATRIX=1 npm test -- tests/security/request/role-fields.test.ts`.',
+    'Which rows of a type one sees is a second question: see docs/security.md.',
+    '',
+    '## Root fields and the permission each asks for',
+    '',
+    '| field | permission |',
+    '|--|--|',
+    ...lines,
+    '',
+    '## Fields of types',
+    '',
+    `| type | field | ${identities.join(' | ')} |`,
+    '|--|--|--|--|--|--|',
+    ...cells,
+    '',
+  ].join('\n');
+  if (process.env.UPDATE_MATRIX || !existsSync(file)) writeFileSync(file, text);
+  expect(text).toBe(readFileSync(file, 'utf8'));
+});
+
+it('no type has a field for a secret that is kept', () => {
+  for (const type of objectTypes.filter(({ name }) => !rootNames.includes(name))) {
+    for (const name of Object.keys(type.getFields())) {
+      expect([type.name, name]).toEqual([
+        type.name,
+        expect.not.stringMatching(/hash|salt|passw|privateKey|totp/i),
+      ]);
+    }
+  }
+});

@@ -1,0 +1,80 @@
+// Before all tests: a PostgreSQL of their own with a migrated template; Redis and a browser where there are any.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdtempSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/infra/embedded-postgres/server.js';
+import { APP_ROLE, ensureAppRole, urlAs } from '../../src/infra/migrations/app-role.js';
+import { applyMigrations } from '../../src/infra/migrations/migrate.js';
+import { freePort } from '../kit/free-port.js';
+
+export interface TestInfra {
+  postgres: EmbeddedPostgres;
+  redis: ChildProcess | undefined;
+}
+
+export default async function setUp(): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sec-tester-tests-'));
+  const postgres = await startEmbeddedPostgres({ dataDir, isDurable: false });
+  const template = new URL(postgres.url);
+  template.pathname = '/template_migrated';
+  const admin = new pg.Client({ connectionString: postgres.url });
+  await admin.connect();
+  await admin.query('CREATE DATABASE template_migrated');
+  await admin.end();
+  await applyMigrations(template.href);
+  // Servers under test have no more rights than in production.
+  const role = { name: APP_ROLE, password: randomBytes(12).toString('hex') };
+  await ensureAppRole(template.href, role);
+  process.env.TEST_POSTGRES_URL = postgres.url;
+  process.env.TEST_POSTGRES_APP_URL = urlAs(postgres.url, role);
+  process.env.TEST_DATA_DIR = dataDir;
+  const redis = await startRedis();
+  findChromium();
+  (globalThis as { testInfra?: TestInfra }).testInfra = { postgres, redis };
+}
+
+/** TEST_REDIS_URL, else a redis-server from the PATH, else none: the tests that need one say that they did not run. */
+async function startRedis(): Promise<ChildProcess | undefined> {
+  if (process.env.TEST_REDIS_URL) return undefined;
+  if (spawnSync('redis-server', ['--version']).error !== undefined) {
+    console.warn('\nNo redis-server on the PATH and no TEST_REDIS_URL: tests that need Redis are skipped.');
+    return undefined;
+  }
+  const port = await freePort();
+  const redis = spawn(
+    'redis-server',
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    { stdio: 'ignore' },
+  );
+  process.env.TEST_REDIS_URL = `redis://127.0.0.1:${port}`;
+  while (!(await listens(port))) {
+    if (redis.exitCode !== null) throw new Error(`redis-server ended with ${redis.exitCode}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return redis;
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true));
+    socket.once('error', () => resolve(false)).once('connect', () => socket.destroy());
+  });
+}
+
+/** CHROMIUM_PATH, else where systems keep one, else none: the tests that need one say that they did not run. */
+function findChromium(): void {
+  const usual = [
+    ...['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'],
+    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  ];
+  const found = process.env.CHROMIUM_PATH ?? usual.find((path) => existsSync(path));
+  if (found === undefined) {
+    console.warn('\nNo Chromium and no CHROMIUM_PATH: tests that need a browser are skipped.');
+    return;
+  }
+  process.env.TEST_CHROMIUM = found;
+}

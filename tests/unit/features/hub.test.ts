@@ -1,0 +1,318 @@
+// The hub under interleavings that are rare in the wild: lost wake-ups, late joiners, failing reads, aborts.
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { AppError } from '../../../src/core/errors.js';
+import { createHubs, type Hubs } from '../../../src/features/execution-event/live-execution.js';
+
+interface Entry {
+  number: number;
+  isLast: boolean;
+}
+
+/** A log that can be written, held up, broken and deleted. */
+let log: Entry[];
+let isDeleted: boolean;
+let reads: number[];
+let gate: Promise<void> | undefined;
+let fault: Error | undefined;
+let errors: unknown[];
+let hubs: Hubs<Entry>;
+
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
+  [log, isDeleted, reads, gate, fault, errors] = [[], false, [], undefined, undefined, []];
+  hubs = createHubs<Entry>({
+    read: async (_id, after, limit) => {
+      reads.push(after);
+      const found = log.filter(({ number }) => number > after).slice(0, limit);
+      await gate;
+      if (fault !== undefined) throw fault;
+      return found;
+    },
+    lastNumbers: async (ids) => new Map(isDeleted ? [] : ids.map((id) => [id, log.length])),
+    onError: (error) => errors.push(error),
+  });
+});
+afterEach(() => {
+  hubs.close();
+  jest.useRealTimers();
+});
+
+const write = (count = 1, isLast = false) => {
+  for (let n = 0; n < count; n += 1) log.push({ number: log.length + 1, isLast: isLast && n === count - 1 });
+};
+const heard = (number = log.length) => hubs.heard('x', number);
+/** Until all is done that can be done. */
+const pause = () => new Promise((resolve) => setImmediate(resolve));
+const poll = async () => {
+  await jest.advanceTimersByTimeAsync(2000);
+  await pause();
+};
+
+/** A subscriber that reads as fast as it can. */
+function open(after = 0, last = log.length) {
+  const controller = new AbortController();
+  const stream = hubs.follow('x', after, last, controller.signal);
+  const numbers: number[] = [];
+  const state = { numbers, stream, end: '', abort: (reason: unknown) => controller.abort(reason) };
+  (async () => {
+    for await (const { number } of stream) numbers.push(number);
+    state.end = 'over';
+  })().catch((error: Error) => {
+    state.end = error.message;
+  });
+  return state;
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
+
+describe('a hub', () => {
+  it('reads a new event once for all its followers', async () => {
+    const followers = [open(), open(), open()];
+    write();
+    heard();
+    await pause();
+    expect(followers.map(({ numbers }) => numbers)).toEqual([[1], [1], [1]]);
+    expect(reads).toEqual([0]);
+  });
+
+  it('takes the next event from this process without reading it, and any other from the log', async () => {
+    const followers = [open(), open()];
+    write();
+    hubs.offer('x', log[0] as Entry);
+    heard();
+    await pause();
+    expect([followers.map(({ numbers }) => numbers), reads]).toEqual([[[1], [1]], []]);
+    write(2);
+    hubs.offer('x', log[2] as Entry);
+    hubs.offer('y', log[2] as Entry);
+    heard();
+    await pause();
+    expect([followers.map(({ numbers }) => numbers), reads]).toEqual([[upTo(3), upTo(3)], [1]]);
+  });
+
+  it('takes nothing from this process during a read, which may bring it too', async () => {
+    const follower = open();
+    let release: () => void = () => {};
+    gate = new Promise((resolve) => {
+      release = resolve;
+    });
+    write();
+    heard();
+    hubs.offer('x', log[0] as Entry);
+    release();
+    gate = undefined;
+    await pause();
+    expect(follower.numbers).toEqual([1]);
+  });
+
+  it('makes good for a wake-up that was lost with the next poll', async () => {
+    const follower = open();
+    write(3);
+    await pause();
+    expect(follower.numbers).toEqual([]);
+    await poll();
+    expect(follower.numbers).toEqual([1, 2, 3]);
+  });
+
+  it('reads again for what was heard of during a read', async () => {
+    const follower = open();
+    let release: () => void = () => {};
+    gate = new Promise((resolve) => {
+      release = resolve;
+    });
+    write();
+    heard();
+    write();
+    heard();
+    release();
+    gate = undefined;
+    await pause();
+    expect(follower.numbers).toEqual([1, 2]);
+    expect(reads).toEqual([0, 1]);
+  });
+
+  it('does not mind wake-ups in the wrong order, doubled, or ahead of what can be read', async () => {
+    const follower = open();
+    write(2);
+    heard(2);
+    heard(1);
+    heard(2);
+    heard(3);
+    await pause();
+    expect(follower.numbers).toEqual([1, 2]);
+    write();
+    heard(3);
+    await pause();
+    expect(follower.numbers).toEqual([1, 2, 3]);
+  });
+
+  it('knows what was heard of between looking up the last number and following', async () => {
+    write();
+    const last = log.length;
+    write();
+    heard();
+    const follower = open(0, last);
+    await pause();
+    expect(follower.numbers).toEqual([1, 2]);
+  });
+
+  it('gives one who joins during a read everything, once', async () => {
+    write(5);
+    const early = open();
+    await pause();
+    let release: () => void = () => {};
+    gate = new Promise((resolve) => {
+      release = resolve;
+    });
+    write(3);
+    heard();
+    const late = [open(0, 5), open(3, 8), open(6, 8), open(8, 8)];
+    await pause();
+    release();
+    gate = undefined;
+    await pause();
+    write();
+    heard();
+    await pause();
+    expect(early.numbers).toEqual(upTo(9));
+    expect(late.map(({ numbers }) => numbers)).toEqual([upTo(9), [4, 5, 6, 7, 8, 9], [7, 8, 9], [9]]);
+  });
+
+  it('reads from the log what is no longer in memory, for those who lag', async () => {
+    const controller = new AbortController();
+    const slow = hubs.follow('x', 0, 0, controller.signal);
+    const fast = open();
+    for (let turn = 0; turn < 10; turn += 1) {
+      write(100);
+      heard();
+      await pause();
+    }
+    expect(fast.numbers).toEqual(upTo(1000));
+    const numbers: number[] = [];
+    while (numbers.length < 1000) {
+      const next = slow.next();
+      await pause();
+      numbers.push((await next).value?.number as number);
+    }
+    expect(numbers).toEqual(upTo(1000));
+  });
+
+  it('reads a crowd of late ones the old pages once', async () => {
+    write(1000);
+    const crowd = Array.from({ length: 50 }, () => open());
+    await pause();
+    for (const { numbers } of crowd) expect(numbers).toEqual(upTo(1000));
+    expect(reads).toHaveLength(5);
+  });
+
+  it('tries a read that failed again with the next poll', async () => {
+    const follower = open();
+    fault = new Error('the database is away');
+    write();
+    heard();
+    await pause();
+    expect([follower.numbers, errors]).toEqual([[], [fault]]);
+    fault = undefined;
+    await poll();
+    expect(follower.numbers).toEqual([1]);
+  });
+
+  it('tells a late one whose pages cannot be read, and reads them anew for the next', async () => {
+    write(3);
+    fault = new Error('the database is away');
+    const first = open();
+    await pause();
+    expect(first.end).toBe('the database is away');
+    fault = undefined;
+    const second = open();
+    await pause();
+    expect(second.numbers).toEqual([1, 2, 3]);
+  });
+
+  it('ends after the last event, and when the execution is gone', async () => {
+    const finished = open();
+    write(2, true);
+    heard();
+    await pause();
+    expect([finished.numbers, finished.end]).toEqual([[1, 2], 'over']);
+    const deleted = open(2, 2);
+    heard(0);
+    await pause();
+    expect(deleted.end).toBe('over');
+    expect(hubs.size()).toBe(0);
+  });
+
+  it('finds out by polling that the execution is gone, but does not take a newcomer for gone', async () => {
+    let release: () => void = () => {};
+    const slow = createHubs<Entry>({
+      read: async () => [],
+      lastNumbers: async (ids) => {
+        await new Promise<void>((resolve) => {
+          release = resolve;
+        });
+        return new Map(ids.filter((id) => id !== 'deleted').map((id) => [id, 0]));
+      },
+      onError: (error) => errors.push(error),
+    });
+    const { signal } = new AbortController();
+    const deleted = slow.follow('deleted', 0, 0, signal).next();
+    await poll();
+    let isOver = false;
+    void slow
+      .follow('new', 0, 0, signal)
+      .next()
+      .then(
+        () => {
+          isOver = true;
+        },
+        () => {},
+      );
+    release();
+    expect(await deleted).toEqual({ done: true, value: undefined });
+    await pause();
+    expect(isOver).toBe(false);
+    slow.close();
+  });
+
+  it('an abort ends one who waits, with its reason, and nobody else', async () => {
+    const [first, second] = [open(), open()];
+    await pause();
+    first.abort(new AppError('TOKEN_REVOKED', { message: 'revoked' }));
+    write();
+    heard();
+    await pause();
+    expect([first.end, first.numbers]).toEqual(['revoked', []]);
+    expect([second.end, second.numbers]).toEqual(['', [1]]);
+  });
+
+  it('an abort during a read lets nothing through that was being read', async () => {
+    write(3);
+    let release: () => void = () => {};
+    gate = new Promise((resolve) => {
+      release = resolve;
+    });
+    const follower = open();
+    await pause();
+    follower.abort(new Error('revoked'));
+    release();
+    await pause();
+    expect([follower.numbers, follower.end]).toEqual([[], 'revoked']);
+  });
+
+  it('a return ends one who waits, and the hub goes with its last follower', async () => {
+    const follower = open();
+    await pause();
+    expect(hubs.size()).toBe(1);
+    await follower.stream.return?.();
+    await pause();
+    expect([follower.end, hubs.size()]).toEqual(['over', 0]);
+  });
+
+  it('says that the server stops', async () => {
+    const follower = open();
+    await pause();
+    hubs.close();
+    await pause();
+    expect(follower.end).toBe('The server is stopping: connect again.');
+  });
+});

@@ -1,0 +1,53 @@
+// The gate before hashing: how many wait, and what becomes of those beyond.
+import { afterEach, expect, it } from '@jest/globals';
+import { AppError } from '../../../src/core/errors.js';
+import { createPasswordHasher, type PasswordHasher } from '../../../src/infra/credentials/password-hasher.js';
+
+const parameters = { memoryKib: 8, iterations: 1, parallelism: 1 };
+let hasher: PasswordHasher;
+afterEach(() => hasher.close());
+
+it('lets so many wait and refuses the rest at once, for hashes and checks together', async () => {
+  hasher = createPasswordHasher({ ...parameters, queueMax: 5 });
+  const phc = await hasher.hash('plum violin 4482 meadow crane');
+  const work = Array.from({ length: 200 }, (_, index) =>
+    (index % 2 === 0 ? hasher.verify(phc, `guess ${index}`) : hasher.hash(`password ${index}`)).then(
+      () => 'done',
+      (error: unknown) => (error instanceof AppError ? `${error.code} ${error.retryAfterSeconds}` : 'odd'),
+    ),
+  );
+  expect(hasher.queueLength()).toBeLessThanOrEqual(5);
+  const outcomes = await Promise.all(work);
+  expect(new Set(outcomes)).toEqual(new Set(['done', 'UNAVAILABLE 5']));
+  expect(outcomes.filter((outcome) => outcome === 'done').length).toBeLessThan(50);
+  expect(await hasher.verify(phc, 'plum violin 4482 meadow crane')).toBe(true);
+});
+
+it('lets few at a time do what belongs to a hash, and the rest wait in a queue of their own', async () => {
+  hasher = createPasswordHasher({ ...parameters, queueMax: 3 });
+  let underWay = 0;
+  let most = 0;
+  const turn = async (): Promise<string> => {
+    underWay += 1;
+    most = Math.max(most, underWay);
+    const hash = await hasher.hash('plum violin 4482 meadow crane');
+    underWay -= 1;
+    return hash;
+  };
+  const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => hasher.inTurn(turn)));
+  const done = outcomes.filter(({ status }) => status === 'fulfilled');
+  expect(most).toBeGreaterThan(1);
+  expect(done).toHaveLength(most + 3);
+  expect(hasher.hasCapacity()).toBe(true);
+});
+
+it('fails for what is no hash, and for what is not done when it is closed; and works on', async () => {
+  hasher = createPasswordHasher({ ...parameters, queueMax: 50 });
+  await expect(hasher.verify('no hash at all', 'x')).rejects.toThrow();
+  const undone = Array.from({ length: 20 }, () => hasher.hash('plum violin 4482 meadow crane'));
+  const outcomes = Promise.allSettled(undone);
+  await hasher.close();
+  expect((await outcomes).some(({ status }) => status === 'rejected')).toBe(true);
+  const phc = await hasher.hash('plum violin 4482 meadow crane');
+  expect(phc).toMatch(/^\$argon2id\$v=19\$m=8,t=1,p=1\$/);
+});
