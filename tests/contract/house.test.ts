@@ -1,52 +1,28 @@
-// The house rules that a linter cannot state: sizes, documentation, casts and words. The figures only go down.
+// The house rules that no linter can state: sizes, TSDoc, casts and words. `node scripts/check-house.mjs` lists breaches.
 import { describe, expect, it } from '@jest/globals';
-import {
-  type Breach,
-  bareCasts,
-  fullFolders,
-  linesOf,
-  literalSpreads,
-  longFunctions,
-  sourceFiles,
-  undocumentedExports,
-} from './house.js';
+import { house } from './house.js';
 
-const files = sourceFiles('src');
-const shown = (breaches: Breach[]) => breaches.map(({ file, line, what }) => `${file}:${line} ${what}`);
+const breaches = house.checkHouse();
 
-/** Places that are left to mend, per rule; a number that has become smaller is to be lowered here. */
-const left = { longFunctions: 41, undocumented: 31, casts: 51, spreads: 30, fullFolders: 1, longFiles: 3 };
+/** Breaches that are left, per rule. A number that has become smaller is lowered here; none may grow. */
+const left: Record<string, number> = {
+  'functions over 60 lines': 26,
+  'exported functions without TSDoc': 15,
+  'casts that switch the type checker off (10 or more are too many)': 45,
+  'casts without a reason beside them': 41,
+  'spread object literals': 10,
+  'files over 250 lines': 2,
+  'words in src, docs and contracts': 461,
+  'words in names of tests': 98,
+};
 
-describe('in src', () => {
-  it('no function has more than 60 lines', () => {
-    const found = shown(files.flatMap((file) => longFunctions(file, 60)));
-    expect(found.length <= left.longFunctions ? [] : found).toEqual([]);
+describe('The house rules', () => {
+  it.each(Object.keys(breaches))('hold for %s', (rule) => {
+    const found = (breaches[rule] ?? []).map(({ file, line, what }) => `${file}:${line} ${what}`);
+    expect(found.length <= (left[rule] ?? 0) ? [] : found).toEqual([]);
   });
 
-  it('every exported function has TSDoc', () => {
-    const found = shown(files.flatMap(undocumentedExports));
-    expect(found.length <= left.undocumented ? [] : found).toEqual([]);
-  });
-
-  it('few casts switch the type checker off', () => {
-    const found = shown(files.flatMap(bareCasts));
-    expect(found.length <= left.casts ? [] : found).toEqual([]);
-  });
-
-  it('no object literal is spread where its properties could stand', () => {
-    const found = shown(files.flatMap(literalSpreads));
-    expect(found.length <= left.spreads ? [] : found).toEqual([]);
-  });
-
-  it('no folder has more than 15 files side by side', () => {
-    const found = shown(fullFolders(files, 15));
-    expect(found.length <= left.fullFolders ? [] : found).toEqual([]);
-  });
-
-  it('no file has more than 250 lines, and half of them have at most 100', () => {
-    const found = files.filter((file) => linesOf(file) > 250);
-    expect(found.length <= left.longFiles ? [] : found).toEqual([]);
-    const sizes = files.map(linesOf).sort((a, b) => a - b);
-    expect(sizes[Math.floor(sizes.length / 2)]).toBeLessThanOrEqual(100);
+  it('hold the median source file to 95 lines', () => {
+    expect(house.medianLines(house.filesIn('src'))).toBeLessThanOrEqual(95);
   });
 });

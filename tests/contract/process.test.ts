@@ -1,11 +1,11 @@
 // The house rules about the process and the heads of files; which folder may import which is in biome.json.
 import { describe, expect, it } from '@jest/globals';
-import { sourceFiles, textOf } from './house.js';
+import { house } from './house.js';
 
-const files = sourceFiles('src').map((file) => file.slice('src/'.length));
+const files = house.filesIn('src').map((file) => file.slice('src/'.length));
 
 describe('the process', () => {
-  const code = (file: string) => textOf(`src/${file}`).replace(/^\s*\/\/.*$/gm, '');
+  const code = (file: string) => house.textOf(`src/${file}`).replace(/^\s*\/\/.*$/gm, '');
 
   it('has its environment read only in main, the commands, the client’s main and the configuration', () => {
     const readers = files.filter((file) =>
@@ -24,6 +24,6 @@ describe('the process', () => {
   });
 
   it('has a first line in every file that says what lives there', () => {
-    expect(files.filter((file) => !/^\/\/ \S.{20,}\n/.test(textOf(`src/${file}`)))).toEqual([]);
+    expect(files.filter((file) => !/^\/\/ \S.{20,}\n/.test(house.textOf(`src/${file}`)))).toEqual([]);
   });
 });
