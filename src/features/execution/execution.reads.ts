@@ -107,9 +107,9 @@ async function listExecutions(
     conditions,
     order: orderOf(order),
   };
-  const query = conditions.length === 0 ? db.read : db.queryAnew;
+  const query = conditions.length === 0 ? db.read : db.queryUncached;
   const count = async () => {
-    const [row] = await db.queryAnew<{ count: number }>(
+    const [row] = await db.queryUncached<{ count: number }>(
       sql`SELECT count(*)::int AS count FROM test_executions ${where(conditions)}`,
     );
     return row?.count ?? 0;

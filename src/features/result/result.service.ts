@@ -94,7 +94,7 @@ async function listResults(
     conditions,
     order: orderOf(order),
   };
-  const query = isWithinExecution(filter) || conditions.length === 0 ? db.read : db.queryAnew;
+  const query = isWithinExecution(filter) || conditions.length === 0 ? db.read : db.queryUncached;
   const count = async () => {
     if (filter.executionId == null || !isCounted(filter)) return countRows(db, conditions);
     const [execution] = await executions.byIds(viewer, [filter.executionId], counters);
@@ -117,7 +117,7 @@ async function listOfEach(
   const own = { conditions: [...conditions, sql`execution_id = parent.id`], order };
   const ids = parents.map(({ id }) => id);
   const select = sql`SELECT ${selectList(wanted)} FROM test_results ${pageClauses(own, request)}`;
-  const query = isCounted(filter) ? db.read : db.queryAnew;
+  const query = isCounted(filter) ? db.read : db.queryUncached;
   const byParent = await fetchOfEach<ResultRow>(query, ids, select, (row) => row.executionId);
   const countOf = lazyCounts(db, ids, conditions);
   return parents.map((parent) =>
@@ -130,7 +130,7 @@ async function listOfEach(
 }
 
 async function countRows(db: Database, conditions: Sql[]): Promise<number> {
-  const [row] = await db.queryAnew<{ count: number }>(
+  const [row] = await db.queryUncached<{ count: number }>(
     sql`SELECT count(*)::int AS count FROM test_results ${where(conditions)}`,
   );
   return row?.count ?? 0;
@@ -144,7 +144,7 @@ function lazyCounts(
 ): (id: string) => Promise<number> {
   let counts: Promise<Map<string, number>> | undefined;
   const read = async () => {
-    const rows = await db.queryAnew<{ id: string; count: number }>(sql`
+    const rows = await db.queryUncached<{ id: string; count: number }>(sql`
       SELECT execution_id AS id, count(*)::int AS count FROM test_results
       ${where([sql`execution_id = ANY(${ids}::uuid[])`, ...conditions])} GROUP BY execution_id`);
     return new Map(rows.map((row) => [row.id, row.count]));

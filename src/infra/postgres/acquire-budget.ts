@@ -1,34 +1,48 @@
-// How long a request may yet wait for database connections: one budget for all its waits, however many it has.
-import type pg from 'pg';
+// The time that one request may spend waiting for database connections, summed over all its waits.
 import { currentRequest, type RequestContext, type Waits } from '../telemetry/request-context.js';
 
-/** After so long without a wait all is forgotten: a stream lives for hours. */
-const forgottenMs = 5_000;
+/** A budget is whole again after so long without a wait: streams live for hours. */
+const renewedAfterMs = 5_000;
 
-/** Less than this is nothing: timers may end a little early. */
+/** Less than this counts as nothing left: timers may fire a little early. */
 const leastMs = 5;
 
-/** Milliseconds out of `mostMs` that the request is still to wait for connections. */
-export function patienceLeft(mostMs: number): number {
+/** The message of a wait that used up the budget; errors.ts maps it to UNAVAILABLE. */
+const budgetSpent = () => new Error('timeout exceeded by all waits of this request for a connection');
+
+/**
+ * Waits for a connection no longer than the budget of the current request allows. Waits side by side count once.
+ * @param connect begins the wait; `release` takes a connection that arrives after the budget has run out
+ * @param totalMs the whole budget
+ * @throws Error of {@link budgetSpent}, or of `connect`
+ */
+export async function withinBudget<Connection>(
+  totalMs: number,
+  connect: () => Promise<Connection>,
+  release: (late: Connection) => void,
+): Promise<Connection> {
+  const leftMs = budgetLeftMs(totalMs);
+  if (leftMs < leastMs) throw budgetSpent();
+  return countWait(leftMs < totalMs ? limited(connect(), leftMs, release) : connect());
+}
+
+/** Milliseconds of the budget that the current request has left; all of it outside of a request. */
+export function budgetLeftMs(totalMs: number): number {
   const waits = currentRequest()?.waits;
-  return waits === undefined ? mostMs : mostMs - spentBy(waits);
+  return waits === undefined ? totalMs : totalMs - spentBy(waits);
 }
 
-function spentBy({ underWay, spentMs, since }: Waits): number {
-  const sinceMs = performance.now() - since;
-  if (underWay > 0) return spentMs + sinceMs;
-  return sinceMs > forgottenMs ? 0 : spentMs;
-}
-
-/** Counts a wait for the request; what waits side by side counts once. */
+/** Counts a wait on the budget of the current request, without ending it. */
 export function countWait<T>(wait: Promise<T>): Promise<T> {
   const request = currentRequest();
   if (request === undefined) return wait;
   const waits = beginWait(request);
   return wait.finally(() => {
     const now = performance.now();
-    if (waits.underWay === 1)
-      Object.assign(waits, { spentMs: waits.spentMs + now - waits.since, since: now });
+    if (waits.underWay === 1) {
+      waits.spentMs += now - waits.since;
+      waits.since = now;
+    }
     waits.underWay -= 1;
   });
 }
@@ -36,34 +50,36 @@ export function countWait<T>(wait: Promise<T>): Promise<T> {
 function beginWait(request: RequestContext): Waits {
   request.waits ??= { underWay: 0, spentMs: 0, since: 0 };
   const { waits } = request;
-  if (waits.underWay === 0) Object.assign(waits, { spentMs: spentBy(waits), since: performance.now() });
+  if (waits.underWay === 0) {
+    waits.spentMs = spentBy(waits);
+    waits.since = performance.now();
+  }
   waits.underWay += 1;
   return waits;
 }
 
-/** Lets nobody wait for a connection of the pool again who has waited out the time. */
-export function limitWaits(pool: pg.Pool, mostMs: number): void {
-  const connect = pool.connect.bind(pool) as () => Promise<pg.PoolClient>;
-  pool.connect = (() => {
-    if (pool.idleCount > pool.waitingCount) return connect();
-    const leftMs = patienceLeft(mostMs);
-    if (leftMs < leastMs) return Promise.reject(outOfPatience());
-    return countWait(leftMs < mostMs ? within(connect(), leftMs) : connect());
-  }) as typeof pool.connect;
+function spentBy({ underWay, spentMs, since }: Waits): number {
+  const sinceMs = performance.now() - since;
+  if (underWay > 0) return spentMs + sinceMs;
+  return sinceMs > renewedAfterMs ? 0 : spentMs;
 }
 
-const outOfPatience = () => new Error('timeout exceeded by all waits of this request for a connection');
-
-async function within(connecting: Promise<pg.PoolClient>, ms: number): Promise<pg.PoolClient> {
+async function limited<Connection>(
+  connecting: Promise<Connection>,
+  ms: number,
+  release: (late: Connection) => void,
+): Promise<Connection> {
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;
   const over = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       isOver = true;
-      reject(outOfPatience());
+      reject(budgetSpent());
     }, ms);
   });
-  const late = (client: pg.PoolClient) => isOver && client.release();
-  connecting.then(late, () => {});
+  connecting.then(
+    (connection) => isOver && release(connection),
+    () => {},
+  );
   return Promise.race([connecting, over]).finally(() => clearTimeout(timer));
 }

@@ -1,15 +1,19 @@
-// The database as services use it: plain SQL and transactions on the one pool, Prisma's client over it. No entity is named here.
+// The database as services see it: plain SQL and transactions on one pool, and Prisma's client over the same pool.
 import { PrismaPg } from '@prisma/adapter-pg';
 import type pg from 'pg';
 import type { Sql } from 'sql-template-tag';
 import { PrismaClient } from '../../generated/prisma/client.js';
-import { codeOf, isBroken, isFault, toDatabaseError } from './errors.js';
-import { createLanes } from './pipeline.js';
-import { connectionOf, createPool, type PoolOptions } from './pool.js';
-import { holdWrites, runStatement } from './prepared-statement.js';
+import { codeOf, toDatabaseError } from './errors.js';
+import { createPipeline } from './pipeline.js';
+import { ConnectionPool, connectionConfig, type PoolOptions } from './pool.js';
 import { beginStatement } from './query-metrics.js';
+import { type OnResult, type Schedule, type StatementResult, sendStatement } from './statement.js';
+import { createStatementNames } from './statement-names.js';
+import { createTransactions, type RunTransaction } from './transaction.js';
 
-/** Rows of plain SQL: timestamps are RFC 3339 text, so that nothing is parsed only to be printed again. */
+export type { Statements, Transaction } from './transaction.js';
+
+/** Rows of plain SQL: timestamps are RFC 3339 text, so that they are not parsed only to be printed. */
 export type SqlRow<Model> = {
   [Key in keyof Model]: Model[Key] extends Date
     ? string
@@ -18,180 +22,99 @@ export type SqlRow<Model> = {
       : Model[Key];
 };
 
-/** Statements that are committed together, and what happens then; a single one too. */
-export interface Statements {
-  query<Row>(statement: Sql): Promise<Row[]>;
-  /** Runs after COMMIT, in order; never when the transaction fails. */
-  afterCommit(action: () => void): void;
-}
-
-export interface Transaction extends Statements {
-  /** A statement whose outcome nothing waits for: it goes out with COMMIT. When it fails, the transaction does. */
-  finally(statement: Sql): void;
-}
-
-const maxPreparedStatements = 400;
-/** Of the connections, those that short reads share; a small pool has none. */
-const lanesMax = 2;
-const maxAttempts = 3;
-const retryable = new Set(['40001', '40P01']); // serialization failure, deadlock
-
 /** The database as services see it. */
-export type Database = ReturnType<typeof createDatabase>;
+export interface Database {
+  /** Prisma's typed client over the same pool, for entities that are not hot. */
+  prisma: PrismaClient;
+  /**
+   * Runs one statement by itself.
+   * @throws UNAVAILABLE when the database is down or too slow, or no connection is free in time
+   */
+  query<Row>(statement: Sql): Promise<Row[]>;
+  /** As {@link query}, for reads that an index makes short: they share connections, so a slow one delays the others. */
+  read<Row>(statement: Sql): Promise<Row[]>;
+  /**
+   * As {@link query}, but planned for these very values, for filters whose best index depends on the value. A cached plan
+   * fits any value, and would scan a whole table to find a rare one.
+   */
+  queryUncached<Row>(statement: Sql): Promise<Row[]>;
+  /**
+   * Runs work in one transaction (READ COMMITTED), again after a deadlock, up to three times.
+   * @throws UNAVAILABLE as {@link query} does
+   */
+  transaction: RunTransaction;
+  /** Connections at this moment: open, idle, the limit, and the requests that wait for one. */
+  poolState(): { total: number; idle: number; waiting: number; max: number };
+  close(): Promise<void>;
+}
+
+/** Connections that short reads share; a pool of fewer than five has none to share. */
+const maxShared = 2;
 
 /** Opens the pool; connects on first use. */
-export function createDatabase(options: PoolOptions) {
-  const { metrics, poolMax } = options;
-  const laneCount = Math.min(lanesMax, Math.floor(poolMax / 5));
-  const pool = createPool({ ...options, poolMax: poolMax - laneCount });
-  const lanes = createLanes(connectionOf(options), laneCount, options.acquireTimeoutMs, options.log);
+export function createDatabase(options: PoolOptions): Database {
+  const { metrics, poolMax, acquireTimeoutMs, log } = options;
+  const sharedCount = Math.min(maxShared, Math.floor(poolMax / 5));
+  const pool = new ConnectionPool({ ...options, poolMax: poolMax - sharedCount });
+  const pipeline = createPipeline({
+    config: connectionConfig(options),
+    count: sharedCount,
+    maxWaitMs: acquireTimeoutMs,
+    log,
+  });
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
-  const names = new Map<string, string>();
+  const nameOf = createStatementNames();
 
-  /** Named, so that PostgreSQL plans each text once per connection; bounded, as the names are kept by the server. */
-  function nameOf(text: string): string | undefined {
-    let name = names.get(text);
-    if (name === undefined && names.size < maxPreparedStatements) {
-      name = `s${names.size}`;
-      names.set(text, name);
-    }
-    return name;
-  }
-
-  async function run<Row>(client: pg.PoolClient, { text, values }: Sql, isKept = true): Promise<Row[]> {
-    const name = isKept ? nameOf(text) : undefined;
-    if (name === undefined) return (await client.query({ text, values })).rows as Row[];
+  function run(
+    client: pg.ClientBase,
+    statement: Sql | string,
+    hold?: Schedule,
+    isCached = true,
+  ): Promise<StatementResult> {
+    const { text, values } =
+      typeof statement === 'string' ? { text: statement, values: undefined } : statement;
+    const name = isCached && values !== undefined ? nameOf(text) : undefined;
     const end = beginStatement(text, metrics);
     return new Promise((resolve, reject) => {
-      runStatement(client, { name, text, values }, (error, rows) => {
+      const onResult: OnResult = (error, result) => {
         end(error);
-        if (error === null) resolve(rows as Row[]);
+        if (result !== undefined) resolve(result);
         else reject(error);
-      });
+      };
+      sendStatement(client, { name, text, values }, onResult, hold);
     });
   }
 
-  /** On a shared connection; undefined when none has room, or when it came to nothing there. */
+  const runAlone = <Row>(statement: Sql, isCached: boolean): Promise<Row[]> =>
+    pool.use(async (client) => (await run(client, statement, undefined, isCached)).rows as Row[]);
+
+  /** On a shared connection; undefined when none has room, or when the statement never ran there. */
   async function runShared<Row>({ text, values }: Sql): Promise<Row[] | undefined> {
     const name = nameOf(text);
-    const rows = name === undefined ? undefined : lanes.run({ name, text, values });
-    if (rows === undefined) return undefined;
+    const sent = name === undefined ? undefined : pipeline.run({ name, text, values });
+    if (sent === undefined) return undefined;
     const end = beginStatement(text, metrics);
     try {
-      const found = await rows;
+      const rows = await sent;
       end(null);
-      return found as Row[];
+      return rows as Row[];
     } catch (error) {
       end(error as Error);
-      // One that was to prepare it failed ahead of this one, which was sent before that was known.
+      // The statement ahead that was to prepare it failed after this one had been sent.
       if (codeOf(error) === '26000') return undefined;
       throw toDatabaseError(error);
     }
   }
 
-  async function withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    let client: pg.PoolClient;
-    try {
-      client = await pool.connect();
-    } catch (error) {
-      throw toDatabaseError(error);
-    }
-    let failure: unknown;
-    try {
-      return await work(client);
-    } catch (error) {
-      failure = error;
-      throw toDatabaseError(error);
-    } finally {
-      client.release(isBroken(failure));
-    }
-  }
-
-  async function attempt<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const actions: (() => void)[] = [];
-    const last: Sql[] = [];
-    const result = await withClient(async (client) => {
-      const release = holdWrites(client);
-      process.nextTick(release); // BEGIN goes out with the first statement
-      const begun = client.query('BEGIN');
-      begun.catch(() => {}); // what follows fails too
-      try {
-        const value = await work({
-          query: (statement) => run(client, statement),
-          finally: (statement) => last.push(statement),
-          afterCommit: (action) => actions.push(action),
-        });
-        await begun;
-        await commit(client, last);
-        return value;
-      } catch (error) {
-        if (!isBroken(error)) await client.query('ROLLBACK');
-        throw error;
-      }
-    });
-    for (const action of actions) action();
-    return result;
-  }
-
-  /** @throws what one of the last statements threw: COMMIT has undone everything then */
-  async function commit(client: pg.PoolClient, last: readonly Sql[]): Promise<void> {
-    const release = holdWrites(client);
-    const sent = [...last.map((statement) => run(client, statement)), client.query('COMMIT')];
-    release();
-    const ends = await Promise.allSettled(sent);
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
-    const { command } = (ends.at(-1) as PromiseFulfilledResult<pg.QueryResult>).value;
-    if (command !== 'COMMIT') throw new Error('a statement failed unnoticed, so the transaction did');
-  }
-
   return {
-    /** Prisma's typed client over the same pool, for reads that are not hot. */
     prisma,
+    query: (statement) => runAlone(statement, true),
+    read: async <Row>(statement: Sql) => (await runShared<Row>(statement)) ?? runAlone<Row>(statement, true),
+    queryUncached: (statement) => runAlone(statement, false),
+    transaction: createTransactions(pool, run, metrics),
 
-    /**
-     * Runs one statement on its own.
-     * @throws UNAVAILABLE when the database is down, too slow or all connections are busy
-     */
-    query: <Row>(statement: Sql): Promise<Row[]> => withClient((client) => run<Row>(client, statement)),
-
-    /**
-     * As {@link query}, for reads that an index makes short: they share connections, and a slow one would keep the
-     * others waiting.
-     */
-    read: async <Row>(statement: Sql): Promise<Row[]> =>
-      (await runShared<Row>(statement)) ?? withClient((client) => run<Row>(client, statement)),
-
-    /**
-     * As {@link query}, but planned for these very values: for filters whose best index depends on what is sought.
-     * A plan that is kept is for any value, and would read a whole table to find a rare one.
-     */
-    queryAnew: <Row>(statement: Sql): Promise<Row[]> =>
-      withClient((client) => run<Row>(client, statement, false)),
-
-    /**
-     * Runs work in one transaction (READ COMMITTED); again, up to three times, after a deadlock.
-     * @throws UNAVAILABLE as {@link query} does
-     */
-    async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-      for (let tries = 1; ; tries += 1) {
-        const startedAt = performance.now();
-        const told = (isFailed: boolean) =>
-          metrics?.transaction((performance.now() - startedAt) / 1000, isFailed);
-        try {
-          const result = await attempt(work);
-          told(false);
-          return result;
-        } catch (error) {
-          told(isFault(error));
-          if (tries >= maxAttempts || !retryable.has(codeOf(error))) throw error;
-          await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * tries));
-        }
-      }
-    },
-
-    /** Connections now: all, idle, and requests that wait for one. */
-    poolState: () => {
-      const { open, busy } = lanes.state();
+    poolState() {
+      const { open, busy } = pipeline.state();
       return {
         total: pool.totalCount + open,
         idle: pool.idleCount + open - busy,
@@ -200,10 +123,10 @@ export function createDatabase(options: PoolOptions) {
       };
     },
 
-    async close(): Promise<void> {
-      pool.removeAllListeners('error').on('error', () => {}); // what is lost now was about to be closed
+    async close() {
+      pool.removeAllListeners('error').on('error', () => {}); // a connection lost now was about to be closed
       await prisma.$disconnect();
-      await Promise.all([pool.end(), lanes.close()]);
+      await Promise.all([pool.end(), pipeline.close()]);
     },
   };
 }

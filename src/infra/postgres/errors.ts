@@ -1,48 +1,49 @@
-// What errors of the database mean: violations, broken connections, and what makes it unavailable.
+// Classifies errors of PostgreSQL, pg and Prisma: violated constraints, lost connections, and an unavailable database.
 import { AppError } from '../../core/errors.js';
 
-const unavailable =
+/** SQLSTATE classes and Node's codes that mean: down, shutting down, or out of resources; then statements cut by a time-out. */
+const unavailableCodes =
   /^(08|53|57P0|58)|^(57014|25P03)$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
+const unavailableReasons =
+  /timeout|Connection terminated|Client has encountered a connection error|not queryable/i;
 
 /** Whether an error is a violation of this constraint or unique index. */
 export function violates(error: unknown, constraint: string): boolean {
   return (error as { constraint?: string } | null)?.constraint === constraint;
 }
 
-/** SQLSTATE or Node's code of an error, Prisma's too; empty without one. */
+/** SQLSTATE or Node's code of an error, also when Prisma wraps it; empty without one. */
 export function codeOf(error: unknown): string {
   const { code, cause } = (error ?? {}) as { code?: unknown; cause?: { originalCode?: unknown } };
   return String(cause?.originalCode ?? code ?? '');
 }
 
-/** What an error says, in one line. */
+/** The message of an error in one line. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether the connection must not be used again: it is gone, or an answer is still owed on it. */
-export function isBroken(error: unknown): boolean {
+/** Whether the connection must be closed: it is gone, or an answer is still owed on it. */
+export function isConnectionLost(error: unknown): boolean {
   if (error === undefined || error instanceof AppError)
     return error instanceof AppError && error.code === 'UNAVAILABLE';
   return (error as { severity?: string }).severity !== 'ERROR' && isUnavailable(error);
 }
 
-/** Whether it is the database's fault; a transaction that a rule ends is none. */
+/** Whether a failed transaction counts as a failure of the database rather than as a rule that ended it. */
 export function isFault(error: unknown): boolean {
   return !(error instanceof AppError) || error.code === 'UNAVAILABLE';
 }
 
 function isUnavailable(error: unknown): boolean {
-  return (
-    unavailable.test(codeOf(error)) ||
-    /timeout|Connection terminated|Client has encountered a connection error|not queryable/i.test(
-      reasonOf(error),
-    )
-  );
+  return unavailableCodes.test(codeOf(error)) || unavailableReasons.test(reasonOf(error));
 }
 
-/** Down, slow or full → UNAVAILABLE with the cause for the log; anything else as it is. Prisma's errors too. */
+/**
+ * Maps errors of a database that is down, slow or full, Prisma's too, to UNAVAILABLE with the cause for the log.
+ * @returns any other error unchanged
+ */
 export function toDatabaseError(error: unknown): unknown {
   if (error instanceof AppError || !isUnavailable(error)) return error;
   return new AppError('UNAVAILABLE', {

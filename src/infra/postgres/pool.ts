@@ -1,10 +1,11 @@
-// The pool of connections: its settings and the types it reads. What goes through it is counted in database-meter.ts.
+// The pool of connections. `acquire` is the one way to a connection: the budget of the request, metrics and errors are dealt
+// with there, for plain SQL and for Prisma's adapter.
 import pg from 'pg';
 import type { Logger } from 'pino';
 import type { Metrics } from '../telemetry/metrics.js';
-import { limitWaits } from './acquire-budget.js';
-import { isBroken, reasonOf } from './errors.js';
-import { meterPool } from './query-metrics.js';
+import { withinBudget } from './acquire-budget.js';
+import { isConnectionLost, reasonOf, toDatabaseError } from './errors.js';
+import { beginStatement } from './query-metrics.js';
 
 /** How to connect. */
 export interface PoolOptions {
@@ -12,22 +13,14 @@ export interface PoolOptions {
   poolMax: number;
   /** Server-side limit of one statement; the client gives up half a second later. */
   statementTimeoutMs: number;
-  /** Longest wait for a free connection; all waits of one request together. */
+  /** Longest wait for a free connection, summed over all waits of one request. */
   acquireTimeoutMs: number;
   log: Logger;
   metrics?: Metrics;
 }
 
-/** Of types that are read often, by their oid. */
-const parsers = new Map<number, (text: string) => unknown>([
-  [1184, toRfc3339], // timestamptz
-  [1007, arrayParser(1007, Number)], // integer[]
-  [1009, arrayParser(1009, String)], // text[]
-  [2951, arrayParser(2951, String)], // uuid[]
-]);
-
-/** How each connection is made, in the pool or beside it. */
-export function connectionOf({
+/** The settings of every connection, whether in the pool or beside it. */
+export function connectionConfig({
   url,
   acquireTimeoutMs,
   statementTimeoutMs,
@@ -37,75 +30,95 @@ export function connectionOf({
     connectionTimeoutMillis: acquireTimeoutMs,
     query_timeout: statementTimeoutMs + 500,
     keepAlive: true,
-    pipeline: true, // statements need not wait for the one before
+    pipeline: true, // https://node-postgres.com/features/pipelining
     application_name: 'sec-tester-api',
     options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=${statementTimeoutMs}`,
-    types: {
-      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-        (format === 'binary' ? undefined : parsers.get(oid)) ??
-        pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
-    },
   };
 }
 
-/** Opens the pool; connects on first use. */
-export function createPool(options: PoolOptions): pg.Pool {
-  const pool = new pg.Pool({
-    ...connectionOf(options),
-    max: options.poolMax,
-    idleTimeoutMillis: 30_000,
-  });
-  pool.on('error', (error) =>
-    options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),
-  );
-  // The pool listens only while a connection is idle: lost in use, it would end the process. Its statement fails too.
-  pool.on('connect', (client) => client.on('error', () => {}));
-  limitWaits(pool, options.acquireTimeoutMs);
-  meterPool(pool, options.metrics);
-  // The pool's own query() works by callbacks, which know nothing of the request; this is what Prisma calls.
-  pool.query = (async (...args: Parameters<pg.PoolClient['query']>) => {
-    const client = await pool.connect();
+/** pg's pool with {@link ConnectionPool.acquire}. A class, because Prisma's adapter accepts only a `pg.Pool`. */
+export class ConnectionPool extends pg.Pool {
+  private readonly acquireTimeoutMs: number;
+  private readonly metrics: Metrics | undefined;
+
+  /** Connects on first use. */
+  constructor(options: PoolOptions) {
+    super({
+      ...connectionConfig(options),
+      max: options.poolMax,
+      idleTimeoutMillis: 30_000,
+      Client: measuredClient(options.metrics),
+    });
+    this.acquireTimeoutMs = options.acquireTimeoutMs;
+    this.metrics = options.metrics;
+    this.on('error', (error) =>
+      options.log.warn({ event: 'database_connection_lost', reason: reasonOf(error) }),
+    );
+    // The pool listens only while a connection is idle. Lost in use, its error would end the process; its statement fails too.
+    this.on('connect', (client) => client.on('error', () => {}));
+  }
+
+  /**
+   * Takes a connection; give it back with its `release`.
+   * @throws UNAVAILABLE when none is free within the budget of the request, or none can be opened
+   */
+  async acquire(): Promise<pg.PoolClient> {
+    const startedAt = performance.now();
+    try {
+      const connect = () => super.connect();
+      const client =
+        this.idleCount > this.waitingCount
+          ? await connect()
+          : await withinBudget(this.acquireTimeoutMs, connect, (late) => late.release());
+      this.metrics?.connectionWait((performance.now() - startedAt) / 1000);
+      return client;
+    } catch (error) {
+      throw toDatabaseError(error);
+    }
+  }
+
+  /**
+   * Runs work on a connection, and closes the connection when the work lost it.
+   * @throws UNAVAILABLE as {@link acquire} does, and when the connection is lost
+   */
+  async use<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.acquire();
     let failure: unknown;
     try {
-      return await client.query(...args);
+      return await work(client);
     } catch (error) {
       failure = error;
-      throw error;
+      throw toDatabaseError(error);
     } finally {
-      client.release(isBroken(failure));
+      client.release(isConnectionLost(failure));
     }
-  }) as typeof pool.query;
-  return pool;
+  }
+
+  /** Serves the transactions of Prisma's adapter. */
+  override connect(): Promise<pg.PoolClient> {
+    return this.acquire();
+  }
+
+  /** Serves the single statements of Prisma's adapter. One signature cannot express pg's overloads, hence `never`. */
+  override query(statement: unknown): never {
+    return this.use((client) => client.query(statement as pg.QueryConfig)) as never;
+  }
 }
 
-/** Short arrays that are remembered by their text: tags and the like are the same in most rows. */
-const maxKnownArrays = 1000;
-const maxKnownLength = 100;
-
-/**
- * Arrays of plain items are split; whatever is quoted, nested or null is left to pg's parser, which reads letter by letter.
- * What it gives may be shared, and so is frozen.
- */
-function arrayParser(oid: number, parse: (item: string) => unknown): (text: string) => unknown {
-  const parseAny = pg.types.getTypeParser(oid);
-  const known = new Map<string, unknown>();
-  const read = (text: string): unknown =>
-    /^\{[^"{}\\]+\}$/.test(text) && !/\bnull\b/i.test(text)
-      ? text.slice(1, -1).split(',').map(parse)
-      : parseAny(text);
-  return (text) => {
-    const shared = known.get(text);
-    if (shared !== undefined) return shared;
-    const array = Object.freeze(text === '{}' ? [] : read(text));
-    if (known.size >= maxKnownArrays) known.clear();
-    if (text.length <= maxKnownLength) known.set(text, array);
-    return array;
+/** Counts and times the statements of Prisma's adapter; statements of statement.ts are measured by their sender. */
+function measuredClient(metrics: Metrics | undefined): new () => pg.Client {
+  return class MeasuredClient extends pg.Client {
+    override query(statement: unknown): never {
+      const result: unknown = super.query(statement as pg.QueryConfig);
+      if (result instanceof Promise) {
+        const { text } = typeof statement === 'string' ? { text: statement } : (statement as pg.QueryConfig);
+        const end = beginStatement(text, metrics);
+        result.then(
+          () => end(null),
+          (error: Error) => end(error),
+        );
+      }
+      return result as never; // as above
+    }
   };
-}
-
-/** PostgreSQL's text of a timestamptz(3) in UTC → RFC 3339 with milliseconds. */
-function toRfc3339(text: string): string {
-  if (text.length < 22 || !text.endsWith('+00')) return text; // infinity, or years beyond 9999
-  const fraction = text.length > 22 ? text.slice(20, -3) : '';
-  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;
 }

@@ -29,7 +29,7 @@ const takeKept = async (statement: Sql) => {
   statements.push({ statement, isKept: true });
   return [];
 };
-const db = { query: takeKept, read: takeKept, queryAnew: take } as never;
+const db = { query: takeKept, read: takeKept, queryUncached: take } as never;
 const unused = {} as never;
 const executions = createExecutionService({ db, events: unused, audit: unused, now: Date.now });
 const results = createResultService({ db, audit: unused, executions, now: Date.now, batchWaitMs: 1000 });

@@ -1,7 +1,7 @@
 // The cache: one load at a time, nothing kept that was invalidated meanwhile, by key and by tag.
 import { describe, expect, it } from '@jest/globals';
 import { createCache } from '../../../src/infra/cache.js';
-import { patienceLeft } from '../../../src/infra/postgres/acquire-budget.js';
+import { budgetLeftMs } from '../../../src/infra/postgres/acquire-budget.js';
 import { createMetrics } from '../../../src/infra/telemetry/metrics.js';
 import { type RequestContext, runInRequest } from '../../../src/infra/telemetry/request-context.js';
 import { samplesOf } from '../../kit/metrics.js';
@@ -85,9 +85,9 @@ it('counts waiting for another’s look-up as waiting for the database', async (
     setTimeout(() => ends[0]?.({ owner: 'ann', turn: 1 }), 10);
     await Promise.all(joined);
     expect(request.waits?.underWay).toBe(0);
-    expect(patienceLeft(1000)).toBeLessThan(1000);
+    expect(budgetLeftMs(1000)).toBeLessThan(1000);
   });
-  expect(patienceLeft(1000)).toBe(1000);
+  expect(budgetLeftMs(1000)).toBe(1000);
 });
 
 describe('an invalidation', () => {

@@ -87,7 +87,7 @@ describe('a statement', () => {
   it('has its plan kept, unless it is asked anew', async () => {
     const narrow = createDatabase({ url, poolMax: 1, ...patience, log });
     await narrow.query(sql`SELECT ${1}::int AS kept`);
-    expect(await narrow.queryAnew(sql`SELECT ${2}::int AS anew`)).toEqual([{ anew: 2 }]);
+    expect(await narrow.queryUncached(sql`SELECT ${2}::int AS anew`)).toEqual([{ anew: 2 }]);
     const kept = await narrow.query<{ statement: string }>(
       sql`SELECT statement FROM pg_prepared_statements WHERE name <> ''`,
     );
