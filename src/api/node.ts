@@ -14,7 +14,7 @@ interface NodeReader {
 }
 
 const readers: Partial<Record<IdType, NodeReader>> = {
-  User: { permission: 'profile:read', get: ({ users }, viewer, id) => users.get(viewer, id) },
+  User: { permission: 'identity:read', get: ({ users }, viewer, id) => users.get(viewer, id) },
   TestExecution: {
     permission: 'execution:read',
     get: ({ executions }, viewer, id) => executions.get(viewer, id),
@@ -28,7 +28,7 @@ builder.queryField('node', (t) =>
   t.field({
     type: builder.nodeInterfaceRef(),
     nullable: true,
-    authScopes: { can: 'profile:read' },
+    authScopes: { can: 'identity:read' },
     description: 'Anything that has an id. Error NOT_FOUND when there is none, or none that one may see.',
     args: { id: simpleArg(t.arg, nodeId, 'Id of the thing.') },
     resolve: async (_root, { id: { type, uuid } }, context) => {

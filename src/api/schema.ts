@@ -1,7 +1,7 @@
 // The executable schema: every feature's part, and the refusal of root fields that do not say who may use them.
-import type { GraphQLSchema } from 'graphql';
+import { type GraphQLSchema, getNamedType, isObjectType } from 'graphql';
 import { publicRootFields } from '../graphql/documents/public-operations.js';
-import { builder } from '../graphql/schema-kit/builder.js';
+import { builder, knownPlugins } from '../graphql/schema-kit/builder.js';
 import '../features/user/user.schema.js';
 import '../features/user/user-mutations.schema.js';
 import '../features/api-key/api-key.schema.js';
@@ -15,10 +15,13 @@ import './node.js';
 
 /**
  * Builds the schema.
- * @throws Error for a root field without a permission that is not on the public list
+ * @throws Error for a root field without a permission that is not on the public list, for an edge to another entity that
+ *   does not require that entity's permission, and for a Pothos plugin that the executor does not know
  */
 export function buildSchema(): GraphQLSchema {
+  assertKnownPlugins();
   const schema = builder.toSchema({ sortSchema: true });
+  assertEdges(schema);
   for (const { name, permission } of rootFields(schema)) {
     const isPublic = publicRootFields.includes(name);
     if (isPublic !== (permission === 'public'))
@@ -40,4 +43,37 @@ export function rootFields(schema: GraphQLSchema): { name: string; permission: s
       };
     }),
   );
+}
+
+/** Entity types, their connections and the permission to read them. Users are open in part: personal fields ask for more. */
+const entityPermissions: Readonly<Record<string, string>> = {
+  TestExecution: 'execution:read',
+  ExecutionConnection: 'execution:read',
+  TestResult: 'result:read',
+  ResultConnection: 'result:read',
+  AuditEvent: 'audit:read',
+  AuditEventConnection: 'audit:read',
+};
+/** Types that only return what their root field has authorized. */
+const carriers = /^(?:Query|Mutation|Subscription)$|(?:Payload|Connection|Edge)$/;
+
+/** @throws Error for an edge to an entity that does not require its permission: a key's scopes would leak through it */
+function assertEdges(schema: GraphQLSchema): void {
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__') || carriers.test(type.name)) continue;
+    for (const field of Object.values(type.getFields())) {
+      const permission = entityPermissions[getNamedType(field.type).name];
+      const { authScopes } = (field.extensions.pothosOptions ?? {}) as { authScopes?: { can?: string } };
+      if (permission !== undefined && authScopes?.can !== permission)
+        throw new Error(`${type.name}.${field.name} must require ${permission}`);
+    }
+  }
+}
+
+/** @throws Error for a plugin whose wrappers the executor would pass by */
+function assertKnownPlugins(): void {
+  const plugins = builder.options.plugins as readonly string[];
+  const unknown = plugins.filter((name) => !(knownPlugins as readonly string[]).includes(name));
+  if (unknown.length > 0)
+    throw new Error(`The executor does not know the Pothos plugins ${unknown.join(', ')}`);
 }

@@ -12,6 +12,7 @@ const admins: readonly Role[] = ['ADMIN'];
 
 /** Permission → roles that have it, and what it allows. The only place where this is said. */
 export const permissions = {
+  'identity:read': { roles: everyone, allows: 'read one’s own id, name and role; every API key may' },
   'profile:read': { roles: everyone, allows: 'read one’s own profile' },
   'profile:update': { roles: everyone, allows: 'change one’s own password' },
   'session:manage': { roles: everyone, allows: 'list and end one’s own sessions' },
@@ -42,11 +43,17 @@ export const permissionNames = Object.keys(permissions) as Permission[];
  * health, which answers without a limit and so looks up no keys.
  */
 export const keyScopes = permissionNames.filter(
-  (name) => !['profile:update', 'session:manage', 'api_key:manage', 'health:read'].includes(name),
+  (name) =>
+    !['identity:read', 'profile:update', 'session:manage', 'api_key:manage', 'health:read'].includes(name),
 );
 
 /** What those may do who have something to do first. */
-const ownAccount: ReadonlySet<Permission> = new Set(['profile:read', 'profile:update', 'session:manage']);
+const ownAccount: ReadonlySet<Permission> = new Set([
+  'identity:read',
+  'profile:read',
+  'profile:update',
+  'session:manage',
+]);
 
 /** Who is asking, as of this request. Role and status come from the database, never from a token. */
 export interface Viewer {
@@ -84,7 +91,29 @@ function grantedTo(role: Role): ReadonlySet<string> {
 export function can(viewer: Viewer | null, permission: Permission): boolean {
   if (viewer === null || !granted[viewer.role].has(permission)) return false;
   if (viewer.mustFirst !== undefined && !ownAccount.has(permission)) return false;
-  return viewer.scopes === undefined || viewer.scopes.has(permission);
+  return viewer.scopes === undefined || viewer.scopes.has(permission) || permission === 'identity:read';
+}
+
+/**
+ * The one authorization: whatever runs a field or a route calls it.
+ * @throws UNAUTHENTICATED for an anonymous caller
+ * @throws FORBIDDEN for a role or an API key without the permission; the message names a missing scope
+ * @throws PASSWORD_CHANGE_REQUIRED
+ * @throws SECOND_FACTOR_ENROLMENT_REQUIRED
+ */
+export function authorize(viewer: Viewer | null, permission: Permission): asserts viewer is Viewer {
+  if (!can(viewer, permission)) throw denialOf(viewer, permission);
+}
+
+/** The error of a caller without a permission. */
+export function denialOf(viewer: Viewer | null, permission?: Permission): AppError {
+  if (viewer === null) return new AppError('UNAUTHENTICATED');
+  if (viewer.mustFirst !== undefined) return new AppError(viewer.mustFirst);
+  const isScopeMissing =
+    permission !== undefined && viewer.scopes !== undefined && granted[viewer.role].has(permission);
+  return isScopeMissing
+    ? new AppError('FORBIDDEN', { message: `This API key lacks the scope ${permission}.` })
+    : new AppError('FORBIDDEN');
 }
 
 /** How old a sign-in may be for what would give the account away. */

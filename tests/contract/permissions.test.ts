@@ -28,6 +28,7 @@ describe('the access table', () => {
     );
     expect([`${''.padEnd(16)} | ${roles.join(' | ')}`, ...table].map((line) => line.trimEnd())).toEqual([
       '                 | ADMIN | ANALYST | VIEWER',
+      'identity:read    | yes | yes | yes',
       'profile:read     | yes | yes | yes',
       'profile:update   | yes | yes | yes',
       'session:manage   | yes | yes | yes',
@@ -52,12 +53,18 @@ describe('the access table', () => {
 
   it('limits an API key to its scopes and to the role of its owner', () => {
     const key = viewerOf('VIEWER', new Set(['execution:read', 'user:read']));
-    expect(permissionNames.filter((permission) => can(key, permission))).toEqual(['execution:read']);
-    expect(permissionNames.filter((permission) => can(viewerOf('ADMIN', new Set()), permission))).toEqual([]);
+    expect(permissionNames.filter((permission) => can(key, permission))).toEqual([
+      'identity:read',
+      'execution:read',
+    ]);
+    expect(permissionNames.filter((permission) => can(viewerOf('ADMIN', new Set()), permission))).toEqual([
+      'identity:read',
+    ]);
   });
 
   it('keeps from API keys what would make them the owner of the account, and what looks up no keys', () => {
     expect(permissionNames.filter((permission) => !keyScopes.includes(permission))).toEqual([
+      'identity:read',
       'profile:update',
       'session:manage',
       'api_key:manage',
@@ -86,8 +93,8 @@ describe('every root field', () => {
       rootFields(buildSchema()).map(({ name, permission }) => [name, permission]),
     );
     expect(table).toEqual({
-      'Query.me': 'profile:read',
-      'Query.node': 'profile:read',
+      'Query.me': 'identity:read',
+      'Query.node': 'identity:read',
       'Query.user': 'user:read',
       'Query.users': 'user:read',
       'Query.execution': 'execution:read',

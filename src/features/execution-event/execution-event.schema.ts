@@ -32,6 +32,7 @@ const ExecutionEventType = builder.objectRef<ExecutionEvent>('ExecutionEvent').i
     at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
     execution: t.field({
       type: ExecutionType,
+      authScopes: { can: 'execution:read' },
       description: 'The execution as it was right after.',
       resolve: ({ execution }) => execution,
     }),

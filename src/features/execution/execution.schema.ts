@@ -71,6 +71,7 @@ ExecutionType.implement({
     }),
     rerunOf: t.field({
       type: ExecutionType,
+      authScopes: { can: 'execution:read' },
       nullable: true,
       description: 'The execution that this one repeats.',
       extensions: { columns: ['rerunOfId'] } satisfies ReadsColumns,

@@ -59,6 +59,7 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
     }),
     execution: t.field({
       type: ExecutionType,
+      authScopes: { can: 'execution:read' },
       description: 'The execution that reported it.',
       extensions: { columns: ['executionId'] } satisfies ReadsColumns,
       resolve: async ({ executionId }, _args, { loaders }) =>

@@ -17,8 +17,9 @@ import { statusOf } from './user.status.js';
 const personalFor =
   (permission: Permission) =>
   (user: User, _args: object, { viewer, signedInUserId }: GraphQLContext) =>
-    (user.id === viewer?.userId && can(viewer, permission)) ||
-    user.id === signedInUserId || { can: 'user:read' as const };
+    user.id === signedInUserId || {
+      can: user.id === viewer?.userId && !can(viewer, 'user:read') ? permission : ('user:read' as const),
+    };
 const personal = personalFor('profile:read');
 
 const SessionType = builder.objectRef<SessionRow>('Session').implement({
@@ -133,7 +134,7 @@ export const UserPayload = builder
 builder.queryFields((t) => ({
   me: t.field({
     type: UserType,
-    authScopes: { can: 'profile:read' },
+    authScopes: { can: 'identity:read' },
     description: 'The signed-in user.',
     resolve: (_root, _args, context) =>
       context.services.users.get(viewerOf(context), viewerOf(context).userId),

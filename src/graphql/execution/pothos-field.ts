@@ -1,6 +1,12 @@
 // What Pothos puts around a field's resolver, taken apart: the permission, the check of the arguments, the resolver itself. A
 // plan runs these three; a field that asks for anything else has no rule here, and keeps what Pothos made.
-import type { GraphQLField, GraphQLFieldResolver, GraphQLObjectType, GraphQLResolveInfo } from 'graphql';
+import type {
+  GraphQLArgument,
+  GraphQLField,
+  GraphQLFieldResolver,
+  GraphQLObjectType,
+  GraphQLResolveInfo,
+} from 'graphql';
 import type { Permission } from '../../core/permissions.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 
@@ -34,12 +40,15 @@ interface Extensions {
 /** @returns undefined for a field that only Pothos itself can guard */
 export function ruleOf(
   parent: GraphQLObjectType,
-  { extensions }: GraphQLField<unknown, unknown>,
+  { name, args, extensions }: GraphQLField<unknown, unknown>,
 ): FieldRule | undefined {
-  const { pothosOptions, pothosConfig, pothosArgMappers = [], pothosPrismaSelect } = extensions as Extensions;
+  const { pothosOptions, pothosConfig, pothosArgMappers, pothosPrismaSelect } = extensions as Extensions;
   const resolve = pothosConfig?.resolve;
   if (pothosOptions === undefined || resolve === undefined || pothosPrismaSelect !== undefined)
     return undefined;
+  // Without mappers the arguments would go unchecked, so a Pothos that keeps them elsewhere stops the start.
+  if (args.some(isValidated) && !Array.isArray(pothosArgMappers))
+    throw new Error(`${name}: Pothos keeps the argument mappers elsewhere than the executor reads them`);
   if (
     [parent, ...parent.getInterfaces()].some((type) =>
       hasScopes((type.extensions as Extensions).pothosOptions),
@@ -50,7 +59,11 @@ export function ruleOf(
   if (hasScopes(others)) return undefined;
   const permission = permissionIn(authScopes);
   if (permission === null) return undefined;
-  return { permission, argMappers: pothosArgMappers, resolve, needsInfo: resolve.length > 3 };
+  return { permission, argMappers: pothosArgMappers ?? [], resolve, needsInfo: resolve.length > 3 };
+}
+
+function isValidated({ extensions }: GraphQLArgument): boolean {
+  return '@pothos/plugin-validation' in extensions;
 }
 
 function hasScopes(options: Record<string, unknown> | undefined): boolean {

@@ -1,8 +1,7 @@
 // The resolvers of a planned operation: the permission, the arguments and the call, as the field's rule has them. Writing what
 // they give is in execute.ts.
 import { type GraphQLError, type GraphQLResolveInfo, getArgumentValues } from 'graphql';
-import { can } from '../../core/permissions.js';
-import { notAllowed } from '../schema-kit/authorize-first.plugin.js';
+import { authorize } from '../../core/permissions.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 import type { FieldPlan, Plan } from './plan.js';
 import type { FieldRule } from './pothos-field.js';
@@ -33,7 +32,7 @@ export function resolve(run: Run, field: FieldPlan, source: unknown, path: Path)
     return field.resolve(source, args, context, infoOf(run, field, path));
   }
   const { permission } = rule;
-  if (permission !== undefined && !can(context.viewer, permission)) throw notAllowed(context.viewer);
+  if (permission !== undefined) authorize(context.viewer, permission);
   const info = rule.needsInfo ? infoOf(run, field, path) : (undefined as never);
   const args = field.checkedArgs ?? run.checkedArgs.get(field) ?? checkArgs(run, field, rule, path);
   return args instanceof Promise

@@ -1,18 +1,18 @@
-// A Pothos plugin: the permission of a field is asked for before its arguments are looked at. Scopes stay with scope-auth.
+// A Pothos plugin that authorizes a field before its arguments are validated: an unauthorized caller learns nothing of them.
+// Scopes of other kinds stay with scope-auth.
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import type { GraphQLFieldResolver } from 'graphql';
-import { AppError } from '../../core/errors.js';
-import { can, type Permission } from '../../core/permissions.js';
+import { authorize, type Permission } from '../../core/permissions.js';
 import type { GraphQLContext } from './context.js';
 
-const name = 'door';
-/** Its name in the builder's list of plugins, which has no types for it as it takes no options. */
-export const doorPlugin = name as never;
+const name = 'authorizeFirst';
+/** Its name in the builder's list of plugins; the list has no type for it, as it takes no options. */
+export const authorizeFirstPlugin = name as never;
 
 type Resolver = GraphQLFieldResolver<unknown, object>;
 
-// Pothos knows plugins as classes only. Without this one it checks (and tells the faults of) arguments first.
-class DoorPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
+// Pothos knows plugins as classes only. Without this one it validates arguments first.
+class AuthorizeFirstPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override wrapArgMappers<Wrapped extends Resolver | undefined>(
     resolver: Wrapped,
     fieldConfig: PothosOutputFieldConfig<Types>,
@@ -21,17 +21,12 @@ class DoorPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
     const permission = authScopes?.can;
     if (resolver === undefined || permission === undefined) return resolver;
     const guarded: Resolver = (parent, args, context, info) => {
-      const { viewer } = context as GraphQLContext;
-      if (!can(viewer, permission)) throw notAllowed(viewer);
+      authorize((context as GraphQLContext).viewer, permission);
       return resolver(parent, args, context, info);
     };
     return guarded as Wrapped;
   }
 }
 
-/** What those are told who do not hold a permission. */
-export function notAllowed(viewer: GraphQLContext['viewer']): AppError {
-  return new AppError(viewer === null ? 'UNAUTHENTICATED' : (viewer.mustFirst ?? 'FORBIDDEN'));
-}
-
-SchemaBuilder.registerPlugin(name as never, DoorPlugin as never);
+// Pothos types the names of plugins that come with it.
+SchemaBuilder.registerPlugin(name as never, AuthorizeFirstPlugin as never);

@@ -2,15 +2,15 @@
 import SchemaBuilder from '@pothos/core';
 import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
-import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
+import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth';
 import ValidationPlugin from '@pothos/plugin-validation';
 import { GraphQLError, Kind, type ValueNode } from 'graphql';
 import { validationFailed } from '../../core/errors.js';
-import { can, type Permission } from '../../core/permissions.js';
+import { can, denialOf, type Permission, permissionNames } from '../../core/permissions.js';
 import type PrismaTypes from '../../generated/pothos-types.js';
 import { getDatamodel } from '../../generated/pothos-types.js';
 import { toFieldErrors } from '../../validation/fields.js';
-import { doorPlugin, notAllowed } from './authorize-first.plugin.js';
+import { authorizeFirstPlugin } from './authorize-first.plugin.js';
 import type { GraphQLContext } from './context.js';
 
 interface BuilderTypes {
@@ -30,13 +30,27 @@ interface BuilderTypes {
   };
 }
 
+/**
+ * The plugins that the executor knows (execution/pothos-field.ts). It runs permission, argument mappers and resolver by
+ * itself, so it would pass by what any other plugin puts around a field: api/schema.ts refuses to start with one.
+ */
+export const knownPlugins = ['authorizeFirst', 'scopeAuth', 'validation', 'relay', 'prisma'] as const;
+
+/** The permission that the viewer lacks: Pothos nests the failures of combined scopes. */
+function missingIn(failure: AuthFailure): Permission | undefined {
+  if ('failures' in failure) return failure.failures.map(missingIn).find((name) => name !== undefined);
+  if (!('parameter' in failure)) return undefined;
+  return permissionNames.find((name) => name === failure.parameter);
+}
+
+/** The builder of the schema. */
 export const builder = new SchemaBuilder<BuilderTypes>({
-  plugins: [doorPlugin, ScopeAuthPlugin, ValidationPlugin, RelayPlugin, PrismaPlugin],
+  plugins: [authorizeFirstPlugin, ScopeAuthPlugin, ValidationPlugin, RelayPlugin, PrismaPlugin],
   defaultFieldNullability: false,
   scopeAuth: {
     authorizeOnSubscribe: true,
     authScopes: ({ viewer }) => ({ can: (permission) => can(viewer, permission), public: true }),
-    unauthorizedError: (_parent, { viewer }) => notAllowed(viewer),
+    unauthorizedError: (_parent, { viewer }, _info, { failure }) => denialOf(viewer, missingIn(failure)),
   },
   validation: {
     validationError: ({ issues }) =>

@@ -234,7 +234,8 @@ describe('the door', () => {
     );
     const key = made.expectData().createApiKey.secret;
     (await server.gql('{ executions { totalCount } }', {}, key)).expectData();
-    (await server.gql('{ me { id } }', {}, key)).expectError('FORBIDDEN');
+    (await server.gql('{ me { id name role } }', {}, key)).expectData();
+    (await server.gql('{ me { email } }', {}, key)).expectError('FORBIDDEN');
     (await server.gql('mutation { logout { revokedSessions } }', {}, key)).expectError('FORBIDDEN');
     for (const [method, path] of [
       ['GET', '/api/v1/auth/me'],

@@ -1,7 +1,7 @@
 // Attack: a leaked API key of little use, turned on its owner's personal data. ASVS 5.0: 8.2.1, 8.2.3.
-import { afterAll, beforeAll, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { createExecution, createPerson, type Person } from '../../kit/seed.js';
+import { addResults, createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
 
 let server: TestServer;
 let owner: Person;
@@ -55,4 +55,43 @@ it('an admin’s key shows others only with user:read, and never by its owner’
 
 it('a session shows it all to oneself', async () => {
   (await server.gql(`{ me { ${[...personal, ...lists].join(' ')} } }`, {}, owner.token)).expectData();
+});
+
+describe('a key with one scope', () => {
+  const reads: Record<string, [scope: string, query: string]> = {
+    executions: ['execution:read', '{ executions { nodes { id } } }'],
+    results: ['result:read', '{ results { nodes { id } } }'],
+    users: ['user:read', '{ users { nodes { id } } }'],
+    'the audit trail': ['audit:read', '{ auditEvents { nodes { id } } }'],
+    'its owner’s profile': ['profile:read', '{ me { email } }'],
+  };
+  const scopes = [...new Set(Object.values(reads).map(([scope]) => scope))];
+
+  it.each(scopes)(
+    '%s reads what that scope allows, and each refusal names the missing scope',
+    async (held) => {
+      const key = await keyOf(admin, [held]);
+      (await server.gql('{ me { id name role } }', {}, key)).expectData();
+      for (const [scope, query] of Object.values(reads)) {
+        const answer = await server.gql(query, {}, key);
+        // `user:read` shows every profile, its owner's too.
+        if (scope === held || (scope === 'profile:read' && held === 'user:read')) answer.expectData();
+        else
+          expect(answer.expectError('FORBIDDEN').message).toMatch(/^This API key lacks the scope [a-z:]+\.$/);
+      }
+    },
+  );
+
+  it.each(['execution { id }', 'execution { createdBy { name } }'])(
+    'result:read reaches no execution through `%s`',
+    async (edge) => {
+      const execution = await startExecution(server, owner.token);
+
+      await addResults(server, owner.token, execution, [{ title: 'A', severity: 'LOW' }]);
+      const key = await keyOf(owner, ['result:read']);
+      (await server.gql('{ results { nodes { id title } } }', {}, key)).expectData();
+      const refused = await server.gql(`{ results { nodes { ${edge} } } }`, {}, key);
+      expect(refused.expectError('FORBIDDEN').message).toBe('This API key lacks the scope execution:read.');
+    },
+  );
 });
