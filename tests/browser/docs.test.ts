@@ -42,7 +42,7 @@ const ofSwagger = {
     await page.context().close();
   });
 
-  it('authorizes whoever signs in there, and shows problems as they are', async () => {
+  it('authorizes the user who signs in there, and shows problems as they are', async () => {
     const { page, faults } = await openPage(browser, `${server.url}/docs`);
     const login = page.locator('#operations-Authentication-login');
     await login.locator('.opblock-summary-control').click();

@@ -126,7 +126,7 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     expect(watched.faults).toEqual([expect.stringContaining('status of 401')]);
   });
 
-  it('asks for a second factor of those who have one', async () => {
+  it('asks a user with a second factor for it', async () => {
     const { email, token } = await createPerson(server, await server.signIn(), 'VIEWER');
     const { uri } = (await server.gql('mutation { enrolSecondFactor { uri } }', {}, token)).expectData()
       .enrolSecondFactor;

@@ -65,7 +65,7 @@ describe('docs/errors.md', () => {
     ...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` *\| (\d+) *\| (\S.*?) *\| (\S.*?) *\|$/gm),
   ];
 
-  it('tells of every code with its status, when it comes and what to do, and of no other', () => {
+  it('documents every code with its status, when it comes and what to do, and no other', () => {
     const told = Object.fromEntries(rows.map(([, code, status]) => [code, Number(status)]));
     const known = Object.fromEntries(
       Object.entries(errorCatalogue).map(([code, { status }]) => [code as ErrorCode, status]),

@@ -6,14 +6,14 @@ const breaches = house.checkHouse();
 
 /** Breaches that are left, per rule. A number that has become smaller is lowered here; none may grow. */
 const left: Record<string, number> = {
-  'functions over 60 lines': 26,
+  'functions over 60 lines': 25,
   'exported functions without TSDoc': 15,
   'casts that switch the type checker off (10 or more are too many)': 45,
-  'casts without a reason beside them': 41,
+  'casts without a reason beside them': 38,
   'spread object literals': 10,
   'files over 250 lines': 2,
-  'words in src, docs and contracts': 461,
-  'words in names of tests': 98,
+  'words in src, docs and contracts': 390,
+  'words in names of tests': 9,
 };
 
 describe('The house rules', () => {

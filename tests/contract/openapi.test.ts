@@ -47,7 +47,7 @@ function* walk(value: unknown, path = ''): Generator<[string, Record<string, unk
 }
 
 describe('openapi.yaml', () => {
-  it('lets no object have more than it tells of, and describes each of its fields', () => {
+  it('lets no object have more than it documents, and describes each of its fields', () => {
     const objects = [...walk(openapi)].filter(([, { type }]) => type === 'object');
     expect(objects.length).toBeGreaterThan(12);
     expect(

@@ -1,4 +1,4 @@
-// openapi.yaml as a judge: whether an answer of the server is one that it tells of. Every REST call of the harness asks.
+// openapi.yaml as a judge: whether it documents an answer of the server. Every REST call of the harness asks.
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';

@@ -1,4 +1,4 @@
-// A way to the tests' Redis that can be cut and mended, for tests of what happens while Redis is gone.
+// A way to the tests' Redis that can be cut and restored, for tests of what happens while Redis is gone.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 export interface RedisProxy {

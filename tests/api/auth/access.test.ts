@@ -180,7 +180,7 @@ describe('the matrix', () => {
   });
 });
 
-describe('the door', () => {
+describe('authorization', () => {
   it('is closed before the input is looked at', async () => {
     const viewer = await createPerson(server, adminToken, 'VIEWER');
     const nonsense =

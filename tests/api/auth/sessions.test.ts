@@ -37,7 +37,7 @@ async function sessionsOf(token: string): Promise<ShownSession[]> {
 const revoke = (id: string, token: string) => server.gql(revokeMutation, { id }, token);
 
 describe('the sessions of a user', () => {
-  it('are shown to oneself, newest first, with the present one marked', async () => {
+  it('are listed to their owner, newest first, with the current one marked', async () => {
     await server.rest('POST', '/api/v1/auth/login', {
       body: { email: someone.email, password },
       headers: { 'user-agent': 'the second/1.0' },

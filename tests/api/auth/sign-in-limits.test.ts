@@ -55,7 +55,7 @@ describe('an account with too many failures', () => {
     expect((await attempt(admin.email, admin.password)).status).toBe(200);
   });
 
-  it('starts anew after a good sign-in', async () => {
+  it('starts again after a successful sign-in', async () => {
     const { email } = await createPerson(server, adminToken, 'VIEWER');
     for (const _ of [1, 2, 3]) {
       await attempt(email, wrong);
@@ -84,7 +84,7 @@ describe('an address with too many attempts', () => {
       headers: { 'x-forwarded-for': address },
     });
 
-  it('is told to wait, over REST and GraphQL alike, and others are not', async () => {
+  it('must wait, over REST and GraphQL alike, and others need not', async () => {
     const address = '198.51.100.7';
     for (let number = 0; number < 10; number += 1) {
       expect((await from(address, `nobody-${number}@people.test`)).status).toBe(401);
@@ -105,7 +105,7 @@ describe('an address with too many attempts', () => {
     expect((await from('198.51.100.8', 'nobody@people.test')).status).toBe(401);
   });
 
-  it('is the one that the trusted proxy saw, whatever the client claims before it', async () => {
+  it('is the one that the trusted proxy saw, not what the client claims', async () => {
     for (let number = 0; number < 10; number += 1) {
       await from(`203.0.113.${number}, 198.51.100.9`, `someone-${number}@people.test`);
     }
@@ -130,7 +130,7 @@ describe('an address with too many attempts', () => {
 });
 
 describe('with as many sign-ins as may wait', () => {
-  it('another one is told to come later, before anything is read or counted for it', async () => {
+  it('another one must come later, before anything is read or counted for it', async () => {
     const server = await startTestServer({ HASH_QUEUE_MAX: '1', LOGIN_MAX_FAILURES: '1' });
     const turns = [];
     let letGo = () => {};

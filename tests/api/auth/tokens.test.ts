@@ -64,7 +64,7 @@ describe('an access token', () => {
     }
   });
 
-  it('is refused when another key signed it, whatever the header says', async () => {
+  it('is refused when another key signed it, even if the header names the right one', async () => {
     const foreign = keyOf(signing.kid);
     const jwk = { kty: foreign.kty, crv: foreign.crv, x: foreign.x };
     for (const header of [
@@ -114,7 +114,7 @@ describe('an access token', () => {
     }
   });
 
-  it('is refused before its time and told to be expired after it', async () => {
+  it('is refused before its time, and reported as expired after it', async () => {
     expect(await meWith(server, await forge({ iat: seconds() + 600 }))).toBe('401 UNAUTHENTICATED');
     expect(await meWith(server, await forge({ nbf: seconds() + 600 }))).toBe('401 UNAUTHENTICATED');
     expect(await meWith(server, await forge({ exp: seconds() - 1 }))).toBe('401 TOKEN_EXPIRED');
@@ -194,7 +194,7 @@ describe('the Authorization header', () => {
     expect(answer.body.code).toBe('UNAUTHENTICATED');
   });
 
-  it('of an expired or ended session is told apart in the challenge', async () => {
+  it('of an expired session and of an ended one differ in the challenge', async () => {
     const { accessToken } = await openSession(server);
     await server.rest('POST', '/api/v1/auth/logout', { token: accessToken });
     const answer = await server.rest('GET', '/api/v1/auth/me', { token: accessToken });

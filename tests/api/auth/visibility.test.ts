@@ -1,4 +1,4 @@
-// What one sees behind the door: personal fields of users, things by their id, and ids that are none.
+// What each role sees: personal fields of users, nodes by their id, and malformed ids.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
 import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
@@ -70,7 +70,7 @@ describe('the creator of an execution', () => {
 });
 
 describe('one’s own profile', () => {
-  it('shows everything to oneself', async () => {
+  it('shows everything to the user', async () => {
     const fields = 'id email name role status lastLoginAt createdAt updatedAt sessions { id } apiKeys { id }';
     const { me } = (await server.gql(`{ me { ${fields} } }`, {}, viewer.token)).expectData();
     expect(me).toMatchObject({ id: viewer.id, email: viewer.email, role: 'VIEWER', apiKeys: [] });
@@ -89,7 +89,7 @@ describe('node', () => {
   const node = (id: string, token: string): Promise<GqlAnswer> =>
     server.gql('query($id: ID!) { node(id: $id) { __typename id } }', { id }, token);
 
-  it('finds executions, results and oneself for everyone', async () => {
+  it('finds executions, results and the viewer for everyone', async () => {
     for (const [id, type] of [
       [executionId, 'TestExecution'],
       [resultId, 'TestResult'],

@@ -89,7 +89,7 @@ it('is the same for the same seed and day, another one for another seed', async 
   expect(print('one', '2026-07-01')).not.toBe(first);
 });
 
-it('is refused in production, and on another machine unless that is meant', async () => {
+it('is refused in production, and on another machine unless asked for', async () => {
   const url = ownerUrlOf(server.databaseUrl);
   expect(await seed(url, [], { NODE_ENV: 'production' })).toMatchObject({ code: 2 });
   const away = await seed('postgresql://nobody@db.example.invalid/sec_tester');

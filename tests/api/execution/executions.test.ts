@@ -265,7 +265,7 @@ describe('repeating an execution', () => {
 });
 
 describe('several changes in one request', () => {
-  it('show in each answer what is true after that change, by whatever way it is reached', async () => {
+  it('show in each answer what is true after that change, over each path', async () => {
     const id = await startExecution(server, analyst.token);
     await addResults(server, analyst.token, id, [{ title: 'Finding', severity: 'LOW' }]);
     const seen = 'execution { status results { nodes { execution { status } } } }';

@@ -140,7 +140,7 @@ describe('a lease', () => {
     await expectLease(id, 100, () => addResults(server, runner.token, id, [{ title: 'A', severity: 'LOW' }]));
   });
 
-  it('that runs out interrupts the run: status, event, audit; and the runner is told when it comes back', async () => {
+  it('that runs out interrupts the run: status, event, audit; and the runner gets an error when it comes back', async () => {
     const id = await createExecution(server, creator.token);
     await claim({ leaseSeconds: 300 });
     const stream = follow('event stream', server, viewer.token, id);

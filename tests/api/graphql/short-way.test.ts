@@ -226,7 +226,7 @@ const operations: { query: string; variables?: () => object; name?: string; plan
 
 describe('by the short way and by Yoga the answer is the same', () => {
   it.each(operations.map((operation, index) => [index, operation.query.slice(0, 70), operation] as const))(
-    'to operation %i, whoever asks: %s',
+    'to operation %i, for each caller: %s',
     async (_index, _text, { query, variables, name }) => {
       const body = json(query, variables?.(), name === undefined ? {} : { operationName: name });
       for (const token of [undefined, admin, analyst.token, viewer.token, 'nonsense', `${viewer.token}x`])

@@ -1,4 +1,4 @@
-// What every answer has, whatever it is: correlation id, API version, security headers, CORS for those on the list.
+// What every answer has: correlation id, API version, security headers, CORS for those on the list.
 import { generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

@@ -133,7 +133,7 @@ describe('a problem', () => {
     }
   });
 
-  it('405: another method, with those that are allowed', async () => {
+  it('405: another method, with the allowed ones', async () => {
     for (const [method, path, allow] of [
       ['GET', '/api/v1/auth/login', 'POST, OPTIONS'],
       ['DELETE', '/api/v1/auth/me', 'GET, HEAD, OPTIONS'],

@@ -40,7 +40,7 @@ describe.each(transports)('executionsChanged by %s', (transport) => {
     return stream;
   };
 
-  it('tells of every event of every execution, each execution in its order, from now on', async () => {
+  it('sends every event of every execution, each execution in its order, from now on', async () => {
     const old = await startExecution(server, analyst.token);
     const stream = await watch();
     const ids = await Promise.all(

@@ -1,4 +1,4 @@
-// The event stream as bytes: what stands on the wire, whichever way it was asked for, and what is never sent.
+// The event stream as bytes: what stands on the wire for each way to subscribe, and what is never sent.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

@@ -53,7 +53,7 @@ async function followThrough(transport: Transport, id: string): Promise<Followin
   }
 }
 
-it('killed twice and started again, it leaves no gap and nothing twice for those who come back', async () => {
+it('killed twice and started again, it leaves no gap and nothing twice for clients that reconnect', async () => {
   const id = await startExecution();
   const clients = transports.flatMap((transport) => [
     followThrough(transport, id),

@@ -1,4 +1,4 @@
-// Rights hold while a stream is open: whatever ends them ends the stream, on every instance and over both transports.
+// Rights hold while a stream is open: what ends them ends the stream, on every instance and over both transports.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { admin, hasRedis, type TestServer } from '../../kit/harness.js';
 import {

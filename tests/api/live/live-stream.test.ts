@@ -173,7 +173,7 @@ describe.each(transports)('by %s', (transport) => {
     expect(stream.errors.map(({ code }) => code)).toEqual(['NOT_FOUND']);
   });
 
-  it('streams that clients leave are closed on the server too, at whatever moment they leave', async () => {
+  it('streams that clients leave are closed on the server too, at each moment they may leave', async () => {
     const none = () => until(() => server.services.streams.size() === 0, 'no open stream');
     await none();
     const id = await startExecution(server, analyst.token);

@@ -40,7 +40,7 @@ describe('health without Redis', () => {
     expect(answer.headers.get('cache-control')).toBe('no-store');
   });
 
-  it('tells of each component, of life and of readiness', async () => {
+  it('reports each component, liveness and readiness', async () => {
     for (const [path, body] of [
       ['database', { status: 'healthy', latencyMs: expect.any(Number) }],
       ['redis', { status: 'unused', latencyMs: 0 }],
@@ -74,7 +74,7 @@ describe('versions and the use of the pool', () => {
   });
   afterAll(() => server.close());
 
-  it('are told to admins, and to nobody else', async () => {
+  it('are shown to admins, and to nobody else', async () => {
     const token = await server.signIn();
     const database = {
       version: expect.stringMatching(/^\d+\.\d+/),
@@ -133,7 +133,7 @@ it('a flood of made-up API keys is not looked up: health has no limit', async ()
 });
 
 describe('a database that hangs', () => {
-  it('is told of in a while, with and without a sign-in; a crowd of probes asks it once', async () => {
+  it('is reported in a while, with and without a sign-in; many probes at once ask it once', async () => {
     const proxy = await createTcpProxy(await createTestDatabase());
     // Who waited for a statement, which may take minutes, would not be answered before the test is over.
     const patient = { DATABASE_STATEMENT_TIMEOUT_MS: '600000' };

@@ -24,7 +24,7 @@ const read = () => readMetrics(server, secret);
 const documentText = '{ me { id } }';
 
 describe('who may read /metrics', () => {
-  it('is whoever has the token, and nobody else, an admin neither', async () => {
+  it('is the holder of the token, and nobody else, an admin neither', async () => {
     expect((await server.rest('GET', '/metrics', { token: secret })).headers.get('content-type')).toMatch(
       /^text\/plain; version=0\.0\.4/,
     );

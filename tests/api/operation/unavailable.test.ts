@@ -138,7 +138,7 @@ describe('with all connections busy', () => {
   });
   afterAll(() => blocked.close());
 
-  it('those that wait get 503 when their time is over, and those that hold one get their answer', async () => {
+  it('waiting requests get 503 when their time is over, and requests that hold one get their answer', async () => {
     const { server, blocker, list } = blocked;
     (await list()).expectData();
     await blocker.query(lockAll);

@@ -203,7 +203,7 @@ describe('a key that is used again', () => {
 });
 
 describe('ids and vectors as scanners write them', () => {
-  it('are accepted, normalised and told apart by scheme', async () => {
+  it('are accepted, normalised and distinguished by scheme', async () => {
     const { id } = await added([
       {
         title: 'Log4Shell',

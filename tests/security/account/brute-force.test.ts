@@ -129,7 +129,7 @@ describe('guesses at one account', () => {
     }
   });
 
-  it('do not keep out those who know the password, however many sign in at once', async () => {
+  it('do not keep out users who know the password, however many sign in at once', async () => {
     const { email } = await createPerson(server, await server.signIn(), 'VIEWER');
     const address = newAddress();
     const answers = await Promise.all(
@@ -189,7 +189,7 @@ describe('one password at many accounts', () => {
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(60);
   });
 
-  it('costs nothing to those who sign in with the right one', async () => {
+  it('costs nothing to users who sign in with the right one', async () => {
     const address = newAddress();
     for (let index = 0; index < 15; index += 1) await server.signIn();
     expect((await login(server, 'nobody@people.test', wrong, address)).status).toBe(401);

@@ -58,7 +58,7 @@ describe('a failed sign-in', () => {
   it.each([
     ['REST', rest],
     ['GraphQL', gql],
-  ])('looks the same whatever its reason, over %s', async (_name, send) => {
+  ])('looks the same for each reason, over %s', async (_name, send) => {
     const seen = new Map<string, string>();
     for (const [name, { email, word }] of Object.entries(cases)) {
       seen.set(name, JSON.stringify(comparable(await send(email, word))));
@@ -70,7 +70,7 @@ describe('a failed sign-in', () => {
   it.each([
     ['REST', rest],
     ['GraphQL', gql],
-  ])('costs the same work whatever its reason, over %s: hashes and statements', async (_name, send) => {
+  ])('costs the same work for each reason, over %s: hashes and statements', async (_name, send) => {
     const verify = jest.spyOn(server.passwords, 'verify');
     const work = new Map<string, string>();
     for (const [name, { email, word }] of Object.entries(cases)) {

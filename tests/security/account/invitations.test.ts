@@ -82,7 +82,7 @@ describe('an invitation', () => {
     (await setPassword(other.token, chosen)).expectError('UNAUTHENTICATED');
   });
 
-  it('is kept as a hash only, and never told again', async () => {
+  it('is kept as a hash only, and never shown again', async () => {
     const { token, id } = await invite();
     const [row] = await server.sql<{ text: string }>(
       'SELECT string_agg(l::text, $1) AS text FROM (SELECT l::text FROM password_links l UNION ALL SELECT a::text FROM audit_events a) AS l',

@@ -235,7 +235,7 @@ it('a refresh token that counts oddly is refused', async () => {
   expect((await refreshWith(0)).status).toBe(200);
 });
 
-it('a token larger than 4 kB is refused before it is decoded, at each door', async () => {
+it('a token larger than 4 kB is refused before it is decoded, at each endpoint', async () => {
   const huge = forge({}, pair.privateKey, { padding: 'x'.repeat(6000) });
   expect(await statuses(huge)).toEqual([401, 401]);
   const { status } = await server.rest('POST', '/api/v1/auth/refresh', { body: { refreshToken: huge } });

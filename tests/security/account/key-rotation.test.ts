@@ -63,7 +63,7 @@ it('no request fails while instances change over one by one, as docs/security.md
   }
 });
 
-it('a retired key is worth nothing, at any door; the sessions go on with tokens of the new one', async () => {
+it('a retired key is worth nothing, at any endpoint; the sessions go on with tokens of the new one', async () => {
   const [both, alone] = (await instances([fresh, old], [fresh])) as [TestServer, TestServer];
   const [oldOnly] = [
     await startTestServer({ DATABASE_URL: both.databaseUrl, JWT_SIGNING_KEYS: JSON.stringify([old]) }),

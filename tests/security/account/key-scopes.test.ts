@@ -53,7 +53,7 @@ it('an admin’s key shows others only with user:read, and never by its owner’
   (await server.gql(creator('email sessions { id }'), {}, having)).expectData();
 });
 
-it('a session shows it all to oneself', async () => {
+it('a session shows it all to the owner', async () => {
   (await server.gql(`{ me { ${[...personal, ...lists].join(' ')} } }`, {}, owner.token)).expectData();
 });
 

@@ -148,7 +148,7 @@ describe('a second factor', () => {
     expect((await login(email)).status).toBe(200);
   });
 
-  it('is told of to its owner and to admins, once it is in force', async () => {
+  it('is shown to its owner and to admins, once it is in force', async () => {
     const { id, token } = await enrolled();
     const adminToken = await server.signIn();
     const without = await createPerson(server, adminToken, 'VIEWER');

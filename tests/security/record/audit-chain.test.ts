@@ -104,7 +104,7 @@ describe('a chain of seals', () => {
     expect(code).toBe(0);
   });
 
-  it('is told of in the log, so that a copy of its end lies elsewhere', async () => {
+  it('is logged, so that a copy of its end lies elsewhere', async () => {
     const lines = server.logs.filter(({ event }) => event === 'audit_sealed');
     expect(lines).toHaveLength(3);
     const [, head] = /Last seal: (\S+)/.exec((await verify()).text) ?? [];
@@ -203,7 +203,7 @@ describe('a chain of seals', () => {
     });
   }
 
-  it('shows that the end was cut off and made anew, to who knows the end from the log', async () => {
+  it('shows that the end was cut off and rewritten, to who knows the end from the log', async () => {
     const [, head] = /Last seal: (\S+)/.exec((await verify()).text) ?? [];
     const last = (await seals()).at(-1)?.number;
     await tampered(
@@ -257,7 +257,7 @@ describe('a chain of seals', () => {
     await server.sql(`SELECT setval('audit_seals_number_seq', ${last?.number})`);
   });
 
-  it('made anew by who has the database but not the key has wrong signatures', async () => {
+  it('rewritten by who has the database but not the key has wrong signatures', async () => {
     const { code, text } = await verify([], { AUDIT_SEAL_KEY: 'another key, as long as the true one is' });
     expect(text).toMatch(/Seal \d+ is signed with another key/);
     expect(code).toBe(1);

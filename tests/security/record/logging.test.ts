@@ -206,7 +206,7 @@ describe('a process of its own', () => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  it('writes one line for an event, whatever characters it was sent', async () => {
+  it('writes one line for an event, with any characters in it', async () => {
     const nasty = `a\r\n{"level":"fatal","event":"forged"}\n\u001b[2J\u001b]0;x\u0007\u2028\u2029\u0085\u202e\u009b31m`;
     const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
       fetch(`http://127.0.0.1:${port}${path}`, {

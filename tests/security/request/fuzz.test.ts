@@ -1,4 +1,4 @@
-// Attack: whatever a fuzzer sends, to every REST route and to GraphQL: never a 500, never an answer that is not documented.
+// Attack: what a fuzzer sends, to every REST route and to GraphQL: never a 500, never an answer that is not documented.
 // What is sent is the same at each run; FUZZ_SEED=… draws something else. ASVS 5.0: 2.2.1, 16.5.1.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import fc from 'fast-check';

@@ -163,7 +163,7 @@ describe.each(Object.entries(answers))('%s', (what, [status, answer]) => {
 });
 
 describe('the type of an answer', () => {
-  it('is JSON with its charset, whatever a browser asks for', async () => {
+  it('is JSON with its charset, even if a browser asks for HTML', async () => {
     for (const path of [
       '/api/v1/auth/me',
       '/api/v1/health',
@@ -211,7 +211,7 @@ describe('other origins', () => {
 });
 
 describe('what is not for everybody', () => {
-  it('is not told by health: no versions, hosts or settings', async () => {
+  it('is not shown by health: no versions, hosts or settings', async () => {
     const { body } = await server.rest('GET', '/api/v1/health');
     expect(Object.keys(body).sort()).toEqual(['components', 'status', 'uptimeSeconds']);
     for (const component of Object.values(body.components) as object[])

@@ -54,7 +54,7 @@ describe('a request whose end is not clear', () => {
 
 describe('what is there twice is refused', () => {
   const me = 'GET /api/v1/auth/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n';
-  it('as an Authorization header, whichever of them is good', async () => {
+  it('as an Authorization header, even if one of them is good', async () => {
     for (const [first, second] of [
       [`Bearer ${token}`, 'Bearer x'],
       ['Bearer x', `Bearer ${token}`],
@@ -244,7 +244,7 @@ describe('a page of another origin', () => {
 });
 
 describe('a method', () => {
-  it('that a path does not take is 405 with those that it takes', async () => {
+  it('that a path does not take is 405 with the ones that it takes', async () => {
     const { paths } = (await server.rest('GET', '/docs/openapi.json')).body as {
       paths: Record<string, Record<string, unknown>>;
     };
@@ -274,7 +274,7 @@ describe('a method', () => {
 
 describe('slow senders', () => {
   // How soon, and how long others wait meanwhile, is measured by faults F12.
-  it('are told that their time is over and dropped, a thousand at once, while others are answered', async () => {
+  it('get 408 and are dropped, a thousand at once, while others are answered', async () => {
     const sockets: Socket[] = [];
     const ended = Array.from({ length: 1000 }, () => {
       const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () =>

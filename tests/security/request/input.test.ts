@@ -142,7 +142,7 @@ describe('SQL in a value', () => {
 });
 
 describe('the log', () => {
-  it('keeps one line per event, whatever is in names and headers', async () => {
+  it('keeps one line per event, with anything in names and headers', async () => {
     const before = server.logs.length;
     const forged = 'x\r\n{"event":"forged"}\u2028\u001b[31m';
     await server.gql(
@@ -171,7 +171,7 @@ describe('the log', () => {
     expect(JSON.stringify(server.logs)).not.toContain(token);
   });
 
-  it('tells of no internal error in all of this', () => {
+  it('logs no internal error in all of this', () => {
     expect(server.logs.filter(({ event }) => event === 'internal_error')).toEqual([]);
   });
 });

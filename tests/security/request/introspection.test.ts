@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-it('the schema is not told, to nobody and not to an admin either, on any transport', async () => {
+it('the schema is shown to nobody, not to an admin either, on any transport', async () => {
   for (const query of [
     getIntrospectionQuery(),
     '{ __schema { types { name } } }',
@@ -55,7 +55,7 @@ it('no message proposes a name', async () => {
   }
 });
 
-it('a stranger cannot tell names that exist from those that do not, however they are tried', async () => {
+it('an anonymous caller cannot distinguish names that exist from others, however they are tried', async () => {
   const tries: [query: string, variables?: Record<string, unknown>][] = [
     ['{ me { id } }'],
     ['{ mee { id } }'],
@@ -88,7 +88,7 @@ it('a stranger cannot tell names that exist from those that do not, however they
   }
 });
 
-it('who signs in is told what is wrong with that, and who is signed in with anything', async () => {
+it('who signs in learns what is wrong with that, and who is signed in with anything', async () => {
   const wrong = await server.gql('mutation { login(input: { email: "a@b.test" }) { expiresIn } }');
   expect(wrong.expectError('VALIDATION_FAILED').message).toContain('password');
   const known = await server.gql('{ mee { id } }', {}, token);

@@ -1,4 +1,4 @@
-// Attack: WebSockets as the door that was left open: foreign origins, no token, a token of another kind, claims instead
+// Attack: WebSockets as the endpoint that was left open: foreign origins, no token, a token of another kind, claims instead
 // of a token, orders before the greeting, frames that are too large. ASVS 4.4.2, 4.4.3.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTiming } from '../../../src/core/timeouts.js';

@@ -14,7 +14,7 @@ afterAll(() => server.close());
 
 const secret = 'relation "users" does not exist at /srv/app/secret.ts:7';
 
-it('an unexpected error is told as INTERNAL, with the id of the request and nothing else', async () => {
+it('an unexpected error is reported as INTERNAL, with the id of the request and nothing else', async () => {
   const spy = jest.spyOn(server.services.executions, 'list').mockRejectedValue(new Error(secret));
   const answer = await server.gql('{ executions { totalCount } }', {}, token);
   spy.mockRestore();

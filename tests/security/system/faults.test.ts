@@ -214,7 +214,7 @@ describe('when the event bus throws', () => {
 });
 
 describe('when the log cannot be written', () => {
-  it('what is refused stays refused, what is allowed goes on, and nothing is told of it', async () => {
+  it('what is refused stays refused, what is allowed goes on, and no answer mentions it', async () => {
     const url = await startBroken({ write: fail });
     expect((await login(url, 'not the password of anyone')).status).toBe(401);
     expect((await fetch(`${url}/api/v1/auth/me`)).status).toBe(401);
@@ -304,7 +304,7 @@ describe('when the database', () => {
 });
 
 describe('a stop in production', () => {
-  it('says that the server is not ready, and breaks nothing off for those who heed it', async () => {
+  it('says that the server is not ready, and breaks nothing off for clients that heed it', async () => {
     const server = await startTestServer(
       {
         ...{ NODE_ENV: 'production', JWT_SIGNING_KEYS: JSON.stringify([key]) },

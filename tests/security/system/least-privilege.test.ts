@@ -245,7 +245,7 @@ describe('the embedded database', () => {
       client.disconnect();
     });
 
-    it('lets those who do not sign in only ping', async () => {
+    it('lets anonymous users only ping', async () => {
       const anonymous = new URL(url);
       anonymous.username = '';
       anonymous.password = '';

@@ -1,4 +1,4 @@
-// Settings: what is read, what is refused and in which words, and what is told about them; no server is started.
+// Settings: what is read, what is refused and in which words, and what is printed about them; no server is started.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -326,7 +326,7 @@ describe('signing keys', () => {
   });
 });
 
-describe('what is told about settings', () => {
+describe('what is printed about settings', () => {
   it('the documented names are all there, once', () => {
     const names = describeSettings().map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);

@@ -1,4 +1,4 @@
-// Scores of CVSS vectors: those that FIRST publishes as examples, and what is refused.
+// Scores of CVSS vectors: the examples that FIRST publishes, and what is refused.
 import { describe, expect, it } from '@jest/globals';
 import { scoreCvss } from '../../../src/features/result/cvss.js';
 

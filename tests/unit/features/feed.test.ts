@@ -83,7 +83,7 @@ function open(isWanted: (entry: Entry) => boolean = () => true) {
 }
 
 describe('the feed', () => {
-  it('gives what comes from now on to those who want it', async () => {
+  it('gives what comes from now on to subscribers that want it', async () => {
     write('a');
     await jest.advanceTimersByTimeAsync(10);
     const all = open();

@@ -66,7 +66,7 @@ function open(after = 0, last = log.length) {
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
 
 describe('a hub', () => {
-  it('reads a new event once for all its followers', async () => {
+  it('reads a new event once for all its subscribers', async () => {
     const followers = [open(), open(), open()];
     write();
     heard();
@@ -178,7 +178,7 @@ describe('a hub', () => {
     expect(late.map(({ numbers }) => numbers)).toEqual([upTo(9), [4, 5, 6, 7, 8, 9], [7, 8, 9], [9]]);
   });
 
-  it('reads from the log what is no longer in memory, for those who lag', async () => {
+  it('reads from the log what is no longer in memory, for subscribers that lag', async () => {
     const controller = new AbortController();
     const slow = hubs.follow('x', 0, 0, controller.signal);
     const fast = open();
@@ -197,7 +197,7 @@ describe('a hub', () => {
     expect(numbers).toEqual(upTo(1000));
   });
 
-  it('reads a crowd of late ones the old pages once', async () => {
+  it('reads the old pages once for many late ones', async () => {
     write(1000);
     const crowd = Array.from({ length: 50 }, () => open());
     await pause();
@@ -217,7 +217,7 @@ describe('a hub', () => {
     expect(follower.numbers).toEqual([1]);
   });
 
-  it('tells a late one whose pages cannot be read, and reads them anew for the next', async () => {
+  it('fails a late one whose pages cannot be read, and reads them again for the next', async () => {
     write(3);
     fault = new Error('the database is away');
     const first = open();

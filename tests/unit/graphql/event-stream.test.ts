@@ -1,4 +1,4 @@
-// Readers of an event stream who take nothing, and those who are merely slow; with a heartbeat that the tests beat.
+// Readers of an event stream who take nothing, and slow ones; with a heartbeat that the tests beat.
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -141,7 +141,7 @@ it('an answer that cannot be written becomes an error, for its own stream alone'
   expect(stream.isClosed).toBe(false);
 });
 
-it('errors are written in the subscriber’s request, whoever wakes the stream', async () => {
+it('errors are written in the subscriber’s request, even if another one wakes the stream', async () => {
   const masks: (string | undefined)[] = [];
   const mask = (answer: ExecutionResult) => {
     masks.push(currentRequest()?.correlationId);

@@ -46,7 +46,7 @@ describe('an error on its way to the client', () => {
     undefined,
     null,
     new TypeError('x is not a function'),
-  ])('becomes INTERNAL, without a word of it, when nobody meant it: %p', (thrown) => {
+  ])('becomes INTERNAL, without a word of it, when nobody intended it: %p', (thrown) => {
     const error = map(thrown instanceof Error ? inResolver(thrown) : thrown);
     expect(error.extensions.code).toBe('INTERNAL');
     expect(error.message).toBe('Something went wrong on the server.');
@@ -89,7 +89,7 @@ describe('an error on its way to the client', () => {
     [withCode('SOMETHING', { status: 405 }), 'METHOD_NOT_ALLOWED'],
     [new GraphQLError('Unknown operation named "x".'), 'GRAPHQL_VALIDATION_FAILED'],
     [new GraphQLError('Cannot return null for non-nullable field A.b.', { path: ['a'] }), 'INTERNAL'],
-  ])('has a code of ours, whatever a library calls it: %#', (error, code) => {
+  ])('has a code of ours instead of the library’s: %#', (error, code) => {
     expect(map(error).extensions.code).toBe(code);
   });
 

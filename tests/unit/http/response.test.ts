@@ -1,4 +1,4 @@
-// The head of a response has the headers of its context once each, whichever way it is written.
+// The head of a response has the headers of its context once each, in each way of writing.
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';

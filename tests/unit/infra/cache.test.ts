@@ -50,7 +50,7 @@ describe('a look-up', () => {
     expect((await cached('a', quick(2))).turn).toBe(2);
   });
 
-  it('of many keys is one load for those that are missing; what is not there is asked for again', async () => {
+  it('of many keys is one load for the missing ones; what is not there is asked for again', async () => {
     const { cached, quick } = setUp();
     await cached('a', quick(1));
     const asked: string[][] = [];

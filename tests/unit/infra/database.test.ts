@@ -84,7 +84,7 @@ describe('a statement', () => {
     expect(again?.value).toBe(7);
   });
 
-  it('has its plan kept, unless it is asked anew', async () => {
+  it('has its plan kept, unless it is asked again', async () => {
     const narrow = createDatabase({ url, poolMax: 1, ...patience, log });
     await narrow.query(sql`SELECT ${1}::int AS kept`);
     expect(await narrow.queryUncached(sql`SELECT ${2}::int AS anew`)).toEqual([{ anew: 2 }]);
@@ -250,7 +250,7 @@ describe('a database that is slow, full or gone', () => {
     await narrow.close();
   });
 
-  it('is waited for once by a request, whatever it asks for afterwards; another request waits for itself', async () => {
+  it('is waited for once by a request, for all it asks afterwards; another request waits for itself', async () => {
     const narrow = createDatabase({ url, poolMax: 1, ...patience, acquireTimeoutMs: 3000, log });
     const request = { correlationId: 'c', ip: null, userAgent: null, dbQueries: 0, dbMs: 0 };
     const one = () => narrow.query(sql`SELECT 1 AS one`);

@@ -47,7 +47,7 @@ describe('the event bus of one process', () => {
 });
 
 (hasRedis ? describe : describe.skip)('the event bus of two instances', () => {
-  it('brings what the other says, and what one says oneself only once', async () => {
+  it('brings what the other says, and its own messages only once', async () => {
     const [here, there] = [instance(), instance()];
     const heard = { here: [] as number[], there: [] as number[] };
     here.subscribe('execution.changed', ({ number }) => heard.here.push(number));

@@ -1,4 +1,4 @@
-// Histograms as Prometheus reads them: buckets that add up, and a bound on labels whatever they are.
+// Histograms as Prometheus reads them: buckets that add up, and a bound on labels of any kind.
 import { expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { registerHistogram } from '../../../src/infra/telemetry/histogram.js';

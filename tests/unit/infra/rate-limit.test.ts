@@ -42,7 +42,7 @@ describe('a counter within the process', () => {
     }
   });
 
-  it('counts each key for itself and gives back what it is told to', async () => {
+  it('counts each key for itself and gives back what the caller asks for', async () => {
     const limiter = createRateLimiter(undefined, options('two'));
     expect((await attempt([limiter], 5, 'a')).passed).toBe(3);
     expect((await attempt([limiter], 5, 'b')).passed).toBe(3);

@@ -84,7 +84,7 @@ describe('a statement that is sent again on the same connection', () => {
 });
 
 describe('the name of a prepared statement', () => {
-  it('is the same in every process that sends the text, whatever was sent before', async () => {
+  it('is the same in every process that sends the text, after any other statements', async () => {
     const other = createDatabase({ ...options, url });
     await other.query(sql`SELECT ${1}::int AS before`);
     for (const database of [db, other]) {

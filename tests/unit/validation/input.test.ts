@@ -1,4 +1,4 @@
-// Building blocks of input shapes: text, ids, numbers, moments, JSON, and how their faults are told.
+// Building blocks of input shapes: text, ids, numbers, moments, JSON, and how their faults are reported.
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { AppError } from '../../../src/core/errors.js';
@@ -68,7 +68,7 @@ describe('ids', () => {
     expect(parseInput(anyIdOf('User', 'TestResult'), `res_${uuid}`)).toEqual({ type: 'TestResult', uuid });
   });
 
-  it('of another type are told by name', () => {
+  it('of another type are reported by name', () => {
     expect(faults(idOf('User'), `exe_${uuid}`)).toEqual([': is the id of a TestExecution, not of a User']);
     expect(faults(anyIdOf('User', 'Session'), `exe_${uuid}`)).toEqual([
       ': is the id of a TestExecution, not of a User or Session',
