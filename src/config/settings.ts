@@ -1,4 +1,4 @@
-// Every setting, declared once as data: name, group, words, shape and default; reading them is in config.ts.
+// Every setting, declared once as data: name, group, words, shape and default; reading them is in load.ts.
 import { z } from 'zod';
 import {
   flag,

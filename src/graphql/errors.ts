@@ -1,4 +1,4 @@
-// Any error → the GraphQL error that a client may see: code, correlation id, fields. REST's mapper is http/problem.ts.
+// Any error → the GraphQL error that a client may see: code, correlation id, fields. REST's mapper is rest/problem.ts.
 import {
   type ASTVisitor,
   GraphQLError,

@@ -1,4 +1,6 @@
-// The house rules about the process and the heads of files; which folder may import which is in biome.json.
+// The house rules about the process, the heads of files and the paths in documents; imports are biome.json's.
+
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { house } from './house.js';
 
@@ -27,3 +29,15 @@ describe('the process', () => {
     expect(files.filter((file) => !/^\/\/ \S.{20,}\n/.test(house.textOf(`src/${file}`)))).toEqual([]);
   });
 });
+
+it.each(['README.md', 'CONTRIBUTING.md', ...house.filesIn('docs', /\.md$/)])(
+  '%s names only files that exist',
+  (document) => {
+    // The guide to a new entity invents one.
+    const text = house.textOf(document).replaceAll(/[\w/-]*target\/target\.input\.ts/g, '');
+    const named = [...text.matchAll(/(?<![\w./-])[a-z][\w-]*(?:\/[\w.-]+)*\/[\w.-]+\.ts\b/g)].map(
+      ([path]) => path,
+    );
+    expect(named.filter((path) => ![path, `src/${path}`].some((at) => existsSync(at)))).toEqual([]);
+  },
+);

@@ -1,4 +1,4 @@
-// The ready-made tabs of GraphiQL: what an analyst asks first. How the page is made is in graphiql.ts.
+// The ready-made tabs of GraphiQL: what an analyst asks first. How the page is made is in page.ts.
 
 const myLastExecutions = `# Sign in above, then run with the pink button.
 # The book on the left explains every field.

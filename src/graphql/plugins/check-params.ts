@@ -1,5 +1,5 @@
 // What is wrong with a request's parameters before anything is made of them: JSON in the address, the operation's name. The
-// document is looked at in documents.ts.
+// document is looked at in document-cache.ts.
 import type { Plugin } from 'graphql-yoga';
 import { AppError } from '../../core/errors.js';
 import { findsDuplicateKey } from '../../http/duplicate-keys.js';

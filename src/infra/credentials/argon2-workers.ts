@@ -1,4 +1,4 @@
-// Threads that do nothing but hash. How many hashes may wait, and who waits for what, is in passwords.ts.
+// Threads that do nothing but hash. How many hashes may wait, and who waits for what, is in password-hasher.ts.
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 

@@ -1,4 +1,4 @@
-// What is measured of this process, in Prometheus's terms; who may read it is in http/metrics.routes.ts. Labels come from
+// What is measured of this process, in Prometheus's terms; who may read it is in rest/metrics.routes.ts. Labels come from
 // short lists of this program's own: nothing that a client writes becomes one.
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { registerHistogram } from './histogram.js';
