@@ -31,7 +31,7 @@ export interface App {
 /** Options of tests. */
 export interface AppOptions {
   /** Whether plain requests take the fast path; they do by default. */
-  isLean?: boolean;
+  hasFastPath?: boolean;
   /** Routes besides those of the product. */
   moreRoutes?: readonly Route[];
   timing?: Partial<Timing>;
@@ -41,13 +41,13 @@ export interface AppOptions {
 export function createApp(
   services: Services,
   infra: Infra,
-  { isLean = true, moreRoutes = [] }: AppOptions = {},
+  { hasFastPath = true, moreRoutes = [] }: AppOptions = {},
 ): App {
   const { config, log } = infra;
   const authenticate = (authorization: string | undefined) => services.auth.authenticate(authorization);
   const trusted =
     config.trustedDocuments === undefined ? undefined : loadTrustedDocuments(config.trustedDocuments);
-  const { yoga, lean } = createGraphQLServer({
+  const { yoga, fastPath } = createGraphQLServer({
     schema: buildSchema(),
     createContext: (viewer) => createGraphQLContext(services, viewer),
     authenticate,
@@ -58,7 +58,7 @@ export function createApp(
   const graphql = createGraphQLHandler({
     requestLog,
     yoga,
-    lean: isLean ? lean : undefined,
+    fastPath: hasFastPath ? fastPath : undefined,
     page: config.isGraphiqlEnabled ? createGraphiqlPage() : undefined,
     authenticate,
   });

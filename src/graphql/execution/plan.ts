@@ -1,5 +1,5 @@
 // Operations made ready once and run many times: which fields to take of which type, and how each value is completed.
-// Running them is in execute.ts. What asks for more than plain fields of object types has no plan.
+// Running them is in execute.ts. Introspection, interfaces and unions have no plan.
 import {
   type DocumentNode,
   defaultFieldResolver,
@@ -90,20 +90,23 @@ const unplanned = Symbol('unplanned');
 
 /**
  * Plans an operation of a document that passed validation.
- * @returns undefined for subscriptions, directives, introspection, interfaces and unions, and for what is very large
+ * @param values of the variables in `@skip` and `@include` (see `conditionVariablesOf`): the plan is valid for these only
+ * @returns undefined for subscriptions, introspection, interfaces and unions, other directives than `@skip` and `@include`,
+ *   a condition that is no boolean, and a very large operation
  */
 export function planOperation(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
+  values: Readonly<Record<string, unknown>> = {},
 ): Plan | undefined {
   if (operation.operation === 'subscription') return undefined;
   const type = schema.getRootType(operation.operation);
-  if (type == null || hasDirectives(document)) return undefined;
+  if (type == null || hasOtherDirectives(document)) return undefined;
   const fragments: Record<string, FragmentDefinitionNode> = Object.create(null);
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition;
-  const planner = createPlanner(schema, fragments);
+  const planner = createPlanner(schema, fragments, values);
   try {
     const root = planner.planObject(type, [operation.selectionSet]);
     const isSerial = operation.operation === 'mutation';
@@ -116,17 +119,46 @@ export function planOperation(
   }
 }
 
-function hasDirectives(document: DocumentNode): boolean {
+/** Names of the variables of an operation that decide which fields it has, by `@skip` and `@include`. */
+export function conditionVariablesOf(document: DocumentNode, operation: OperationDefinitionNode): string[] {
+  const names = new Set<string>();
+  visit(document, {
+    Directive: ({ arguments: args = [] }) => {
+      for (const { value } of args) if (value.kind === Kind.VARIABLE) names.add(value.name.value);
+    },
+  });
+  const declared = operation.variableDefinitions?.map(({ variable }) => variable.name.value) ?? [];
+  return declared.filter((name) => names.has(name));
+}
+
+function hasOtherDirectives(document: DocumentNode): boolean {
   let found = false;
   visit(document, {
-    Directive: () => {
-      found = true;
+    Directive: ({ name }) => {
+      if (name.value !== 'skip' && name.value !== 'include') found = true;
     },
   });
   return found;
 }
 
-function createPlanner(schema: GraphQLSchema, fragments: Record<string, FragmentDefinitionNode>) {
+/** @throws unplanned for a condition that is no boolean: graphql-js words the error */
+function isIncluded({ directives = [] }: SelectionNode, values: Readonly<Record<string, unknown>>): boolean {
+  return directives.every(({ name, arguments: args = [] }) => {
+    const condition = args[0]?.value;
+    const value =
+      condition?.kind === Kind.VARIABLE
+        ? values[condition.name.value]
+        : condition?.kind === Kind.BOOLEAN && condition.value;
+    if (typeof value !== 'boolean') throw unplanned;
+    return value === (name.value === 'include');
+  });
+}
+
+function createPlanner(
+  schema: GraphQLSchema,
+  fragments: Record<string, FragmentDefinitionNode>,
+  values: Readonly<Record<string, unknown>>,
+) {
   let size = 0;
   let keepsVariables = false;
 
@@ -144,6 +176,7 @@ function createPlanner(schema: GraphQLSchema, fragments: Record<string, Fragment
     const found = new Map<string, FieldNode[]>();
     const seen = new Set<string>();
     const take = (selection: SelectionNode): void => {
+      if (!isIncluded(selection, values)) return;
       if (selection.kind === Kind.FIELD) {
         const key = selection.alias?.value ?? selection.name.value;
         const nodes = found.get(key);

@@ -1,29 +1,21 @@
-// The short way of a request: a known document in a plain JSON POST, answered without Yoga. Whatever is not plain (a new
-// document, a fault of any kind, a stream) is left to Yoga, which answers alike; only errors of fields are written here.
+// The fast path of a request: answers a plain JSON POST of a cached document without Yoga. It leaves all else (a new
+// document, an invalid request, a stream) to Yoga, which gives the same answer, and writes only the errors of fields itself.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  type DocumentNode,
-  type ExecutionResult,
-  type GraphQLError,
-  type GraphQLSchema,
-  getOperationAST,
-  type OperationDefinitionNode,
-} from 'graphql';
-import { LRUCache } from 'lru-cache';
+import type { DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
 import type { Viewer } from '../../core/permissions.js';
 import { writeHead } from '../../http/response.js';
 import { endInBatch } from '../../http/write-batch.js';
 import type { RequestContext } from '../../infra/telemetry/request-context.js';
 import { executePlan } from '../execution/execute.js';
-import { type Plan, planOperation } from '../execution/plan.js';
+import { createPlanCache } from '../execution/plan-cache.js';
 import { faultOf } from '../plugins/operation-telemetry.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 
-/** The parts of the pipeline that Yoga and the short way share. */
-export interface LeanParts {
+/** The parts of the pipeline that Yoga and the fast path share. */
+export interface FastPathParts {
   schema: GraphQLSchema;
   /** The text that a request's parameters stand for. @throws AppError when it may not run */
-  textOf: ((params: LeanParams) => string) | undefined;
+  textOf: ((params: GraphQLParams) => string) | undefined;
   /** A document that was checked before. */
   documentOf: (text: string) => DocumentNode | undefined;
   /** Whether variables make the operation too large. */
@@ -34,7 +26,7 @@ export interface LeanParts {
   ) => boolean;
   /** Replaces a response that is too large by an error. */
   limitSize: (document: DocumentNode, result: ExecutionResult) => ExecutionResult;
-  /** Whether it asks for nothing but what strangers may have. */
+  /** Whether it asks for nothing but what anonymous callers may read. */
   isPublic: (document: DocumentNode, operationName: string | null) => boolean;
   contextFor: (viewer: Viewer | null) => GraphQLContext;
   /** Tells what runs; what it returns ends it, with a code when it failed. */
@@ -48,7 +40,7 @@ export interface LeanParts {
 }
 
 /** The body of a request. */
-export interface LeanParams {
+export interface GraphQLParams {
   query?: unknown;
   variables?: unknown;
   operationName?: unknown;
@@ -57,7 +49,7 @@ export interface LeanParams {
 }
 
 /** A request that is being answered. */
-export interface LeanRequest {
+export interface FastPathRequest {
   request: IncomingMessage;
   response: ServerResponse;
   store: RequestContext;
@@ -66,7 +58,7 @@ export interface LeanRequest {
 }
 
 /** Takes a request on, or (false) leaves it to Yoga. */
-export type Lean = (exchange: LeanRequest, params: LeanParams, viewer: Viewer | null) => boolean;
+export type FastPath = (exchange: FastPathRequest, params: GraphQLParams, viewer: Viewer | null) => boolean;
 
 type MediaType = 'application/json' | 'application/graphql-response+json';
 const contentTypes: Record<MediaType, string> = {
@@ -74,48 +66,30 @@ const contentTypes: Record<MediaType, string> = {
   'application/graphql-response+json': 'application/graphql-response+json; charset=utf-8',
 };
 
-/** Fields of all plans that are kept, at a few hundred bytes each. */
-const maxPlannedFields = 50_000;
-const plainParams = new Set(['query', 'variables', 'operationName']);
+const plainParams = new Set(['query', 'variables', 'operationName', 'extensions']);
 
-/** Makes the short way. */
-export function createLean(parts: LeanParts): Lean {
-  const plans = new LRUCache<OperationDefinitionNode, Plan>({
-    maxSize: maxPlannedFields,
-    sizeCalculation: ({ size }) => size,
-  });
-  const unplanned = new WeakSet<OperationDefinitionNode>();
+/** Creates the fast path. */
+export function createFastPath(parts: FastPathParts): FastPath {
+  const plans = createPlanCache(parts.schema);
 
-  function planOf(document: DocumentNode, operationName: string | null): Plan | undefined {
-    const operation = getOperationAST(document, operationName);
-    if (operation == null || unplanned.has(operation)) return undefined;
-    const known = plans.get(operation);
-    if (known !== undefined) return known;
-    const plan = planOperation(parts.schema, document, operation);
-    if (plan === undefined) unplanned.add(operation);
-    else plans.set(operation, plan);
-    return plan;
-  }
-
-  /** What is to run, when all of it is plain and sound. */
-  function prepare(params: LeanParams) {
+  /** What is to run, when all of it is plain and valid. */
+  function prepare(params: GraphQLParams) {
     const { variables = null, operationName = null } = params;
     if (typeof variables !== 'object' || Array.isArray(variables)) return undefined;
     if (operationName !== null && typeof operationName !== 'string') return undefined;
     const text = textOf(params);
     const document = text === undefined ? undefined : parts.documentOf(text);
     if (document === undefined) return undefined;
-    const plan = planOf(document, operationName);
-    if (plan === undefined) return undefined;
     const given = (variables ?? {}) as Record<string, unknown>;
-    const coerced = plan.variables(given);
-    if (coerced === undefined || parts.isTooLarge(document, given, operationName)) return undefined;
-    return { document, operationName, plan, variables: coerced };
+    const planned = plans.planFor(document, operationName, given);
+    if (planned === undefined || parts.isTooLarge(document, given, operationName)) return undefined;
+    return { document, operationName, ...planned };
   }
 
-  function textOf(params: LeanParams): string | undefined {
+  function textOf(params: GraphQLParams): string | undefined {
     if (parts.textOf === undefined) {
       for (const name in params) if (!plainParams.has(name)) return undefined;
+      if (params.extensions !== undefined && !isPlainExtensions(params.extensions)) return undefined;
       return typeof params.query === 'string' ? params.query : undefined;
     }
     try {
@@ -136,7 +110,7 @@ export function createLean(parts: LeanParts): Lean {
     const prepared = mediaType === undefined ? undefined : prepare(params);
     if (mediaType === undefined || prepared === undefined) return false;
     const { document, operationName, plan, variables } = prepared;
-    if (viewer === null && !parts.isPublic(document, operationName)) return false; // refused as strangers are
+    if (viewer === null && !parts.isPublic(document, operationName)) return false; // Yoga refuses it
     const end = parts.beginOperation({ document, operationName });
     // Telling others of a change may keep this turn busy: who made it need not wait for that.
     const handOver = plan.isSerial ? endNow : endInBatch;
@@ -159,6 +133,12 @@ export function createLean(parts: LeanParts): Lean {
     }
     return true;
   };
+}
+
+/** Whether the server ignores these extensions: an object without a persisted query, such as Apollo's `clientLibrary`. */
+function isPlainExtensions(extensions: unknown): boolean {
+  if (typeof extensions !== 'object' || extensions === null || Array.isArray(extensions)) return false;
+  return !('persistedQuery' in extensions);
 }
 
 /** The first kind of JSON that Accept lists, whatever its weight; undefined when there is none. */

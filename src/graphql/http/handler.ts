@@ -8,7 +8,7 @@ import type { RequestLog } from '../../http/request-log.js';
 import { applyHeaders } from '../../http/response.js';
 import { type RequestContext, runInRequest } from '../../infra/telemetry/request-context.js';
 import type { createGraphiqlPage } from '../graphiql/page.js';
-import type { Lean } from './fast-path.js';
+import type { FastPath } from './fast-path.js';
 import { bodyLimitOf, isOperation, isPageAsked, refuseGraphQL } from './preflight.js';
 import type { GraphQLServer } from './yoga.js';
 
@@ -17,7 +17,7 @@ interface HandlerOptions {
   requestLog: RequestLog;
   yoga: GraphQLServer;
   /** Absent when every request goes through Yoga. */
-  lean: Lean | undefined;
+  fastPath: FastPath | undefined;
   /** Absent where GraphiQL is disabled. */
   page: ReturnType<typeof createGraphiqlPage> | undefined;
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
@@ -34,7 +34,7 @@ export interface GraphQLRequest {
 }
 
 /** Creates the handler. The caller refuses what it throws; what fails later, the handler refuses itself. */
-export function createGraphQLHandler({ requestLog, yoga, lean, page, authenticate }: HandlerOptions) {
+export function createGraphQLHandler({ requestLog, yoga, fastPath, page, authenticate }: HandlerOptions) {
   const throughYoga = ({ request, response, store, refuse }: GraphQLRequest) => {
     requestLog.attach(request, response, store);
     // Node leaves the body out of the answer to a HEAD.
@@ -46,7 +46,8 @@ export function createGraphQLHandler({ requestLog, yoga, lean, page, authenticat
   const run = (incoming: GraphQLRequest, body: unknown) => {
     if (!isOperation(body))
       throw new AppError('VALIDATION_FAILED', { message: 'The body must be a JSON object with a query.' });
-    if (lean !== undefined && incoming.caller !== undefined && lean(incoming, body, incoming.caller)) return;
+    if (fastPath !== undefined && incoming.caller !== undefined && fastPath(incoming, body, incoming.caller))
+      return;
     Object.assign(incoming.request, { body }); // where Yoga looks for it
     throughYoga(incoming);
   };

@@ -9,7 +9,7 @@ import { bodyLimits, codingOf } from '../../http/body.js';
 import type { Caller } from '../../http/request-limits.js';
 import { logRefusal } from '../../infra/logging/security-events.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
-import type { LeanParams } from './fast-path.js';
+import type { GraphQLParams } from './fast-path.js';
 
 /** Methods of the GraphQL paths, for the header Allow. */
 export const graphqlMethods = 'GET, HEAD, POST, OPTIONS';
@@ -86,7 +86,7 @@ export function notAcceptable(): AppError {
 }
 
 /** Whether a body may be an operation. Yoga names every fault beyond that. */
-export function isOperation(body: unknown): body is LeanParams {
+export function isOperation(body: unknown): body is GraphQLParams {
   return (
     typeof body === 'object' &&
     body !== null &&

@@ -21,7 +21,7 @@ import { shareAnswers, streamAnswers } from '../plugins/stream-answers.js';
 import { onlyTrusted } from '../plugins/trusted-only.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 import type { CreateContext } from '../subscriptions/shared-execution.js';
-import { createLean } from './fast-path.js';
+import { createFastPath } from './fast-path.js';
 
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>['yoga'];
 
@@ -96,7 +96,7 @@ export function createGraphQLServer({
       explainNotAcceptable(log),
     ],
   });
-  const lean = createLean({
+  const fastPath = createFastPath({
     schema,
     textOf: trusted,
     documentOf: (text) => {
@@ -118,7 +118,7 @@ export function createGraphQLServer({
     },
     endOperation: (result) => withCorrelationIds(result, log),
   });
-  return { yoga, lean };
+  return { yoga, fastPath };
 }
 
 /** A stale token keeps nobody from signing in or refreshing: clients send the header with everything. */

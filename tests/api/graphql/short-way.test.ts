@@ -1,4 +1,4 @@
-// A request gets the same answer and leaves the same lines in the log by the short way and by Yoga: statuses, headers, bodies.
+// A request gets the same answer and leaves the same lines in the log by the fast path and by Yoga: statuses, headers, bodies.
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { getOperationAST, parse } from 'graphql';
@@ -26,7 +26,7 @@ beforeAll(async () => {
     RATE_LIMIT_ANONYMOUS_PER_MINUTE: '100000',
   };
   short = await startTestServer(env);
-  yoga = await startTestServer({ ...env, DATABASE_URL: short.databaseUrl }, { isLean: false });
+  yoga = await startTestServer({ ...env, DATABASE_URL: short.databaseUrl }, { hasFastPath: false });
   admin = await short.signIn();
   viewer = await createPerson(short, admin, 'VIEWER');
   analyst = await createPerson(short, admin, 'ANALYST');
@@ -78,7 +78,7 @@ async function answerOf(server: TestServer, id: string, { headers, token, body }
   return { status: response.status, headers: shown, text, lines };
 }
 
-/** Sends it to both, twice: documents are known to the short way from the second time on. */
+/** Sends it to both, twice: documents are cached for the fast path from the second time on. */
 async function expectSame(sent: Sent): Promise<{ status: number; text: string }> {
   let last = { status: 0, text: '' };
   for (let turn = 0; turn < 2; turn += 1) {
@@ -111,7 +111,7 @@ const accepts = [
 ];
 const fields = 'id name target kind status progress severityCounts { total high } parameters createdAt';
 
-/** Documents with variables; `plan` tells whether the short way has one for it. */
+/** Documents with variables; `plan` tells whether the fast path has one for it. */
 const operations: { query: string; variables?: () => object; name?: string; plan?: false }[] = [
   { query: '{ __typename }' },
   { query: '{ me { id name email role __typename } }' },
@@ -174,7 +174,22 @@ const operations: { query: string; variables?: () => object; name?: string; plan
   {
     query: 'query($with: Boolean!) { me { id name @include(if: $with) } }',
     variables: () => ({ with: false }),
-    plan: false,
+  },
+  {
+    query: 'query($with: Boolean!) { me { id name @include(if: $with) } }',
+    variables: () => ({ with: true }),
+  },
+  {
+    query: 'query($with: Boolean!) { me { id name @include(if: $with) } }',
+    variables: () => ({ with: 'yes' }),
+  },
+  {
+    query: 'query($with: Boolean = true) { me { id name @skip(if: $with) } }',
+    variables: () => ({ with: null }),
+  },
+  {
+    query:
+      'query($with: Boolean = false) { executions(first: 2) @skip(if: false) { totalCount @include(if: $with) nodes { id ...F @skip(if: $with) } } } fragment F on TestExecution { name createdBy @include(if: true) { id } }',
   },
   {
     query: 'query($id: ID!) { node(id: $id) { id ... on TestExecution { name } } }',
@@ -224,7 +239,7 @@ const operations: { query: string; variables?: () => object; name?: string; plan
   { query: '{ me { __proto__: id name } }', plan: false },
 ];
 
-describe('by the short way and by Yoga the answer is the same', () => {
+describe('by the fast path and by Yoga the answer is the same', () => {
   it.each(operations.map((operation, index) => [index, operation.query.slice(0, 70), operation] as const))(
     'to operation %i, for each caller: %s',
     async (_index, _text, { query, variables, name }) => {
@@ -262,6 +277,25 @@ describe('by the short way and by Yoga the answer is the same', () => {
     ['an unknown parameter', { body: json('{ __typename }', {}, { more: 1 }) }],
     ['an unknown parameter that is null', { body: json('{ __typename }', {}, { more: null }) }],
     ['extensions', { body: json('{ __typename }', {}, { extensions: { a: 1 } }) }],
+    [
+      'extensions of Apollo Client',
+      {
+        body: json(
+          '{ me { id } }',
+          {},
+          { extensions: { clientLibrary: { name: '@apollo/client', version: '4.3.8' } } },
+        ),
+      },
+    ],
+    ['extensions that are null', { body: json('{ __typename }', {}, { extensions: null }) }],
+    ['extensions that are a list', { body: json('{ __typename }', {}, { extensions: [] }) }],
+    ['extensions that are a text', { body: json('{ __typename }', {}, { extensions: 'x' }) }],
+    [
+      'a persisted query',
+      {
+        body: json('{ __typename }', {}, { extensions: { persistedQuery: { version: 1, sha256Hash: 'x' } } }),
+      },
+    ],
     ['a document id', { body: json(undefined, {}, { documentId: 'x' }) }],
     [
       'another charset',
@@ -343,11 +377,11 @@ describe('once the client is gone', () => {
   });
 });
 
-describe('the short way', () => {
+describe('the fast path', () => {
   const schema = buildSchema();
   const planned = (query: string, name: string | undefined) => {
     const operation = getOperationAST(parse(query), name);
-    return operation == null ? undefined : planOperation(schema, parse(query), operation);
+    return operation == null ? undefined : planOperation(schema, parse(query), operation, { with: false });
   };
   it.each(operations.filter(({ plan }) => plan !== false).map(({ query, name }) => [query, name] as const))(
     'knows %s',

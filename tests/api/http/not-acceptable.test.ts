@@ -7,7 +7,7 @@ let yoga: TestServer;
 let token: string;
 beforeAll(async () => {
   server = await startTestServer();
-  yoga = await startTestServer({}, { isLean: false });
+  yoga = await startTestServer({}, { hasFastPath: false });
   token = await server.signIn();
 });
 afterAll(async () => {

@@ -26,7 +26,7 @@ beforeAll(async () => {
   const { privateKey } = generateKeyPairSync('ed25519');
   const env = { JWT_SIGNING_KEYS: JSON.stringify([{ ...privateKey.export({ format: 'jwk' }), kid: 'a' }]) };
   fast = await startTestServer(env, { moreRoutes: [broken] });
-  yoga = await startTestServer({ ...env, DATABASE_URL: fast.databaseUrl }, { isLean: false });
+  yoga = await startTestServer({ ...env, DATABASE_URL: fast.databaseUrl }, { hasFastPath: false });
   token = await fast.signIn();
 });
 afterAll(async () => {

@@ -91,8 +91,8 @@ for (const [type, fields] of Object.entries(resolvers))
       },
     );
 
-const planned = (document: DocumentNode) =>
-  planOperation(schema, document, getOperationAST(document) as OperationDefinitionNode);
+const planned = (document: DocumentNode, values: Record<string, unknown> = {}) =>
+  planOperation(schema, document, getOperationAST(document) as OperationDefinitionNode, values);
 
 const all = 'name must number float colour names nested later mustLater';
 const documents: [string, Record<string, unknown>?][] = [
@@ -124,6 +124,20 @@ const documents: [string, Record<string, unknown>?][] = [
   ['query($t: String) { thing { echo(text: $t) } }'],
   ['query($n: Int) { list(of: $n) { name later self { name } } }', { n: 3 }],
   ['mutation { first second third }'],
+  ['{ thing @skip(if: true) { name } }'],
+  ['{ thing @include(if: true) @skip(if: false) { name @skip(if: true) must } }'],
+  ['{ thing @include(if: true) @skip(if: true) { name } must { name @include(if: false) } }'],
+  ['{ thing { ...F @include(if: false) ...F number } } fragment F on Thing { name later @skip(if: true) }'],
+  ['{ thing { ... @skip(if: true) { name } ... on Named @include(if: true) { name } } }'],
+  ['{ thing { name @skip(if: true) name mustBad @include(if: false) } }'],
+  ...[true, false].flatMap((a): [string, Record<string, unknown>][] => [
+    ['query($a: Boolean!) { thing { name @include(if: $a) must @skip(if: $a) } }', { a }],
+    [
+      'query($a: Boolean!) { thing { self @skip(if: $a) { name } self { must ...F @include(if: $a) } } } fragment F on Thing { number }',
+      { a },
+    ],
+    ['mutation($a: Boolean!) { first second @skip(if: $a) third @include(if: $a) }', { a }],
+  ]),
   ['mutation { first fails third }'],
   [
     'mutation($n: String) { a: make(name: $n) { name } first b: make(name: $n) { name self { name } } }',
@@ -138,7 +152,7 @@ const documents: [string, Record<string, unknown>?][] = [
 describe('a planned operation', () => {
   it.each(documents)('gives what graphql-js gives: %s', async (text, variables = {}) => {
     const document = parse(text);
-    const plan = planned(document) as Plan;
+    const plan = planned(document, variables) as Plan;
     const context = {} as GraphQLContext;
     order.length = 0;
     const wanted = await execute({ schema, document, contextValue: context, variableValues: variables });
@@ -181,8 +195,8 @@ describe('a planned operation', () => {
   });
 
   it.each([
-    '{ thing @skip(if: true) { name } }',
-    'query($a: Boolean!) { thing { name @include(if: $a) } }',
+    'query($a: Boolean = true) { thing { name @include(if: $a) } }',
+    'query($n: Boolean) { thing @skip(if: $n) { name } }',
     '{ __schema { queryType { name } } }',
     'subscription { x }',
     '{ thing { __proto__: name } }',
