@@ -86,6 +86,7 @@ export async function start(
       ...config.argon2,
       queueMax: config.hashQueueMax,
       onRefusal: metrics.refusalsOf('hashing'),
+      log,
     });
     closers.push(passwords.close);
     const events = createEvents(redis, log);

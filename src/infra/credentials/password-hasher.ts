@@ -1,8 +1,10 @@
-// Argon2id behind a gate: hashing never takes all cores, and its queue is bounded. Password rules live elsewhere.
+// Hashes and verifies passwords with Argon2id (RFC 9106) behind a gate: hashing never takes all cores, and its queue is
+// bounded. Which passwords are acceptable is core/password-policy.ts's concern.
 import { availableParallelism } from 'node:os';
 import pLimit from 'p-limit';
+import type { Logger } from 'pino';
 import { AppError } from '../../core/errors.js';
-import { createHashThreads, jobsPerThread } from './argon2-workers.js';
+import { argon2Libraries, createArgon2Workers, jobsPerThread } from './argon2-workers.js';
 
 interface PasswordHasherOptions {
   memoryKib: number;
@@ -10,98 +12,109 @@ interface PasswordHasherOptions {
   parallelism: number;
   /** Waiting hashes beyond which a sign-in is refused with 503. */
   queueMax: number;
-  /** Told of every hash that is refused. */
+  /** Called for every hash that is refused. */
   onRefusal?: () => void;
+  log?: Logger;
+  /** Names of packages in order of preference, in place of {@link argon2Libraries}; for tests. */
+  libraries?: readonly string[];
 }
 
-// The library's const enum cannot be read by a compiler that takes one file at a time.
-const argon2id = 2;
-
-/** Hashing and verifying as the services see it. */
-export type PasswordHasher = ReturnType<typeof createPasswordHasher>;
-
-const atOnce = Math.max(1, availableParallelism() - 1);
-/** Sign-ins that may read and write while others hash: enough for no gap, too few to take all connections. */
+/** Hashes that run at the same time. */
+const maxRunning = Math.max(1, availableParallelism() - 1);
+/** Sign-ins that may read and write while others hash: enough to leave no gap, too few to take all connections. */
 const besides = 8;
 
-/** Argon2id (RFC 9106) with these parameters, at most cores − 1 at a time. */
-export function createPasswordHasher(options: PasswordHasherOptions) {
-  const threads = createHashThreads(atOnce);
-  const gate = pLimit(atOnce * jobsPerThread);
-  const turns = pLimit(atOnce + besides);
+/** Hashes and verifies passwords. */
+export interface PasswordHasher {
+  /**
+   * Refuses a sign-in before any work is done for it.
+   * @throws UNAVAILABLE when the queue is full
+   */
+  assertCapacity(): void;
+  /** Whether one more sign-in may wait for its turn. */
+  hasCapacity(): boolean;
+  /**
+   * Runs a sign-in, with its reads, its hash and its writes, when its turn comes: sign-ins that wait hold no connection and
+   * cost the database nothing.
+   * @throws UNAVAILABLE when the queue is full
+   */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * The PHC string of a password.
+   * @throws UNAVAILABLE when the queue is full
+   */
+  hash(password: string): Promise<string>;
+  /**
+   * Whether the password matches; without a hash (unknown user) false, after the same time.
+   * @throws UNAVAILABLE when the queue is full
+   */
+  verify(phc: string | undefined, password: string): Promise<boolean>;
+  /** Whether a hash is weaker than the present parameters. */
+  needsRehash(phc: string): boolean;
+  /** Sign-ins and hashes that wait. */
+  queueLength(): number;
+  /** Hashes in progress. */
+  running(): number;
+  close(): Promise<void>;
+}
+
+/** Creates the hasher: at most cores − 1 hashes at a time, on threads that start on first use. */
+export function createPasswordHasher(options: PasswordHasherOptions): PasswordHasher {
+  const { libraries = argon2Libraries, log, queueMax } = options;
+  const workers = createArgon2Workers({ size: maxRunning, libraries, log });
+  const gate = pLimit(maxRunning * jobsPerThread);
+  const turns = pLimit(maxRunning + besides);
   const parameters = {
-    algorithm: argon2id,
     memoryCost: options.memoryKib,
     timeCost: options.iterations,
     parallelism: options.parallelism,
   };
 
   function assertFewer(waiting: number): void {
-    if (waiting < options.queueMax) return;
+    if (waiting < queueMax) return;
     options.onRefusal?.();
     throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
   }
   const assertCapacity = () => assertFewer(turns.pendingCount);
 
-  function enter<T>(work: () => Promise<T>): Promise<T> {
-    assertFewer(gate.pendingCount - turns.activeCount); // who has a turn has waited
+  async function enter<T>(work: () => Promise<T>): Promise<T> {
+    assertFewer(gate.pendingCount - turns.activeCount); // a sign-in that has its turn has waited already
     return gate(work);
   }
 
   let dummy: Promise<string> | undefined;
+  function dummyHash(): Promise<string> {
+    dummy ??= workers.hash('no account has this password', parameters).catch((error: unknown) => {
+      dummy = undefined; // the next unknown user must not meet an old failure
+      throw error;
+    });
+    return dummy;
+  }
 
   return {
-    /**
-     * Refuses a sign-in before any work is done for it.
-     * @throws UNAVAILABLE when the queue is full
-     */
     assertCapacity,
-
-    /** Whether one more sign-in may wait for its turn. */
-    hasCapacity: () => turns.pendingCount < options.queueMax,
-
-    /**
-     * Runs what leads to a hash and follows from it when its turn comes, so that those who wait hold nothing and cost
-     * the database nothing.
-     * @throws UNAVAILABLE when the queue is full
-     */
-    async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    hasCapacity: () => turns.pendingCount < queueMax,
+    async inTurn(work) {
       assertCapacity();
       return turns(work);
     },
-
-    /**
-     * PHC string of a password.
-     * @throws UNAVAILABLE when the queue is full
-     */
-    hash: async (password: string): Promise<string> => enter(() => threads.hash(password, parameters)),
-
-    /**
-     * Whether the password fits; without a hash (unknown user) it takes the same time and is false.
-     * @throws UNAVAILABLE when the queue is full
-     */
-    async verify(phc: string | undefined, password: string): Promise<boolean> {
-      dummy ??= threads.hash('no account has this password', parameters);
-      const against = phc ?? (await dummy);
-      const fits = await enter(() => threads.verify(against, password));
-      return fits && phc !== undefined;
+    hash: (password) => enter(() => workers.hash(password, parameters)),
+    async verify(phc, password) {
+      const isMatch = await enter(async () => workers.verify(phc ?? (await dummyHash()), password));
+      return isMatch && phc !== undefined;
     },
-
-    /** Whether a hash is weaker than today's parameters. */
-    needsRehash(phc: string): boolean {
-      const found = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(phc);
-      return (
-        found === null ||
-        Number(found[1]) < options.memoryKib ||
-        Number(found[2]) < options.iterations ||
-        Number(found[3]) < options.parallelism
-      );
-    },
-
-    /** Turns and hashes that wait. */
+    needsRehash: (phc) => isWeaker(phc, options),
     queueLength: () => turns.pendingCount + gate.pendingCount,
-    /** Hashes that are being worked on. */
-    running: () => Math.min(atOnce, gate.activeCount),
-    close: threads.close,
+    running: () => Math.min(maxRunning, gate.activeCount),
+    close: workers.close,
   };
+}
+
+/** Whether a PHC string has weaker parameters. Libraries write m, t and p in different orders. */
+function isWeaker(phc: string, { memoryKib, iterations, parallelism }: PasswordHasherOptions): boolean {
+  const [, list] = /^\$argon2id\$v=19\$([mtp]=\d+(?:,[mtp]=\d+)*)\$/.exec(phc) ?? [];
+  if (list === undefined) return true;
+  const found = new Map(list.split(',').map((pair) => [pair.charAt(0), Number(pair.slice(2))]));
+  const isBelow = (name: string, least: number) => (found.get(name) ?? 0) < least;
+  return isBelow('m', memoryKib) || isBelow('t', iterations) || isBelow('p', parallelism);
 }

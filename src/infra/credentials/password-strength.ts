@@ -1,18 +1,21 @@
-// How many guesses a password takes: one when it is on the list of common ones; else as zxcvbn-ts estimates, by 49,233
-// common passwords, English words and names, doubling, dates, years, runs, keyboard walks and l33t. What is enough is said
-// in core/password-policy.ts.
+// Estimates the guesses that a password withstands: one when it is on the list of common ones, else by zxcvbn-ts, which knows
+// 49,233 common passwords, English words and names, repetition, dates, sequences, keyboard walks and l33t.
+// core/password-policy.ts says how many are enough.
 import { isCommonPassword } from './common-passwords.js';
 
-/** What is looked at: enough to be strong, and quick to look at. */
+/** Characters that are examined: enough to be strong, few enough to be fast. */
 const estimatedLength = 32;
 
 type Estimator = (password: string, words: string[]) => number;
 let loading: Promise<Estimator> | undefined;
 
-/** @param words what an attacker tries for this very user */
+/**
+ * Estimates the guesses that an attacker needs. The dictionaries are loaded on first use.
+ * @param words words that the attacker tries for this user
+ */
 export async function estimateGuesses(password: string, words: string[]): Promise<number> {
   if (await isCommonPassword(password)) return 1;
-  loading ??= load(); // the lists take a while and some memory: not before the first password is chosen
+  loading ??= load();
   const estimate = await loading;
   return estimate([...password].slice(0, estimatedLength).join(''), words);
 }
@@ -26,7 +29,7 @@ async function load(): Promise<Estimator> {
   core.zxcvbnOptions.setOptions({
     dictionary: { ...common.dictionary, ...english.dictionary },
     graphs: common.adjacencyGraphs,
-    l33tMaxSubstitutions: 8, // each costs time, and an attacker chooses the input
+    l33tMaxSubstitutions: 8, // each costs time, and the input is the attacker's choice
   });
   return (password, words) => core.zxcvbn(password, words).guesses;
 }

@@ -1,5 +1,6 @@
 // The gate before hashing: how many wait, and what becomes of those beyond.
 import { afterEach, expect, it } from '@jest/globals';
+import { pino } from 'pino';
 import { AppError } from '../../../src/core/errors.js';
 import { createPasswordHasher, type PasswordHasher } from '../../../src/infra/credentials/password-hasher.js';
 
@@ -50,4 +51,72 @@ it('fails for what is no hash, and for what is not done when it is closed; and w
   expect((await outcomes).some(({ status }) => status === 'rejected')).toBe(true);
   const phc = await hasher.hash('plum violin 4482 meadow crane');
   expect(phc).toMatch(/^\$argon2id\$v=19\$m=8,t=1,p=1\$/);
+});
+
+const password = 'plum violin 4482 meadow crane ü';
+const create = (libraries: readonly string[], lines: string[] = []) => {
+  const log = pino({ base: null }, { write: (line: string) => void lines.push(line) });
+  hasher = createPasswordHasher({ ...parameters, queueMax: 50, libraries, log });
+  return hasher;
+};
+/** A PHC string by one library alone. */
+async function hashBy(library: string): Promise<string> {
+  const by = create([library]);
+  try {
+    return await by.hash(password);
+  } finally {
+    await by.close();
+  }
+}
+
+it.each([
+  ['@node-rs/argon2', 'argon2'],
+  ['argon2', '@node-rs/argon2'],
+])('a hash by %s is verified by %s, and is no weaker for it', async (one, other) => {
+  const phc = await hashBy(one);
+  create([other]);
+  expect(await hasher.verify(phc, password)).toBe(true);
+  expect(await hasher.verify(phc, `${password}!`)).toBe(false);
+  expect(await hasher.verify(undefined, password)).toBe(false);
+  expect(hasher.needsRehash(phc)).toBe(false);
+});
+
+it('hashes by argon2 where @node-rs/argon2 cannot be loaded, and says so once in the log', async () => {
+  const lines: string[] = [];
+  create(['@no-such/argon2', 'argon2'], lines);
+  const hashes = await Promise.all(Array.from({ length: 8 }, () => hasher.hash(password)));
+  for (const phc of hashes) expect(await hasher.verify(phc, password)).toBe(true);
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    expect.objectContaining({
+      event: 'argon2_fallback',
+      library: 'argon2',
+      reason: '@no-such/argon2: not installed',
+    }),
+  ]);
+});
+
+it('loads argon2 only where it is needed, and says nothing when the preferred library works', async () => {
+  const lines: string[] = [];
+  create(['@node-rs/argon2', '@no-such/argon2'], lines);
+  await hasher.hash(password);
+  expect(lines).toEqual([]);
+});
+
+it('fails each hash when no library can be loaded, instead of ending the process', async () => {
+  create(['@no-such/argon2']);
+  await expect(hasher.hash(password)).rejects.toThrow(/no Argon2 library can be loaded: @no-such\/argon2/);
+  await expect(hasher.verify(undefined, password)).rejects.toThrow(/no Argon2 library/);
+});
+
+it.each([
+  ['$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA', false],
+  ['$argon2id$v=19$m=8,p=1,t=1$c2FsdHNhbHQ$aGFzaA', false],
+  ['$argon2id$v=19$m=16,t=2,p=2$c2FsdHNhbHQ$aGFzaA', false],
+  ['$argon2id$v=19$m=7,t=1,p=1$c2FsdHNhbHQ$aGFzaA', true],
+  ['$argon2id$v=19$m=8,t=0,p=1$c2FsdHNhbHQ$aGFzaA', true],
+  ['$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA', true],
+  ['$2b$10$abcdefghijklmnopqrstuv', true],
+])('asks for a new hash in place of %s: %s', (phc, isWanted) => {
+  create(['@node-rs/argon2']);
+  expect(hasher.needsRehash(phc)).toBe(isWanted);
 });
