@@ -8,7 +8,8 @@ import {
   runInRequest,
   userAgentOf,
 } from '../infra/telemetry/request-context.js';
-import { parseTraceparent, type Span, type Tracing } from '../infra/telemetry/tracing.js';
+import { parseTraceparent } from '../infra/telemetry/trace-context.js';
+import type { Span, Tracing } from '../infra/telemetry/tracing.js';
 import { clientIp } from './client-address.js';
 import { forgetRequest, noteLatestRequest } from './connection/latest-request.js';
 import { createCors, type OriginLog } from './cors.js';

@@ -3,7 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { pinoHttp } from 'pino-http';
-import { bindingUnredacted, logPlainLine } from '../infra/logging/logger.js';
+import { logPlainLine } from '../infra/logging/access-log.js';
+import { bindingUnredacted } from '../infra/logging/logger.js';
 import type { RequestContext } from '../infra/telemetry/request-context.js';
 
 /** Writes one line per request when its response has ended or its client has disconnected. */

@@ -1,4 +1,4 @@
-// What may not reach a log line: secrets by name and characters that would break or forge lines; writing is in logger.ts.
+// Keeps secrets, and characters that would break or forge lines, out of the log. logger.ts applies it to every line.
 import { isNativeError } from 'node:util/types';
 
 const secretNames = new Set([
@@ -21,47 +21,46 @@ const secretNames = new Set([
   'jwtsigningkeys',
 ]);
 
-/** What stands in the place of a secret. */
+/** Replaces a secret. */
 export const redacted = '[Redacted]';
 
-/** Secrets known by their look, wherever they stand: JWTs, API keys, password hashes, credentials in URLs. */
+/** Secrets that are recognised by their look, anywhere in a line: JWTs, API keys, password hashes, credentials in URLs. */
 const secretLooks =
   /\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?|\bstk_\w[\w-]{7,}|\$argon2\w*\$[^"\s\\]+|(?<=:\/\/[^\s"/:@]{0,100}:)[^\s"/@]+(?=@)/g;
 
-const depthMax = 6;
-// DEL and C1 controls, line and paragraph separators, and the marks that reorder text on a screen.
+const maxDepth = 6;
+// DEL and C1 controls, line and paragraph separators, and marks that reorder text on a screen.
 const unsafe = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 const everyUnsafe = new RegExp(unsafe, 'g');
 
 /**
- * Takes secrets, known by the name of their field in any case, out of what is about to be logged. Errors become
- * plain objects with type, message, code, stack and the chain of causes. What is nested deeper than 6 levels is
- * left out.
+ * Redacts fields with the name of a secret, in any case, from a value that is about to be logged. Errors become plain
+ * objects with type, message, code, stack and the chain of causes. Values nested deeper than 6 levels are left out.
  *
- * @returns the same value when there was nothing to take out, otherwise a copy; the original is never changed
+ * @returns the same value when it holds no secret, otherwise a copy; the original is never changed
  */
 export function redactSecrets(value: unknown): unknown {
-  return redactWithin(value, depthMax);
+  return redactWithin(value, maxDepth);
 }
 
 /**
- * Takes out secrets that are known by their look, whatever field or sentence they stand in.
+ * Redacts secrets that are recognised by their look, in any field or sentence.
  *
- * @param text any text, a line of JSON too: what is put in needs no escaping
- * @returns the same text when there was none
+ * @param text any text, also a line of JSON: the replacement needs no escaping
+ * @returns the same text when it holds no secret
  */
 export function redactLooks(text: string): string {
   return mayHoldSecret(text) ? text.replace(secretLooks, redacted) : text;
 }
 
-/** Whether there is anything that a secret known by its look has. */
+/** Whether a text holds a mark that every secret recognised by its look has. */
 export function mayHoldSecret(text: string): boolean {
   return /eyJ|stk_|\$argon2|@/.test(text);
 }
 
 /**
- * Escapes what JSON leaves as it is but terminals and log viewers obey: DEL, C1 controls, U+2028, U+2029 and marks
- * that reorder text. C0 controls, ESC among them, are escaped by JSON already.
+ * Escapes characters that JSON leaves as they are but terminals and log viewers obey: DEL, C1 controls, U+2028, U+2029 and
+ * marks that reorder text. JSON itself escapes C0 controls, ESC among them.
  *
  * @param line JSON text
  * @returns JSON text with the same meaning
@@ -71,8 +70,8 @@ export function escapeUnsafe(line: string): string {
 }
 
 /**
- * Escapes control characters once more, so that pretty-printing shows them as text instead of obeying them; line
- * breaks and tabs are kept for stacks.
+ * Escapes control characters once more, so that pretty-printing shows them as text instead of obeying them. Line breaks
+ * and tabs are kept for stacks.
  *
  * @param line JSON text
  * @returns JSON text whose strings hold no control characters but line breaks and tabs
@@ -85,7 +84,7 @@ export function escapeForTerminal(line: string): string {
 
 function redactWithin(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  // Also errors of another realm (a worker, a VM), which are no instances of this one's Error.
+  // Errors of another realm (a worker, a VM) are not instances of this realm's Error.
   if (isNativeError(value) || value instanceof Error) return errorAsObject(value, depth);
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return value;
   if (depth === 0) return '[Deeper]';
@@ -115,21 +114,21 @@ function redactFields(fields: object, depth: number): object {
   return copy ?? fields;
 }
 
-/** Names of fields that were looked at before; they are the program's own, but for a few. */
-const namesKnown = new Map<string, boolean>();
-const namesKnownMax = 1000;
+/** Verdicts on names of fields; nearly all names are the program's own. */
+const cachedVerdicts = new Map<string, boolean>();
+const maxCachedVerdicts = 1000;
 
 function isSecret(name: string, value: unknown): boolean {
   if (value === undefined || value === null) return false;
-  let is = namesKnown.get(name);
-  if (is === undefined) {
-    is = secretNames.has(name.toLowerCase());
-    if (namesKnown.size < namesKnownMax) namesKnown.set(name, is);
+  let verdict = cachedVerdicts.get(name);
+  if (verdict === undefined) {
+    verdict = secretNames.has(name.toLowerCase());
+    if (cachedVerdicts.size < maxCachedVerdicts) cachedVerdicts.set(name, verdict);
   }
-  return is;
+  return verdict;
 }
 
-/** The code of an error names a fault (ECONNREFUSED, NOT_FOUND) and is kept; its other fields are redacted. */
+/** Keeps the code of an error, which names a fault (ECONNREFUSED, NOT_FOUND), and redacts its other fields. */
 function errorAsObject(error: Error, depth: number): Record<string, unknown> {
   const { message, stack, cause } = error;
   const { code, ...fields } = error as Error & { code?: unknown };

@@ -1,4 +1,4 @@
-// A histogram for the hot path: observing is two additions, and Prometheus's client reads it when it is asked.
+// A histogram for the hot path: observing a value is two additions, and prom-client reads the sums at each scrape.
 import type { Metric, Registry } from 'prom-client';
 
 interface HistogramOptions {
@@ -9,27 +9,30 @@ interface HistogramOptions {
   bounds: readonly number[];
 }
 
-/** Observes a value under the values of the labels, in their order. */
+/** Observes a value; `labels` are the values of the labels in the order of their names. */
 export type Observe = (value: number, ...labels: string[]) => void;
 
 interface Child {
   labels: Record<string, string>;
-  /** Values by bucket, not yet added up; the last is for those beyond all bounds. */
+  /** Observations by bucket, not cumulative; the last one counts values beyond all bounds. */
   counts: Float64Array;
   sum: number;
 }
 
-/** Found label by label: joining them to one key would take longer than all the rest. */
+/** A tree, one level for each label: joining the labels to one key would take longer than the rest. */
 interface Node {
   path: string[];
   next: Map<string, Node>;
   child?: Child;
 }
 
-/** Values that labels may take in all. Beyond them they count as "other": a mistake must not fill the memory. */
+/** Label values in all. Further ones count as "other", so that a mistake cannot fill the memory. */
 const maxNodes = 1000;
 
-/** prom-client's own looks its labels up anew for each value, which takes longer than all else that is measured here. */
+/**
+ * Registers a histogram. prom-client's own looks up its labels for each value, which takes longer than what is measured.
+ * @returns observes one value
+ */
 export function registerHistogram(registry: Registry, options: HistogramOptions): Observe {
   const { name, help, labelNames, bounds } = options;
   const root: Node = { path: [], next: new Map() };
@@ -38,15 +41,15 @@ export function registerHistogram(registry: Registry, options: HistogramOptions)
 
   function grow(parent: Node, value: string): Node {
     const label = nodes < maxNodes ? value : 'other';
-    const known = parent.next.get(label);
-    if (known !== undefined) return known;
+    const existing = parent.next.get(label);
+    if (existing !== undefined) return existing;
     nodes += 1;
     const node = { path: [...parent.path, label], next: new Map() };
     parent.next.set(label, node);
     return node;
   }
 
-  function bear({ path }: Node): Child {
+  function addChild({ path }: Node): Child {
     const labels = Object.fromEntries(labelNames.map((label, index) => [label, path[index] ?? '']));
     const child = { labels, counts: new Float64Array(bounds.length + 1), sum: 0 };
     children.push(child);
@@ -67,15 +70,19 @@ export function registerHistogram(registry: Registry, options: HistogramOptions)
   }
 
   const get = async () => ({
-    ...{ name, help, type: 'histogram', aggregator: 'sum' },
+    name,
+    help,
+    type: 'histogram',
+    aggregator: 'sum',
     values: children.flatMap(valuesOf),
   });
+  // The registry reads only `name` and `get` of a metric; its type asks for the whole class.
   registry.registerMetric({ name, get } as unknown as Metric);
 
   return (value, ...labels) => {
     let node = root;
     for (const label of labels) node = node.next.get(label) ?? grow(node, label);
-    node.child ??= bear(node);
+    node.child ??= addChild(node);
     const { child } = node;
     let index = 0;
     while (index < bounds.length && value > (bounds[index] as number)) index += 1;
