@@ -4,13 +4,13 @@ import { AppError } from '../core/errors.js';
 import type { Viewer } from '../core/permissions.js';
 import {
   type Allowance,
-  type RequestMeter,
+  type RequestQuota,
   requestWindowSeconds,
 } from '../infra/rate-limiting/request-quota.js';
 import type { RequestContext } from '../infra/telemetry/request-context.js';
 
 interface RequestLimitOptions {
-  requests: RequestMeter;
+  requests: RequestQuota;
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
   /** Returns the viewer when it is cached. */
   recall: (authorization: string) => Viewer | undefined;

@@ -25,7 +25,7 @@ import type { Infra } from '../infra/infra.js';
 import { createAddressBudget } from '../infra/rate-limiting/address-limiter.js';
 import { createDurableLocks } from '../infra/rate-limiting/durable-locks.js';
 import { createLoginThrottle } from '../infra/rate-limiting/login-throttle.js';
-import { createRequestMeter } from '../infra/rate-limiting/request-quota.js';
+import { createRequestQuota } from '../infra/rate-limiting/request-quota.js';
 
 /** Failed sign-ins that an address may make in a minute, in multiples of what an account may. */
 export const addressFactor = 10;
@@ -81,7 +81,7 @@ export function createServices(infra: Infra) {
       onRefusal: metrics.refusalsOf('refresh-address'),
     }),
   };
-  const requests = createRequestMeter(redis, {
+  const requests = createRequestQuota(redis, {
     perMinute: config.rateLimitPerMinute,
     anonymousPerMinute: config.rateLimitAnonymousPerMinute,
     onRefusal: metrics.refusalsOf('requests'),

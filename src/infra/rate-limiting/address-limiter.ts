@@ -1,4 +1,4 @@
-// Atomic counters shared by all instances (Redis) or within the process; the latter also insures against Redis's loss.
+// Counts attempts by address, atomically: in Redis for all instances, or in the process while Redis is away.
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { AppError } from '../../core/errors.js';
 import type { RedisConnections } from '../redis/connections.js';
@@ -7,22 +7,22 @@ import { addressKey, addressRangeKey } from './address-key.js';
 interface LimiterOptions {
   /** Names the counter. */
   name: string;
-  /** How many are let through in a window. */
+  /** Attempts that are allowed in a window. */
   points: number;
   windowSeconds: number;
-  /** Told of every attempt that is refused. */
+  /** Called for every attempt that is refused. */
   onRefusal?: (() => void) | undefined;
 }
 
-/** A counter as the services see it. */
+/** An atomic counter. */
 export interface RateLimiter {
   /** Counts one attempt, atomically. @throws RATE_LIMITED with the seconds until the window ends */
   consume(key: string): Promise<void>;
-  /** Takes one attempt back: it proved to be no guess. */
+  /** Takes one attempt back, because it was not a guess. */
   refund(key: string): Promise<void>;
 }
 
-/** Makes a counter; with Redis all instances share it, and while Redis is down each counts for itself. */
+/** Creates a counter. All instances share it through Redis; while Redis is down each counts for itself. */
 export function createRateLimiter(redis: RedisConnections | undefined, options: LimiterOptions): RateLimiter {
   const settings = {
     keyPrefix: `sec-tester:limit:${options.name}`,
@@ -53,33 +53,40 @@ export function createRateLimiter(redis: RedisConnections | undefined, options: 
       }
     },
     async refund(key) {
-      await limiter.reward(key).catch(() => {}); // the window is over soon
+      await limiter.reward(key).catch(() => {}); // the window ends soon anyway
     },
   };
 }
 
-/** Addresses in a range share more attempts than each has: a range is as cheap to rent as an address. */
+/** The attempts of a range of addresses, in multiples of those of one address: a range is as cheap to rent as an address. */
 export const rangeFactor = 4;
 
-/** Attempts that are not known to be good, by address and by range of addresses. */
+/** Unproven attempts by address and by range of addresses. */
 export interface AddressBudget {
   /**
-   * Counts one attempt; whoever proves to be no guesser gets it back.
-   * @returns how to give it back
+   * Counts one attempt.
+   * @returns gives the attempt back, for a caller that proved not to be guessing
    * @throws RATE_LIMITED
    */
   spend(ip: string | null | undefined): Promise<() => Promise<void>>;
 }
 
+/** Creates a budget of attempts by address; see {@link AddressBudget}. */
 export function createAddressBudget(
   redis: RedisConnections | undefined,
   { name, points, windowSeconds, onRefusal }: LimiterOptions,
 ): AddressBudget {
   const addresses = createRateLimiter(redis, {
-    ...{ name: `${name}-address`, points, windowSeconds, onRefusal },
+    name: `${name}-address`,
+    points,
+    windowSeconds,
+    onRefusal,
   });
   const ranges = createRateLimiter(redis, {
-    ...{ name: `${name}-range`, points: points * rangeFactor, windowSeconds, onRefusal },
+    name: `${name}-range`,
+    points: points * rangeFactor,
+    windowSeconds,
+    onRefusal,
   });
   return {
     async spend(ip) {

@@ -1,78 +1,67 @@
-// How many requests each caller makes in a minute. Counting is in the process and costs no round trip; instances
-// tell each other their counts through Redis twice a second.
-
+// The number of requests that a caller may make in a minute. Each instance counts in the process, which costs no round trip;
+// instances add up their counts through Redis twice a second.
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { RedisConnections } from '../redis/connections.js';
 import { addressKey } from './address-key.js';
 
-/** The length of a window; windows begin with the minute of the clock. */
+/** The length of a window. Windows begin with the minute of the clock. */
 export const requestWindowSeconds = 60;
 
-interface RequestMeterOptions {
-  /** Requests of a user or key in a window; 0 for no limit. */
+interface RequestQuotaOptions {
+  /** Requests of a user in a window, by all sessions and API keys together; 0 for no limit. */
   perMinute: number;
-  /** Requests without sign-in of an address in a window; 0 for no limit. */
+  /** Requests without sign-in from an address in a window; 0 for no limit. */
   anonymousPerMinute: number;
+  /** Milliseconds since 1970. */
   now: () => number;
-  /** Told of every request that is refused. */
+  /** Called for every request that is refused. */
   onRefusal?: (() => void) | undefined;
 }
 
-/** Where a caller stands, for the RateLimit headers. */
+/** The quota of a caller after a request, for the RateLimit headers. */
 export interface Allowance {
   limit: number;
   remaining: number;
   resetSeconds: number;
-  /** RATE_LIMITED when the request is one too many. */
+  /** RATE_LIMITED when the request exceeds the quota. */
   refusal: AppError | undefined;
 }
 
+/** Counts requests by caller. */
+export interface RequestQuota {
+  /** Whether there is no limit at all. */
+  isOff: boolean;
+  /** Counts one request of a user, or (null) of an address; undefined where there is no limit. */
+  take(viewer: Viewer | null, ip: string | null): Allowance | undefined;
+}
+
 interface Count {
-  /** What all instances had counted when they last told each other. */
+  /** The count of all instances when it was last read from Redis. */
   shared: number;
-  /** What was counted here since. */
+  /** Requests counted here since. */
   fresh: number;
 }
 
-export type RequestMeter = ReturnType<typeof createRequestMeter>;
-
+const windowMs = requestWindowSeconds * 1000;
 const syncEveryMs = 500;
-/** Callers in a window that are counted one by one; those beyond share one count. */
+/** Callers in a window that are counted one by one; further ones share one count. */
 const maxCallers = 200_000;
 
-export function createRequestMeter(
+/** Creates the quota. Without Redis, or while it is away, each instance counts for itself. */
+export function createRequestQuota(
   redis: RedisConnections | undefined,
-  { perMinute, anonymousPerMinute, now, onRefusal }: RequestMeterOptions,
-) {
-  const windowMs = requestWindowSeconds * 1000;
+  { perMinute, anonymousPerMinute, now, onRefusal }: RequestQuotaOptions,
+): RequestQuota {
   let window = 0;
   let counts = new Map<string, Count>();
   let timer: NodeJS.Timeout | undefined;
-
-  async function sync(): Promise<void> {
-    const dirty = [...counts].filter(([, { fresh }]) => fresh > 0);
-    if (redis === undefined || !redis.isReady() || dirty.length === 0) return;
-    const pipeline = redis.client.pipeline();
-    const told = dirty.map(([caller, count]) => {
-      const key = `sec-tester:requests:${window}:${caller}`;
-      pipeline.incrby(key, count.fresh).pexpire(key, 2 * windowMs);
-      return { count, fresh: count.fresh };
-    });
-    const answers = await pipeline.exec();
-    told.forEach(({ count, fresh }, index) => {
-      const [error, total] = answers?.[index * 2] ?? [];
-      if (error !== null || typeof total !== 'number') return;
-      count.shared = total;
-      count.fresh -= fresh;
-    });
-  }
 
   function scheduleSync(): void {
     if (redis === undefined || timer !== undefined) return;
     timer = setTimeout(() => {
       timer = undefined;
-      sync().catch(() => {}); // without Redis each instance counts for itself
+      sync(redis, window, counts).catch(() => {});
     }, syncEveryMs).unref();
   }
 
@@ -87,11 +76,8 @@ export function createRequestMeter(
   }
 
   return {
-    /** Whether nothing is counted at all. */
     isOff: perMinute === 0 && anonymousPerMinute === 0,
-
-    /** Counts one request of a user, a key or (null) an address; undefined where there is no limit. */
-    take(viewer: Viewer | null, ip: string | null): Allowance | undefined {
+    take(viewer, ip) {
       const limit = viewer === null ? anonymousPerMinute : perMinute;
       if (limit === 0) return undefined;
       const at = now();
@@ -100,13 +86,7 @@ export function createRequestMeter(
         window = current;
         counts = new Map();
       }
-      const caller =
-        viewer === null
-          ? `ip:${addressKey(ip)}`
-          : viewer.apiKeyId
-            ? `key:${viewer.apiKeyId}`
-            : `user:${viewer.userId}`;
-      const count = countOf(caller);
+      const count = countOf(viewer === null ? `ip:${addressKey(ip)}` : `user:${viewer.userId}`);
       const used = count.shared + count.fresh;
       const resetSeconds = Math.max(1, Math.ceil(((current + 1) * windowMs - at) / 1000));
       if (used >= limit) {
@@ -119,4 +99,27 @@ export function createRequestMeter(
       return { limit, remaining: limit - used - 1, resetSeconds, refusal: undefined };
     },
   };
+}
+
+/** Adds the fresh counts to those in Redis, and takes over the sums. */
+async function sync(
+  redis: RedisConnections,
+  window: number,
+  counts: ReadonlyMap<string, Count>,
+): Promise<void> {
+  const dirty = [...counts].filter(([, { fresh }]) => fresh > 0);
+  if (!redis.isReady() || dirty.length === 0) return;
+  const pipeline = redis.client.pipeline();
+  const sent = dirty.map(([caller, count]) => {
+    const key = `sec-tester:requests:${window}:${caller}`;
+    pipeline.incrby(key, count.fresh).pexpire(key, 2 * windowMs);
+    return { count, fresh: count.fresh };
+  });
+  const replies = await pipeline.exec();
+  sent.forEach(({ count, fresh }, index) => {
+    const [error, total] = replies?.[index * 2] ?? [];
+    if (error !== null || typeof total !== 'number') return;
+    count.shared = total;
+    count.fresh -= fresh;
+  });
 }

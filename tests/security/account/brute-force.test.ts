@@ -248,6 +248,30 @@ describe('requests of any kind', () => {
     expect((await server.rest('GET', '/api/v1/auth/me', { token })).status).toBe(200);
   });
 
+  it('are limited by user whichever session or API key sends them: more keys are no larger limit', async () => {
+    const { email } = await createPerson(server, token, 'ANALYST');
+    beginMinute(server);
+    const sessions = [await openSession(server, email, password), await openSession(server, email, password)];
+    const expiresAt = new Date(server.clock.now() + 86_400_000).toISOString();
+    const keys: string[] = [];
+    for (let index = 0; index < 5; index += 1) {
+      const answer = await server.gql(
+        'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+        { input: { name: `CI ${index}`, scopes: ['profile:read'], expiresAt } },
+        sessions[0]?.accessToken,
+      );
+      keys.push(answer.expectData().createApiKey.secret);
+    }
+    const bearers = [...keys, ...sessions.map(({ accessToken }) => accessToken)];
+    const statuses: number[] = [];
+    for (let index = 0; index < 28; index += 1) {
+      const bearer = bearers[index % bearers.length];
+      statuses.push((await server.rest('GET', '/api/v1/auth/me', { token: bearer })).status);
+    }
+    const allowed = 20 - keys.length; // making the keys counted too
+    expect(statuses).toEqual([...Array(allowed).fill(200), ...Array(28 - allowed).fill(429)]);
+  });
+
   it('are limited by address without a sign-in or with a bad one, malformed documents too; health is free', async () => {
     beginMinute(server);
     const headers = { 'x-forwarded-for': newAddress() };
