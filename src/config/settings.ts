@@ -288,7 +288,8 @@ export const settings = {
   rateLimitPerMinute: {
     name: 'RATE_LIMIT_PER_MINUTE',
     group: 'Limits',
-    description: 'Requests that a user may make in a minute, by all sessions and API keys together; 0 for no limit.',
+    description:
+      'Requests that a user may make in a minute, by all sessions and API keys together; 0 for no limit.',
     schema: wholeNumber(0, 10_000_000, 'requests'),
     default: '3000',
   },
