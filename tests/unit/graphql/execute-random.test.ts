@@ -1,0 +1,119 @@
+// Random operations give the same through the plan cache as through graphql-js: data, and whether there are errors.
+import { expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { execute, parse, validate } from 'graphql';
+import { executePlan } from '../../../src/graphql/execution/execute.js';
+import { createPlanCache } from '../../../src/graphql/execution/plan-cache.js';
+import type { GraphQLContext } from '../../../src/graphql/schema-kit/context.js';
+import { schema } from './thing-schema.js';
+
+/** 500 by default; EXECUTOR_RUNS=10000 for a long run. */
+const numRuns = Number(process.env.EXECUTOR_RUNS ?? 500);
+
+const leaves =
+  'name must number float colour later mustLater bad mustBad badLater mustBadLater names nested __typename'.split(
+    ' ',
+  );
+const objects = 'self mustSelf selfLater nothing mustNothing things mustThings thingsLater'.split(' ');
+const echoes = [
+  '',
+  '(text: "x")',
+  '(text: null)',
+  '(text: $t)',
+  '(text: $d)',
+  '(list: [1, 2])',
+  '(list: $l)',
+  '(text: $t, list: 5)',
+];
+
+const condition = fc.constantFrom('true', 'false', '$a', '$b');
+const directive = fc.oneof(
+  { weight: 6, arbitrary: fc.constant('') },
+  { weight: 1, arbitrary: condition.map((value) => ` @skip(if: ${value})`) },
+  { weight: 2, arbitrary: condition.map((value) => ` @include(if: ${value})`) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(condition, condition).map(([a, b]) => ` @include(if: ${a}) @skip(if: ${b})`),
+  },
+);
+const { selections } = fc.letrec<{ selections: string; selection: string }>((tie) => ({
+  selections: fc
+    .array(tie('selection'), { minLength: 1, maxLength: 4, depthIdentifier: 'd' })
+    .map((all) => `{ ${all.join(' ')} }`),
+  selection: fc.oneof(
+    { depthSize: 'small', depthIdentifier: 'd' },
+    { weight: 5, arbitrary: fc.tuple(fc.constantFrom(...leaves), directive).map((parts) => parts.join('')) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(fc.nat(echoes.length - 1), directive)
+        .map(([n, on]) => `e${n}: echo${echoes[n]}${on}`),
+    },
+    { weight: 1, arbitrary: directive.map((on) => `...F${on}`) },
+    { weight: 1, arbitrary: directive.map((on) => `...N${on}`) },
+    {
+      weight: 4,
+      arbitrary: fc
+        .tuple(fc.constantFrom(...objects), directive, tie('selections'))
+        .map(([name, on, inner]) => `${name}${on} ${inner}`),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(fc.constantFrom('...', '... on Thing'), directive, tie('selections'))
+        .map(([name, on, inner]) => `${name}${on} ${inner}`),
+    },
+  ),
+}));
+const root = fc
+  .tuple(fc.constantFrom('thing', 'must', 'list', 'list(of: $n)', 'list(of: 0)'), directive, selections)
+  .map(([name, on, inner]) => ({ name, on, inner }));
+const fragments = fc
+  .array(fc.constantFrom(...leaves), { minLength: 1, maxLength: 3 })
+  .map((names) => `fragment F on Thing { ${names.join(' ')} self { must } } fragment N on Named { name }`);
+const text = fc
+  .tuple(fc.array(root, { minLength: 1, maxLength: 3 }), fragments)
+  .map(
+    ([roots, rest]) =>
+      `query($a: Boolean!, $b: Boolean! = true, $t: String, $d: String = "d", $l: [Int!], $n: Int = 3) { ${roots
+        .map(({ name, on, inner }, index) => `r${index}: ${name}${on} ${inner}`)
+        .join(' ')} } ${rest}`,
+  );
+const variables = fc.record(
+  {
+    a: fc.boolean(),
+    b: fc.boolean(),
+    t: fc.option(fc.string()),
+    d: fc.option(fc.string()),
+    l: fc.option(fc.array(fc.integer({ min: -9, max: 9 }), { maxLength: 3 })),
+    n: fc.option(fc.integer({ min: 0, max: 4 })),
+  },
+  { requiredKeys: ['a'] },
+);
+
+/** Unused variables and fragments do not matter to execution. */
+const ignored = /is never used/;
+
+it('gives for random operations what graphql-js gives', async () => {
+  const plans = createPlanCache(schema);
+  let compared = 0;
+  await fc.assert(
+    fc.asyncProperty(text, variables, async (query, given) => {
+      const document = parse(query);
+      if (validate(schema, document).some(({ message }) => !ignored.test(message))) return;
+      const wanted = await execute({ schema, document, variableValues: given });
+      const context = {} as GraphQLContext;
+      // The second time the plan knows which resolvers wait.
+      for (let turn = 0; turn < 2; turn += 1) {
+        const planned = plans.planFor(document, null, given);
+        if (planned === undefined) throw new Error('There is no plan.');
+        const result = await executePlan(planned.plan, context, planned.variables, () => false);
+        expect(JSON.parse(JSON.stringify(result.data))).toEqual(JSON.parse(JSON.stringify(wanted.data)));
+        expect(result.errors === undefined).toBe(wanted.errors === undefined);
+      }
+      compared += 1;
+    }),
+    { numRuns },
+  );
+  expect(compared).toBeGreaterThan(numRuns / 2);
+}, 240_000);
