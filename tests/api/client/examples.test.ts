@@ -85,7 +85,7 @@ async function latest() {
 async function executions() {
   const me = await server.gql('{ me { id } }', {}, await server.signIn(user.email, user.password));
   const answer = await server.gql(
-    `query($by: ID!) { executions(filter: { createdById: $by }) { nodes { id name target kind status phase progress tool toolVersion
+    `query($by: ID!) { executions(first: 5, filter: { createdById: $by }) { nodes { id name target kind status phase progress tool toolVersion
       branch commitSha errorMessage parameters severityCounts { total critical } results(first: 100) { nodes { ${resultFields} } } } } }`,
     { by: me.expectData().me.id },
     token,
