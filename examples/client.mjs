@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 const timeoutMs = 30_000;
-const apiKey = process.env.SEC_TESTER_API_KEY;
+const apiKey = process.env.SEC_TESTER_TOKEN;
 const maxTries = 4;
 
 /** Exit codes, so that scripts can tell what happened. */
@@ -21,7 +21,7 @@ const commonHelp = `
   --server URL         the API            (or SEC_TESTER_URL; http://localhost:4000)
   --email ADDRESS      who signs in       (or SEC_TESTER_EMAIL)
   --password TEXT      and the password   (or SEC_TESTER_PASSWORD, which other users of the machine cannot see)
-                       or, instead of both, an API key in SEC_TESTER_API_KEY
+                       or, instead of both, an API key in SEC_TESTER_TOKEN
   -h, --help           this text
 `;
 

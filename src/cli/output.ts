@@ -43,7 +43,7 @@ export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boo
     isJson,
     print,
     note,
-    json: (value) => print(JSON.stringify(value, null, stdout.isTTY ? 2 : undefined)),
+    json: (value) => print(toJson(value, stdout.isTTY ? 2 : undefined)),
     severity: (name) => style(stdout, severityStyles[name] ?? [], name),
 
     table(head, rows) {
@@ -63,17 +63,17 @@ export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boo
       const { code, correlationId, fields, retryAfterSeconds } = error;
       if (isJson) {
         const details = { code, message: error.message, fields, correlationId, retryAfterSeconds };
-        return note(JSON.stringify({ error: details }));
+        return note(toJson({ error: details }));
       }
       const isUsage = error.exitCode === exitCodes.usage;
       const lines = [
-        `${style(stderr, ['red'], 'Error:')} ${plain(error.message)}${code === undefined || isUsage ? '' : ` (${code})`}`,
-        ...(fields ?? []).map(({ path, message }) => `  ${path}: ${message}`),
+        `${style(stderr, ['red'], 'Error:')} ${plain(error.message)}${code === undefined || isUsage ? '' : ` (${plain(code)})`}`,
+        ...(fields ?? []).map(({ path, message }) => `  ${plain(path)}: ${plain(message)}`),
         ...(code !== undefined && hints[code] ? [`  ${hints[code]}`] : []),
         ...(retryAfterSeconds === undefined ? [] : [`  Try again in ${retryAfterSeconds} s.`]),
         ...(correlationId === undefined
           ? []
-          : [`  Correlation id, as in the server's log: ${correlationId}`]),
+          : [`  Correlation id, as in the server's log: ${plain(correlationId)}`]),
       ];
       note(lines.join('\n'));
     },
@@ -82,7 +82,6 @@ export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boo
 
 const hints: Record<string, string> = {
   TOKEN_REVOKED: 'The session was ended: sec-tester login',
-  FORBIDDEN: 'The role, or the scopes of the API key, do not allow this.',
 };
 
 const borderless = Object.fromEntries(
@@ -90,6 +89,16 @@ const borderless = Object.fromEntries(
     .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'])
     .map((name) => [name, '']),
 );
+
+/** JSON that moves no cursor and reorders no text: JSON.stringify leaves C1 and format characters as they are. */
+function toJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(/[\u007f-\u009f\p{Cf}\u2028\u2029]/gu, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
+}
 
 /** Text from scanners and servers on one line, without what a terminal would obey. */
 export function plain(text: string, maxLength = Number.POSITIVE_INFINITY): string {

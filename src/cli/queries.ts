@@ -62,6 +62,7 @@ const executionFields = `id name target kind status progress phase errorMessage 
 
 export const queries = {
   me: 'query Me { me { id email name role } }',
+  identity: 'query Identity { me { id name role } }',
   create: `mutation Create($input: CreateExecutionInput!) {
     createExecution(input: $input) { execution { ${executionFields} } }
   }`,

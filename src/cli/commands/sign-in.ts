@@ -7,7 +7,7 @@ import { problemOf, send } from '../http.js';
 import { plain } from '../output.js';
 import { ask } from '../prompt.js';
 import { queries } from '../queries.js';
-import { type Tokens, toSignIn } from '../session.js';
+import { type Api, type Tokens, toSignIn } from '../session.js';
 
 interface LoginOptions extends CommonOptions {
   email?: string;
@@ -68,7 +68,7 @@ async function login(
     await send(server, 'api/v1/auth/logout', {}, { token: previous.accessToken }).catch(() => undefined);
   const { id, email: address, name, role } = tokens.user;
   if (printer.isJson) printer.json({ server: server.href, user: { id, email: address, name, role } });
-  else printer.print(`Signed in to ${server.origin} as ${plain(name)} <${address}>, ${role}`);
+  else printer.print(`Signed in to ${server.origin} as ${nameOf(tokens.user)}, ${plain(role)}`);
   return exitCodes.ok;
 }
 
@@ -99,9 +99,25 @@ async function logout(
 }
 
 async function whoami({ printer, server, api }: Context): Promise<ExitCode> {
-  const { me } = await api.graphql<{ me: Tokens['user'] }>(queries.me);
+  const me = await viewer(api);
   const via = api.hasGivenToken ? 'SEC_TESTER_TOKEN' : 'sign-in';
   if (printer.isJson) printer.json({ server: server.href, user: me, via });
-  else printer.print(`${plain(me.name)} <${me.email}>, ${me.role}, at ${server.origin} (${via})`);
+  else printer.print(`${nameOf(me)}, ${plain(me.role)}, at ${server.origin} (${via})`);
   return exitCodes.ok;
+}
+
+type Viewer = Omit<Tokens['user'], 'email'> & { email?: string };
+
+/** The caller; without the e-mail address for an API key that may not read it. */
+async function viewer(api: Api): Promise<Viewer> {
+  try {
+    return (await api.graphql<{ me: Viewer }>(queries.me)).me;
+  } catch (error) {
+    if (!isFailure(error) || error.code !== 'FORBIDDEN') throw error;
+    return (await api.graphql<{ me: Viewer }>(queries.identity)).me;
+  }
+}
+
+function nameOf({ name, email }: Viewer): string {
+  return email === undefined ? plain(name) : `${plain(name)} <${plain(email)}>`;
 }

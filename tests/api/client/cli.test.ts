@@ -255,7 +255,11 @@ describe('the command line', () => {
     const key = await createKey(['execution:read']);
     expect(await cli(['gate', id, '--fail-on', 'critical'], withToken(key))).toMatchObject({ code: 0 });
     const refused = await cli(['results', id], withToken(key));
-    expect(refused).toMatchObject({ code: 3, err: expect.stringMatching(/FORBIDDEN.*scopes/s) });
+    expect(refused).toMatchObject({ code: 3, err: expect.stringContaining('lacks the scope result:read') });
+    expect(await cli(['whoami'], withToken(key))).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('ANALYST'),
+    });
     expect(refused.err).not.toContain(key);
     expect(await cli(['whoami'], withToken('stk_nonsense'))).toMatchObject({
       ...{ code: 3, err: expect.stringContaining('UNAUTHENTICATED') },
@@ -296,13 +300,16 @@ describe('results and gate', () => {
     const id = await finished('HIGH');
     // Whatever way it got there: the API refuses it.
     await server.sql('UPDATE test_results SET title = $1 WHERE execution_id = $2', [
-      '\u001b]0;owned\u0007\u001b[2Jred \u202egnp.exe',
+      '\u001b]0;owned\u0007\u001b[2Jred \u202egnp.exe\u009b2J',
       id.slice(4),
     ]);
     const terminal = await cli(['results', id], { ...withToken(), isTerminal: true });
     expect(terminal.out).toContain('\u001b[31mHIGH');
     for (const order of ['\u001b[2J', '\u001b]0', '\u0007', '\u202e'])
       expect(terminal.out).not.toContain(order);
+    const json = await cli(['results', id, '--json'], withToken());
+    expect(json.out).toMatch(/^[\x20-\x7e\n]+$/);
+    expect(json.out).toContain('\\u009b2J');
     const { env } = withToken();
     const bare = await cli(['results', id], { env: { ...env, NO_COLOR: '1' }, isTerminal: true });
     expect(bare.out).not.toContain('\u001b');

@@ -61,7 +61,7 @@ it('the runner works off what waits, with an API key, fails what it cannot do, a
   const good = await createExecution(server, analyst.token, { target: pageUrl });
   const bad = await createExecution(server, analyst.token, { target: 'no url' });
   const runner = runExample('header-scan', ['runner', '--runner', 'box-7'], {
-    SEC_TESTER_API_KEY: await createKey(),
+    SEC_TESTER_TOKEN: await createKey(),
   });
   await until(async () => (await statusOf(bad)) === 'FAILED', 'both to be done');
   expect(await statusOf(good)).toBe('COMPLETED');
