@@ -9,12 +9,8 @@ import pg from 'pg';
 import { type Env, loadConfig } from '../config/load.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
 import { grantToAppRole, roleOf } from '../infra/migrations/app-role.js';
-import {
-  applyMigrations,
-  assertMigrated,
-  createMigration,
-  migrationStatus,
-} from '../infra/migrations/migrate.js';
+import { applyMigrations, createMigration, migrationStatus } from '../infra/migrations/migrate.js';
+import { assertMigrated } from '../infra/migrations/status.js';
 
 type Print = (text: string) => void;
 

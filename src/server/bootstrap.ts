@@ -15,7 +15,8 @@ import { createPasswordHasher, type PasswordHasher } from '../infra/credentials/
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
 import type { Infra } from '../infra/infra.js';
 import { APP_ROLE, ensureAppRole, roleOf, urlAs } from '../infra/migrations/app-role.js';
-import { applyMigrations, assertMigrated, migrationStatus } from '../infra/migrations/migrate.js';
+import { applyMigrations, migrationStatus } from '../infra/migrations/migrate.js';
+import { assertMigrated } from '../infra/migrations/status.js';
 import { createDatabase } from '../infra/postgres/database.js';
 import { waitForDatabase } from '../infra/postgres/wait-until-ready.js';
 import { createRedis } from '../infra/redis/connections.js';

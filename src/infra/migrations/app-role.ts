@@ -1,13 +1,13 @@
-// The database role that the server runs as: it reads and writes rows, changes no table, and only adds to the audit trail.
+// Creates the database role that the server runs as: it reads and writes rows, changes no table, and only adds to the audit trail.
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import pg from 'pg';
 
-/** The role of the server on the embedded database and on those made for tests. */
+/** The server's role on the embedded database and on test databases. */
 export const APP_ROLE = 'sec_tester_app';
 
-/** What the role may do with a table that is not named below. */
+/** The rights on a table that is not named below. */
 const DEFAULT_GRANT = 'SELECT, INSERT, UPDATE, DELETE';
-/** Tables with less. Numbers of events are given by the database alone. */
+/** Tables with fewer rights. Only the database assigns the numbers of audit events. */
 const GRANTS: Readonly<Record<string, string>> = {
   _prisma_migrations: 'SELECT',
   audit_events:
@@ -22,7 +22,7 @@ export function roleOf(databaseUrl: string): { name: string; password: string } 
   return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
 }
 
-/** The same database by the same server, as another role. */
+/** The connection string of the same database for another role. */
 export function urlAs(databaseUrl: string, { name, password }: { name: string; password: string }): string {
   const url = new URL(databaseUrl);
   url.username = encodeURIComponent(name);
@@ -31,9 +31,9 @@ export function urlAs(databaseUrl: string, { name, password }: { name: string; p
 }
 
 /**
- * Makes the role, or gives the existing one this password, and lets it do what the server needs; to be repeated
- * after each migration. It takes away what the role had beyond that.
- * @param ownerUrl as the owner of the tables, with the right to make roles
+ * Creates the role, or gives the existing one this password, and grants it exactly the rights that the server needs. Call it
+ * again after each migration.
+ * @param ownerUrl connects as the owner of the tables, with the right to create roles
  * @throws Error of the driver, or when the role is the owner itself or a superuser
  */
 export async function ensureAppRole(
@@ -41,7 +41,7 @@ export async function ensureAppRole(
   role: { name: string; password: string },
 ): Promise<void> {
   await inTransaction(ownerUrl, async (client) => {
-    // Two at once would both make it.
+    // Without the lock, two at once would both create it.
     await client.query(`SELECT pg_advisory_xact_lock(hashtext('app role'))`);
     const known = await client.query<{ rolsuper: boolean }>(
       'SELECT rolsuper FROM pg_roles WHERE rolname = $1',
@@ -49,7 +49,7 @@ export async function ensureAppRole(
     );
     assertOther(ownerUrl, role.name, known.rows[0]?.rolsuper === true);
     const attributes = 'LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS';
-    // A verifier instead of the password: statements may be logged.
+    // A verifier instead of the password, because statements may be logged.
     await client.query(
       `${known.rowCount ? 'ALTER' : 'CREATE'} ROLE ${pg.escapeIdentifier(role.name)} ${known.rowCount ? 'LOGIN' : attributes} PASSWORD '${scramVerifier(role.password)}'`,
     );
@@ -58,7 +58,7 @@ export async function ensureAppRole(
 }
 
 /**
- * Grants a role what the server needs, on the tables of this moment.
+ * Grants a role the rights that the server needs on the present tables.
  * @returns false when there is no such role
  */
 export async function grantToAppRole(ownerUrl: string, name: string): Promise<boolean> {
@@ -72,8 +72,8 @@ export async function grantToAppRole(ownerUrl: string, name: string): Promise<bo
 
 function assertOther(ownerUrl: string, name: string, isSuperuser: boolean): void {
   if (name === '' || name === roleOf(ownerUrl).name)
-    throw new Error(`The server's role must be another than the owner's (${name || 'no name given'})`);
-  if (isSuperuser) throw new Error(`The role ${name} is a superuser: give the server another one`);
+    throw new Error(`The server's role must differ from the owner's (${name || 'no name given'})`);
+  if (isSuperuser) throw new Error(`The role ${name} is a superuser: use another one for the server`);
 }
 
 async function grant(client: pg.Client, name: string): Promise<void> {
@@ -97,7 +97,7 @@ async function grant(client: pg.Client, name: string): Promise<void> {
   );
 }
 
-/** What PostgreSQL keeps of a password (RFC 5802, as pg_authid.rolpassword). */
+/** The form in which PostgreSQL stores a password (RFC 5802, as in pg_authid.rolpassword). */
 function scramVerifier(password: string): string {
   const salt = randomBytes(16);
   const iterations = 4096;

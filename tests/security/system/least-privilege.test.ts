@@ -131,7 +131,7 @@ describe('the migration role', () => {
     const lines: string[] = [];
     const print = (text: string) => lines.push(text);
     expect(await makeRoles({ MIGRATION_DATABASE_URL: owner, DATABASE_URL: owner }, print)).toBe(1);
-    expect(lines.join()).toContain('must be another than the owner');
+    expect(lines.join()).toContain('must differ from the owner');
     expect(await makeRoles({ DATABASE_URL: owner }, print)).toBe(2);
     expect(lines.join()).not.toContain(roleOf(owner).password);
   });
