@@ -5,8 +5,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { locateBinaries, resolveServerUser } from '../../dist/infra/embedded-postgres/binaries.js';
+import { locateBinaries } from '../../dist/infra/embedded-postgres/binaries.js';
 import { createDataDirectory } from '../../dist/infra/embedded-postgres/data-directory.js';
+import { resolveServerUser } from '../../dist/infra/embedded-postgres/system-user.js';
 import { clock, freePort, until } from './time.mjs';
 
 const password = 'faults-only';

@@ -1,25 +1,26 @@
-// The embedded PostgreSQL's data directory: made whole, in one step, and checked; it runs no server.
+// Creates the embedded PostgreSQL's data directory in one step, and checks an existing one.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chown, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { isReachable, type PostgresBinaries, type SystemUser } from './binaries.js';
+import type { PostgresBinaries } from './binaries.js';
 import { isAlive } from './lock.js';
+import { isReachable, type SystemUser } from './system-user.js';
 
 /** The superuser role of the embedded server. */
 export const EMBEDDED_ROLE = 'sec_tester';
 
-/** What PostgreSQL's programs see of the surroundings; PG* settings of the caller must not leak in. */
+/** The environment of PostgreSQL's programs: PG* variables of the caller must not reach them. */
 export const SERVER_ENV = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin' };
 
-// initdb stores the name; pg_trgm needs a locale that knows letters beyond ASCII, which not every system has.
+// initdb stores the name. pg_trgm needs a locale with letters beyond ASCII, which not every system has.
 const CHARACTER_TYPES = ['C.UTF-8', 'en_US.UTF-8', 'C'];
 const STALE_DRAFT_MS = 3_600_000;
 const ownDrafts = new Set<string>();
 
 /**
- * The `-D` argument for a program started with the data directory as its current directory: the path itself,
- * or, where the account cannot pass the parents (root's home), the current directory through /proc.
+ * The `-D` argument of a program that is started in the data directory: the path itself, or, where the account cannot
+ * enter the parents (root's home), the current directory through /proc.
  */
 export async function dataArgument(pgData: string, user: SystemUser): Promise<string> {
   if (await isReachable(pgData, user)) return pgData;
@@ -29,7 +30,10 @@ export async function dataArgument(pgData: string, user: SystemUser): Promise<st
   );
 }
 
-/** The role's password in DATA_DIR/postgres-password; made when neither it nor a database exists yet. */
+/**
+ * The role's password from DATA_DIR/postgres-password; generated when neither it nor a database exists.
+ * @throws Error when the file is missing but the database exists
+ */
 export async function ensurePassword(dataDir: string, hasDatabase: boolean): Promise<string> {
   const path = join(dataDir, 'postgres-password');
   const existing = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -47,8 +51,8 @@ export async function ensurePassword(dataDir: string, hasDatabase: boolean): Pro
 
 /**
  * Checks the version of an existing data directory, and that the server's account owns it.
- * @returns false when there is none yet
- * @throws Error when it is another major version's, or something else lies in its place
+ * @returns false when there is none
+ * @throws Error when it is of another major version, or when the path holds anything else
  */
 export async function checkDataDirectory(
   pgData: string,
@@ -57,7 +61,7 @@ export async function checkDataDirectory(
 ): Promise<boolean> {
   const entries = await readdir(pgData).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return [];
-    const advice = 'start as the account that made it, or set another DATA_DIR';
+    const advice = 'start as the account that created it, or set another DATA_DIR';
     throw new Error(`${pgData} cannot be read (${cause.code}): ${advice}`, { cause });
   });
   if (entries.length === 0) return false;
@@ -67,17 +71,17 @@ export async function checkDataDirectory(
   if (version !== majorVersion) {
     const advice = 'dump it with that version and restore the dump, or set DATABASE_URL';
     throw new Error(
-      `${pgData} was made by PostgreSQL ${version}, this version ships ${majorVersion}: ${advice}`,
+      `${pgData} was created by PostgreSQL ${version}, but this version ships ${majorVersion}: ${advice}`,
     );
   }
-  // Restored from a backup by root, say: PostgreSQL insists on owning its files.
+  // PostgreSQL insists on owning its files, which root may have restored from a backup.
   if (process.getuid?.() === 0 && (await stat(pgData)).uid !== user.uid) {
     await execute('chown', ['-R', `${user.uid}:${user.gid}`, pgData], {});
   }
   return true;
 }
 
-/** Makes the data directory beside its place and renames it when complete: a kill midway leaves no half. */
+/** Creates the data directory beside its final path and renames it when complete, so that a kill leaves no partial one. */
 export async function createDataDirectory(
   pgData: string,
   binaries: PostgresBinaries,
@@ -129,7 +133,7 @@ async function runInitdb(
   );
 }
 
-/** Puts a finished directory in its place; another start that was first wins. */
+/** Moves a finished directory to its final path, unless another start was first. */
 async function publish(from: string, pgData: string, isDurable: boolean): Promise<void> {
   try {
     await rename(from, pgData);
@@ -156,7 +160,7 @@ async function removeStaleDrafts(pgData: string): Promise<void> {
   }
 }
 
-/** Runs a program to its end; rejects with all it printed. */
+/** Runs a program to its end. @throws Error with its last 8 kB of output when it fails */
 function execute(
   file: string,
   args: string[],

@@ -1,4 +1,4 @@
-// Who holds a PostgreSQL data directory: a live server, or what a crash left behind; it ends neither.
+// Tells whether a live server holds a PostgreSQL data directory, or only the lock file of a crashed one. It ends neither.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFile, readlink, rename, unlink } from 'node:fs/promises';
@@ -11,7 +11,7 @@ const IN_USE_AFTER_MS = 1_500;
 const STOPPING_AFTER_MS = 10_000;
 
 /**
- * Waits for a server that is on its way out; clears a lock file whose process id is now something else's.
+ * Waits for a server that is shutting down; removes a lock file whose process id now belongs to another program.
  * @throws Error within about 1.5 s when a live server holds the directory
  */
 export async function waitUntilUnused(pgData: string): Promise<void> {
@@ -25,16 +25,16 @@ export async function waitUntilUnused(pgData: string): Promise<void> {
     if (!(await isPostmasterOf(pid, pgData))) return clearLock(lockPath, text);
     const limitMs = lines[7]?.trim() === 'stopping' ? STOPPING_AFTER_MS : IN_USE_AFTER_MS;
     if (Date.now() - started > limitMs) {
-      const who = `already in use by another server, whose PostgreSQL is process ${pid}`;
+      const holder = `already in use by another server, whose PostgreSQL is process ${pid}`;
       throw new Error(
-        `The data directory ${join(pgData, '..')} is ${who}: stop that one or set another DATA_DIR`,
+        `The data directory ${join(pgData, '..')} is ${holder}: stop that server or set another DATA_DIR`,
       );
     }
     await sleep(50);
   }
 }
 
-/** Whether the process is a postmaster of this very directory, not one that was given its old process id. */
+/** Whether the process is a postmaster of this directory, not another program that got its process id. */
 async function isPostmasterOf(pid: number, pgData: string): Promise<boolean> {
   if (process.platform === 'linux') {
     const comm = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
@@ -47,7 +47,7 @@ async function isPostmasterOf(pid: number, pgData: string): Promise<boolean> {
   return command.includes('postgres') && command.includes(pgData);
 }
 
-/** Removes the lock file only while it still says what was judged stale: another start may be at it. */
+/** Removes the lock file only while its text is the one that was judged stale: another start may have replaced it. */
 async function clearLock(lockPath: string, judged: string): Promise<void> {
   const aside = `${lockPath}.stale-${randomBytes(4).toString('hex')}`;
   try {
@@ -59,7 +59,7 @@ async function clearLock(lockPath: string, judged: string): Promise<void> {
   }
 }
 
-/** Whether a process of this id exists, whoever's it is. */
+/** Whether a process with this id exists, of any account. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -1,15 +1,15 @@
-// The embedded PostgreSQL as a process: launched, listened to, ended, never outliving this one; no SQL here.
+// Launches and ends the embedded PostgreSQL, which never outlives this process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SystemUser } from './binaries.js';
 import { SERVER_ENV } from './data-directory.js';
+import type { SystemUser } from './system-user.js';
 
 const FAST_STOP_MS = 15_000;
 const IMMEDIATE_STOP_MS = 5_000;
 const KEPT_LINES = 50;
 
-// Lives in a session of its own, so that Ctrl-C reaches only the server, which stops PostgreSQL once it has
-// drained. However the server dies, its end of the pipe closes: then this ends PostgreSQL, ever more firmly.
+// Runs in a session of its own, so that Ctrl-C reaches only the server, which stops PostgreSQL once it has drained. When the
+// server dies in any way, its end of the pipe closes, and the supervisor ends PostgreSQL with increasing force.
 const SUPERVISOR = `
 trap '' HUP INT TERM
 exec 3<&0
@@ -38,15 +38,15 @@ exit "$code"
 
 /** A launched PostgreSQL, ready or not. */
 export interface PostgresProcess {
-  /** Resolves when the supervisor, and with it PostgreSQL, has ended. */
+  /** Resolves when the supervisor and PostgreSQL have ended. */
   ended: Promise<void>;
-  /** Whether it has. */
+  /** Whether they have ended. */
   hasEnded(): boolean;
   /** The last lines that PostgreSQL printed. */
   output(): string;
-  /** Shuts it down, fast at first, by force after 15 s. */
+  /** Shuts PostgreSQL down: in its fast mode, after 15 s by force. */
   stop(): Promise<void>;
-  /** Lets this process end without having stopped it: it then ends too. */
+  /** Allows this process to exit without `stop`; the supervisor then ends PostgreSQL. */
   unref(): void;
 }
 
@@ -77,7 +77,7 @@ export function launchPostgres(
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     postgresPid = Number(text);
   });
-  // Closing the pipe of a supervisor that has just ended is no fault.
+  // The pipe may belong to a supervisor that has just ended.
   child.stdin.on('error', () => undefined);
   const ended = new Promise<void>((resolve) => {
     const finish = (): void => {
@@ -94,7 +94,7 @@ export function launchPostgres(
     try {
       process.kill(postgresPid, name);
     } catch {
-      // It ended between the look and the signal.
+      // It ended between the check and the signal.
     }
   };
   return {

@@ -1,10 +1,10 @@
-// Starts and stops a real PostgreSQL of the server's own in DATA_DIR; programs, files and process are beside.
+// Starts and stops the embedded PostgreSQL, a real server whose files are in DATA_DIR.
 import { access, constants, mkdir, realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { locateBinaries, resolveServerUser, type SystemUser } from './binaries.js';
+import { locateBinaries } from './binaries.js';
 import {
   checkDataDirectory,
   createDataDirectory,
@@ -14,30 +14,31 @@ import {
 } from './data-directory.js';
 import { waitUntilUnused } from './lock.js';
 import { launchPostgres, type PostgresProcess } from './process.js';
+import { resolveServerUser, type SystemUser } from './system-user.js';
 
-/** A running server: where to connect, and how to end it. */
+/** A running server. */
 export interface EmbeddedPostgres {
-  /** Connection string with the password in it: never log it. */
+  /** Connection string with the password: never log it. */
   url: string;
-  /** Shuts down (clients are disconnected, everything is written) and resolves when the process has ended. */
+  /** Disconnects clients, writes everything to disk, and resolves when the process has ended. */
   stop(): Promise<void>;
 }
 
-/** Where the server keeps its files, and how careful it is with them. */
+/** Where the server keeps its files, and whether they survive a crash. */
 export interface EmbeddedPostgresOptions {
-  /** Folder for everything the server keeps: `postgres/` and `postgres-password` are made in it. */
+  /** Folder for `postgres/` and `postgres-password`. */
   dataDir: string;
-  /** false trades crash safety for speed: for tests only. Default true. */
+  /** false trades crash safety for speed, for tests. Default true. */
   isDurable?: boolean;
-  /** Made when missing. Default sec_tester. */
+  /** Created when missing. Default sec_tester. */
   databaseName?: string;
-  /** Called with what it last printed when PostgreSQL ends without having been asked to. */
+  /** Called with the last output of PostgreSQL when it ends by itself. */
   onExit?: (error: Error) => void;
 }
 
 const READY_WITHIN_MS = 60_000;
 const RETRY_WITHIN_MS = 15_000;
-/** A start that failed with one of these may succeed a moment later: what was in the way is going. */
+/** A start that failed with one of these may succeed a moment later. */
 const PASSING_FAULTS = [
   'Address already in use',
   'pre-existing shared memory block',
@@ -46,9 +47,9 @@ const PASSING_FAULTS = [
 const FAST_BUT_UNSAFE = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' };
 
 /**
- * Starts PostgreSQL on a free port of 127.0.0.1, making its data directory on the first start and recovering
- * it after a crash. It ends with this process, however that ends.
- * @throws Error with what to do, and what PostgreSQL printed, when it cannot start or the directory is in use
+ * Starts PostgreSQL on a free port of 127.0.0.1. It creates the data directory on the first start and recovers it after a
+ * crash. PostgreSQL ends with this process, however that ends.
+ * @throws Error with advice and PostgreSQL's output when it cannot start or the directory is in use
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { isDurable = true, databaseName = 'sec_tester', onExit } = options;
@@ -92,7 +93,7 @@ async function openDataDir(path: string): Promise<string> {
     return await realpath(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`The data directory ${path} cannot be made or written to: ${reason}`, { cause });
+    throw new Error(`The data directory ${path} cannot be created or written: ${reason}`, { cause });
   }
 }
 
@@ -109,7 +110,7 @@ async function serverArguments(
     jit: 'off',
     log_destination: 'stderr',
     logging_collector: 'off',
-    // Statements and their values stay out of the printed errors.
+    // Keeps statements and their values out of the errors that PostgreSQL prints.
     log_min_error_statement: 'panic',
     log_error_verbosity: 'terse',
     ...(isDurable ? {} : FAST_BUT_UNSAFE),
@@ -154,13 +155,13 @@ async function connectWhenReady(server: PostgresProcess, url: string): Promise<p
       (error: Error & { code?: string }) => error,
     );
     if (!failure) return client;
-    const because = (what: string): Error =>
-      new Error(`${what}. It printed:\n${server.output()}`, { cause: failure });
-    if (server.hasEnded()) throw because('The built-in PostgreSQL stopped while starting');
+    const withOutput = (fault: string): Error =>
+      new Error(`${fault}. Its output:\n${server.output()}`, { cause: failure });
+    if (server.hasEnded()) throw withOutput('The embedded PostgreSQL stopped while starting');
     if (failure.code === '28P01')
-      throw because('The password in DATA_DIR/postgres-password is not this database’s');
+      throw withOutput('The password in DATA_DIR/postgres-password does not belong to this database');
     if (Date.now() > deadline)
-      throw because(`The built-in PostgreSQL was not ready within ${READY_WITHIN_MS / 1000} s`);
+      throw withOutput(`The embedded PostgreSQL was not ready within ${READY_WITHIN_MS / 1000} s`);
     await sleep(20);
   }
 }
@@ -173,9 +174,9 @@ function supervise(
   let stopping: Promise<void> | undefined;
   server.ended.then(() => {
     if (!stopping)
-      onExit?.(new Error(`The built-in PostgreSQL ended unexpectedly. It printed:\n${server.output()}`));
+      onExit?.(new Error(`The embedded PostgreSQL ended unexpectedly. Its output:\n${server.output()}`));
   });
-  // A process that forgets stop() may end all the same, and PostgreSQL with it.
+  // A process that does not call stop() may still exit, and PostgreSQL ends with it.
   server.unref();
   const stop = (): Promise<void> => {
     stopping ??= server.stop();
