@@ -3,7 +3,8 @@ import { AppError } from '../../core/errors.js';
 import type { Page, PageArgs } from '../../core/pagination.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
-import { type Columns, fetchPage, sql, type Wanted, where } from '../../infra/postgres/sql.js';
+import { fetchPage } from '../../infra/postgres/keyset-page.js';
+import { type Columns, sql, type Wanted, where } from '../../infra/postgres/sql.js';
 import type { ExecutionFilter, ExecutionOrder } from './execution.input.js';
 import {
   assertChangeable,

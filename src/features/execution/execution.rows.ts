@@ -4,14 +4,8 @@ import { idFloor } from '../../core/ids.js';
 import { canChangeExecution, type Viewer } from '../../core/permissions.js';
 import { Prisma, type TestExecution } from '../../generated/prisma/client.js';
 import type { SqlRow } from '../../infra/postgres/database.js';
-import {
-  columnsOf,
-  isMoment,
-  type KeysetOrder,
-  type Sql,
-  selectLists,
-  sql,
-} from '../../infra/postgres/sql.js';
+import { isMoment, type KeysetOrder } from '../../infra/postgres/keyset-page.js';
+import { columnsOf, type Sql, selectLists, sql } from '../../infra/postgres/sql.js';
 import { containsPattern, foldForSearch } from '../../validation/search-text.js';
 import type { ExecutionFilter, ExecutionOrder } from './execution.input.js';
 

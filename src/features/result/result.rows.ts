@@ -3,7 +3,8 @@ import { idFloor } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
 import { Prisma, type TestResult } from '../../generated/prisma/client.js';
 import type { SqlRow } from '../../infra/postgres/database.js';
-import { columnsOf, type KeysetOrder, type Sql, selectLists, sql, where } from '../../infra/postgres/sql.js';
+import type { KeysetOrder } from '../../infra/postgres/keyset-page.js';
+import { columnsOf, type Sql, selectLists, sql, where } from '../../infra/postgres/sql.js';
 import { containsPattern } from '../../validation/search-text.js';
 import { type ResultFilter, type ResultOrder, severities } from './result.input.js';
 

@@ -3,17 +3,8 @@ import { AppError } from '../../core/errors.js';
 import { type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Database } from '../../infra/postgres/database.js';
-import {
-  type Columns,
-  cursorIn,
-  fetchOfEach,
-  fetchPage,
-  pageClauses,
-  type Sql,
-  sql,
-  type Wanted,
-  where,
-} from '../../infra/postgres/sql.js';
+import { cursorIn, fetchPage, pageClauses } from '../../infra/postgres/keyset-page.js';
+import { type Columns, fetchOfEach, type Sql, sql, type Wanted, where } from '../../infra/postgres/sql.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
 import { countBySeverity, counters } from './counts.js';
 import type { BatchInput } from './result.batch.js';

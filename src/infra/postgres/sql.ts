@@ -1,20 +1,12 @@
-// Pieces of SQL that every hot list shares: column lists and keyset pages. No entity is named here.
+// Pieces of SQL that hot lists share: select lists, conditions and reads for many parents. It names no entity.
 import sqlTag, { empty, join, raw, type Sql } from 'sql-template-tag';
-import {
-  encodeCursor,
-  type Page,
-  type PageArgs,
-  type PageRequest,
-  parsePage,
-  toPage,
-} from '../../core/pagination.js';
 
 export { join, raw, type Sql } from 'sql-template-tag';
-/** Tagged template: values become parameters, nested pieces are spliced in. */
+/** Tagged template: values become parameters, and nested pieces are inserted. */
 export const sql = sqlTag;
 
 /**
- * Select list of a model: Prisma's field names over their snake_case columns.
+ * The select list of a model: snake_case columns under Prisma's field names.
  * @param fields Prisma's scalar field enum of the model
  */
 export function columnsOf(fields: Record<string, string>, alias?: string): Sql {
@@ -29,23 +21,23 @@ export function columnsOf(fields: Record<string, string>, alias?: string): Sql {
   );
 }
 
-/** Prisma's names of the columns that are wanted; undefined for all. */
+/** Prisma's names of the columns that the caller reads; undefined for all. */
 export type Columns = readonly string[] | undefined;
 
-/** What will be looked at of a page. */
+/** The parts of a page that the caller reads. */
 export interface Wanted {
   columns?: Columns;
-  /** Whether its length in all; it is counted at the same time then. */
+  /** Whether the caller reads the total count; it is then counted at the same time. */
   total?: boolean;
 }
 
-/** Different wishes that get a select list, and so statements, of their own. */
+/** Combinations of columns that get a select list, and so a prepared statement, of their own. */
 const maxSelectLists = 50;
 
 /**
- * Select lists of a model by what is wanted of it. As statements are kept by the server, their number is bounded:
- * who asks for yet another combination gets all columns.
- * @param always columns that are selected in any case
+ * Makes select lists of a model by the columns that the caller reads. PostgreSQL keeps each statement, so their number is
+ * bounded: further combinations get all columns.
+ * @param always columns that are always selected
  */
 export function selectLists(
   fields: Record<string, string>,
@@ -56,8 +48,8 @@ export function selectLists(
   return (wanted) => {
     if (wanted === undefined) return all;
     const name = wanted.join();
-    const known = lists.get(name);
-    if (known !== undefined || lists.size >= maxSelectLists) return known ?? all;
+    const cached = lists.get(name);
+    if (cached !== undefined || lists.size >= maxSelectLists) return cached ?? all;
     const names = Object.keys(fields).filter((field) => wanted.includes(field) || always.includes(field));
     const list = columnsOf(Object.fromEntries(names.map((field) => [field, field])));
     lists.set(name, list);
@@ -65,94 +57,20 @@ export function selectLists(
   };
 }
 
-/** `WHERE a AND b`, or nothing. */
+/** `WHERE a AND b`; empty without conditions. */
 export function where(conditions: Sql[]): Sql {
   return conditions.length === 0 ? empty : sql`WHERE ${join(conditions, ' AND ')}`;
 }
 
-/** ILIKE pattern for "contains", with its wildcards taken literally. */
+/** The LIKE pattern for "contains this text", with the text's own wildcards escaped. */
 export function containing(text: string): string {
   return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 }
 
-/** An order with a total, indexable key: the expression and then the id, both in one direction. */
-export interface KeysetOrder<Row> {
-  /** Names the order in cursors. */
-  name: string;
-  isDescending: boolean;
-  /** What comes before the id; absent when the id itself is the order. `is` tells a key from what a client made up. */
-  key?: { expression: Sql; type: Sql; of: (row: Row) => string; is: (text: string) => boolean };
-}
-
-/** What a page is cut from. */
-export interface PageSource<Row> {
-  /** `SELECT … FROM …` without a condition. */
-  select: Sql;
-  conditions: Sql[];
-  order: KeysetOrder<Row>;
-}
-
-/** Conditions, order and limit (one row more than the page, which tells whether there is another). */
-export function pageClauses<Row>(
-  { conditions, order }: Omit<PageSource<Row>, 'select'>,
-  request: PageRequest,
-): Sql {
-  const isDescending = order.isDescending !== request.isBackward;
-  const direction = isDescending ? raw('DESC') : raw('ASC');
-  const beyond = (position: PageRequest['after'], isLess: boolean): Sql[] => {
-    if (position === null) return [];
-    const operator = raw(isLess ? '<' : '>');
-    if (order.key === undefined) return [sql`id ${operator} ${position.id}::uuid`];
-    const { expression, type } = order.key;
-    return [sql`(${expression}, id) ${operator} (${position.key}::${type}, ${position.id}::uuid)`];
-  };
-  const bounds = [
-    ...beyond(request.after, order.isDescending),
-    ...beyond(request.before, !order.isDescending),
-  ];
-  const by =
-    order.key === undefined
-      ? sql`id ${direction}`
-      : sql`${order.key.expression} ${direction}, id ${direction}`;
-  return sql`${where([...conditions, ...bounds])} ORDER BY ${by} LIMIT ${request.limit + 1}`;
-}
-
-/** Whether a text is a moment as rows carry it: RFC 3339 in UTC with milliseconds. */
-export function isMoment(text: string): boolean {
-  const date = new Date(text);
-  return !Number.isNaN(date.getTime()) && date.toISOString() === text;
-}
-
-/** The cursor of a row in an order. */
-export function cursorIn<Row extends { id: string }>(order: KeysetOrder<Row>): (row: Row) => string {
-  const { name, key } = order;
-  return (row) => encodeCursor(name, key === undefined ? { id: row.id } : { id: row.id, key: key.of(row) });
-}
-
 /**
- * One keyset page: a statement for the rows; the count is another, only when asked for.
- * @param isTotalWanted whether the count will be asked for
- * @throws VALIDATION_FAILED for page arguments out of range or cursors of another order
- */
-export async function fetchPage<Row extends { id: string }>(
-  query: (statement: Sql) => Promise<Row[]>,
-  source: PageSource<Row>,
-  args: PageArgs,
-  totalCount: () => Promise<number>,
-  isTotalWanted = false,
-): Promise<Page<Row>> {
-  const request = parsePage(args, source.order.name, source.order.key?.is);
-  const fetching = query(sql`${source.select} ${pageClauses(source, request)}`);
-  const counting = isTotalWanted ? totalCount() : undefined;
-  counting?.catch(() => {}); // told by whoever asks for it
-  const rows = await fetching;
-  return toPage(request, rows, cursorIn(source.order), counting === undefined ? totalCount : () => counting);
-}
-
-/**
- * Rows of many parents in one statement.
- * @param select run for each parent, which it knows as `parent.id`: order and limit are per parent
- * @returns the rows of every parent asked for, by its id
+ * Reads the rows of many parents in one statement.
+ * @param select runs for each parent, available as `parent.id`, so that order and limit apply per parent
+ * @returns the rows of each parent by its id; an empty list where there are none
  */
 export async function fetchOfEach<Row>(
   query: (statement: Sql) => Promise<Row[]>,

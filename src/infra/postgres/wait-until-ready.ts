@@ -1,10 +1,10 @@
-// Waiting for a database that is not there yet, when the server starts.
+// Waits for a database that is not up yet when the server starts.
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { codeOf, reasonOf } from './errors.js';
 
 /**
- * Tries to connect until it works, backing off from 0.1 s to 2 s.
+ * Tries to connect until it succeeds, backing off from 0.1 s to 2 s.
  * @throws Error that names host and cause (never the password) after `timeoutMs`
  */
 export async function waitForDatabase(url: string, timeoutMs: number, log: Logger): Promise<void> {

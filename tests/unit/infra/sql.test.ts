@@ -2,17 +2,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { encodeCursor, parsePage } from '../../../src/core/pagination.js';
 import {
-  columnsOf,
-  containing,
-  fetchOfEach,
   fetchPage,
   isMoment,
   type KeysetOrder,
   pageClauses,
-  type Sql,
-  sql,
-  where,
-} from '../../../src/infra/postgres/sql.js';
+} from '../../../src/infra/postgres/keyset-page.js';
+import { columnsOf, containing, fetchOfEach, type Sql, sql, where } from '../../../src/infra/postgres/sql.js';
 
 const id = '0199a5a0-0000-7000-8000-000000000001';
 interface Row {
