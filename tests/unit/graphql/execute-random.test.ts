@@ -7,13 +7,14 @@ import { createPlanCache } from '../../../src/graphql/execution/plan-cache.js';
 import type { GraphQLContext } from '../../../src/graphql/schema-kit/context.js';
 import { schema } from './thing-schema.js';
 
-/** 500 by default; EXECUTOR_RUNS=10000 for a long run. */
+/**
+ * 500 of a fixed seed by default; EXECUTOR_RUNS=10000 draws others. mustBadLater is left to execute.test.ts: graphql-js
+ * leaves its rejection unhandled when another item of the list throws, which fails the run.
+ */
 const numRuns = Number(process.env.EXECUTOR_RUNS ?? 500);
 
 const leaves =
-  'name must number float colour later mustLater bad mustBad badLater mustBadLater names nested __typename'.split(
-    ' ',
-  );
+  'name must number float colour later mustLater bad mustBad badLater names nested __typename'.split(' ');
 const objects = 'self mustSelf selfLater nothing mustNothing things mustThings thingsLater'.split(' ');
 const echoes = [
   '',
@@ -113,7 +114,7 @@ it('gives for random operations what graphql-js gives', async () => {
       }
       compared += 1;
     }),
-    { numRuns },
+    { numRuns, ...(process.env.EXECUTOR_RUNS === undefined && { seed: 7 }) },
   );
   expect(compared).toBeGreaterThan(numRuns / 2);
 }, 240_000);
