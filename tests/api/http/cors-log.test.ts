@@ -84,10 +84,10 @@ it('nobody can flood the log: each origin once in ten minutes, and twenty origin
     .slice(before)
     .map(({ origin }) => origin as string);
   expect(new Set(origins).size).toBe(20);
-  server.clock.advance(599_000);
+  server.clock.advance(300_000); // the clock runs on, so a slow machine needs the room
   await flood();
   expect(lines()).toHaveLength(before + 20);
-  server.clock.advance(1000);
+  server.clock.advance(300_000);
   await ask('https://0.example');
   await until(() => lines().length === before + 21, 'a line of the next window');
 });
