@@ -37,57 +37,69 @@ declare module '../graphql/schema-kit/context.js' {
   }
 }
 
-interface Request {
-  services: ResolverServices;
-  viewer: Viewer | null;
-}
 type Made = { -readonly [Name in keyof Loaders]?: Loaders[Name] };
 
-/** Nothing is kept: a later change in the same request must be seen, and so must events of a stream. */
+/** Nothing is cached: a later change in the same request must be seen, and so must events of a stream. */
 const batchOnly = { cache: false };
 
-/** The getters stand on a prototype: a request then costs one object, whatever it uses. */
-const lazily = {
+/** Creates each loader when it is first used: most requests use none. */
+class RequestLoaders implements Loaders {
+  private readonly made: Made = {};
+  private readonly services: ResolverServices;
+  private readonly viewer: Viewer | null;
+
+  constructor(services: ResolverServices, viewer: Viewer | null) {
+    this.services = services;
+    this.viewer = viewer;
+  }
+
   get users() {
-    const { made, services } = this as unknown as State;
+    const { made, services } = this;
     made.users ??= new DataLoader((ids) => services.users.byIds(ids), batchOnly);
     return made.users;
-  },
+  }
+
   get executions() {
-    const { made, services, viewer } = this as unknown as State;
-    made.executions ??= new DataLoader((ids) => services.executions.byIds(known(viewer), ids), batchOnly);
+    const { made, services, viewer } = this;
+    made.executions ??= new DataLoader((ids) => services.executions.byIds(signedIn(viewer), ids), batchOnly);
     return made.executions;
-  },
+  }
+
   get resultPages() {
-    const { made, services, viewer } = this as unknown as State;
-    made.resultPages ??= new DataLoader((keys) => loadResultPages(services, known(viewer), keys), batchOnly);
+    const { made, services, viewer } = this;
+    made.resultPages ??= new DataLoader(
+      (keys) => loadResultPages(services, signedIn(viewer), keys),
+      batchOnly,
+    );
     return made.resultPages;
-  },
+  }
+
   get sessions() {
-    const { made, services } = this as unknown as State;
+    const { made, services } = this;
     made.sessions ??= new DataLoader((ids) => services.sessions.liveOfEach(ids), batchOnly);
     return made.sessions;
-  },
+  }
+
   get apiKeys() {
-    const { made, services } = this as unknown as State;
+    const { made, services } = this;
     made.apiKeys ??= new DataLoader((ids) => services.apiKeys.listOfEach(ids), batchOnly);
     return made.apiKeys;
-  },
+  }
+
   get secondFactors() {
-    const { made, services } = this as unknown as State;
+    const { made, services } = this;
     made.secondFactors ??= new DataLoader((ids) => services.secondFactors.ofEach(ids), batchOnly);
     return made.secondFactors;
-  },
-} satisfies Loaders;
-type State = Request & { made: Made };
+  }
+}
 
-/** The loaders of a request. */
+/** Creates the loaders of a request. */
 export function createLoaders(services: ResolverServices, viewer: Viewer | null): Loaders {
-  return { __proto__: lazily, services, viewer, made: {} } as unknown as Loaders;
+  return new RequestLoaders(services, viewer);
 }
 
 /** @throws UNAUTHENTICATED */
-function known(viewer: Viewer | null): Viewer {
+function signedIn(viewer: Viewer | null): Viewer {
   if (viewer === null) throw new AppError('UNAUTHENTICATED');
   return viewer;
 }

@@ -6,14 +6,14 @@ const breaches = house.checkHouse();
 
 /** Breaches that are left, per rule. A number that has become smaller is lowered here; none may grow. */
 const left: Record<string, number> = {
-  'functions over 60 lines': 25,
-  'exported functions without TSDoc': 15,
-  'casts that switch the type checker off (10 or more are too many)': 45,
-  'casts without a reason beside them': 38,
-  'spread object literals': 10,
+  'functions over 60 lines': 19,
+  'exported functions without TSDoc': 12,
+  'casts that switch the type checker off (10 or more are too many)': 39,
+  'casts without a reason beside them': 30,
+  'spread object literals': 2,
   'files over 250 lines': 2,
-  'words in src, docs and contracts': 390,
-  'words in names of tests': 9,
+  'words in src, docs and contracts': 323,
+  'words in names of tests': 7,
 };
 
 describe('The house rules', () => {
