@@ -59,6 +59,7 @@ export function createArgon2Workers({ size, libraries, log }: WorkersOptions): A
   const threads = new Set<Thread>();
   let lastId = 0;
   let isReported = false;
+  let isClosing = false;
 
   /** Says once in the log when the preferred library could not be loaded. */
   function report(library: string, skipped: readonly string[]): void {
@@ -79,6 +80,7 @@ export function createArgon2Workers({ size, libraries, log }: WorkersOptions): A
   }
 
   function run<Value>(job: Job): Promise<Value> {
+    if (isClosing) return Promise.reject(hasEnded());
     return new Promise((resolve, reject) => {
       const thread = leastBusy();
       lastId += 1;
@@ -92,7 +94,9 @@ export function createArgon2Workers({ size, libraries, log }: WorkersOptions): A
     hash: (password, parameters) => run({ password, parameters }),
     verify: (phc, password) => run({ password, phc }),
     async close() {
-      await Promise.all([...threads].map(({ worker }) => worker.terminate()));
+      isClosing = true;
+      await Promise.all([...threads].map(endThread));
+      isClosing = false;
     },
   };
 }
@@ -120,8 +124,25 @@ function startThread(
     thread.jobs.clear();
   };
   worker.on('error', end);
-  worker.on('exit', () => end(new Error('the thread that hashes passwords has ended')));
+  worker.on('exit', () => end(hasEnded()));
   return thread;
+}
+
+const hasEnded = () => new Error('the thread that hashes passwords has ended');
+
+/** Rejects unfinished work, and ends the thread after its last hash: argon2 aborts the process if its thread ends during one. */
+async function endThread({ worker, jobs }: Thread): Promise<void> {
+  const finished = new Promise<void>((resolve) => {
+    const check = () => jobs.size === 0 && resolve();
+    worker.on('message', check).once('exit', resolve);
+    check();
+  });
+  for (const [id, { reject }] of jobs) {
+    jobs.set(id, { resolve: () => {}, reject: () => {} });
+    reject(hasEnded());
+  }
+  await finished;
+  await worker.terminate();
 }
 
 /** The file that a package's name stands for; null when it is not installed. */

@@ -95,6 +95,19 @@ it('hashes by argon2 where @node-rs/argon2 cannot be loaded, and says so once in
   ]);
 });
 
+it.each([['@node-rs/argon2'], ['argon2']])(
+  'ends during hashes by %s without ending the process',
+  async (library) => {
+    for (let round = 0; round < 30; round += 1) {
+      create([library]);
+      await hasher.hash(password);
+      const undone = Promise.allSettled([hasher.hash(password), hasher.hash(password)]);
+      await hasher.close();
+      expect((await undone).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    }
+  },
+);
+
 it('loads argon2 only where it is needed, and says nothing when the preferred library works', async () => {
   const lines: string[] = [];
   create(['@node-rs/argon2', '@no-such/argon2'], lines);
