@@ -119,7 +119,10 @@ function readBytes(
       return;
     }
     pieces.push(piece);
-    if (size === declared) finish(); // nothing follows: 'end' would come some turns later
+    if (size < declared || declared === -1) return;
+    // Nothing follows: the events 'end' and 'close' would cost two more turns (docs/adr/0016).
+    request.pause();
+    finish();
   });
   if (!(declared > 0)) request.on('end', finish);
   // A request that breaks off is closed too; without a listener its error is no event.

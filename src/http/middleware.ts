@@ -47,7 +47,6 @@ export function withMiddleware(
       headers: [...always, 'X-Correlation-ID', correlationId],
     };
     if (span !== undefined) store.span = span;
-    noteLatestRequest(request.socket, store);
     observeEnd(requestLog, request, response, store);
     runInRequest(store, () => {
       if (request.headers.origin === undefined) {
@@ -70,9 +69,11 @@ function observeEnd(
 ): void {
   const startedAt = performance.now();
   const { span } = store; // the span of the operation takes its place later
+  const latest = noteLatestRequest(request.socket, store);
   requestLog.watch(response);
   response.on('close', () => {
-    forgetRequest(request.socket, store);
+    forgetRequest(latest, store);
+    if ('body' in request) request.body = undefined; // Node keeps the last request of an idle connection
     const tookMs = performance.now() - startedAt;
     const { method = '' } = request;
     requestLog.end(request, response, store, tookMs);

@@ -55,7 +55,25 @@ function readAgain(server: Server, request: IncomingMessage, socket: Socket, hea
   socket.off('error', destroyFailed); // the parser listens itself
   socket.setTimeout(0); // the parser sets the timeouts of the connection again
   socket.unshift(Buffer.concat([Buffer.from(headWithoutOffer(request), 'latin1'), head]));
+  announceAgain(server, socket);
+}
+
+/** Listeners that the last announcement of a connection added. */
+const added = new WeakMap<Socket, unknown[]>();
+
+/**
+ * Injects the connection into the server, as Node documents for this event. Whoever watches connections listens to the
+ * socket once more each time; what the last announcement left is removed, so that a connection may make any number of
+ * offers.
+ */
+function announceAgain(server: Server, socket: Socket): void {
+  for (const listener of added.get(socket) ?? []) socket.off('close', listener as () => void);
+  const before = new Set<unknown>(socket.rawListeners('close'));
   server.emit('connection', socket);
+  added.set(
+    socket,
+    socket.rawListeners('close').filter((listener) => !before.has(listener)),
+  );
 }
 
 const offers = new Set(['upgrade', 'http2-settings']);

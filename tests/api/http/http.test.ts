@@ -298,3 +298,27 @@ it('answers requests that come in one piece each on its own, in their order', as
     datas: ['a', 'b', 'c'].map((key) => `{"data":{"${key}":"Query"}}`),
   });
 });
+
+it('bodies of every size are answered on one connection, one after another and sent ahead', async () => {
+  const { hostname, port } = new URL(server.url);
+  const sizes = [0, 10, 70_000, 0, 900_000, 65_536, 16_384, 300_000, 1];
+  const text = sizes
+    .map((size, index) => {
+      const body = JSON.stringify({ query: '{ __typename }', variables: { a: 'x'.repeat(size) } });
+      const path = index % 3 === 2 ? '/api/v1/auth/login' : '/graphql';
+      const end = index === sizes.length - 1 ? 'Connection: close\r\n' : '';
+      return `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n${end}\r\n${body}`;
+    })
+    .join('');
+  const answer = await new Promise<string>((resolve, reject) => {
+    let received = '';
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer')));
+    socket.on('data', (piece) => {
+      received += piece;
+    });
+    socket.on('error', reject).on('close', () => resolve(received));
+  });
+  const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+  expect(statuses).toEqual(sizes.map((_, index) => (index % 3 === 2 ? 400 : 200)));
+});
