@@ -9,14 +9,9 @@ import {
   visit,
 } from 'graphql';
 import type { Logger } from 'pino';
-import {
-  AppError,
-  type ErrorCode,
-  errorCatalogue,
-  type FieldError,
-  headersOf,
-  validationFailed,
-} from '../core/errors.js';
+import { type ErrorCode, errorCatalogue } from '../core/error-catalogue.js';
+import { AppError, type FieldError, headersOf, validationFailed } from '../core/errors.js';
+import { logFault } from '../infra/logging/faults.js';
 import { logRefusal } from '../infra/logging/security-events.js';
 import { toDatabaseError } from '../infra/postgres/errors.js';
 import { currentRequest } from '../infra/telemetry/request-context.js';
@@ -49,10 +44,7 @@ const variableFault =
 export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = true): GraphQLError {
   const outer = error instanceof GraphQLError ? error : undefined;
   const known = isSchemaPublic ? toAppError(error) : withoutSuggestions(toAppError(error));
-  if (known.code === 'INTERNAL')
-    log.error({ event: 'internal_error', err: rootOf(error) }, 'unexpected error');
-  if (known.code === 'UNAVAILABLE')
-    log.warn({ event: 'unavailable', ...(known.cause !== undefined && { err: known.cause }) }, known.message);
+  logFault(log, known, known.code === 'INTERNAL' ? rootOf(error) : known.cause);
   logRefusal(log, known, outer?.path?.filter((step) => typeof step === 'string').join('.'));
   const { status } = known;
   const isRequestError = outer?.path === undefined;

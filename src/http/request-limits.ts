@@ -1,6 +1,6 @@
 // Applies the general limit on requests ahead of GraphQL and REST, and reports what is left of it in headers.
 import type { IncomingMessage } from 'node:http';
-import { AppError } from '../core/errors.js';
+import { isOutage } from '../core/errors.js';
 import type { Viewer } from '../core/permissions.js';
 import {
   type Allowance,
@@ -63,7 +63,7 @@ export function createRequestLimits({
         (viewer) => count(viewer, viewer),
         (error: unknown) => {
           // Without the database a handler would only wait for it again; it reports every other error.
-          if (error instanceof AppError && error.code === 'UNAVAILABLE') refuse(error);
+          if (isOutage(error)) refuse(error);
           else count(null, undefined);
         },
       )

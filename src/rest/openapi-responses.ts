@@ -1,7 +1,7 @@
 // The responses of the OpenAPI document: problems by status, with an example of each code.
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiResponseObject } from 'zod-openapi';
-import { type ErrorCode, errorCatalogue } from '../core/errors.js';
+import { type ErrorCode, errorCatalogue } from '../core/error-catalogue.js';
 import { correlationIdPattern, headersOfProblem } from './openapi-headers.js';
 
 const titles = [...new Set(Object.values(errorCatalogue).map(({ title }) => title))] as [string, ...string[]];
@@ -89,7 +89,9 @@ export function sharedResponses(
 
 function byStatus(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {
   const groups = new Map<number, ErrorCode[]>();
-  for (const code of new Set(codes)) {
+  // A route that needs the database may also wait too long for it.
+  const all = codes.includes('UNAVAILABLE') ? [...codes, 'QUERY_TIMEOUT' as const] : codes;
+  for (const code of new Set(all)) {
     const { status } = errorCatalogue[code];
     groups.set(status, [...(groups.get(status) ?? []), code]);
   }

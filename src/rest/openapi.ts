@@ -7,7 +7,7 @@ import {
   type ZodOpenApiPathsObject,
 } from 'zod-openapi';
 import { deprecationNote } from '../core/deprecation.js';
-import type { ErrorCode } from '../core/errors.js';
+import type { ErrorCode } from '../core/error-catalogue.js';
 import { headersOfResponse, isCounted, responseHeaders } from './openapi-headers.js';
 import { problemResponses, sharedResponses } from './openapi-responses.js';
 import type { Route, RouteResponse } from './route.js';

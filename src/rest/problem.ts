@@ -1,7 +1,9 @@
 // Maps any error to application/problem+json (RFC 9457). The mapper of GraphQL is graphql/errors.ts.
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { AppError, errorCatalogue, type FieldError, headersOf } from '../core/errors.js';
+import { errorCatalogue } from '../core/error-catalogue.js';
+import { AppError, type FieldError, headersOf } from '../core/errors.js';
+import { logFault } from '../infra/logging/faults.js';
 import { logRefusal } from '../infra/logging/security-events.js';
 import { toDatabaseError } from '../infra/postgres/errors.js';
 import { currentRequest } from '../infra/telemetry/request-context.js';
@@ -61,9 +63,6 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
 }
 
 function logError(error: AppError, instance: string, log: Logger): void {
-  if (error.code === 'INTERNAL')
-    log.error({ event: 'internal_error', err: error.cause ?? error }, 'unexpected error');
-  if (error.code === 'UNAVAILABLE')
-    log.warn({ event: 'unavailable', ...(error.cause !== undefined && { err: error.cause }) }, error.message);
+  logFault(log, error);
   logRefusal(log, error, instance);
 }

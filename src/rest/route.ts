@@ -1,7 +1,7 @@
 // REST routes as data: mount.ts mounts them, and openapi.ts documents the same data. No route is named here.
 import type { z } from 'zod';
 import type { Deprecation } from '../core/deprecation.js';
-import type { ErrorCode } from '../core/errors.js';
+import type { ErrorCode } from '../core/error-catalogue.js';
 import type { Permission, Viewer } from '../core/permissions.js';
 
 /** The result of a handler. */

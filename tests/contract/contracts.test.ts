@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { printContracts } from '../../src/api/contracts.js';
 import { allRoutes } from '../../src/api/routes.js';
 import { buildSchema } from '../../src/api/schema.js';
-import { type ErrorCode, errorCatalogue } from '../../src/core/errors.js';
+import { type ErrorCode, errorCatalogue } from '../../src/core/error-catalogue.js';
 import { mountRoutes } from '../../src/rest/mount.js';
 import type { Services } from '../../src/server/services.js';
 

@@ -7,6 +7,7 @@ import { AppError, headersOf } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import { bodyLimits, codingOf } from '../../http/body.js';
 import type { Caller } from '../../http/request-limits.js';
+import { logFault } from '../../infra/logging/faults.js';
 import { logRefusal } from '../../infra/logging/security-events.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { GraphQLParams } from './fast-path.js';
@@ -125,10 +126,7 @@ async function limitAfter(authenticated: Promise<Viewer | null>): Promise<number
 
 /** Sends the error of a request whose document was not examined. */
 export function sendGraphQLRefusal(response: ServerResponse, error: AppError, log: Logger): void {
-  if (error.code === 'INTERNAL')
-    log.error({ event: 'internal_error', err: error.cause ?? error }, 'unexpected error');
-  if (error.code === 'UNAVAILABLE')
-    log.warn({ event: 'unavailable', err: error.cause ?? error }, error.message);
+  logFault(log, error);
   logRefusal(log, error, undefined);
   if (response.headersSent) {
     if (!response.writableEnded) response.destroy();

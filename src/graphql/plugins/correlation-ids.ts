@@ -2,7 +2,7 @@
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
-import type { ErrorCode } from '../../core/errors.js';
+import type { ErrorCode } from '../../core/error-catalogue.js';
 import { logRefusal } from '../../infra/logging/security-events.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 

@@ -179,7 +179,8 @@ export function createWebSockets(
             runInRequest({ ...store, dbQueries: 0, dbMs: 0 }, () => callback(String(data))).catch(
               (error: unknown) => {
                 const { code } = mask(error).extensions; // logs it
-                if (code === 'UNAVAILABLE') socket.close(tryAgainLater, 'Try again later');
+                if (code === 'UNAVAILABLE' || code === 'QUERY_TIMEOUT')
+                  socket.close(tryAgainLater, 'Try again later');
                 else socket.close(CloseCode.InternalServerError, 'Internal server error');
               },
             );

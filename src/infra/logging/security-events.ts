@@ -1,6 +1,7 @@
 // Logs refused requests as security events, in OWASP's vocabulary; a bounded number of lines for each request.
 import type { Logger } from 'pino';
-import type { AppError, ErrorCode } from '../../core/errors.js';
+import type { ErrorCode } from '../../core/error-catalogue.js';
+import type { AppError } from '../../core/errors.js';
 import { currentRequest, noteError } from '../telemetry/request-context.js';
 
 const authorization = { event: 'authz_fail', level: 'warn' } as const;

@@ -1,9 +1,12 @@
 // Classifies errors of PostgreSQL, pg and Prisma: violated constraints, lost connections, and an unavailable database.
-import { AppError } from '../../core/errors.js';
+import { AppError, isOutage } from '../../core/errors.js';
 
-/** SQLSTATE classes and Node's codes that mean: down, shutting down, or out of resources; then statements cut by a time-out. */
-const unavailableCodes =
-  /^(08|53|57P0|58)|^(57014|25P03)$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
+/** SQLSTATE of a statement that PostgreSQL stopped: by statement_timeout, or because an operator cancelled it. */
+const queryCanceled = '57014';
+/** The message of pg's own time-out of a statement (`query_timeout`). */
+const clientTimeout = /Query read timeout/;
+/** SQLSTATE classes and Node's codes that mean: down, shutting down, or out of resources. */
+const unavailableCodes = /^(08|53|57P0|58)|^25P03$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
 const unavailableReasons =
   /timeout|Connection terminated|Client has encountered a connection error|not queryable/i;
 
@@ -26,26 +29,34 @@ export function reasonOf(error: unknown): string {
 
 /** Whether the connection must be closed: it is gone, or an answer is still owed on it. */
 export function isConnectionLost(error: unknown): boolean {
-  if (error === undefined || error instanceof AppError)
-    return error instanceof AppError && error.code === 'UNAVAILABLE';
+  if (error === undefined) return false;
+  if (error instanceof AppError)
+    return error.code === 'UNAVAILABLE' || (error.code === 'QUERY_TIMEOUT' && isConnectionLost(error.cause));
   return (error as { severity?: string }).severity !== 'ERROR' && isUnavailable(error);
 }
 
 /** Whether a failed transaction counts as a failure of the database rather than as a rule that ended it. */
 export function isFault(error: unknown): boolean {
-  return !(error instanceof AppError) || error.code === 'UNAVAILABLE';
+  return !(error instanceof AppError) || isOutage(error);
 }
 
 function isUnavailable(error: unknown): boolean {
   return unavailableCodes.test(codeOf(error)) || unavailableReasons.test(reasonOf(error));
 }
 
+function isTimeout(error: unknown): boolean {
+  return codeOf(error) === queryCanceled || clientTimeout.test(reasonOf(error));
+}
+
 /**
- * Maps errors of a database that is down, slow or full, Prisma's too, to UNAVAILABLE with the cause for the log.
+ * Maps errors of the database, Prisma's too, with the cause for the log: a statement that took too long to QUERY_TIMEOUT; a
+ * database that is down or busy to UNAVAILABLE.
  * @returns any other error unchanged
  */
 export function toDatabaseError(error: unknown): unknown {
-  if (error instanceof AppError || !isUnavailable(error)) return error;
+  if (error instanceof AppError) return error;
+  if (isTimeout(error)) return new AppError('QUERY_TIMEOUT', { cause: error });
+  if (!isUnavailable(error)) return error;
   return new AppError('UNAVAILABLE', {
     message: 'The database is busy or down; try again shortly.',
     retryAfterSeconds: 1,

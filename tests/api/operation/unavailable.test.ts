@@ -171,11 +171,13 @@ describe('with all connections busy', () => {
   });
 });
 
-it('a statement that takes too long is ended and UNAVAILABLE', async () => {
+it('a statement that takes too long is stopped and answered as QUERY_TIMEOUT, not as a database that is down', async () => {
   const { blocker, list, close } = await startBlocked({ DATABASE_STATEMENT_TIMEOUT_MS: '3000' });
   try {
     await blocker.query(lockAll);
-    (await list()).expectError('UNAVAILABLE');
+    const answer = await list();
+    answer.expectError('QUERY_TIMEOUT');
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([200, null]);
     await blocker.query('COMMIT');
     (await list()).expectData();
   } finally {

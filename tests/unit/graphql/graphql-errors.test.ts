@@ -65,12 +65,25 @@ describe('an error on its way to the client', () => {
   });
 
   it('is UNAVAILABLE with a time to come back, when the database is down, on the transport too', () => {
-    for (const code of ['ECONNREFUSED', '57P01', '53300', '57014', '08006']) {
+    for (const code of ['ECONNREFUSED', '57P01', '53300', '08006']) {
       const error = map(inResolver(Object.assign(new Error('down'), { code })));
       expect([code, error.extensions.code]).toEqual([code, 'UNAVAILABLE']);
       expect(error.extensions.http).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } });
     }
-    expect(lines.map(({ event }) => event)).toEqual(Array(5).fill('unavailable'));
+    expect(lines.map(({ event }) => event)).toEqual(Array(4).fill('unavailable'));
+  });
+
+  it('is QUERY_TIMEOUT of the field alone when its statement was stopped, and no reason to try again', () => {
+    for (const fault of [
+      Object.assign(new Error('canceled'), { code: '57014' }),
+      new Error('Query read timeout'),
+    ]) {
+      const error = map(inResolver(fault));
+      expect(error.extensions.code).toBe('QUERY_TIMEOUT');
+      expect(error.extensions.http).toBeUndefined();
+      expect(error.extensions.retryAfterSeconds).toBeUndefined();
+    }
+    expect(lines.map(({ event }) => event)).toEqual(Array(2).fill('query_timeout'));
   });
 
   it('decides the status of the answer when the whole request failed', () => {

@@ -168,7 +168,7 @@ describe('a table that is locked', () => {
         ),
       ),
     );
-    expect(new Set(outcomes)).toEqual(new Set(['UNAVAILABLE']));
+    expect(new Set(outcomes)).toEqual(new Set(['QUERY_TIMEOUT', 'UNAVAILABLE']));
     await admin.query('COMMIT');
     await until(
       () =>
