@@ -13,7 +13,7 @@ const left: Record<string, number> = {
   'spread object literals': 2,
   'files over 250 lines': 2,
   'words in src, docs and contracts': 323,
-  'words in names of tests': 7,
+  'words in names of tests': 6,
 };
 
 describe('The house rules', () => {

@@ -110,7 +110,7 @@ describe('a field alone gives what it gives among all', () => {
     }
   });
 
-  it('when each column was fetched in combinations beyond those that get statements of their own', async () => {
+  it('when each column was fetched in combinations beyond the ones that get statements of their own', async () => {
     const names = ['name', 'target', 'kind', 'status', 'progress', 'tool', 'branch'];
     const whole = await ask(`{ executions { nodes { ${names.join(' ')} } } }`);
     for (let bits = 1; bits < 2 ** names.length; bits += 1) {

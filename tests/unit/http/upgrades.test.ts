@@ -1,4 +1,4 @@
-// A connection that makes many offers gathers no listeners: not of Node's, nor of those who watch connections.
+// A connection that makes many offers gathers no listeners: not of Node's, nor of clients that watch connections.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
