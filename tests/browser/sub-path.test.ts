@@ -33,7 +33,10 @@ jest.setTimeout(300_000);
     );
     await page.locator('.graphiql-execute-button').click();
     expect((await answered).status()).toBe(200);
+    // The page shows the form again before the request is out.
+    const signedOut = page.waitForRequest((request) => request.url().endsWith('/auth/logout'));
     await page.getByRole('button', { name: 'Sign out' }).click();
+    await signedOut;
     await page.getByRole('button', { name: 'Sign in' }).waitFor();
     expect(requests.filter((request) => !request.includes(' /sec/'))).toEqual([]);
     expect(requests).toEqual(
