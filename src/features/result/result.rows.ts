@@ -9,9 +9,20 @@ import { containsPattern } from '../../validation/search-text.js';
 import { type ResultFilter, type ResultOrder, severities } from './result.input.js';
 
 /** A result as it is read; timestamps are RFC 3339. */
-export type ResultRow = Omit<SqlRow<TestResult>, 'contentKey' | 'searchText'>;
+export type ResultRow = Omit<
+  SqlRow<TestResult>,
+  'contentKey' | 'searchText' | 'scanBranchId' | 'fromRun' | 'untilRun' | 'isShared'
+>;
 
-const { contentKey: _key, searchText: _text, ...fields } = Prisma.TestResultScalarFieldEnum;
+const {
+  contentKey: _key,
+  searchText: _text,
+  scanBranchId: _branch,
+  fromRun: _from,
+  untilRun: _until,
+  isShared: _shared,
+  ...fields
+} = Prisma.TestResultScalarFieldEnum;
 
 /** The select list of {@link ResultRow}. */
 export const columns = columnsOf(fields);

@@ -16,6 +16,9 @@ const GRANTS: Readonly<Record<string, string>> = {
   execution_events: 'SELECT, INSERT',
 };
 
+/** Columns that the database numbers as the server inserts. */
+const NUMBERED = ['audit_seals_number', 'scan_series_id', 'scan_branches_id', 'finding_counts_id'];
+
 /** Name and password of a role, as a connection string carries them. */
 export function roleOf(databaseUrl: string): { name: string; password: string } {
   const { username, password } = new URL(databaseUrl);
@@ -91,7 +94,7 @@ async function grant(client: pg.Client, name: string): Promise<void> {
       `REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM ${role}`,
       `REVOKE CREATE ON SCHEMA public FROM ${role}`,
       `GRANT USAGE ON SCHEMA public TO ${role}`,
-      `GRANT USAGE ON SEQUENCE audit_seals_number_seq TO ${role}`,
+      `GRANT USAGE ON SEQUENCE ${NUMBERED.map((table) => `${table}_seq`).join(', ')} TO ${role}`,
       ...grants,
     ].join(';\n'),
   );
