@@ -37,11 +37,21 @@ export interface ReportSource {
 export interface ReportHead {
   /** The first 64 KiB, decoded. */
   text: string;
-  /** The root of JSON: its first keys with what is known of their values, or of the first element of an array. */
+  kind: 'json' | 'xml' | 'text';
+  /**
+   * JSON: keys down to the third level, joined by dots, without the indexes of arrays: `runs`, `runs.tool`.
+   * The keys of the elements of a root array stand at the first level.
+   */
   keys: ReadonlySet<string>;
+  /** JSON: strings, numbers, booleans and null by their keys as in `keys`, each the first one. */
+  values: ReadonlyMap<string, unknown>;
+  /** JSON: whether the root is an array. */
   isArray: boolean;
   /** Name of the XML root element; undefined for anything else. */
   xmlRoot: string | undefined;
+  xmlAttributes: Readonly<Record<string, string>>;
+  /** CSV: the cells of the first line. */
+  columns: readonly string[];
 }
 
 /** A report format. */
