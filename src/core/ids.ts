@@ -10,6 +10,9 @@ export const idPrefixes = {
   TestResult: 'res',
   ExecutionEvent: 'evt',
   AuditEvent: 'aud',
+  Project: 'prj',
+  Finding: 'fnd',
+  Import: 'imp',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;
