@@ -32,7 +32,7 @@ async function startNginx(serverUrl: string): Promise<SubPathProxy> {
     `${process.getuid?.() === 0 ? 'user root;' : ''} worker_processes 1; daemon off; pid ${folder}/pid;
     error_log ${folder}/error.log; events {}
     http {
-      access_log off; ${temporary}
+      access_log off; gzip on; gzip_types *; gzip_min_length 1; ${temporary}
       server { listen 127.0.0.1:${port}; location /sec/ { proxy_pass ${serverUrl}/; } }
     }`,
   );

@@ -12,7 +12,6 @@ import { type Api, type Tokens, toSignIn } from '../session.js';
 interface LoginOptions extends CommonOptions {
   email?: string;
   passwordStdin?: boolean;
-  code?: string;
 }
 
 /** Adds the commands to the program. */
@@ -21,8 +20,10 @@ export function addSignInCommands(program: Command, action: Action): void {
     .command('login')
     .description('Sign in and keep the sign-in for later commands')
     .option('--email <address>', 'who signs in (or SEC_TESTER_EMAIL)')
-    .option('--password-stdin', 'read the password from standard input (or set SEC_TESTER_PASSWORD)')
-    .option('--code <code>', 'code of the authenticator app, or a recovery code (or SEC_TESTER_CODE)')
+    .option(
+      '--password-stdin',
+      'read the password from standard input (or set SEC_TESTER_PASSWORD); a second line is the code',
+    )
     .action(action(login));
   program
     .command('logout')
@@ -39,8 +40,11 @@ async function login(
   const { env } = surroundings;
   const email = options.email || env.SEC_TESTER_EMAIL || (await ask(surroundings, 'E-mail: '));
   if (!email) throw usageFault('--email (or SEC_TESTER_EMAIL) is missing');
+  const [fromStdin, codeFromStdin] = options.passwordStdin
+    ? (await text(surroundings.stdin)).split(/\r?\n/)
+    : [];
   const password = options.passwordStdin
-    ? (await text(surroundings.stdin)).replace(/\r?\n$/, '')
+    ? fromStdin
     : env.SEC_TESTER_PASSWORD || (await ask(surroundings, 'Password: ', true));
   if (!password)
     throw usageFault(
@@ -48,11 +52,14 @@ async function login(
     );
   const attempt = (code: string | undefined) =>
     send(server, 'api/v1/auth/login', { email, password, ...(code && { code }) });
-  let answer = await attempt(options.code || env.SEC_TESTER_CODE);
+  let answer = await attempt(codeFromStdin || env.SEC_TESTER_CODE);
   if ((answer.body as { code?: string }).code === 'SECOND_FACTOR_REQUIRED') {
     const code = await ask(surroundings, 'Code of the authenticator app: ');
     if (!code)
-      throw failure(`${problemOf(answer).message} Give it with --code`, { code: 'SECOND_FACTOR_REQUIRED' });
+      throw failure(
+        `${problemOf(answer).message} Set SEC_TESTER_CODE, or send the code as the second line with --password-stdin`,
+        { code: 'SECOND_FACTOR_REQUIRED' },
+      );
     answer = await attempt(code);
   }
   if (answer.status !== 200) throw problemOf(answer);

@@ -12,11 +12,12 @@ interface EventStreamOptions {
   heartbeat: Heartbeat;
 }
 
-/** As Yoga has them. */
+/** As Yoga has them, and what keeps nginx from buffering and any proxy from compressing the stream. */
 const headers = {
   'Content-Type': 'text/event-stream',
   Connection: 'keep-alive',
-  'Cache-Control': 'no-cache',
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
   'Content-Encoding': 'none',
 };
 /** A comment, which clients skip: it opens the stream and keeps proxies from ending it. */

@@ -154,14 +154,23 @@ describe('signing in', () => {
       { code: app.generate({ timestamp: server.clock.now() }) },
       person.token,
     );
-    const [first, second] = confirmed.expectData().confirmSecondFactor.recoveryCodes;
+    const [first, second, third] = confirmed.expectData().confirmSecondFactor.recoveryCodes;
     const login = await cli(['login'], { isTerminal: true, typed: [person.email, password, first] });
     expect(login).toMatchObject({ code: 0, out: expect.stringContaining(`<${person.email}>, VIEWER`) });
     expect(login.err).toContain('Password: ');
     expect(login.err).not.toContain(password);
     const env = { SEC_TESTER_EMAIL: person.email, SEC_TESTER_PASSWORD: password };
-    expect(await cli(['login'], { env })).toMatchObject({ code: 3, err: expect.stringContaining('--code') });
-    expect(await cli(['login', '--code', second], { env })).toMatchObject({ code: 0 });
+    expect(await cli(['login'], { env })).toMatchObject({
+      ...{ code: 3, err: expect.stringContaining('SEC_TESTER_CODE') },
+    });
+    const inEnv = await cli(['login'], { env: { ...env, SEC_TESTER_CODE: second } });
+    expect(inEnv).toMatchObject({ code: 0 });
+    const piped = await cli(['login', '--email', person.email, '--password-stdin'], {
+      input: `${password}\n${third}\n`,
+    });
+    expect(piped).toMatchObject({ code: 0 });
+    // Other users of the machine see a process's arguments.
+    expect(await cli(['login', '--code', second], { env })).toMatchObject({ code: 2 });
   });
 
   it('tells a wrong password with the correlation id, as JSON too, and keeps nothing', async () => {

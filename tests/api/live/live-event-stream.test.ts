@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { ownerUrlOf, type TestServer } from '../../kit/harness.js';
 import { act, sleep, startWith, until, untilLocked } from '../../kit/live.js';
+import { startProxy } from '../../kit/proxy.js';
 import { addResults, createPerson, type Person, startExecution } from '../../kit/seed.js';
 
 let server: TestServer;
@@ -17,8 +18,13 @@ afterAll(() => server.close());
 const noStreams = () => until(() => server.services.streams.size() === 0, 'no open stream');
 
 /** Opens a stream and gathers its text. */
-async function open(query: string, headers: Record<string, string> = {}, token = analyst.token) {
-  const response = await fetch(`${server.url}/graphql`, {
+async function open(
+  query: string,
+  headers: Record<string, string> = {},
+  token = analyst.token,
+  url = server.url,
+) {
+  const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -72,7 +78,8 @@ describe('an event stream', () => {
     expect(stream.response.status).toBe(200);
     expect(Object.fromEntries(stream.response.headers)).toMatchObject({
       'content-type': 'text/event-stream',
-      'cache-control': 'no-cache',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
       'transfer-encoding': 'chunked',
       'x-correlation-id': expect.any(String),
     });
@@ -80,6 +87,18 @@ describe('an event stream', () => {
     await until(() => stream.isOver, 'the end');
     expect(stream.text).toBe(whole);
     await noStreams();
+  });
+
+  it('passes a proxy with default settings at once, event by event', async () => {
+    const proxy = await startProxy(server.url);
+    const id = await startExecution(server, analyst.token);
+    const stream = await open(follow(id), { 'accept-encoding': 'gzip' }, analyst.token, proxy.url);
+    await until(() => stream.text.includes('STARTED'), 'the first events, while the execution runs');
+    expect(stream.isOver).toBe(false);
+    await act(server, analyst.token, 'completeExecution', id);
+    await until(() => stream.isOver, 'the end');
+    expect(stream.text).toBe(whole);
+    await proxy.close();
   });
 
   it('is the same by GET', async () => {
