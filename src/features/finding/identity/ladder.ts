@@ -1,0 +1,158 @@
+// Recognises findings within scopes (one rule in one file), the surest evidence first; what it has recognised helps with the rest.
+import { align } from './align.js';
+import type { IdentityKeys } from './keys.js';
+import { type Anchor, learnShift, type Shift } from './shift.js';
+
+/** A finding or result to be matched; ids are unique on each side. */
+export interface Candidate extends IdentityKeys {
+  id: number | string;
+}
+
+/** Evidence: findings with the same text are alike; null says nothing. */
+interface Rung {
+  textOf: (candidate: Candidate) => string | null;
+  /** Only where one old and one new have it. */
+  isForSingles?: boolean;
+  /** Most lines between a finding and where the others let expect it; without it any number. */
+  reach?: number;
+}
+
+const rungs: readonly Rung[] = [
+  {
+    textOf: ({ fingerprintKey, contentKey, messageKey }) =>
+      fingerprintKey === null ? null : `${fingerprintKey} ${contentKey} ${messageKey}`,
+  },
+  { textOf: ({ fingerprintKey }) => fingerprintKey, isForSingles: true },
+  { textOf: ({ contentKey, messageKey }) => `${contentKey} ${messageKey}` },
+  { textOf: ({ contentKey }) => contentKey },
+  { textOf: ({ messageKey }) => messageKey, reach: 10 },
+  { textOf: () => '', reach: 3 },
+];
+
+/** Longest list of new findings that an old one is compared with where only the line decides. */
+const maxNeighbours = 16;
+
+/**
+ * Matches within scopes; all findings of a file given at once help each other, because they tell how its lines have moved.
+ * @returns pairs in which each old and each new one is at most once; the order of the arguments does not matter
+ */
+export function climb<O extends Candidate, N extends Candidate>(
+  olds: readonly O[],
+  news: readonly N[],
+  scopeOf: (candidate: Candidate) => string,
+): [O, N][] {
+  const left = { olds: [...olds].sort(compare), news: [...news].sort(compare) };
+  const pairs: [O, N][] = [];
+  for (const rung of rungs) {
+    if (left.olds.length === 0 || left.news.length === 0) break;
+    const buckets = bucketsOf(left.olds, left.news, (candidate) => {
+      const text = rung.textOf(candidate);
+      return text === null ? null : `${scopeOf(candidate)} ${text}`;
+    });
+    const before = pairs.length;
+    const many: Bucket<O, N>[] = [];
+    for (const bucket of buckets) {
+      if (bucket.olds.length === 1 && bucket.news.length === 1 && rung.reach === undefined)
+        pairs.push([bucket.olds[0] as O, bucket.news[0] as N]);
+      else if (rung.isForSingles !== true) many.push(bucket);
+    }
+    if (many.length > 0) {
+      const shift = learnShift(pairs.map(anchorOf));
+      for (const { olds: a, news: b } of many)
+        for (const pair of rung.reach === undefined ? align(a, b, shift) : nearest(a, b, shift, rung.reach))
+          pairs.push(pair);
+    }
+    if (pairs.length === before) continue;
+    const taken = new Set<Candidate>(pairs.slice(before).flat());
+    left.olds = left.olds.filter((old) => !taken.has(old));
+    left.news = left.news.filter((seen) => !taken.has(seen));
+  }
+  return pairs;
+}
+
+function anchorOf([{ line: oldLine }, { line: newLine }]: readonly [Candidate, Candidate]): Anchor {
+  return { oldLine, newLine };
+}
+
+interface Bucket<O, N> {
+  olds: O[];
+  news: N[];
+}
+
+/** Findings by a text, where both sides have it; in the order of the olds. */
+export function bucketsOf<O, N>(
+  olds: readonly O[],
+  news: readonly N[],
+  textOf: (candidate: O | N) => string | null,
+): Bucket<O, N>[] {
+  const buckets = new Map<string, Bucket<O, N>>();
+  for (const old of olds) {
+    const text = textOf(old);
+    if (text === null) continue;
+    const bucket = buckets.get(text);
+    if (bucket === undefined) buckets.set(text, { olds: [old], news: [] });
+    else bucket.olds.push(old);
+  }
+  for (const seen of news) {
+    const text = textOf(seen);
+    if (text !== null) buckets.get(text)?.news.push(seen);
+  }
+  return [...buckets.values()].filter((bucket) => bucket.news.length > 0);
+}
+
+/** Pairs by the distance to where a finding is expected, the nearest first. */
+function nearest<O extends Candidate, N extends Candidate>(
+  olds: readonly O[],
+  news: readonly N[],
+  shift: Shift,
+  reach: number,
+): [O, N][] {
+  const near: { old: O; seen: N; distance: number }[] = [];
+  const isSingle = olds.length === 1 && news.length === 1;
+  for (const old of olds) {
+    const expected = shift.expected(old.line);
+    for (const line of expected.length === 0 ? [old.line] : expected) {
+      let at = firstAtOrAfter(news, line - reach);
+      for (let count = 0; count < maxNeighbours; count += 1, at += 1) {
+        const seen = news[at];
+        if (seen === undefined || seen.line > line + reach) break;
+        // Without a line, nothing is near.
+        if (!isSingle && (old.line === 0 || seen.line === 0)) continue;
+        near.push({ old, seen, distance: Math.abs(seen.line - line) });
+      }
+    }
+  }
+  near.sort((a, b) => a.distance - b.distance);
+  const taken = new Set<Candidate>();
+  return near.flatMap(({ old, seen }): [O, N][] => {
+    if (taken.has(old) || taken.has(seen)) return [];
+    taken.add(old).add(seen);
+    return [[old, seen]];
+  });
+}
+
+function firstAtOrAfter(sorted: readonly Candidate[], line: number): number {
+  let [from, to] = [0, sorted.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((sorted[middle] as Candidate).line < line) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+/** By line, then by everything else, so that the order in which findings come does not matter. */
+export function compare(a: Candidate, b: Candidate): number {
+  return (
+    a.line - b.line ||
+    order(a.fingerprintKey ?? '', b.fingerprintKey ?? '') ||
+    order(a.contentKey ?? '', b.contentKey ?? '') ||
+    order(a.messageKey, b.messageKey) ||
+    order(a.path, b.path) ||
+    (typeof a.id === 'number' && typeof b.id === 'number' ? a.id - b.id : order(String(a.id), String(b.id)))
+  );
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
