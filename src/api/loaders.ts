@@ -5,6 +5,8 @@ import type { Page, PageArgs } from '../core/pagination.js';
 import type { Viewer } from '../core/permissions.js';
 import type { ApiKeyRow } from '../features/api-key/api-key.service.js';
 import type { ExecutionRow } from '../features/execution/execution.service.js';
+import type { FindingBranchRow, TriageEventRow } from '../features/finding/finding.details.js';
+import type { FindingRow } from '../features/finding/finding.service.js';
 import type { ResultFilter } from '../features/result/result.input.js';
 import type { ResultRow } from '../features/result/result.service.js';
 import type { SessionRow } from '../features/session/session.service.js';
@@ -22,12 +24,23 @@ interface ResultPageKey {
   columns: Columns;
 }
 
+interface OccurrencePageKey {
+  findingId: string;
+  args: PageArgs;
+  columns: Columns;
+}
+
 declare module '../graphql/schema-kit/context.js' {
   /** One of each per request. */
   interface Loaders {
     readonly users: DataLoader<string, User | null>;
     readonly executions: DataLoader<string, ExecutionRow | null>;
     readonly resultPages: DataLoader<ResultPageKey, Page<ResultRow>>;
+    readonly findings: DataLoader<string, FindingRow | null>;
+    readonly findingBranches: DataLoader<string, FindingBranchRow[]>;
+    readonly findingHistories: DataLoader<string, TriageEventRow[]>;
+    /** Results of a finding. */
+    readonly occurrencePages: DataLoader<OccurrencePageKey, Page<ResultRow>>;
     /** Live sessions of a user. */
     readonly sessions: DataLoader<string, SessionRow[]>;
     /** API keys of a user. */
@@ -74,6 +87,33 @@ class RequestLoaders implements Loaders {
     return made.resultPages;
   }
 
+  get findings() {
+    const { made, services, viewer } = this;
+    made.findings ??= new DataLoader((ids) => services.findings.byIds(signedIn(viewer), ids), batchOnly);
+    return made.findings;
+  }
+
+  get findingBranches() {
+    const { made, services } = this;
+    made.findingBranches ??= new DataLoader((ids) => services.findings.branchesOfEach(ids), batchOnly);
+    return made.findingBranches;
+  }
+
+  get findingHistories() {
+    const { made, services } = this;
+    made.findingHistories ??= new DataLoader((ids) => services.findings.historyOfEach(ids), batchOnly);
+    return made.findingHistories;
+  }
+
+  get occurrencePages() {
+    const { made, services, viewer } = this;
+    made.occurrencePages ??= new DataLoader(
+      (keys) => loadOccurrencePages(services, signedIn(viewer), keys),
+      batchOnly,
+    );
+    return made.occurrencePages;
+  }
+
   get sessions() {
     const { made, services } = this;
     made.sessions ??= new DataLoader((ids) => services.sessions.liveOfEach(ids), batchOnly);
@@ -105,13 +145,35 @@ function signedIn(viewer: Viewer | null): Viewer {
 }
 
 /** One statement per distinct set of arguments, however many executions ask with it. */
-async function loadResultPages(
+function loadResultPages({ results }: ResolverServices, viewer: Viewer, keys: readonly ResultPageKey[]) {
+  return loadPages(keys, ({ args: { filter, ...args }, columns }, group) => {
+    const executions = group.map(({ execution }) => execution);
+    return results.listOfEach(viewer, executions, filter ?? {}, args, columns);
+  });
+}
+
+/** One statement per distinct set of arguments, however many findings ask with it. */
+function loadOccurrencePages(
   { results }: ResolverServices,
   viewer: Viewer,
-  keys: readonly ResultPageKey[],
+  keys: readonly OccurrencePageKey[],
+) {
+  return loadPages(keys, ({ args, columns }, group) => {
+    const ids = group.map(({ findingId }) => findingId);
+    return results.listOfEachFinding(viewer, ids, args, columns);
+  });
+}
+
+/**
+ * Loads pages of many parents, one call per distinct set of arguments.
+ * @param load gets the first key of a group and the whole group, and returns a page for each key
+ */
+async function loadPages<Key extends { args: PageArgs; columns: Columns }>(
+  keys: readonly Key[],
+  load: (first: Key, group: readonly Key[]) => Promise<Page<ResultRow>[]>,
 ): Promise<Page<ResultRow>[]> {
-  const groups = new Map<string, Omit<ResultPageKey, 'execution'> & { at: number[] }>();
-  let last: ResultPageKey | undefined;
+  const groups = new Map<string, number[]>();
+  let last: Key | undefined;
   let name = '';
   keys.forEach((key, index) => {
     // Those of one list come with the same object, one after the other.
@@ -119,14 +181,14 @@ async function loadResultPages(
       name = JSON.stringify([key.args, key.columns]);
     last = key;
     const group = groups.get(name);
-    if (group === undefined) groups.set(name, { args: key.args, columns: key.columns, at: [index] });
-    else group.at.push(index);
+    if (group === undefined) groups.set(name, [index]);
+    else group.push(index);
   });
   const pages: Page<ResultRow>[] = [];
   await Promise.all(
-    [...groups.values()].map(async ({ args: { filter, ...args }, columns, at }) => {
-      const executions = at.map((index) => (keys[index] as ResultPageKey).execution);
-      const found = await results.listOfEach(viewer, executions, filter ?? {}, args, columns);
+    [...groups.values()].map(async (at) => {
+      const group = at.map((index) => keys[index] as Key);
+      const found = await load(group[0] as Key, group);
       found.forEach((page, position) => {
         pages[at[position] as number] = page;
       });

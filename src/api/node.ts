@@ -20,6 +20,7 @@ const readers: Partial<Record<IdType, NodeReader>> = {
     get: ({ executions }, viewer, id) => executions.get(viewer, id),
   },
   TestResult: { permission: 'result:read', get: ({ results }, viewer, id) => results.get(viewer, id) },
+  Finding: { permission: 'finding:read', get: ({ findings }, viewer, id) => findings.get(viewer, id) },
   AuditEvent: { permission: 'audit:read', get: ({ audit }, viewer, id) => audit.get(viewer, id) },
 };
 const nodeId = anyIdOf(...(Object.keys(readers) as IdType[]));

@@ -9,6 +9,7 @@ import '../features/auth/auth.schema.js';
 import '../features/execution/execution.schema.js';
 import '../features/execution/execution-mutations.schema.js';
 import '../features/result/result.schema.js';
+import '../features/finding/finding.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';
 import './node.js';
@@ -51,6 +52,8 @@ const entityPermissions: Readonly<Record<string, string>> = {
   ExecutionConnection: 'execution:read',
   TestResult: 'result:read',
   ResultConnection: 'result:read',
+  Finding: 'finding:read',
+  FindingConnection: 'finding:read',
   AuditEvent: 'audit:read',
   AuditEventConnection: 'audit:read',
 };

@@ -14,6 +14,7 @@ import { createSignOutService } from '../features/auth/sign-out.service.js';
 import { createExecutionService } from '../features/execution/execution.service.js';
 import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
+import { createFindingService } from '../features/finding/finding.service.js';
 import { createHealthService } from '../features/health/health.service.js';
 import { createResultService } from '../features/result/result.service.js';
 import { createOpeningService } from '../features/session/create-session.service.js';
@@ -196,6 +197,7 @@ export function createServices(infra: Infra) {
     now,
     batchWaitMs: config.databaseStatementTimeoutMs,
   });
+  const findings = createFindingService({ db, now });
   const runners = createRunnerService({ db, audit, executions, log, now });
   const events = createEventService({ db, events: bus, executions, log, timing });
   const streams = createStreamService({
@@ -220,6 +222,7 @@ export function createServices(infra: Infra) {
     denied: createDenialAudit({ audit, users, log }),
     executions,
     results,
+    findings,
     runners,
     events,
     streams,

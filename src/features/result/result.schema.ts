@@ -8,6 +8,8 @@ import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/schema-k
 import { idOf } from '../../validation/fields.js';
 import { ExecutionType } from '../execution/execution.ref.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
+import { deltas, resultDelta } from '../finding/finding.input.js';
+import { FindingType } from '../finding/finding.ref.js';
 import type { SkippedResult } from './result.batch.js';
 import {
   addResultsInput,
@@ -21,7 +23,7 @@ import type { AddedResults } from './result.intake.js';
 import type { ResultRow } from './result.service.js';
 import { addResultsCheck } from './skip-invalid.js';
 
-const Location = builder.objectRef<LocationInput>('Location').implement({
+export const Location = builder.objectRef<LocationInput>('Location').implement({
   description: 'Where a result is; fields that do not apply are null.',
   fields: (t) => ({
     path: t.exposeString('path', {
@@ -127,6 +129,22 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
     }),
     fingerprint: t.exposeString('fingerprint', {
       description: 'Identity across runs of the same tool on the same target; several results may share it.',
+    }),
+    finding: t.field({
+      type: FindingType,
+      authScopes: { can: 'finding:read' },
+      nullable: true,
+      description: 'The finding that it belongs to; null until its execution has met the findings.',
+      extensions: { columns: ['findingId'] } satisfies ReadsColumns,
+      resolve: ({ findingId }, _args, { loaders }) =>
+        findingId === null ? null : loaders.findings.load(findingId),
+    }),
+    delta: t.field({
+      type: enumType(resultDelta),
+      nullable: true,
+      description: 'What it is to its finding; null until its execution has met the findings.',
+      extensions: { columns: ['delta'] } satisfies ReadsColumns,
+      resolve: ({ delta }) => (delta === null ? null : (deltas[delta] ?? null)),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time at which it was added.' }),
   }),

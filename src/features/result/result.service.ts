@@ -4,7 +4,15 @@ import { type Page, type PageArgs, parsePage, toPage } from '../../core/paginati
 import type { Viewer } from '../../core/permissions.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { cursorIn, fetchPage, pageClauses } from '../../infra/postgres/keyset-page.js';
-import { type Columns, fetchOfEach, type Sql, sql, type Wanted, where } from '../../infra/postgres/sql.js';
+import {
+  type Columns,
+  fetchOfEach,
+  raw,
+  type Sql,
+  sql,
+  type Wanted,
+  where,
+} from '../../infra/postgres/sql.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
 import { countBySeverity, counters } from './counts.js';
 import type { BatchInput } from './result.batch.js';
@@ -48,6 +56,16 @@ export interface ResultService {
     args: PageArgs,
     wanted?: Columns,
   ) => Promise<Page<ResultRow>[]>;
+  /**
+   * The same page of the results of each finding, newest first, in one statement; pages in the order of the ids.
+   * @param wanted columns that the caller reads; undefined for all
+   */
+  listOfEachFinding: (
+    viewer: Viewer,
+    findingIds: readonly string[],
+    args: PageArgs,
+    wanted?: Columns,
+  ) => Promise<Page<ResultRow>[]>;
   /** Results by id, in the order of the ids, without those that do not exist. */
   byIds: (viewer: Viewer, ids: readonly string[]) => Promise<ResultRow[]>;
   /** @throws NOT_FOUND */
@@ -64,6 +82,8 @@ export function createResultService(options: ResultServiceOptions): ResultServic
       listResults(db, executions, viewer, filter, order, args, wanted),
     listOfEach: (viewer, parents, filter, args, wanted) =>
       listOfEach(db, viewer, parents, filter, args, wanted),
+    listOfEachFinding: (viewer, findingIds, args, wanted) =>
+      listOfEachFinding(db, viewer, findingIds, args, wanted),
     byIds: (viewer, ids) => readByIds(db, viewer, ids),
     get: (viewer, id, wanted) => readOne(db, viewer, id, wanted),
     add: createResultIntake(options).add,
@@ -110,7 +130,7 @@ async function listOfEach(
   const select = sql`SELECT ${selectList(wanted)} FROM test_results ${pageClauses(own, request)}`;
   const query = isCounted(filter) ? db.read : db.queryUncached;
   const byParent = await fetchOfEach<ResultRow>(query, ids, select, (row) => row.executionId);
-  const countOf = lazyCounts(db, ids, conditions);
+  const countOf = lazyCounts(db, 'execution_id', ids, conditions);
   return parents.map((parent) =>
     toPage(request, byParent.get(parent.id) ?? [], cursorIn(order), async () =>
       isCounted(filter) && (filter.executionId == null || filter.executionId === parent.id)
@@ -120,6 +140,24 @@ async function listOfEach(
   );
 }
 
+async function listOfEachFinding(
+  db: Database,
+  viewer: Viewer,
+  findingIds: readonly string[],
+  args: PageArgs,
+  wanted: Columns,
+): Promise<Page<ResultRow>[]> {
+  const order = orderOf(null);
+  const request = parsePage(args, order.name);
+  const conditions = visibleTo(viewer);
+  const own = { conditions: [...conditions, sql`finding_id = parent.id`], order };
+  const list = selectList(wanted && [...wanted, 'findingId']);
+  const select = sql`SELECT ${list} FROM test_results ${pageClauses(own, request)}`;
+  const byParent = await fetchOfEach<ResultRow>(db.read, findingIds, select, (row) => row.findingId ?? '');
+  const countOf = lazyCounts(db, 'finding_id', findingIds, conditions);
+  return findingIds.map((id) => toPage(request, byParent.get(id) ?? [], cursorIn(order), () => countOf(id)));
+}
+
 async function countRows(db: Database, conditions: Sql[]): Promise<number> {
   const [row] = await db.queryUncached<{ count: number }>(
     sql`SELECT count(*)::int AS count FROM test_results ${where(conditions)}`,
@@ -127,17 +165,18 @@ async function countRows(db: Database, conditions: Sql[]): Promise<number> {
   return row?.count ?? 0;
 }
 
-/** Counts the results of many executions in one statement, once the first of the counts is read. */
+/** Counts the results of many executions or findings in one statement, once the first of the counts is read. */
 function lazyCounts(
   db: Database,
+  parent: 'execution_id' | 'finding_id',
   ids: readonly string[],
   conditions: Sql[],
 ): (id: string) => Promise<number> {
   let counts: Promise<Map<string, number>> | undefined;
   const read = async () => {
     const rows = await db.queryUncached<{ id: string; count: number }>(sql`
-      SELECT execution_id AS id, count(*)::int AS count FROM test_results
-      ${where([sql`execution_id = ANY(${ids}::uuid[])`, ...conditions])} GROUP BY execution_id`);
+      SELECT ${raw(parent)} AS id, count(*)::int AS count FROM test_results
+      ${where([sql`${raw(parent)} = ANY(${ids}::uuid[])`, ...conditions])} GROUP BY ${raw(parent)}`);
     return new Map(rows.map((row) => [row.id, row.count]));
   };
   return async (id) => {

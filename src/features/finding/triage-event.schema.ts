@@ -1,0 +1,56 @@
+// The history of a finding in GraphQL: one decision of a person, a run or the server itself.
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { enumType } from '../../graphql/schema-kit/zod-inputs.js';
+import { severities, severity } from '../result/result.input.js';
+import { UserType } from '../user/user.schema.js';
+import type { TriageEventRow } from './finding.details.js';
+import { triageState } from './finding.input.js';
+
+const rank = (value: number | null) => (value === null ? null : (severities[value] ?? null));
+
+export const TriageEventType = builder.objectRef<TriageEventRow>('TriageEvent').implement({
+  description: 'An entry of a finding’s history.',
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'Time of the decision.' }),
+    actor: t.field({
+      type: UserType,
+      nullable: true,
+      description: 'The user who decided; null for runs, the server and deleted users.',
+      resolve: ({ actorId }, _args, { services, loaders }) =>
+        actorId === null ? null : (services.users.recall(actorId) ?? loaders.users.load(actorId)),
+    }),
+    actorLabel: t.exposeString('actorLabel', { description: 'Name of the actor at that time.' }),
+    from: t.expose('from', {
+      type: enumType(triageState),
+      nullable: true,
+      description: 'Decision before; null when it stayed.',
+    }),
+    to: t.expose('to', {
+      type: enumType(triageState),
+      nullable: true,
+      description: 'Decision after; null when it stayed.',
+    }),
+    severityFrom: t.field({
+      type: enumType(severity),
+      nullable: true,
+      description: 'Severity before; null when it stayed.',
+      resolve: ({ severityFrom }) => rank(severityFrom),
+    }),
+    severityTo: t.field({
+      type: enumType(severity),
+      nullable: true,
+      description: 'Severity after; null when it stayed.',
+      resolve: ({ severityTo }) => rank(severityTo),
+    }),
+    reason: t.exposeString('reason', {
+      extensions: { weight: { bytes: 2000 } },
+      nullable: true,
+      description: 'Reason.',
+    }),
+    comment: t.exposeString('comment', {
+      extensions: { weight: { bytes: 20_000 } },
+      nullable: true,
+      description: 'Comment.',
+    }),
+  }),
+});
