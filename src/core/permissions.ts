@@ -1,6 +1,7 @@
 // Who may do what: roles, permissions and the one table that joins them. Rules about rows stand in the services.
 
 import { AppError } from './errors.js';
+import type { ProjectAccess } from './project-access.js';
 
 /** From most to least. */
 export const roles = ['ADMIN', 'ANALYST', 'VIEWER'] as const;
@@ -52,6 +53,28 @@ export const keyScopes = permissionNames.filter(
     !['identity:read', 'profile:update', 'session:manage', 'api_key:manage', 'health:read'].includes(name),
 );
 
+/** Permissions on what belongs to a project: a membership or a key's binding may give or take them there. */
+const inProjects: ReadonlySet<Permission> = new Set<Permission>([
+  'execution:read',
+  'execution:create',
+  'execution:run',
+  'execution:delete',
+  'result:read',
+  'project:read',
+  'project:manage',
+  'finding:read',
+  'finding:triage',
+  'report:import',
+]);
+
+/** What an API key that is bound to a project may do besides: say whose it is. */
+const besideProjects: ReadonlySet<Permission> = new Set<Permission>(['identity:read', 'profile:read']);
+
+/** Whether an API key that is bound to a project may have this scope. */
+export function isScopeInProject(permission: string): boolean {
+  return inProjects.has(permission as Permission) || besideProjects.has(permission as Permission);
+}
+
 /** What those may do who have something to do first. */
 const ownAccount: ReadonlySet<Permission> = new Set([
   'identity:read',
@@ -72,6 +95,8 @@ export interface Viewer {
   apiKeyId?: string;
   /** The permissions that the API key is limited to. */
   scopes?: ReadonlySet<string>;
+  /** Memberships and bindings; undefined where projects make no difference, so that reads need no condition. */
+  projects?: ProjectAccess | undefined;
   /** What must be done before anything else; until then only the own account may be seen to. */
   mustFirst?: 'PASSWORD_CHANGE_REQUIRED' | 'SECOND_FACTOR_ENROLMENT_REQUIRED';
   /** When the user signed in, in milliseconds since 1970; absent for an API key. */
@@ -92,11 +117,55 @@ function grantedTo(role: Role): ReadonlySet<string> {
   );
 }
 
-/** Whether the viewer's role holds the permission, and the key's scopes, if any. Nobody without a sign-in holds any. */
+/**
+ * Whether the caller holds the permission, by the own role or, for what belongs to projects, by the role in any project;
+ * and the key's scopes, if any. {@link canIn} decides for one project. Nobody without a sign-in holds any.
+ */
 export function can(viewer: Viewer | null, permission: Permission): boolean {
-  if (viewer === null || !granted[viewer.role].has(permission)) return false;
-  if (viewer.mustFirst !== undefined && !ownAccount.has(permission)) return false;
-  return viewer.scopes === undefined || viewer.scopes.has(permission) || permission === 'identity:read';
+  if (viewer === null || !isGranted(viewer, permission)) return false;
+  return isUsable(viewer, permission);
+}
+
+/** Whether the caller holds a permission in this project. */
+export function canIn(viewer: Viewer, permission: Permission, projectId: string): boolean {
+  const role = roleIn(viewer, projectId);
+  return role !== undefined && granted[role].has(permission) && isUsable(viewer, permission);
+}
+
+/**
+ * The caller's role in a project: admins are admins everywhere, members have their membership's, others their own in
+ * internal projects.
+ * @returns undefined for a project that the caller may not see
+ */
+export function roleIn({ role, projects }: Viewer, projectId: string): Role | undefined {
+  if (projects === undefined) return role;
+  const { boundTo, memberships, privateIds } = projects;
+  if (boundTo !== undefined && boundTo !== projectId) return undefined;
+  if (role === 'ADMIN') return role;
+  return memberships.get(projectId) ?? (privateIds.has(projectId) ? undefined : role);
+}
+
+/** Roles that hold a permission. */
+export function rolesWith(permission: Permission): readonly Role[] {
+  return permissions[permission].roles;
+}
+
+function isGranted(viewer: Viewer, permission: Permission): boolean {
+  const { role, projects } = viewer;
+  if (projects === undefined) return granted[role].has(permission);
+  const isOfProjects = inProjects.has(permission);
+  if (projects.boundTo !== undefined) {
+    const there = isOfProjects ? roleIn(viewer, projects.boundTo) : role;
+    return isScopeInProject(permission) && there !== undefined && granted[there].has(permission);
+  }
+  if (granted[role].has(permission)) return true;
+  return isOfProjects && [...projects.memberships.values()].some((there) => granted[there].has(permission));
+}
+
+/** Whether neither the key's scopes nor something to do first keeps the caller from a permission. */
+function isUsable({ mustFirst, scopes }: Viewer, permission: Permission): boolean {
+  if (mustFirst !== undefined && !ownAccount.has(permission)) return false;
+  return scopes === undefined || scopes.has(permission) || permission === 'identity:read';
 }
 
 /**
@@ -114,10 +183,13 @@ export function authorize(viewer: Viewer | null, permission: Permission): assert
 export function denialOf(viewer: Viewer | null, permission?: Permission): AppError {
   if (viewer === null) return new AppError('UNAUTHENTICATED');
   if (viewer.mustFirst !== undefined) return new AppError(viewer.mustFirst);
-  const isScopeMissing =
-    permission !== undefined && viewer.scopes !== undefined && granted[viewer.role].has(permission);
-  return isScopeMissing
-    ? new AppError('FORBIDDEN', { message: `This API key lacks the scope ${permission}.` })
+  if (permission === undefined || viewer.scopes === undefined) return new AppError('FORBIDDEN');
+  if (isGranted(viewer, permission))
+    return new AppError('FORBIDDEN', { message: `This API key lacks the scope ${permission}.` });
+  return viewer.projects?.boundTo !== undefined && granted[viewer.role].has(permission)
+    ? new AppError('FORBIDDEN', {
+        message: 'This API key is bound to a project, where it has no such right.',
+      })
     : new AppError('FORBIDDEN');
 }
 
@@ -135,14 +207,14 @@ export function assertFresh(viewer: Viewer, nowMs: number): void {
     throw new AppError('REAUTHENTICATION_REQUIRED');
 }
 
-/** Whether the viewer may change this execution: an admin any, others what they created or have claimed. */
+/** Whether the viewer may change this execution: an admin any, others what they created or have claimed, where they work. */
 export function canChangeExecution(
   viewer: Viewer,
-  execution: { createdById: string | null; claimedById: string | null },
+  execution: { createdById: string | null; claimedById: string | null; projectId: string },
 ): boolean {
+  const role = roleIn(viewer, execution.projectId);
+  if (role === undefined || !granted[role].has('execution:run')) return false;
   return (
-    viewer.role === 'ADMIN' ||
-    execution.createdById === viewer.userId ||
-    execution.claimedById === viewer.userId
+    role === 'ADMIN' || execution.createdById === viewer.userId || execution.claimedById === viewer.userId
   );
 }

@@ -33,6 +33,8 @@ export interface Cached<Value> {
   forget(key: string): void;
   /** Invalidates all values with this tag, in the same way. */
   forgetTag(tag: string): void;
+  /** Invalidates all values, in the same way. */
+  clear(): void;
 }
 
 /** The state of one cache. */
@@ -77,6 +79,10 @@ export function createCache<Value>(options: CacheOptions<Value>): Cached<Value> 
     forgetTag(tag: string): void {
       for (const [key, value] of values.entries()) if (tagsOf?.(value).includes(tag)) values.delete(key);
       loads.clear(); // the tags of their results are not known yet
+    },
+    clear(): void {
+      values.clear();
+      loads.clear();
     },
   });
 }

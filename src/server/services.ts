@@ -16,6 +16,7 @@ import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
 import { createFindingService } from '../features/finding/finding.service.js';
 import { createHealthService } from '../features/health/health.service.js';
+import { createProjectAccess } from '../features/project/access.js';
 import { createResultService } from '../features/result/result.service.js';
 import { createOpeningService } from '../features/session/create-session.service.js';
 import { createSessionService } from '../features/session/session.service.js';
@@ -97,6 +98,7 @@ export function createServices(infra: Infra) {
     webhook: config.auditHeadWebhook,
   });
   const seals = createSealService({ db, log, now, everySeconds, key, keepHead });
+  const access = createProjectAccess({ db, events: bus, metrics, timing });
   const bounds = { idleTtlSeconds: refreshIdleTtlSeconds, maxPerUser: config.sessionsMaxPerUser };
   const sessions = createSessionService({
     db,
@@ -106,6 +108,7 @@ export function createServices(infra: Infra) {
     metrics,
     rolesWithSecondFactor: config.secondFactorRoles,
     timing,
+    access,
   });
   const opening = createOpeningService({
     db,
@@ -137,6 +140,7 @@ export function createServices(infra: Infra) {
     audit,
     now,
     metrics,
+    access,
     maxPerUser: config.apiKeysMaxPerUser,
   });
   const secondFactors = createSecondFactorService({
@@ -206,6 +210,7 @@ export function createServices(infra: Infra) {
     log,
     now,
     timing,
+    access,
     maxPerUser: config.streamsMaxPerUser,
     onRefusal: metrics.refusalsOf('streams'),
   });

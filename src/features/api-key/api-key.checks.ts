@@ -6,9 +6,11 @@ import { isUuid } from '../../core/ids.js';
 import { keyScopes, type Role, type Viewer } from '../../core/permissions.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database } from '../../infra/postgres/database.js';
+import { type AccessRow, accessColumns } from '../../infra/postgres/project-access.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
+import type { ProjectAccessService } from '../project/access.js';
 
 interface LiveKey {
   secretHash: Buffer;
@@ -20,6 +22,8 @@ interface CheckOptions {
   events: Events;
   now: () => number;
   metrics: Metrics | undefined;
+  /** Loads what a key's owner, or a bound key, sees of projects. */
+  access: ProjectAccessService;
 }
 
 /** How long an instance trusts a cached key that nobody has announced as ended. */
@@ -29,7 +33,7 @@ const usedEveryMs = 60_000;
 const keyPattern = /^stk_([0-9a-f]{32})_([A-Za-z0-9_-]{43})$/;
 
 /** Creates the checks. */
-export function createApiKeyChecks({ db, events, now, metrics }: CheckOptions) {
+export function createApiKeyChecks({ db, events, now, metrics, access }: CheckOptions) {
   const live = createCache<LiveKey | undefined>({
     name: 'api_key',
     max: 10_000,
@@ -40,6 +44,7 @@ export function createApiKeyChecks({ db, events, now, metrics }: CheckOptions) {
   const usedAt = new LRUCache<string, number>({ max: 10_000 });
   events.subscribe('key.ended', ({ apiKeyId }) => live.forget(apiKeyId));
   events.subscribe('user.changed', ({ userId }) => live.forgetTag(userId));
+  events.subscribe('project.changed', () => live.clear());
 
   /** Stores the time of use, at most once a minute and beside the request; a lost note does no harm. */
   const noteUse = (id: string): void => {
@@ -63,7 +68,8 @@ export function createApiKeyChecks({ db, events, now, metrics }: CheckOptions) {
     async check(token: string): Promise<Viewer> {
       const [, hex = '', secret] = keyPattern.exec(token) ?? [];
       const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-      const key = secret !== undefined && isUuid(id) ? await live(id, () => loadKey(db, id)) : undefined;
+      const key =
+        secret !== undefined && isUuid(id) ? await live(id, () => loadKey(db, access, id)) : undefined;
       const hash = createHash('sha256').update(token).digest();
       if (key === undefined || !timingSafeEqual(key.secretHash, hash))
         throw new AppError('UNAUTHENTICATED', { message: 'The API key is not valid.' });
@@ -75,22 +81,27 @@ export function createApiKeyChecks({ db, events, now, metrics }: CheckOptions) {
   };
 }
 
-async function loadKey(db: Database, id: string): Promise<LiveKey | undefined> {
-  const [row] = await db.query<{
-    secretHash: Buffer;
-    scopes: string[];
-    expiresAt: string;
-    userId: string;
-    email: string;
-    name: string;
-    role: Role;
-  }>(sql`
-    SELECT k.secret_hash AS "secretHash", k.scopes, k.expires_at AS "expiresAt", u.id AS "userId", u.email, u.name, u.role
+interface KeyRow extends AccessRow {
+  secretHash: Buffer;
+  scopes: string[];
+  expiresAt: string;
+  userId: string;
+  email: string;
+  name: string;
+  role: Role;
+}
+
+async function loadKey(db: Database, access: ProjectAccessService, id: string): Promise<LiveKey | undefined> {
+  const [row] = await db.query<KeyRow>(sql`
+    SELECT k.secret_hash AS "secretHash", k.scopes, k.expires_at AS "expiresAt", k.project_id AS "boundTo",
+      u.id AS "userId", u.email, u.name, u.role, ${accessColumns}
     FROM api_keys k JOIN users u ON u.id = k.user_id
     WHERE k.id = ${id} AND k.revoked_at IS NULL AND u.status = 'ACTIVE'`);
   if (row === undefined) return undefined;
-  const { secretHash, scopes, expiresAt, ...user } = row;
+  const { secretHash, scopes, expiresAt, memberships, hasPrivate, boundTo, ...user } = row;
+  const projects = await access.of(row);
   // A scope that is no longer offered grants nothing.
   const valid = new Set(scopes.filter((name) => (keyScopes as string[]).includes(name)));
-  return { secretHash, viewer: { ...user, apiKeyId: id, scopes: valid, expiresAtMs: Date.parse(expiresAt) } };
+  const expiresAtMs = Date.parse(expiresAt);
+  return { secretHash, viewer: { ...user, apiKeyId: id, scopes: valid, expiresAtMs, projects } };
 }

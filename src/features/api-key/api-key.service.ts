@@ -9,6 +9,7 @@ import { columnsOf, fetchOfEach, sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 import type { AuditService } from '../audit/audit.service.js';
+import type { ProjectAccessService } from '../project/access.js';
 import { createApiKeyChecks } from './api-key.checks.js';
 import type { CreateApiKeyInput } from './api-key.input.js';
 
@@ -23,6 +24,8 @@ export interface ApiKeyServiceOptions {
   /** Milliseconds since 1970. */
   now: () => number;
   metrics: Metrics | undefined;
+  /** Loads what a key's owner, or a bound key, sees of projects. */
+  access: ProjectAccessService;
   /** Keys that one user may have; revoked and expired ones do not count. */
   maxPerUser: number;
 }

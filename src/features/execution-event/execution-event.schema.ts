@@ -64,8 +64,8 @@ builder.subscriptionType({
       subscribe: (_root, { executionId, after }, context) => {
         const viewer = viewerOf(context);
         const { streams, events } = context.services;
-        return streams.open(viewer, (signal) =>
-          events.follow(viewer, executionId, after as string | null, signal),
+        return streams.open(viewer, (signal, goOnWhile) =>
+          events.follow(viewer, executionId, after as string | null, signal, goOnWhile),
         ) as never;
       },
       resolve: (event) => event as ExecutionEvent,

@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { invalid } from '../../core/errors.js';
-import type { Viewer } from '../../core/permissions.js';
+import { roleIn, type Viewer } from '../../core/permissions.js';
 import { emptyStream, type Stream } from '../../core/pull-stream.js';
 import type { Timing } from '../../core/timeouts.js';
 import type { ExecutionEventType } from '../../generated/prisma/client.js';
@@ -148,6 +148,7 @@ export function createEventService({ db, events, executions, log, timing }: Even
      * Every event of one execution after a cursor, in order and without gaps; ends after the last one.
      * @param after UUID of an event; null means from the first
      * @param signal ends the stream; its reason is thrown
+     * @param goOnWhile gets the condition of the stream: the viewer sees the execution's project
      * @throws NOT_FOUND
      * @throws VALIDATION_FAILED for a cursor of another execution
      */
@@ -156,8 +157,10 @@ export function createEventService({ db, events, executions, log, timing }: Even
       executionId: string,
       after: string | null | undefined,
       signal: AbortSignal,
+      goOnWhile: (condition: () => boolean) => void,
     ): Promise<Stream<ExecutionEvent>> {
       const execution = await executions.get(viewer, executionId);
+      goOnWhile(() => roleIn(viewer, execution.projectId) !== undefined);
       const position = await numberOf(executionId, after);
       if (executions.isFinal(execution) && position >= execution.lastEventNumber) return emptyStream();
       return hubs.follow(executionId, position, execution.lastEventNumber, signal);
@@ -167,8 +170,13 @@ export function createEventService({ db, events, executions, log, timing }: Even
      * Changes of all executions that the viewer may see and the filter lets through, from now on.
      * @param signal ends the stream; its reason is thrown
      */
-    changes(viewer: Viewer, filter: ExecutionFilter, signal: AbortSignal): Stream<ExecutionEvent> {
-      return feed.follow(({ execution }) => executions.matches(viewer, filter, execution), signal);
+    async changes(
+      viewer: Viewer,
+      filter: ExecutionFilter,
+      signal: AbortSignal,
+    ): Promise<Stream<ExecutionEvent>> {
+      const projectId = filter.project == null ? undefined : await executions.projectIdOf(filter.project);
+      return feed.follow(({ execution }) => executions.matches(viewer, filter, execution, projectId), signal);
     },
 
     /** Ends all streams, for the server's stop. */

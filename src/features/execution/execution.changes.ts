@@ -9,7 +9,7 @@ import { join, raw, type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionReads } from './execution.reads.js';
-import { columns, type ExecutionRow } from './execution.rows.js';
+import { changeableBy, columns, type ExecutionRow } from './execution.rows.js';
 import { isFinal, type TransitionTarget, transitions } from './execution.states.js';
 
 /** What changes are written with. */
@@ -172,12 +172,14 @@ async function transition(
   if (!(from as readonly string[]).includes(before.status)) throw refusal(before, `become ${to}`);
   const at = new Date(now());
   return db.transaction(async (tx) => {
-    const row = await change(tx, id, [before.status], event, [
+    const assignments = [
       sql`status = ${to}`,
       ...(to === 'RUNNING' ? [sql`started_at = ${at}`] : []),
       ...(isFinal(to) ? [sql`finished_at = ${at}`, sql`lease_expires_at = NULL`] : []),
       ...extra,
-    ]);
+    ];
+    // Whoever loses the right to it meanwhile changes nothing.
+    const row = await change(tx, id, [before.status], event, assignments, { only: changeableBy(viewer) });
     if (row === undefined)
       throw new AppError('CONFLICT', { message: 'The execution was changed at the same time.' });
     audit.record(tx, {

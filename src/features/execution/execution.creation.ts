@@ -3,13 +3,15 @@ import { digestOf } from '../../core/digest.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { momentOf, newId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
+import { defaultProject } from '../../core/project-access.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { violates } from '../../infra/postgres/errors.js';
-import { sql } from '../../infra/postgres/sql.js';
+import { conditionOn } from '../../infra/postgres/project-access.js';
+import { join, type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { type ExecutionChanges, snapshot } from './execution.changes.js';
 import type { CreateExecutionInput } from './execution.input.js';
-import { columns, type ExecutionRow, searchTextOf } from './execution.rows.js';
+import { columns, type ExecutionRow, searchTextOf, visibleTo } from './execution.rows.js';
 
 interface CreationOptions {
   db: Database;
@@ -17,25 +19,42 @@ interface CreationOptions {
   announce: ExecutionChanges['announce'];
 }
 
+interface NewExecution {
+  id: string;
+  rerunOfId: string | null;
+  /** Of the input, where it has an idempotency key. */
+  digest: Buffer | null;
+  /** Which of the projects `p` it belongs to. */
+  project: Sql;
+}
+
 /**
  * Creates an execution, or returns the one that the idempotency key created.
- * @param rerunOfId the execution that it repeats
+ * @param repeated the execution that it repeats, in the same project
  * @throws IDEMPOTENCY_KEY_REUSED when the key came with another input
- * @throws NOT_FOUND when the execution to repeat was deleted meanwhile
+ * @throws NOT_FOUND for a project that the viewer may not see, and when the execution to repeat was deleted meanwhile
+ * @throws FORBIDDEN for a project where the viewer may only read
+ * @throws CONFLICT for an archived project
  * @throws VALIDATION_FAILED for parameters that PostgreSQL writes in more than 128 KiB
  */
 export async function createExecution(
   { db, audit, announce }: CreationOptions,
   viewer: Viewer,
   input: CreateExecutionInput,
-  rerunOfId: string | null,
+  repeated?: ExecutionRow,
 ): Promise<ExecutionRow> {
   const id = newId();
+  const rerunOfId = repeated?.id ?? null;
   const { idempotencyKey, ...content } = input;
   const digest = idempotencyKey == null ? null : digestOf({ ...content, rerunOfId });
+  const project = projectOf(viewer, input, repeated);
   const work = async (tx: Transaction): Promise<ExecutionRow> => {
-    const row = await insert(tx, viewer, input, { id, rerunOfId, digest });
-    if (row === undefined) return readByKey(tx, viewer, idempotencyKey, digest);
+    const row = await insert(tx, viewer, input, { id, rerunOfId, digest, project });
+    if (row === undefined) {
+      const existing = await readByKey(tx, viewer, idempotencyKey, digest);
+      if (existing !== undefined) return existing;
+      throw await refusalOf(tx, viewer, project);
+    }
     audit.record(tx, {
       action: rerunOfId === null ? 'execution.create' : 'execution.rerun',
       actor: viewer,
@@ -49,21 +68,35 @@ export async function createExecution(
   return db.transaction(work).catch(translate);
 }
 
-/** @returns undefined when the key is known */
+function projectOf({ projects }: Viewer, { project }: CreateExecutionInput, repeated?: ExecutionRow): Sql {
+  if (repeated !== undefined) return sql`p.id = ${repeated.projectId}::uuid`;
+  if (project == null && projects?.boundTo !== undefined) return sql`p.id = ${projects.boundTo}::uuid`;
+  return sql`p.key = ${project ?? defaultProject.key}`;
+}
+
+/** @returns undefined when the key is known, or the project takes none from the viewer */
 async function insert(
   tx: Transaction,
   viewer: Viewer,
   input: CreateExecutionInput,
-  { id, rerunOfId, digest }: { id: string; rerunOfId: string | null; digest: Buffer | null },
+  { id, rerunOfId, digest, project }: NewExecution,
 ): Promise<ExecutionRow | undefined> {
+  const takes = where([
+    project,
+    sql`p.archived_at IS NULL`,
+    ...conditionOn(viewer, sql`p.id`, 'execution:create'),
+  ]);
   const [row] = await tx.query<ExecutionRow>(sql`
     WITH created AS (
       INSERT INTO test_executions (id, name, target, kind, status, parameters, tool, tool_version, branch, commit_sha,
-        idempotency_key, idempotency_digest, search_text, created_by_id, rerun_of_id, last_event_number, created_at)
-      VALUES (${id}, ${input.name}, ${input.target}, ${input.kind}, 'QUEUED', ${JSON.stringify(input.parameters ?? {})},
-        ${input.tool ?? null}, ${input.toolVersion ?? null}, ${input.branch ?? null}, ${input.commitSha ?? null},
-        ${input.idempotencyKey ?? null}, ${digest}, ${searchTextOf(input)}, ${viewer.userId}, ${rerunOfId}, 1,
-        ${momentOf(id)})
+        category, idempotency_key, idempotency_digest, search_text, created_by_id, rerun_of_id, last_event_number,
+        created_at, project_id)
+      SELECT ${id}::uuid, ${input.name}, ${input.target}, ${input.kind}::test_kind, 'QUEUED'::execution_status,
+        ${JSON.stringify(input.parameters ?? {})}::jsonb, ${input.tool ?? null}, ${input.toolVersion ?? null},
+        ${input.branch ?? null}, ${input.commitSha ?? null}, ${input.category ?? null}, ${input.idempotencyKey ?? null},
+        ${digest}::bytea, ${searchTextOf(input)}, ${viewer.userId}::uuid, ${rerunOfId}::uuid, 1,
+        ${momentOf(id)}::timestamptz, p.id
+      FROM projects p ${takes}
       ON CONFLICT (created_by_id, idempotency_key) DO NOTHING RETURNING *
     ), event AS (
       INSERT INTO execution_events (id, execution_id, number, type, at, snapshot, result_ids)
@@ -73,23 +106,40 @@ async function insert(
   return row;
 }
 
+/** @throws IDEMPOTENCY_KEY_REUSED also for an execution that the viewer sees no longer */
 async function readByKey(
   tx: Transaction,
   viewer: Viewer,
   key: string | null | undefined,
   digest: Buffer | null,
-): Promise<ExecutionRow> {
-  const [existing] = await tx.query<ExecutionRow & { digest: Buffer | null }>(sql`
-    SELECT ${columns}, idempotency_digest AS digest FROM test_executions
+): Promise<ExecutionRow | undefined> {
+  if (key == null) return undefined;
+  const isVisible = join([sql`TRUE`, ...visibleTo(viewer)], ' AND ');
+  const [existing] = await tx.query<ExecutionRow & { digest: Buffer | null; isVisible: boolean }>(sql`
+    SELECT ${columns}, idempotency_digest AS digest, ${isVisible} AS "isVisible" FROM test_executions
     WHERE created_by_id = ${viewer.userId} AND idempotency_key = ${key}`);
-  if (existing === undefined) throw new AppError('CONFLICT');
-  const { digest: known, ...row } = existing;
-  if (known !== null && digest?.equals(known) !== true)
+  if (existing === undefined) return undefined;
+  const { digest: known, isVisible: isSeen, ...row } = existing;
+  if (!isSeen || (known !== null && digest?.equals(known) !== true))
     throw new AppError('IDEMPOTENCY_KEY_REUSED', {
       message: 'This idempotencyKey was used for another execution.',
       fields: [{ path: 'input.idempotencyKey', message: 'was used for another execution' }],
     });
   return row;
+}
+
+/** Why a project takes no execution. */
+async function refusalOf(tx: Transaction, viewer: Viewer, project: Sql): Promise<AppError> {
+  const isAllowed = join([sql`TRUE`, ...conditionOn(viewer, sql`p.id`, 'execution:create')], ' AND ');
+  const [found] = await tx.query<{ isAllowed: boolean; isArchived: boolean }>(sql`
+    SELECT ${isAllowed} AS "isAllowed", p.archived_at IS NOT NULL AS "isArchived" FROM projects p
+    ${where([project, ...conditionOn(viewer, sql`p.id`)])}`);
+  if (found === undefined) return new AppError('NOT_FOUND', { message: 'There is no such project.' });
+  if (!found.isAllowed)
+    return new AppError('FORBIDDEN', { message: 'Your role in this project does not allow it.' });
+  if (found.isArchived)
+    return new AppError('CONFLICT', { message: 'The project is archived: it takes no new executions.' });
+  return new AppError('CONFLICT'); // it changed in between
 }
 
 function translate(error: unknown): never {

@@ -45,12 +45,18 @@ const target = line(1, maxTargetBytes).refine(
   `must have at most ${maxTargetBytes} bytes`,
 );
 
+/** Key of a project. */
+export const projectKey = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'must be 1 to 63 of a-z, 0-9 and hyphens within');
+
 const commitSha = z.string().regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits');
 
 export const executionFilter = z
   .strictObject({
     status: z.array(executionStatus).max(10).nullish().describe('Any of these statuses.'),
     kind: z.array(testKind).max(10).nullish().describe('Any of these kinds.'),
+    project: projectKey.nullish().describe('Key of the project.'),
     target: target.nullish().describe('Exactly this target.'),
     tool: line(1, 200).nullish().describe('Exactly this tool.'),
     branch: line(1, 255).nullish().describe('Exactly this branch.'),
@@ -70,6 +76,12 @@ export const createExecutionInput = z
     name: line(1, 200).describe('Name.'),
     target: target.describe('Tested URL, repository, image or host.'),
     kind: testKind.describe('Kind of test.'),
+    project: projectKey
+      .nullish()
+      .describe('Key of the project: "default" by default, or the project that the API key is bound to.'),
+    category: line(1, 200)
+      .nullish()
+      .describe('Tells runs of the same tool on the same target apart, for example by folder.'),
     parameters: jsonObject.nullish().describe('Settings for the runner: a JSON object of at most 64 KiB.'),
     tool: line(1, 200).nullish().describe('Tool, for example "zap".'),
     toolVersion: line(1, 100).nullish().describe('Version of the tool.'),

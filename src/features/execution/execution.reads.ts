@@ -51,6 +51,12 @@ export function createExecutionReads(db: Database) {
 
     lockChangeable,
 
+    /** Id of the project with a key, whoever asks; null where there is none. */
+    async projectIdOf(key: string): Promise<string | null> {
+      const [row] = await db.read<{ id: string }>(sql`SELECT id FROM projects WHERE key = ${key}`);
+      return row?.id ?? null;
+    },
+
     /**
      * One keyset page, newest first by default.
      * @param wanted columns that the caller reads, and whether it reads the total

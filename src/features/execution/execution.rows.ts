@@ -1,10 +1,11 @@
 // Executions as rows: their columns, orders, filters and access rules in SQL. Who reads them is in execution.reads.ts.
 import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
-import { canChangeExecution, type Viewer } from '../../core/permissions.js';
+import { canChangeExecution, canIn, type Permission, type Viewer } from '../../core/permissions.js';
 import { Prisma, type TestExecution } from '../../generated/prisma/client.js';
 import type { SqlRow } from '../../infra/postgres/database.js';
 import { isMoment, type KeysetOrder } from '../../infra/postgres/keyset-page.js';
+import { conditionOn } from '../../infra/postgres/project-access.js';
 import { columnsOf, type Sql, selectLists, sql } from '../../infra/postgres/sql.js';
 import { containsPattern, foldForSearch } from '../../validation/search-text.js';
 import type { ExecutionFilter, ExecutionOrder } from './execution.input.js';
@@ -54,7 +55,9 @@ export function orderOf(order: ExecutionOrder | null | undefined): KeysetOrder<E
 export function conditionsOf(filter: ExecutionFilter): Sql[] {
   const { status, kind, target, tool, branch, commitSha, search, createdById, createdAfter, createdBefore } =
     filter;
+  const { project } = filter;
   const conditions: Sql[] = [];
+  if (project != null) conditions.push(sql`project_id = (SELECT id FROM projects WHERE key = ${project})`);
   if (status != null) conditions.push(sql`status = ANY(${status}::execution_status[])`);
   if (kind != null) conditions.push(sql`kind = ANY(${kind}::test_kind[])`);
   if (target != null) conditions.push(sql`target = ${target}`);
@@ -73,12 +76,22 @@ export function searchTextOf({ name, target }: { name: string; target: string })
   return foldForSearch(`${name}\n${target}`);
 }
 
-/** The same filter on a row that does not come from a query. */
-export function matches(_viewer: Viewer, filter: ExecutionFilter, row: ExecutionRow): boolean {
+/**
+ * The same filter and {@link visibleTo} on a row that does not come from a query.
+ * @param projectId what `filter.project` names; null for no project
+ */
+export function matches(
+  viewer: Viewer,
+  filter: ExecutionFilter,
+  row: ExecutionRow,
+  projectId?: string | null,
+): boolean {
   const { status, kind, target, tool, branch, commitSha, search, createdById, createdAfter, createdBefore } =
     filter;
   const createdAt = Date.parse(row.createdAt);
   return (
+    canIn(viewer, 'execution:read', row.projectId) &&
+    (filter.project == null || projectId === row.projectId) &&
     (status == null || status.includes(row.status)) &&
     (kind == null || kind.includes(row.kind)) &&
     (target == null || target === row.target) &&
@@ -92,19 +105,31 @@ export function matches(_viewer: Viewer, filter: ExecutionFilter, row: Execution
   );
 }
 
-/** Conditions on rows that the viewer may see: all of them, for every role. */
-export function visibleTo(_viewer: Viewer): Sql[] {
-  return [];
+/** Conditions on rows that the viewer may see: those of visible projects. */
+export function visibleTo(viewer: Viewer): Sql[] {
+  return conditionOn(viewer, sql`project_id`);
+}
+
+/** Conditions on rows in projects where the viewer has a permission. */
+export function workableBy(viewer: Viewer, permission: Permission): Sql[] {
+  return conditionOn(viewer, sql`project_id`, permission);
 }
 
 /** Conditions on rows that the viewer may change: `canChangeExecution` in SQL. */
 export function changeableBy(viewer: Viewer): Sql[] {
   const own = sql`(created_by_id = ${viewer.userId}::uuid OR claimed_by_id = ${viewer.userId}::uuid)`;
-  return [...visibleTo(viewer), ...(viewer.role === 'ADMIN' ? [] : [own])];
+  return [...workableBy(viewer, 'execution:run'), ...(viewer.role === 'ADMIN' ? [] : [own])];
 }
 
-/** @throws FORBIDDEN for an execution of somebody else */
+/** @throws FORBIDDEN for a project where the viewer lacks the permission */
+export function assertWorkable(viewer: Viewer, permission: Permission, { projectId }: ExecutionRow): void {
+  if (!canIn(viewer, permission, projectId))
+    throw new AppError('FORBIDDEN', { message: 'Your role in this project does not allow it.' });
+}
+
+/** @throws FORBIDDEN for an execution of somebody else, or of a project where the viewer may only read */
 export function assertChangeable(viewer: Viewer, row: ExecutionRow): void {
+  assertWorkable(viewer, 'execution:run', row);
   if (!canChangeExecution(viewer, row))
     throw new AppError('FORBIDDEN', {
       message: 'Only the user who created or claimed this execution, or an admin, may change it.',

@@ -2,14 +2,14 @@
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Database, Statements } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
+import { sql, where } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { createExecutionChanges, type ExecutionChanges, refusal } from './execution.changes.js';
 import { createExecution } from './execution.creation.js';
 import type { CreateExecutionInput, ReportProgressInput } from './execution.input.js';
 import { createExecutionReads, type ExecutionReads } from './execution.reads.js';
-import { changeableBy, type ExecutionRow } from './execution.rows.js';
+import { assertWorkable, changeableBy, type ExecutionRow, workableBy } from './execution.rows.js';
 import { activeStatuses, isFinal } from './execution.states.js';
 
 export type { ExecutionRow } from './execution.rows.js';
@@ -35,11 +35,12 @@ export function createExecutionService(options: ExecutionServiceOptions) {
   const reads = createExecutionReads(db);
   const changes = createExecutionChanges({ ...options, reads });
   const { announce, change, transition, onEvent } = changes;
-  const { matches, readByIds, byIds, get, getChangeable, lockChangeable, list } = reads;
+  const { matches, projectIdOf, readByIds, byIds, get, getChangeable, lockChangeable, list } = reads;
   const creation = { db, audit, announce };
 
   return {
     matches,
+    projectIdOf,
     readByIds,
     byIds,
     get,
@@ -55,11 +56,13 @@ export function createExecutionService(options: ExecutionServiceOptions) {
     isFinal: ({ status }: Pick<ExecutionRow, 'status'>): boolean => isFinal(status),
 
     /** See {@link createExecution}: a waiting execution. */
-    create: (viewer: Viewer, input: CreateExecutionInput) => createExecution(creation, viewer, input, null),
+    create: (viewer: Viewer, input: CreateExecutionInput) => createExecution(creation, viewer, input),
 
     /** A new execution with the settings of another, which it refers to. @throws NOT_FOUND */
-    rerun: async (viewer: Viewer, id: string) =>
-      createExecution(creation, viewer, settingsOf(await get(viewer, id)), id),
+    rerun: async (viewer: Viewer, id: string) => {
+      const row = await get(viewer, id);
+      return createExecution(creation, viewer, settingsOf(row), row);
+    },
 
     /**
      * QUEUED → RUNNING, under a lease that progress reports and results renew.
@@ -107,9 +110,9 @@ export function createExecutionService(options: ExecutionServiceOptions) {
 }
 
 function settingsOf(row: ExecutionRow): CreateExecutionInput {
-  const { name, target, kind, tool, toolVersion, branch, commitSha } = row;
+  const { name, target, kind, category, tool, toolVersion, branch, commitSha } = row;
   const parameters = row.parameters as Record<string, unknown>;
-  return { name, target, kind, tool, toolVersion, branch, commitSha, parameters };
+  return { name, target, kind, category, tool, toolVersion, branch, commitSha, parameters };
 }
 
 function leaseOf(seconds: number, now: number) {
@@ -150,7 +153,7 @@ async function reportProgress(
 /**
  * Deletes an execution with its results and log.
  * @throws NOT_FOUND
- * @throws FORBIDDEN for an execution of somebody else
+ * @throws FORBIDDEN for an execution of somebody else, or of a project where the viewer may only read
  */
 async function removeExecution(
   { db, events, audit }: ExecutionServiceOptions,
@@ -159,12 +162,14 @@ async function removeExecution(
   id: string,
 ): Promise<void> {
   const row = await reads.get(viewer, id);
+  assertWorkable(viewer, 'execution:delete', row);
   if (viewer.role !== 'ADMIN' && row.createdById !== viewer.userId)
     throw new AppError('FORBIDDEN', {
       message: 'Only the user who created this execution, or an admin, may delete it.',
     });
   await db.transaction(async (tx) => {
-    const gone = await tx.query(sql`DELETE FROM test_executions WHERE id = ${id} RETURNING id`);
+    const isDeletable = where([sql`id = ${id}`, ...workableBy(viewer, 'execution:delete')]);
+    const gone = await tx.query(sql`DELETE FROM test_executions ${isDeletable} RETURNING id`);
     if (gone.length === 0) throw new AppError('NOT_FOUND');
     audit.record(tx, {
       action: 'execution.delete',

@@ -4,9 +4,10 @@ import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { violates } from '../../infra/postgres/errors.js';
-import { sql } from '../../infra/postgres/sql.js';
+import { sql, where } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ClaimExecutionInput } from './execution.input.js';
+import { workableBy } from './execution.rows.js';
 import type { ExecutionRow, ExecutionService } from './execution.service.js';
 
 /** What runners work with. */
@@ -109,9 +110,13 @@ async function claim(
   { kinds, runner, leaseSeconds }: ClaimExecutionInput,
 ): Promise<ExecutionRow | null> {
   const lease = leaseSeconds ?? defaultLeaseSeconds;
+  const isClaimable = where([
+    sql`status = 'QUEUED' AND kind = ANY(${kinds}::test_kind[])`,
+    ...workableBy(viewer, 'execution:run'),
+  ]);
   const work = async (tx: Transaction): Promise<ExecutionRow | null> => {
     const [waiting] = await tx.query<{ id: string }>(sql`
-      SELECT id FROM test_executions WHERE status = 'QUEUED' AND kind = ANY(${kinds}::test_kind[])
+      SELECT id FROM test_executions ${isClaimable}
       ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`);
     if (waiting === undefined) return null;
     const at = now();

@@ -4,6 +4,7 @@ import type { Viewer } from '../../core/permissions.js';
 import { Prisma, type TestResult } from '../../generated/prisma/client.js';
 import type { SqlRow } from '../../infra/postgres/database.js';
 import type { KeysetOrder } from '../../infra/postgres/keyset-page.js';
+import { conditionOn } from '../../infra/postgres/project-access.js';
 import { columnsOf, type Sql, selectLists, sql, where } from '../../infra/postgres/sql.js';
 import { containsPattern } from '../../validation/search-text.js';
 import { type ResultFilter, type ResultOrder, severities } from './result.input.js';
@@ -105,9 +106,13 @@ function executionConditionsOf({ target, tool, kind, branch }: ResultFilter): Sq
   return [sql`execution_id IN (SELECT id FROM test_executions ${where(conditions)})`];
 }
 
-/** Conditions on rows that the viewer may see: results of visible executions, which are all of them. */
-export function visibleTo(_viewer: Viewer): Sql[] {
-  return [];
+/** Conditions on rows that the viewer may see: results of executions of visible projects. */
+export function visibleTo(viewer: Viewer): Sql[] {
+  const visible = conditionOn(viewer, sql`e.project_id`);
+  if (visible.length === 0) return [];
+  return [
+    sql`EXISTS (SELECT FROM test_executions e ${where([sql`e.id = test_results.execution_id`, ...visible])})`,
+  ];
 }
 
 /** Whether an execution's counters know the number of results: when the filter names at most severity and execution. */

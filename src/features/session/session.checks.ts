@@ -4,9 +4,11 @@ import type { Role, Viewer } from '../../core/permissions.js';
 import type { Timing } from '../../core/timeouts.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database } from '../../infra/postgres/database.js';
+import { type AccessRow, accessColumns } from '../../infra/postgres/project-access.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
+import type { ProjectAccessService } from '../project/access.js';
 
 /** What sessions are checked with. */
 export interface SessionCheckOptions {
@@ -18,6 +20,8 @@ export interface SessionCheckOptions {
   rolesWithSecondFactor: readonly string[];
   metrics: Metrics | undefined;
   timing: Timing;
+  /** Loads what a user sees of projects. */
+  access: ProjectAccessService;
 }
 
 interface LiveSession {
@@ -27,7 +31,7 @@ interface LiveSession {
   recalled?: Viewer;
 }
 
-interface SessionUser {
+interface SessionUser extends Pick<AccessRow, 'memberships' | 'hasPrivate'> {
   userId: string;
   email: string;
   name: string;
@@ -50,6 +54,7 @@ export function createSessionChecks(options: SessionCheckOptions) {
   });
   events.subscribe('session.ended', ({ sessionId }) => live.forget(sessionId));
   events.subscribe('user.changed', ({ userId }) => live.forgetTag(userId));
+  events.subscribe('project.changed', () => live.clear());
 
   return {
     /**
@@ -75,24 +80,26 @@ export function createSessionChecks(options: SessionCheckOptions) {
 }
 
 async function loadSession(
-  { db, now, rolesWithSecondFactor }: SessionCheckOptions,
+  { db, now, rolesWithSecondFactor, access }: SessionCheckOptions,
   sessionId: string,
 ): Promise<LiveSession> {
   const at = new Date(now());
   const [row] = await db.read<SessionUser>(sql`
     SELECT u.id AS "userId", u.email, u.name, u.role, u.must_change_password AS "mustChange",
       EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
-      s.created_at AS "signedInAt", LEAST(s.idle_expires_at, s.expires_at) AS "endsAt"
+      s.created_at AS "signedInAt", LEAST(s.idle_expires_at, s.expires_at) AS "endsAt", ${accessColumns}
     FROM sessions s JOIN users u ON u.id = s.user_id
     WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
       AND s.idle_expires_at > ${at} AND s.expires_at > ${at}`);
   if (row === undefined) throw new AppError('TOKEN_REVOKED');
-  const { endsAt, signedInAt, mustChange, hasSecondFactor, ...user } = row;
+  const { endsAt, signedInAt, mustChange, hasSecondFactor, memberships, hasPrivate, ...user } = row;
+  const projects = await access.of({ role: user.role, memberships, hasPrivate });
   const mustEnrol = !hasSecondFactor && rolesWithSecondFactor.includes(user.role);
   const viewer = {
     ...user,
     sessionId,
     signedInAtMs: Date.parse(signedInAt),
+    ...(projects !== undefined && { projects }),
     ...(mustEnrol && { mustFirst: 'SECOND_FACTOR_ENROLMENT_REQUIRED' as const }),
     ...(mustChange && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),
   };

@@ -44,18 +44,30 @@ export function createStreamService(options: StreamServiceOptions) {
 
     /**
      * Opens a stream that ends with the viewer's rights.
-     * @param begin starts it, and must throw the signal's reason when it is aborted
+     * @param begin starts it, and must throw the signal's reason when it is aborted; while the stream is open,
+     *   `viewer.projects` is kept as of now, and a condition given to `goOnWhile` is asked after each change
      * @throws RATE_LIMITED when the user has too many open
      * @throws UNAVAILABLE when the server is stopping
      */
     async open<Event>(
       viewer: Viewer,
-      begin: (signal: AbortSignal) => Source<Event> | Promise<Source<Event>>,
+      begin: (
+        signal: AbortSignal,
+        goOnWhile: (condition: () => boolean) => void,
+      ) => Source<Event> | Promise<Source<Event>>,
     ): Promise<Stream<Event>> {
       assertRoom(viewer);
       count(viewer.userId, 1);
       const controller = new AbortController();
-      const unwatch = watch(viewer, (reason) => controller.abort(reason));
+      let mayGoOn = () => true;
+      const unwatch = watch(
+        viewer,
+        (reason) => controller.abort(reason),
+        () => mayGoOn(),
+      );
+      const goOnWhile = (condition: () => boolean): void => {
+        mayGoOn = condition;
+      };
       let isOpen = true;
       const close = () => {
         if (!isOpen) return;
@@ -64,7 +76,7 @@ export function createStreamService(options: StreamServiceOptions) {
         count(viewer.userId, -1);
       };
       try {
-        return closing(await begin(controller.signal), close);
+        return closing(await begin(controller.signal, goOnWhile), close);
       } catch (error) {
         close();
         throw error;

@@ -4,8 +4,10 @@ import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Timing } from '../../core/timeouts.js';
 import type { Database } from '../../infra/postgres/database.js';
+import { type AccessRow, accessColumns } from '../../infra/postgres/project-access.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
+import type { ProjectAccessService } from '../project/access.js';
 
 /** What rights are watched with. */
 export interface StreamWatchOptions {
@@ -15,17 +17,28 @@ export interface StreamWatchOptions {
   /** Milliseconds since 1970. */
   now: () => number;
   timing: Timing;
+  /** Loads what a viewer sees of projects. */
+  access: ProjectAccessService;
 }
 
 interface Watched {
   viewer: Viewer;
   end: (reason: AppError) => void;
+  /** Whether the stream may go on with what its viewer sees of projects now. */
+  mayGoOn: () => boolean;
 }
 
 type Belongs = (viewer: Viewer) => boolean;
 
-/** Calls `end` once, when the viewer's rights end; returns a function that stops watching. */
-export type WatchStream = (viewer: Viewer, end: (reason: AppError) => void) => () => void;
+/**
+ * Keeps `viewer.projects` as of now, and calls `end` once, when the viewer's rights end or `mayGoOn`, which is asked after
+ * each change of these, says no; returns a function that stops watching.
+ */
+export type WatchStream = (
+  viewer: Viewer,
+  end: (reason: AppError) => void,
+  mayGoOn?: () => boolean,
+) => () => void;
 
 /** Creates the watch. */
 export function createStreamWatch(options: StreamWatchOptions): WatchStream {
@@ -43,7 +56,13 @@ export function createStreamWatch(options: StreamWatchOptions): WatchStream {
   };
   const check = async (belongs: Belongs = () => true): Promise<void> => {
     const viewers = [...watched].map(({ viewer }) => viewer).filter(belongs);
-    if (viewers.length > 0) await endChanged(options, viewers, endWhere);
+    if (viewers.length === 0) return;
+    await endChanged(options, viewers, endWhere);
+    for (const entry of [...watched]) {
+      if (!belongs(entry.viewer) || entry.mayGoOn()) continue;
+      watched.delete(entry);
+      entry.end(rightsChanged());
+    }
   };
   const tick = async (): Promise<void> => {
     endWhere(({ expiresAtMs }) => expiresAtMs <= now(), new AppError('TOKEN_EXPIRED'));
@@ -59,9 +78,10 @@ export function createStreamWatch(options: StreamWatchOptions): WatchStream {
     endWhere((viewer) => viewer.apiKeyId === apiKeyId, new AppError('TOKEN_REVOKED')),
   );
   events.subscribe('user.changed', ({ userId }) => void check((viewer) => viewer.userId === userId));
+  events.subscribe('project.changed', () => void check());
 
-  return (viewer, end) => {
-    const entry = { viewer, end };
+  return (viewer, end, mayGoOn = () => true) => {
+    const entry = { viewer, end, mayGoOn };
     watched.add(entry);
     timer ??= setInterval(() => void tick(), timing.checkEveryMs).unref();
     return () => {
@@ -73,40 +93,50 @@ export function createStreamWatch(options: StreamWatchOptions): WatchStream {
   };
 }
 
+const rightsChanged = () =>
+  new AppError('FORBIDDEN', { message: 'Your rights have changed; connect again.' });
+
 /** Compares the rights of viewers with the database, in one statement; needed when an announcement was lost. */
 async function endChanged(
-  { db, log, now }: StreamWatchOptions,
+  options: StreamWatchOptions,
   viewers: readonly Viewer[],
   endWhere: (belongs: Belongs, reason: AppError) => void,
 ): Promise<void> {
+  const { log, access } = options;
   try {
-    const roles = await currentRoles(db, viewers, new Date(now()));
-    const roleOf = ({ sessionId, apiKeyId }: Viewer) => roles.get(sessionId ?? apiKeyId ?? '');
+    access.forget();
+    const rights = await currentRights(options, viewers);
+    const roleOf = (viewer: Viewer) => rights.get(signInOf(viewer))?.role;
     const checked = new Set(viewers);
     endWhere((viewer) => checked.has(viewer) && roleOf(viewer) === undefined, new AppError('TOKEN_REVOKED'));
-    endWhere(
-      (viewer) => checked.has(viewer) && roleOf(viewer) !== viewer.role,
-      new AppError('FORBIDDEN', { message: 'Your rights have changed; connect again.' }),
-    );
+    endWhere((viewer) => checked.has(viewer) && roleOf(viewer) !== viewer.role, rightsChanged());
+    for (const viewer of viewers) {
+      const row = rights.get(signInOf(viewer));
+      if (row === undefined) continue;
+      const projects = await access.of(row);
+      if (projects?.key !== viewer.projects?.key) viewer.projects = projects;
+    }
   } catch (error) {
     log.warn({ event: 'stream_check_failed', err: error });
   }
 }
 
-/** Roles by the id of the session or key. */
-async function currentRoles(
-  db: Database,
+const signInOf = ({ sessionId, apiKeyId }: Viewer): string => sessionId ?? apiKeyId ?? '';
+
+/** Roles and access to projects by the id of the session or key. */
+async function currentRights(
+  { db, now }: StreamWatchOptions,
   viewers: readonly Viewer[],
-  at: Date,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<ReadonlyMap<string, AccessRow>> {
+  const at = new Date(now());
   const sessionIds = [...new Set(viewers.flatMap(({ sessionId }) => sessionId ?? []))];
   const keyIds = [...new Set(viewers.flatMap(({ apiKeyId }) => apiKeyId ?? []))];
-  const rows = await db.query<{ id: string; role: string }>(sql`
-    SELECT s.id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+  const rows = await db.query<AccessRow & { id: string }>(sql`
+    SELECT s.id, u.role, NULL::uuid AS "boundTo", ${accessColumns} FROM sessions s JOIN users u ON u.id = s.user_id
     WHERE s.id = ANY(${sessionIds}::uuid[]) AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
       AND s.idle_expires_at > ${at} AND s.expires_at > ${at}
     UNION ALL
-    SELECT k.id, u.role FROM api_keys k JOIN users u ON u.id = k.user_id
+    SELECT k.id, u.role, k.project_id AS "boundTo", ${accessColumns} FROM api_keys k JOIN users u ON u.id = k.user_id
     WHERE k.id = ANY(${keyIds}::uuid[]) AND k.revoked_at IS NULL AND u.status = 'ACTIVE'`);
-  return new Map(rows.map(({ id, role }) => [id, role]));
+  return new Map(rows.map((row) => [row.id, row]));
 }

@@ -95,7 +95,8 @@ function createAnswers(
 ): Source<ExecutionResult> {
   const { viewer } = contextValue as GraphQLContext;
   const args = { schema, document, operationName, variableValues };
-  const key = keyOf(args, viewer);
+  let seen = viewer?.projects;
+  let key = keyOf(args, viewer);
   const request = currentRequest();
   let making: Making | undefined;
   let isOver = false;
@@ -121,6 +122,10 @@ function createAnswers(
         if (making === undefined) {
           const step = events.take();
           if (step === undefined || step.done === true) return step;
+          if (viewer?.projects !== seen) {
+            seen = viewer?.projects; // kept as of now while the stream is open
+            key = keyOf(args, viewer);
+          }
           making = makingOf(step.value, key, run);
         }
         const reason = events.fault();
@@ -195,7 +200,7 @@ function keyOf(
     traits.set(document, known);
   }
   const scopes = viewer?.scopes === undefined ? null : [...viewer.scopes].sort();
-  const rights = [viewer?.role, scopes, known.isPersonal ? viewer?.userId : null];
+  const rights = [viewer?.role, viewer?.projects?.key, scopes, known.isPersonal ? viewer?.userId : null];
   const variables = known.variables.map((name) => variableValues?.[name] ?? null);
   return JSON.stringify([known.id, operationName, variables, rights]);
 }

@@ -15,12 +15,21 @@ export interface EventMap {
   'user.signed_in': { userId: string };
   /** An API key was revoked. */
   'key.ended': { apiKeyId: string };
+  /** A project was created or changed. */
+  'project.changed': { projectId: string };
   /** An execution has an event of this number in its log, or (0) is gone. */
   'execution.changed': { executionId: string; number: number };
 }
 
 const topics: (keyof EventMap)[] = [
-  ...(['session.ended', 'user.changed', 'user.signed_in', 'key.ended', 'execution.changed'] as const),
+  ...([
+    'session.ended',
+    'user.changed',
+    'user.signed_in',
+    'key.ended',
+    'project.changed',
+    'execution.changed',
+  ] as const),
 ];
 
 /** The bus as services see it. */
