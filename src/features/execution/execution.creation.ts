@@ -2,7 +2,7 @@
 import { digestOf } from '../../core/digest.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { momentOf, newId } from '../../core/ids.js';
-import type { Viewer } from '../../core/permissions.js';
+import type { Permission, Viewer } from '../../core/permissions.js';
 import { defaultProject } from '../../core/project-access.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { violates } from '../../infra/postgres/errors.js';
@@ -22,6 +22,8 @@ interface CreationOptions {
 interface NewExecution {
   id: string;
   rerunOfId: string | null;
+  /** What the viewer must be allowed in the project. */
+  permission: Permission;
   /** Of the input, where it has an idempotency key. */
   digest: Buffer | null;
   /** Which of the projects `p` it belongs to. */
@@ -48,12 +50,13 @@ export async function createExecution(
   const { idempotencyKey, ...content } = input;
   const digest = idempotencyKey == null ? null : digestOf({ ...content, rerunOfId });
   const project = projectOf(viewer, input, repeated);
+  const permission = 'execution:create';
   const work = async (tx: Transaction): Promise<ExecutionRow> => {
-    const row = await insert(tx, viewer, input, { id, rerunOfId, digest, project });
+    const row = await insert(tx, viewer, input, { id, rerunOfId, digest, project, permission });
     if (row === undefined) {
       const existing = await readByKey(tx, viewer, idempotencyKey, digest);
       if (existing !== undefined) return existing;
-      throw await refusalOf(tx, viewer, project);
+      throw await refusalOf(tx, viewer, project, permission);
     }
     audit.record(tx, {
       action: rerunOfId === null ? 'execution.create' : 'execution.rerun',
@@ -68,6 +71,40 @@ export async function createExecution(
   return db.transaction(work).catch(translate);
 }
 
+/**
+ * Creates an execution that runs at once, in the caller's transaction, for whoever may import reports.
+ * @param leaseSeconds lease of the caller, which it renews
+ * @throws NOT_FOUND @throws FORBIDDEN @throws CONFLICT by its project, as {@link createExecution}
+ */
+export async function createStartedExecution(
+  { audit, announce, change }: Omit<CreationOptions, 'db'> & Pick<ExecutionChanges, 'change'>,
+  tx: Transaction,
+  viewer: Viewer,
+  input: CreateExecutionInput,
+  leaseSeconds: number,
+): Promise<ExecutionRow> {
+  const id = newId();
+  const project = projectOf(viewer, input);
+  const permission = 'report:import';
+  const created = await insert(tx, viewer, input, { id, rerunOfId: null, digest: null, project, permission });
+  if (created === undefined) throw await refusalOf(tx, viewer, project, permission);
+  announce(tx, created);
+  const at = momentOf(id);
+  const started = await change(tx, id, ['QUEUED'], 'STARTED', [
+    sql`status = 'RUNNING', started_at = ${at}::timestamptz, lease_seconds = ${leaseSeconds}`,
+    sql`lease_expires_at = ${at}::timestamptz + make_interval(secs => ${leaseSeconds}::int)`,
+  ]);
+  if (started === undefined) throw new AppError('INTERNAL', { cause: new Error('a new execution changed') });
+  audit.record(tx, {
+    action: 'execution.create',
+    actor: viewer,
+    targetType: 'TestExecution',
+    targetId: id,
+    changes: { name: input.name, target: input.target, kind: input.kind },
+  });
+  return started;
+}
+
 function projectOf({ projects }: Viewer, { project }: CreateExecutionInput, repeated?: ExecutionRow): Sql {
   if (repeated !== undefined) return sql`p.id = ${repeated.projectId}::uuid`;
   if (project == null && projects?.boundTo !== undefined) return sql`p.id = ${projects.boundTo}::uuid`;
@@ -79,13 +116,9 @@ async function insert(
   tx: Transaction,
   viewer: Viewer,
   input: CreateExecutionInput,
-  { id, rerunOfId, digest, project }: NewExecution,
+  { id, rerunOfId, digest, project, permission }: NewExecution,
 ): Promise<ExecutionRow | undefined> {
-  const takes = where([
-    project,
-    sql`p.archived_at IS NULL`,
-    ...conditionOn(viewer, sql`p.id`, 'execution:create'),
-  ]);
+  const takes = where([project, sql`p.archived_at IS NULL`, ...conditionOn(viewer, sql`p.id`, permission)]);
   const [row] = await tx.query<ExecutionRow>(sql`
     WITH created AS (
       INSERT INTO test_executions (id, name, target, kind, status, parameters, tool, tool_version, branch, commit_sha,
@@ -129,8 +162,13 @@ async function readByKey(
 }
 
 /** Why a project takes no execution. */
-async function refusalOf(tx: Transaction, viewer: Viewer, project: Sql): Promise<AppError> {
-  const isAllowed = join([sql`TRUE`, ...conditionOn(viewer, sql`p.id`, 'execution:create')], ' AND ');
+async function refusalOf(
+  tx: Transaction,
+  viewer: Viewer,
+  project: Sql,
+  permission: Permission,
+): Promise<AppError> {
+  const isAllowed = join([sql`TRUE`, ...conditionOn(viewer, sql`p.id`, permission)], ' AND ');
   const [found] = await tx.query<{ isAllowed: boolean; isArchived: boolean }>(sql`
     SELECT ${isAllowed} AS "isAllowed", p.archived_at IS NOT NULL AS "isArchived" FROM projects p
     ${where([project, ...conditionOn(viewer, sql`p.id`)])}`);

@@ -1,6 +1,7 @@
 // Shapes and limits of the input of executions.
 import { z } from 'zod';
 import { dateTime, enumOf, idOf, int, jsonObject, line, text } from '../../validation/fields.js';
+import { projectKey } from '../../validation/project-key.js';
 
 export const testKind = enumOf('TestKind', 'Kind of a security test.', {
   DAST: 'Dynamic testing of a running application.',
@@ -40,17 +41,12 @@ export type ExecutionOrder = z.output<typeof executionOrder>;
 
 /** Targets are indexed, and an entry of a PostgreSQL B-tree is limited. */
 const maxTargetBytes = 2000;
-const target = line(1, maxTargetBytes).refine(
+export const target = line(1, maxTargetBytes).refine(
   (text) => Buffer.byteLength(text) <= maxTargetBytes,
   `must have at most ${maxTargetBytes} bytes`,
 );
 
-/** Key of a project. */
-export const projectKey = z
-  .string()
-  .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'must be 1 to 63 of a-z, 0-9 and hyphens within');
-
-const commitSha = z.string().regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits');
+export const commitSha = z.string().regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits');
 
 export const executionFilter = z
   .strictObject({

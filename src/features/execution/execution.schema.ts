@@ -6,26 +6,14 @@ import { viewerOf } from '../../graphql/schema-kit/context.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
-import { countBySeverity, counters } from '../result/counts.js';
+import { counters } from '../result/counts.js';
 import { resultFilter } from '../result/result.input.js';
 import { ResultConnection } from '../result/result.schema.js';
 
 import { UserType } from '../user/user.schema.js';
 import { executionFilter, executionOrder, executionStatus, testKind } from './execution.input.js';
-import { ExecutionType } from './execution.ref.js';
+import { ExecutionType, SeverityCounts } from './execution.ref.js';
 import type { ExecutionRow } from './execution.rows.js';
-
-const SeverityCounts = builder.objectRef<ExecutionRow>('SeverityCounts').implement({
-  description: 'Number of results by severity.',
-  fields: (t) => ({
-    info: t.exposeInt('infoCount', { description: 'Results of severity INFO.' }),
-    low: t.exposeInt('lowCount', { description: 'Results of severity LOW.' }),
-    medium: t.exposeInt('mediumCount', { description: 'Results of severity MEDIUM.' }),
-    high: t.exposeInt('highCount', { description: 'Results of severity HIGH.' }),
-    critical: t.exposeInt('criticalCount', { description: 'Results of severity CRITICAL.' }),
-    total: t.int({ description: 'All results.', resolve: (execution) => countBySeverity(execution) }),
-  }),
-});
 
 ExecutionType.implement({
   description: 'One run of a test module against a target.',

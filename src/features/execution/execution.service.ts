@@ -1,12 +1,12 @@
 // Executions: creating them, moving them through their states, deleting them. Results have a service of their own.
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { Database, Statements } from '../../infra/postgres/database.js';
+import type { Database, Statements, Transaction } from '../../infra/postgres/database.js';
 import { sql, where } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { createExecutionChanges, type ExecutionChanges, refusal } from './execution.changes.js';
-import { createExecution } from './execution.creation.js';
+import { createExecution, createStartedExecution } from './execution.creation.js';
 import type { CreateExecutionInput, ReportProgressInput } from './execution.input.js';
 import { createExecutionReads, type ExecutionReads } from './execution.reads.js';
 import { assertWorkable, changeableBy, type ExecutionRow, workableBy } from './execution.rows.js';
@@ -57,6 +57,10 @@ export function createExecutionService(options: ExecutionServiceOptions) {
 
     /** See {@link createExecution}: a waiting execution. */
     create: (viewer: Viewer, input: CreateExecutionInput) => createExecution(creation, viewer, input),
+
+    /** See {@link createStartedExecution}. */
+    createStarted: (tx: Transaction, viewer: Viewer, input: CreateExecutionInput, leaseSeconds: number) =>
+      createStartedExecution({ audit, announce, change }, tx, viewer, input, leaseSeconds),
 
     /** A new execution with the settings of another, which it refers to. @throws NOT_FOUND */
     rerun: async (viewer: Viewer, id: string) => {
