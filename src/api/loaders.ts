@@ -7,6 +7,7 @@ import type { ApiKeyRow } from '../features/api-key/api-key.service.js';
 import type { ExecutionRow } from '../features/execution/execution.service.js';
 import type { FindingBranchRow, TriageEventRow } from '../features/finding/finding.details.js';
 import type { FindingRow } from '../features/finding/finding.service.js';
+import type { MemberRow, OpenCounts, ProjectRow } from '../features/project/project.service.js';
 import type { ResultFilter } from '../features/result/result.input.js';
 import type { ResultRow } from '../features/result/result.service.js';
 import type { SessionRow } from '../features/session/session.service.js';
@@ -41,6 +42,12 @@ declare module '../graphql/schema-kit/context.js' {
     readonly findingHistories: DataLoader<string, TriageEventRow[]>;
     /** Results of a finding. */
     readonly occurrencePages: DataLoader<OccurrencePageKey, Page<ResultRow>>;
+    /** Those that the caller sees. */
+    readonly projects: DataLoader<string, ProjectRow | null>;
+    /** Members of a project. */
+    readonly projectMembers: DataLoader<string, MemberRow[]>;
+    /** Open findings of a project. */
+    readonly projectCounts: DataLoader<string, OpenCounts>;
     /** Live sessions of a user. */
     readonly sessions: DataLoader<string, SessionRow[]>;
     /** API keys of a user. */
@@ -112,6 +119,24 @@ class RequestLoaders implements Loaders {
       batchOnly,
     );
     return made.occurrencePages;
+  }
+
+  get projects() {
+    const { made, services, viewer } = this;
+    made.projects ??= new DataLoader((ids) => services.projects.byIds(signedIn(viewer), ids), batchOnly);
+    return made.projects;
+  }
+
+  get projectMembers() {
+    const { made, services } = this;
+    made.projectMembers ??= new DataLoader((ids) => services.projects.membersOfEach(ids), batchOnly);
+    return made.projectMembers;
+  }
+
+  get projectCounts() {
+    const { made, services } = this;
+    made.projectCounts ??= new DataLoader((ids) => services.projects.openCountsOfEach(ids), batchOnly);
+    return made.projectCounts;
   }
 
   get sessions() {

@@ -9,6 +9,8 @@ import '../features/auth/auth.schema.js';
 import '../features/execution/execution.schema.js';
 import '../features/execution/execution-mutations.schema.js';
 import '../features/result/result.schema.js';
+import '../features/project/project.schema.js';
+import '../features/project/project-mutations.schema.js';
 import '../features/finding/finding.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';
@@ -54,6 +56,8 @@ const entityPermissions: Readonly<Record<string, string>> = {
   ResultConnection: 'result:read',
   Finding: 'finding:read',
   FindingConnection: 'finding:read',
+  Project: 'project:read',
+  ProjectConnection: 'project:read',
   AuditEvent: 'audit:read',
   AuditEventConnection: 'audit:read',
 };

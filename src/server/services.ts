@@ -17,6 +17,7 @@ import { createEventService } from '../features/execution-event/execution-event.
 import { createFindingService } from '../features/finding/finding.service.js';
 import { createHealthService } from '../features/health/health.service.js';
 import { createProjectAccess } from '../features/project/access.js';
+import { createProjectService } from '../features/project/project.service.js';
 import { createResultService } from '../features/result/result.service.js';
 import { createOpeningService } from '../features/session/create-session.service.js';
 import { createSessionService } from '../features/session/session.service.js';
@@ -134,6 +135,7 @@ export function createServices(infra: Infra) {
     metrics,
     timing,
   });
+  const projects = createProjectService({ db, events: bus, audit, now });
   const apiKeys = createApiKeyService({
     db,
     events: bus,
@@ -141,6 +143,7 @@ export function createServices(infra: Infra) {
     now,
     metrics,
     access,
+    projects,
     maxPerUser: config.apiKeysMaxPerUser,
   });
   const secondFactors = createSecondFactorService({
@@ -223,6 +226,7 @@ export function createServices(infra: Infra) {
     auth,
     secondFactors,
     apiKeys,
+    projects,
     requests,
     denied: createDenialAudit({ audit, users, log }),
     executions,

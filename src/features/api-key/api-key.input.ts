@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { keyScopes } from '../../core/permissions.js';
 import { dateTime, line } from '../../validation/fields.js';
+import { projectKey } from '../../validation/project-key.js';
 
 const scope = z.enum(keyScopes as [string, ...string[]]);
 
@@ -19,6 +20,9 @@ export const createApiKeyInput = z
       .max(keyScopes.length, 'has too many scopes')
       .refine((scopes) => new Set(scopes).size === scopes.length, 'names a scope twice')
       .describe(`Permissions that it is limited to: ${keyScopes.join(', ')}.`),
+    project: projectKey
+      .nullish()
+      .describe('Key of the only project that it sees and changes; none for all of its owner’s.'),
     expiresAt: dateTime.describe('When it ends: at most a year from now.'),
   })
   .describe('A new API key.');

@@ -5,6 +5,7 @@ import { builder } from '../../graphql/schema-kit/builder.js';
 import { viewerOf } from '../../graphql/schema-kit/context.js';
 import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
+import { ProjectType } from '../project/project.ref.js';
 import { createApiKeyInput } from './api-key.input.js';
 import type { ApiKeyRow } from './api-key.service.js';
 
@@ -15,6 +16,14 @@ export const ApiKeyType = builder.objectRef<ApiKey | ApiKeyRow>('ApiKey').implem
     name: t.exposeString('name', { description: 'What it is for.' }),
     prefix: t.exposeString('prefix', { description: 'Its first characters, to tell keys apart.' }),
     scopes: t.exposeStringList('scopes', { description: 'Permissions it is limited to.' }),
+    project: t.field({
+      type: ProjectType,
+      authScopes: { can: 'project:read' },
+      nullable: true,
+      description: 'The only project that it sees and changes; null for all of its owner’s.',
+      resolve: ({ projectId }, _args, { loaders }) =>
+        projectId === null ? null : loaders.projects.load(projectId),
+    }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it ends.' }),
     lastUsedAt: t.expose('lastUsedAt', {
       type: 'DateTime',

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { AppError, invalid } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
-import { assertFresh, type Viewer } from '../../core/permissions.js';
+import { assertFresh, isScopeInProject, type Viewer } from '../../core/permissions.js';
 import { type ApiKey, Prisma } from '../../generated/prisma/client.js';
 import type { Database, SqlRow, Transaction } from '../../infra/postgres/database.js';
 import { columnsOf, fetchOfEach, sql } from '../../infra/postgres/sql.js';
@@ -10,6 +10,7 @@ import type { Events } from '../../infra/redis/message-bus.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ProjectAccessService } from '../project/access.js';
+import type { ProjectService } from '../project/project.service.js';
 import { createApiKeyChecks } from './api-key.checks.js';
 import type { CreateApiKeyInput } from './api-key.input.js';
 
@@ -26,6 +27,7 @@ export interface ApiKeyServiceOptions {
   metrics: Metrics | undefined;
   /** Loads what a key's owner, or a bound key, sees of projects. */
   access: ProjectAccessService;
+  projects: ProjectService;
   /** Keys that one user may have; revoked and expired ones do not count. */
   maxPerUser: number;
 }
@@ -52,6 +54,7 @@ export function createApiKeyService(options: ApiKeyServiceOptions) {
      * @returns the key and its secret, which is not stored
      * @throws REAUTHENTICATION_REQUIRED after a sign-in of more than five minutes ago
      * @throws VALIDATION_FAILED for an expiry in the past or more than a year away
+     * @throws NOT_FOUND for a project that the viewer may not see
      * @throws CONFLICT when the user has as many keys as allowed
      */
     create: (viewer: Viewer, input: CreateApiKeyInput) => createKey(options, viewer, input),
@@ -74,13 +77,14 @@ async function listOfEach(db: Database, userIds: readonly string[]): Promise<Api
 async function createKey(
   options: ApiKeyServiceOptions,
   viewer: Viewer,
-  { name, scopes, expiresAt }: CreateApiKeyInput,
+  { name, scopes, project, expiresAt }: CreateApiKeyInput,
 ): Promise<{ apiKey: ApiKey; secret: string }> {
   const { db, audit, now } = options;
   assertFresh(viewer, now());
   const lifetimeMs = expiresAt.getTime() - now();
   if (lifetimeMs <= 0) throw invalid('input.expiresAt', 'must be in the future');
   if (lifetimeMs > maxLifetimeMs) throw invalid('input.expiresAt', 'must be at most a year from now');
+  const projectId = project == null ? null : await bindingOf(options, viewer, scopes, project);
   const id = newId();
   const prefix = `stk_${id.replaceAll('-', '')}`;
   const secret = `${prefix}_${randomBytes(32).toString('base64url')}`;
@@ -88,17 +92,35 @@ async function createKey(
   await db.transaction(async (tx) => {
     await assertRoom(options, tx, viewer.userId);
     await tx.query(sql`
-      INSERT INTO api_keys (id, user_id, name, prefix, secret_hash, scopes, expires_at, created_at)
-      VALUES (${id}, ${viewer.userId}, ${name}, ${prefix}, ${secretHash}, ${scopes}, ${expiresAt}, ${new Date(now())})`);
+      INSERT INTO api_keys (id, user_id, name, prefix, secret_hash, scopes, project_id, expires_at, created_at)
+      VALUES (${id}, ${viewer.userId}, ${name}, ${prefix}, ${secretHash}, ${scopes}, ${projectId}, ${expiresAt},
+        ${new Date(now())})`);
     audit.record(tx, {
       action: 'api_key.create',
       actor: viewer,
       targetType: 'ApiKey',
       targetId: id,
-      changes: { name, scopes, expiresAt: expiresAt.toISOString() },
+      changes: { name, scopes, ...(project != null && { project }), expiresAt: expiresAt.toISOString() },
     });
   });
   return { apiKey: await db.prisma.apiKey.findUniqueOrThrow({ where: { id } }), secret };
+}
+
+/**
+ * The project that a new key is bound to.
+ * @throws NOT_FOUND
+ * @throws VALIDATION_FAILED for scopes on what belongs to no project
+ */
+async function bindingOf(
+  { projects }: ApiKeyServiceOptions,
+  viewer: Viewer,
+  scopes: readonly string[],
+  key: string,
+): Promise<string> {
+  const foreign = scopes.filter((scope) => !isScopeInProject(scope));
+  if (foreign.length > 0)
+    throw invalid('input.scopes', `names ${foreign.join(', ')}, which a key of one project cannot have`);
+  return (await projects.getByKey(viewer, key)).id;
 }
 
 /** Locks the user, so that racing creations meet here. @throws CONFLICT */

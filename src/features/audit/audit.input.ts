@@ -12,7 +12,9 @@ export const auditEventFilter = z
   .strictObject({
     action: line(1, 100).nullish().describe('Exactly this action, for example auth.login.'),
     actorId: idOf('User').nullish().describe('Done by this user.'),
-    targetId: idOf('User', 'Session', 'ApiKey', 'TestExecution').nullish().describe('Done to this thing.'),
+    targetId: idOf('User', 'Session', 'ApiKey', 'TestExecution', 'Project')
+      .nullish()
+      .describe('Done to this thing.'),
     outcome: auditOutcome.nullish().describe('Ended like this.'),
     after: dateTime.nullish().describe('At or after this moment.'),
     before: dateTime.nullish().describe('Before this moment.'),

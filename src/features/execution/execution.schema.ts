@@ -1,4 +1,5 @@
 // Executions in GraphQL: types and queries. Mutations are in execution-mutations.schema.ts.
+import { AppError } from '../../core/errors.js';
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
@@ -6,6 +7,7 @@ import { viewerOf } from '../../graphql/schema-kit/context.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
+import { ProjectType } from '../project/project.ref.js';
 import { counters } from '../result/counts.js';
 import { resultFilter } from '../result/result.input.js';
 import { ResultConnection } from '../result/result.schema.js';
@@ -34,6 +36,21 @@ ExecutionType.implement({
     progress: t.exposeInt('progress', { description: 'Progress in per cent, 0 to 100; it never decreases.' }),
     phase: t.exposeString('phase', { nullable: true, description: 'Current phase.' }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Settings for the runner.' }),
+    project: t.field({
+      type: ProjectType,
+      authScopes: { can: 'project:read' },
+      description: 'The project that it belongs to.',
+      extensions: { columns: ['projectId'] } satisfies ReadsColumns,
+      resolve: async ({ projectId }, _args, { loaders }) => {
+        const project = await loaders.projects.load(projectId);
+        if (project === null) throw new AppError('NOT_FOUND'); // made private in between
+        return project;
+      },
+    }),
+    category: t.exposeString('category', {
+      nullable: true,
+      description: 'Tells runs of the same tool on the same target apart.',
+    }),
     tool: t.exposeString('tool', { nullable: true, description: 'Tool.' }),
     toolVersion: t.exposeString('toolVersion', { nullable: true, description: 'Version of the tool.' }),
     branch: t.exposeString('branch', { nullable: true, description: 'Tested branch.' }),

@@ -1,7 +1,8 @@
 // Which projects a viewer may see findings of. The one place where the feature asks.
 import type { Viewer } from '../../core/permissions.js';
 import type { Database } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
+import { conditionOn } from '../../infra/postgres/project-access.js';
+import { sql, where } from '../../infra/postgres/sql.js';
 
 /** A project that the viewer may see. */
 export interface VisibleProject {
@@ -10,7 +11,7 @@ export interface VisibleProject {
 }
 
 /**
- * Projects that the viewer may see: all for admins; for others the INTERNAL ones and those that they are members of.
+ * Projects that the viewer may see.
  * @param key only the project with this key
  */
 export function visibleProjects(
@@ -18,11 +19,7 @@ export function visibleProjects(
   viewer: Viewer,
   key?: string | null,
 ): Promise<VisibleProject[]> {
-  const isMember = sql`EXISTS (SELECT FROM project_members AS member
-    WHERE member.project_id = project.id AND member.user_id = ${viewer.userId}::uuid)`;
-  return db.read<VisibleProject>(sql`
-    SELECT id, key FROM projects AS project
-    WHERE (${viewer.role} = 'ADMIN' OR visibility = 'INTERNAL' OR ${isMember})
-      AND (${key ?? null}::text IS NULL OR key = ${key ?? null}::text)
-    ORDER BY id`);
+  const named = key == null ? [] : [sql`key = ${key}`];
+  const isSeen = where([...named, ...conditionOn(viewer, sql`id`, 'finding:read')]);
+  return db.read<VisibleProject>(sql`SELECT id, key FROM projects ${isSeen} ORDER BY id`);
 }

@@ -1,0 +1,54 @@
+// Shapes and limits of the input of projects.
+import { z } from 'zod';
+import { enumOf, int, line, text } from '../../validation/fields.js';
+import { projectKey } from '../../validation/project-key.js';
+
+export const projectVisibility = enumOf('ProjectVisibility', 'Who sees a project.', {
+  INTERNAL: 'All users; each acts with the own role, members with that of their membership.',
+  PRIVATE: 'Members and admins; for all others it does not exist.',
+});
+
+export const projectRole = enumOf('ProjectRole', 'Rights of a member in a project.', {
+  ANALYST: 'Creates and runs executions, imports reports and triages findings.',
+  VIEWER: 'Reads.',
+});
+
+const key = projectKey.describe('Key: 1 to 63 of a-z, 0-9 and hyphens.');
+const name = line(1, 200);
+const description = text(10_000).nullish();
+const defaultBranch = line(1, 255).nullish();
+const days = int(1, 3650).nullish();
+
+export const createProjectInput = z
+  .strictObject({
+    key: key.describe('Key: 1 to 63 of a-z, 0-9 and hyphens, unique; it never changes.'),
+    name: name.describe('Name.'),
+    description: description.describe('Description.'),
+    visibility: projectVisibility.nullish().describe('Who sees it; INTERNAL by default.'),
+    defaultBranch: defaultBranch.describe('Branch whose findings count where no branch is named.'),
+  })
+  .describe('A new project.');
+export type CreateProjectInput = z.output<typeof createProjectInput>;
+
+const daysToFix = z
+  .strictObject({
+    critical: days.describe('Days for CRITICAL.'),
+    high: days.describe('Days for HIGH.'),
+    medium: days.describe('Days for MEDIUM.'),
+    low: days.describe('Days for LOW.'),
+  })
+  .meta({ graphql: 'DaysToFixInput' })
+  .describe('Days that a finding may stay open, 1 to 3,650; null for no limit, absent for no change.');
+
+export const updateProjectInput = z
+  .strictObject({
+    key: key.describe('Key of the project.'),
+    name: name.nullish().describe('New name.'),
+    description: description.describe('New description; null for none.'),
+    visibility: projectVisibility.nullish().describe('New visibility; it acts at once.'),
+    defaultBranch: defaultBranch.describe('New default branch; null for none.'),
+    daysToFix: daysToFix.nullish().describe('New limits; open findings become due by them.'),
+    retainDays: int(1, 36_500).nullish().describe('Days after which executions are deleted; null for never.'),
+  })
+  .describe('Changes of a project; absent fields stay as they are.');
+export type UpdateProjectInput = z.output<typeof updateProjectInput>;

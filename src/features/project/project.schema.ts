@@ -1,0 +1,124 @@
+// Projects in GraphQL: types and queries. Mutations are in project-mutations.schema.ts.
+import { toPublicId } from '../../core/ids.js';
+import type { User } from '../../generated/prisma/client.js';
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
+import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { enumType, optionalArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { line } from '../../validation/fields.js';
+import { projectKey } from '../../validation/project-key.js';
+import { SeverityCounts } from '../execution/execution.ref.js';
+import { UserType } from '../user/user.schema.js';
+import { projectRole, projectVisibility } from './project.input.js';
+import { ProjectType } from './project.ref.js';
+import { type MemberRow, maxMembers, type ProjectRow } from './project.rows.js';
+
+const ProjectMember = builder.objectRef<MemberRow>('ProjectMember').implement({
+  description: 'A user with a role in a project.',
+  fields: (t) => ({
+    user: t.field({
+      type: UserType,
+      description: 'The user.',
+      resolve: async ({ userId }, _args, { loaders }) => (await loaders.users.load(userId)) as User,
+    }),
+    role: t.expose('role', {
+      type: enumType(projectRole),
+      description: 'Role in the project; admins are admins in every project.',
+    }),
+    since: t.expose('since', { type: 'DateTime', description: 'Time at which the membership began.' }),
+  }),
+});
+
+const DaysToFix = builder.objectRef<ProjectRow>('DaysToFix').implement({
+  description: 'Days that a finding may stay open, by severity; null for no limit.',
+  fields: (t) => ({
+    critical: t.exposeInt('daysCritical', { nullable: true, description: 'Days for CRITICAL.' }),
+    high: t.exposeInt('daysHigh', { nullable: true, description: 'Days for HIGH.' }),
+    medium: t.exposeInt('daysMedium', { nullable: true, description: 'Days for MEDIUM.' }),
+    low: t.exposeInt('daysLow', { nullable: true, description: 'Days for LOW.' }),
+  }),
+});
+
+ProjectType.implement({
+  description:
+    'Targets, executions and findings that belong together, and who sees them. There is always one with the key "default".',
+  interfaces: [builder.nodeInterfaceRef()],
+  fields: (t) => ({
+    id: t.id({ description: 'Id of the project.', resolve: ({ id }) => toPublicId('Project', id) }),
+    key: t.exposeString('key', { description: 'Key: a-z, 0-9 and hyphens; unique.' }),
+    name: t.exposeString('name', { description: 'Name.' }),
+    description: t.exposeString('description', {
+      extensions: { weight: { bytes: 10_000 } },
+      nullable: true,
+      description: 'Description.',
+    }),
+    visibility: t.expose('visibility', { type: enumType(projectVisibility), description: 'Who sees it.' }),
+    defaultBranch: t.exposeString('defaultBranch', {
+      nullable: true,
+      description: 'Branch whose findings count where no branch is named.',
+    }),
+    members: t.field({
+      extensions: { weight: { entries: maxMembers } },
+      type: [ProjectMember],
+      description: `Members, in the order of their joining; at most ${maxMembers}.`,
+      resolve: ({ id }, _args, { loaders }) => loaders.projectMembers.load(id),
+    }),
+    openCounts: t.field({
+      type: SeverityCounts,
+      authScopes: { can: 'finding:read' },
+      description:
+        'Findings that are PRESENT on the default branch and OPEN or CONFIRMED, by severity: exact, from counters.',
+      resolve: ({ id }, _args, { loaders }) => loaders.projectCounts.load(id),
+    }),
+    daysToFix: t.field({
+      type: DaysToFix,
+      description: 'Time limits by severity, from which findings become due.',
+      resolve: (project) => project,
+    }),
+    retainDays: t.exposeInt('retainDays', {
+      nullable: true,
+      description: 'Days after which executions are deleted; null for never.',
+    }),
+    archivedAt: t.expose('archivedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Time of archiving; since then it takes no new executions.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
+  }),
+});
+
+const ProjectConnection = connectionType('Project', ProjectType, 'projects');
+
+/** Payload of mutations that change a project. */
+export const ProjectPayload = builder.objectRef<{ project: ProjectRow }>('ProjectPayload').implement({
+  description: 'A project after a change.',
+  fields: (t) => ({
+    project: t.field({ type: ProjectType, description: 'The project.', resolve: ({ project }) => project }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  project: t.field({
+    type: ProjectType,
+    nullable: true,
+    authScopes: { can: 'project:read' },
+    description: 'One project. Error NOT_FOUND when it does not exist, or not for the caller.',
+    args: { key: simpleArg(t.arg, projectKey, 'Key of the project.') },
+    resolve: (_root, { key }, context) => context.services.projects.getByKey(viewerOf(context), key),
+  }),
+  projects: t.field({
+    type: ProjectConnection,
+    authScopes: { can: 'project:read' },
+    description: 'Projects that the caller sees, by key.',
+    args: {
+      ...pageArgs(t.arg),
+      search: optionalArg(t.arg, line(1, 200).nullish(), 'Part of the key or name, without regard to case.'),
+      archived: t.arg.boolean({ description: 'True for the archived ones; the others by default.' }),
+    },
+    resolve: (_root, { search, archived, ...page }, context) => {
+      const filter = { search, isArchived: archived ?? false };
+      return context.services.projects.list(viewerOf(context), filter, page);
+    },
+  }),
+}));

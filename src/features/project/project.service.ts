@@ -1,0 +1,40 @@
+// Projects: the entry to reading and changing them. Who sees which is in access.ts.
+import type { Viewer } from '../../core/permissions.js';
+import type { ProjectRole } from '../../core/project-access.js';
+import {
+  archiveProject,
+  createProject,
+  type ProjectChangeOptions,
+  updateProject,
+} from './project.changes.js';
+import type { CreateProjectInput, UpdateProjectInput } from './project.input.js';
+import { setMember } from './project.members.js';
+import { createProjectReads } from './project.reads.js';
+
+export type { MemberRow, OpenCounts, ProjectRow } from './project.rows.js';
+
+/** Reads and changes projects. */
+export type ProjectService = ReturnType<typeof createProjectService>;
+
+/** Creates the service. */
+export function createProjectService(options: ProjectChangeOptions) {
+  const { get, getByKey, byIds, list, membersOfEach, openCountsOfEach } = createProjectReads(options.db);
+  return {
+    get,
+    getByKey,
+    byIds,
+    list,
+    membersOfEach,
+    openCountsOfEach,
+
+    /** See {@link createProject}. */
+    create: (viewer: Viewer, input: CreateProjectInput) => createProject(options, viewer, input),
+    /** See {@link updateProject}. */
+    update: (viewer: Viewer, input: UpdateProjectInput) => updateProject(options, viewer, input),
+    /** See {@link archiveProject}. */
+    archive: (viewer: Viewer, key: string) => archiveProject(options, viewer, key),
+    /** See {@link setMember}. */
+    setMember: (viewer: Viewer, key: string, userId: string, role: ProjectRole | null) =>
+      setMember(options, viewer, key, userId, role),
+  };
+}
