@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type GraphQLObjectType, getNamedType, isCompositeType, isObjectType } from 'graphql';
 import { buildSchema, rootFields } from '../../../src/api/schema.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { setMember } from '../../kit/projects.js';
 import { addResults, createPerson, startExecution } from '../../kit/seed.js';
 
 const file = fileURLToPath(new URL('../../../docs/role-fields.md', import.meta.url));
@@ -21,6 +22,7 @@ beforeAll(async () => {
   server = await startTestServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
   const admin = await server.signIn();
   const owner = await createPerson(server, admin, 'ANALYST');
+  await setMember(server, admin, 'default', owner.id, 'ANALYST');
   execution = await startExecution(server, owner.token);
   await addResults(server, owner.token, execution, [
     { title: 'T', severity: 'LOW', location: { path: 'a' } },
@@ -67,6 +69,11 @@ const ways = (): Record<string, [type: string, query: string]> => {
     UserEdge: ['UserEdge', '{ users { edges { # } } }'],
     'Session (of another)': ['Session', `{ ${run} { createdBy { sessions { # } } } }`],
     'ApiKey (of another)': ['ApiKey', `{ ${run} { createdBy { apiKeys { # } } } }`],
+    Project: ['Project', '{ project(key: "default") { # } }'],
+    DaysToFix: ['DaysToFix', '{ project(key: "default") { daysToFix { # } } }'],
+    ProjectMember: ['ProjectMember', '{ project(key: "default") { members { # } } }'],
+    ProjectConnection: ['ProjectConnection', '{ projects { # } }'],
+    ProjectEdge: ['ProjectEdge', '{ projects { edges { # } } }'],
     AuditEvent: ['AuditEvent', '{ auditEvents { nodes { # } } }'],
     AuditEventConnection: ['AuditEventConnection', '{ auditEvents { # } }'],
     AuditEventEdge: ['AuditEventEdge', '{ auditEvents { edges { # } } }'],
