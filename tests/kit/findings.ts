@@ -101,30 +101,54 @@ export interface FindingSeed {
   /** The last run that saw it, and when; it is absent from the next one on. */
   until?: { run: number; at: Date };
   fromRun?: number;
+  /** UUID of a result that is there already. */
+  ofResult?: string;
 }
+
+const defaults = {
+  ...{ severity: 2, title: 'Finding', ruleId: null, cweIds: [], cveIds: [], path: 'src/a.ts' },
+  ...{ triage: 'OPEN', dueAt: null, assignee: null, fromRun: 1 },
+};
 
 /** A finding with its newest result; its public id. */
 export async function insertFinding(server: TestServer, seed: FindingSeed): Promise<string> {
-  const {
+  const id = seed.ofResult ?? newId();
+  const full = { ...defaults, firstSeenAt: new Date(), ...seed };
+  if (seed.ofResult === undefined) await insertResult(server, id, full);
+  const { branch, title, ruleId, severity, cweIds, cveIds, triage, assignee, dueAt, path, until } = full;
+  const isPresent = branch.isDefault && until === undefined;
+  const text = foldForSearch([title, ruleId, path, ...cveIds].filter(Boolean).join('\n'));
+  await server.sql(
+    `INSERT INTO findings (id, project_id, series_id, result_id, title, rule_id, severity, reported_severity, cwe_ids, cve_ids,
+       triage, accepted_until, assignee_id, due_at, is_present, first_seen_at, first_seen_in_id, last_seen_at, recipe, group_key,
+       rule_key, message_key, line, path, search_text)
+     VALUES ($1, $2, $3, $1, $4, $5, $6, $6, $7, $8, $9::triage_state,
+       CASE WHEN $9 = 'RISK_ACCEPTED' THEN now() + interval '1 day' END, $10, $11, $12, $13, $14, $15, 1, $16, $16, $16, 7, $17, $18)`,
+    [
+      ...[id, branch.projectId, branch.seriesId, title, ruleId, severity, cweIds, cveIds, triage, assignee],
+      ...[dueAt, isPresent, full.firstSeenAt, full.executionId, until?.at ?? null, randomUUID(), path, text],
+    ],
+  );
+  return toPublicId('Finding', id);
+}
+
+async function insertResult(
+  server: TestServer,
+  id: string,
+  {
     executionId,
     branch,
-    severity = 2,
-    title = 'Finding',
-    ruleId = null,
-    cweIds = [],
-    cveIds = [],
-    path = 'src/a.ts',
-  } = seed;
-  const {
-    triage = 'OPEN',
-    dueAt = null,
-    assignee = null,
-    firstSeenAt = new Date(),
+    title,
+    severity,
+    ruleId,
+    cweIds,
+    cveIds,
+    path,
+    firstSeenAt,
+    fromRun,
     until,
-    fromRun = 1,
-  } = seed;
-  const id = newId();
-  const key = randomUUID();
+  }: FindingSeed,
+) {
   await server.sql(
     `INSERT INTO test_results (id, execution_id, title, description, severity, rule_id, cwe_ids, cve_ids, location, "references", tags,
        fingerprint, created_at, finding_id, scan_branch_id, from_run, until_run, delta, is_shared)
@@ -134,29 +158,4 @@ export async function insertFinding(server: TestServer, seed: FindingSeed): Prom
       ...[createHash('sha256').update(id).digest('hex'), firstSeenAt, branch.id, fromRun, until?.run ?? null],
     ],
   );
-  await server.sql(
-    `INSERT INTO findings (id, project_id, series_id, result_id, title, rule_id, severity, reported_severity, cwe_ids, cve_ids,
-       triage, accepted_until, assignee_id, due_at, is_present, first_seen_at, first_seen_in_id, last_seen_at, recipe, group_key,
-       rule_key, message_key, line, path, search_text)
-     VALUES ($1, $2, $3, $1, $4, $5, $6, $6, $7, $8, $9::triage_state,
-       CASE WHEN $9 = 'RISK_ACCEPTED' THEN now() + interval '1 day' END, $10, $11, $12, $13, $14, $15, 1, $16, $16, $16, 7, $17, $18)`,
-    [
-      ...[
-        id,
-        branch.projectId,
-        branch.seriesId,
-        title,
-        ruleId,
-        severity,
-        cweIds,
-        cveIds,
-        triage,
-        assignee,
-        dueAt,
-      ],
-      ...[branch.isDefault && until === undefined, firstSeenAt, executionId, until?.at ?? null, key, path],
-      foldForSearch([title, ruleId, path, ...cveIds].filter(Boolean).join('\n')),
-    ],
-  );
-  return toPublicId('Finding', id);
 }

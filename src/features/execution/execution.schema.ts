@@ -11,6 +11,7 @@ import { ProjectType } from '../project/project.ref.js';
 import { counters } from '../result/counts.js';
 import { resultFilter } from '../result/result.input.js';
 import { ResultConnection } from '../result/result.schema.js';
+import { sharing } from '../result/shared.reads.js';
 
 import { UserType } from '../user/user.schema.js';
 import { executionFilter, executionOrder, executionStatus, testKind } from './execution.input.js';
@@ -99,7 +100,7 @@ ExecutionType.implement({
       authScopes: { can: 'result:read' },
       description: 'Results, newest first.',
       args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'ResultFilter', resultFilter) },
-      extensions: { columns: ['id', ...counters] } satisfies ReadsColumns,
+      extensions: { columns: ['id', ...counters, ...sharing] } satisfies ReadsColumns,
       resolve: (execution, args, { loaders }, info) =>
         loaders.resultPages.load({ execution, args, columns: columnsFor(info) }),
     }),

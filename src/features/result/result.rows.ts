@@ -30,6 +30,10 @@ export const columns = columnsOf(fields);
 /** Select lists of some columns, with those that cursors and pages need. */
 export const selectList = selectLists(fields, ['id', 'executionId', 'severity', 'cvssScore']);
 
+const { executionId: _execution, delta: _delta, ...sharedFields } = fields;
+/** As {@link selectList}, for rows that are shown as those of a later run: without execution and delta. */
+export const sharedSelectList = selectLists(sharedFields, ['id', 'severity', 'cvssScore']);
+
 /** The keyset order of a list; newest first by default. */
 export function orderOf(order: ResultOrder | null | undefined): KeysetOrder<ResultRow> {
   const isDescending = order?.direction !== 'ASC';
@@ -61,12 +65,15 @@ export function orderOf(order: ResultOrder | null | undefined): KeysetOrder<Resu
   }
 }
 
-/** The conditions of a filter on test_results. */
-export function conditionsOf(filter: ResultFilter): Sql[] {
+/**
+ * The conditions of a filter on test_results, apart from those of {@link termsOf}.
+ * @param execution the id of the execution that a row is shown for
+ */
+export function conditionsOf(filter: ResultFilter, execution = sql`execution_id`): Sql[] {
   const { executionId, severity, ruleId, ruleIds, cweId, cweIds, fingerprint, createdAfter, createdBefore } =
     filter;
   const conditions: Sql[] = [];
-  if (executionId != null) conditions.push(sql`execution_id = ${executionId}::uuid`);
+  if (executionId != null) conditions.push(sql`${execution} = ${executionId}::uuid`);
   if (severity != null)
     conditions.push(sql`severity = ANY(${severity.map((name) => severities.indexOf(name))}::smallint[])`);
   if (ruleId != null) conditions.push(sql`rule_id = ${ruleId}`);
@@ -76,34 +83,40 @@ export function conditionsOf(filter: ResultFilter): Sql[] {
   if (fingerprint != null) conditions.push(sql`fingerprint = ${fingerprint}`);
   if (createdAfter != null) conditions.push(sql`id >= ${idFloor(createdAfter.getTime())}::uuid`);
   if (createdBefore != null) conditions.push(sql`id < ${idFloor(createdBefore.getTime())}::uuid`);
-  return [...conditions, ...textConditionsOf(filter), ...executionConditionsOf(filter)];
+  return [...conditions, ...exactConditionsOf(filter), ...executionConditionsOf(filter, execution)];
 }
 
-/** Conditions that the index of folded texts serves; an exact one also compares the column itself. */
-function textConditionsOf({ search, cveId, path, host }: ResultFilter): Sql[] {
-  const contains = (term: string) => sql`search_text LIKE ${containsPattern(term)}`;
+/** Conditions that narrow down to the very column what the terms have found. */
+function exactConditionsOf({ cveId, path, host }: ResultFilter): Sql[] {
   const conditions: Sql[] = [];
-  if (search != null) conditions.push(contains(search));
   if (cveId != null) {
     const ids = [cveId.trim(), cveId.trim().toUpperCase()];
-    conditions.push(
-      sql`${contains(cveId.trim())} AND (cve_ids && ${ids}::text[] OR vulnerability_ids && ${ids}::text[])`,
-    );
+    conditions.push(sql`(cve_ids && ${ids}::text[] OR vulnerability_ids && ${ids}::text[])`);
   }
-  if (path != null) conditions.push(sql`${contains(path)} AND location ->> 'path' = ${path}`);
-  if (host != null) conditions.push(sql`${contains(host)} AND location ->> 'host' = ${host}`);
+  if (path != null) conditions.push(sql`location ->> 'path' = ${path}`);
+  if (host != null) conditions.push(sql`location ->> 'host' = ${host}`);
   return conditions;
 }
 
+/** Patterns of folded text that a filter looks for: an index of folded texts finds them. */
+export function termsOf({ search, cveId, path, host }: ResultFilter): string[] {
+  return [search, cveId?.trim(), path, host].flatMap((term) => (term == null ? [] : containsPattern(term)));
+}
+
+/** The terms as conditions on a column of folded text. */
+export function termConditionsOf(filter: ResultFilter, column = sql`search_text`): Sql[] {
+  return termsOf(filter).map((pattern) => sql`${column} LIKE ${pattern}`);
+}
+
 /** Conditions on the execution that a result belongs to. */
-function executionConditionsOf({ target, tool, kind, branch }: ResultFilter): Sql[] {
+function executionConditionsOf({ target, tool, kind, branch }: ResultFilter, execution: Sql): Sql[] {
   const conditions: Sql[] = [];
   if (target != null) conditions.push(sql`target = ${target}`);
   if (tool != null) conditions.push(sql`tool = ${tool}`);
   if (kind != null) conditions.push(sql`kind = ANY(${kind}::test_kind[])`);
   if (branch != null) conditions.push(sql`branch = ${branch}`);
   if (conditions.length === 0) return [];
-  return [sql`execution_id IN (SELECT id FROM test_executions ${where(conditions)})`];
+  return [sql`${execution} IN (SELECT id FROM test_executions ${where(conditions)})`];
 }
 
 /** Conditions on rows that the viewer may see: results of executions of visible projects. */

@@ -26,8 +26,10 @@ import {
   orderOf,
   type ResultRow,
   selectList,
+  termConditionsOf,
   visibleTo,
 } from './result.rows.js';
+import { listShared, listSharedOfEach, rowsWithTerms, sharesRows, sharing } from './shared.reads.js';
 
 export type { ResultRow } from './result.rows.js';
 
@@ -99,19 +101,31 @@ async function listResults(
   args: PageArgs,
   wanted: Wanted,
 ): Promise<Page<ResultRow>> {
+  const { executionId } = filter;
   const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
+  const rows = executionId == null ? rowsWithTerms(filter) : sql`test_results`;
+  if (executionId != null) conditions.push(...termConditionsOf(filter));
   const source = {
-    select: sql`SELECT ${selectList(wanted.columns)} FROM test_results`,
+    select: sql`SELECT ${selectList(wanted.columns)}${executionId == null ? sql`` : sql`, is_shared AS "isShared"`} FROM ${rows}`,
     conditions,
     order: orderOf(order),
   };
   const query = isWithinExecution(filter) || conditions.length === 0 ? db.read : db.queryUncached;
-  const count = async () => {
-    if (filter.executionId == null || !isCounted(filter)) return countRows(db, conditions);
-    const [execution] = await executions.byIds(viewer, [filter.executionId], counters);
-    return execution == null ? 0 : countBySeverity(execution, filter.severity ?? severities);
+  let reading: Promise<ExecutionRow | null | undefined> | undefined;
+  const execution = () => {
+    reading ??= executions.byIds(viewer, [executionId ?? ''], [...counters, ...sharing]).then(([row]) => row);
+    return reading;
   };
-  return fetchPage<ResultRow>(query, source, args, count, wanted.total);
+  const count = async () => {
+    if (executionId == null || !isCounted(filter)) return countRows(db, rows, conditions);
+    const row = await execution();
+    return row == null ? 0 : countBySeverity(row, filter.severity ?? severities);
+  };
+  const page = await fetchPage<ResultRow & { isShared?: boolean }>(query, source, args, count, wanted.total);
+  // An execution of its own rows needs no look at the execution, unless it has none.
+  if (executionId == null || page.rows[0]?.isShared === false) return page;
+  const row = await execution();
+  return row == null || !sharesRows(row) ? page : listShared(db, row, filter, source.order, args, wanted);
 }
 
 async function listOfEach(
@@ -122,9 +136,27 @@ async function listOfEach(
   args: PageArgs,
   wanted: Columns,
 ): Promise<Page<ResultRow>[]> {
+  const shared = parents.filter(sharesRows);
+  if (shared.length === 0) return listOwnOfEach(db, viewer, parents, filter, args, wanted);
+  const own = parents.filter((parent) => !sharesRows(parent));
+  const [sharedPages, ownPages] = await Promise.all([
+    listSharedOfEach(db, shared, filter, args, wanted),
+    own.length === 0 ? [] : listOwnOfEach(db, viewer, own, filter, args, wanted),
+  ]);
+  return parents.map((parent) => (sharesRows(parent) ? sharedPages : ownPages).shift() as Page<ResultRow>);
+}
+
+async function listOwnOfEach(
+  db: Database,
+  viewer: Viewer,
+  parents: readonly ExecutionRow[],
+  filter: ResultFilter,
+  args: PageArgs,
+  wanted: Columns,
+): Promise<Page<ResultRow>[]> {
   const order = orderOf(null);
   const request = parsePage(args, order.name);
-  const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
+  const conditions = [...visibleTo(viewer), ...conditionsOf(filter), ...termConditionsOf(filter)];
   const own = { conditions: [...conditions, sql`execution_id = parent.id`], order };
   const ids = parents.map(({ id }) => id);
   const select = sql`SELECT ${selectList(wanted)} FROM test_results ${pageClauses(own, request)}`;
@@ -158,9 +190,9 @@ async function listOfEachFinding(
   return findingIds.map((id) => toPage(request, byParent.get(id) ?? [], cursorIn(order), () => countOf(id)));
 }
 
-async function countRows(db: Database, conditions: Sql[]): Promise<number> {
+async function countRows(db: Database, rows: Sql, conditions: Sql[]): Promise<number> {
   const [row] = await db.queryUncached<{ count: number }>(
-    sql`SELECT count(*)::int AS count FROM test_results ${where(conditions)}`,
+    sql`SELECT count(*)::int AS count FROM ${rows} ${where(conditions)}`,
   );
   return row?.count ?? 0;
 }

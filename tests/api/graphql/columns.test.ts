@@ -10,6 +10,7 @@ import {
 } from 'graphql';
 import { buildSchema } from '../../../src/api/schema.js';
 import { propertyOf } from '../../../src/graphql/execution/plan.js';
+import { insertBranch, insertFinding } from '../../kit/findings.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { addResults, startExecution } from '../../kit/seed.js';
 
@@ -34,10 +35,36 @@ beforeAll(async () => {
   await server.sql(
     `UPDATE test_executions SET phase = 'p', error_message = 'm', rerun_of_id = id, status = 'COMPLETED', finished_at = now()`,
   );
+  await beFound();
   const found = await server.gql('{ results { nodes { id } } }', {}, token);
   ids = { execution, result: found.expectData().results.nodes[0].id };
 });
 afterAll(() => server.close());
+
+/** Gives the result a finding, of which every column has a value. */
+async function beFound() {
+  const branch = await insertBranch(server, { category: 'nightly', name: 'main' });
+  const [result] = await server.sql<{ id: string; execution_id: string }>(
+    'SELECT id, execution_id FROM test_results',
+  );
+  const { id = '', execution_id: executionId = '' } = result ?? {};
+  await server.sql('UPDATE test_results SET finding_id = id, scan_branch_id = $1, from_run = 1, delta = 0', [
+    branch.id,
+  ]);
+  await insertFinding(server, {
+    branch,
+    executionId,
+    ofResult: id,
+    ruleId: 'r',
+    cweIds: [79],
+    cveIds: ['CVE-2021-44228'],
+  });
+  await server.sql(
+    `UPDATE findings SET severity_override = 3, triage = 'RISK_ACCEPTED', triage_reason = 'r', triage_comment = 'c',
+       accepted_until = now() + interval '1 day', due_at = now(), assignee_id = (SELECT id FROM users LIMIT 1),
+       last_seen_at = now(), last_seen_in_id = first_seen_in_id`,
+  );
+}
 
 /** The field with what must be said of it: plain fields of what it gives, two levels deep. */
 function selectionOf(field: GraphQLField<unknown, unknown>, levels = 2): string | undefined {
@@ -85,11 +112,24 @@ const ways: Record<string, [string, string, (data: never) => unknown][]> = {
     ],
     ['{ result(id: "$result") {', '} }', ({ result }: never) => result],
     [
-      '{ executions { nodes { results { nodes {',
+      '{ executions(first: 1) { nodes { results(first: 1) { nodes {',
       '} } } } }',
       ({ executions }: never) =>
         (executions as { nodes: { results: { nodes: object[] } }[] }).nodes[0]?.results.nodes[0],
     ],
+  ],
+  Finding: [
+    [
+      '{ findings(first: 1) { nodes {',
+      '} } }',
+      ({ findings }: never) => (findings as { nodes: object[] }).nodes[0],
+    ],
+    [
+      '{ findings(first: 1, orderBy: { field: LAST_SEEN, direction: DESC }) { edges { cursor node {',
+      '} } totalCount } }',
+      ({ findings }: never) => (findings as { edges: { node: object }[] }).edges[0]?.node,
+    ],
+    ['{ finding(id: "$finding") {', '} }', ({ finding }: never) => finding],
   ],
 };
 
@@ -100,7 +140,10 @@ describe('a field alone gives what it gives among all', () => {
     ),
   )('of %s by %s', async (type, before, after, rowIn) => {
     const text = (fields: string) =>
-      `${before} ${fields} ${after}`.replace('$execution', ids.execution).replace('$result', ids.result);
+      `${before} ${fields} ${after}`
+        .replace('$execution', ids.execution)
+        .replace('$result', ids.result)
+        .replace('$finding', ids.result.replace('res_', 'fnd_'));
     const all = selections(type);
     const whole = rowIn((await ask(text(all.map(([, selection]) => selection).join(' ')))) as never);
     for (const [name, selection] of all) {

@@ -1,0 +1,134 @@
+// The life of a finding in GraphQL: decisions of people, and what runs saw where and when.
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { pageArgs } from '../../graphql/schema-kit/connection.js';
+import { columnsFor, type ReadsColumns } from '../../graphql/schema-kit/selected-columns.js';
+import { enumType, optionalArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { line } from '../../validation/fields.js';
+import { ExecutionType } from '../execution/execution.ref.js';
+import { ResultConnection } from '../result/result.schema.js';
+import { UserType } from '../user/user.schema.js';
+import type { FindingBranchRow } from './finding.details.js';
+import { presence, triageState } from './finding.input.js';
+import { FindingType } from './finding.ref.js';
+import { TriageEventType } from './triage-event.schema.js';
+
+const presenceName = (isPresent: boolean) => (isPresent ? ('PRESENT' as const) : ('ABSENT' as const));
+const presenceOn = (branches: readonly FindingBranchRow[], branch: string) =>
+  presenceName(branches.some(({ name, isPresent }) => name === branch && isPresent));
+
+const FindingBranch = builder.objectRef<FindingBranchRow>('FindingBranch').implement({
+  description: 'What the runs of one branch saw of a finding.',
+  fields: (t) => ({
+    branch: t.string({
+      nullable: true,
+      description: 'Branch; null for executions that name none.',
+      resolve: ({ name }) => (name === '' ? null : name),
+    }),
+    presence: t.field({
+      type: enumType(presence),
+      description: 'Whether its last complete run saw the finding.',
+      resolve: ({ isPresent }) => presenceName(isPresent),
+    }),
+    firstSeenAt: t.expose('firstSeenAt', {
+      type: 'DateTime',
+      description: 'Time of the first run that saw it.',
+    }),
+    lastSeenAt: t.expose('lastSeenAt', {
+      type: 'DateTime',
+      description: 'Time of the last run that saw it.',
+    }),
+  }),
+});
+
+builder.objectFields(FindingType, (t) => ({
+  triage: t.expose('triage', { type: enumType(triageState), description: 'Decision.' }),
+  triageReason: t.exposeString('triageReason', {
+    extensions: { weight: { bytes: 2000 } },
+    nullable: true,
+    description: 'Reason of the decision.',
+  }),
+  triageComment: t.exposeString('triageComment', {
+    extensions: { weight: { bytes: 20_000 } },
+    nullable: true,
+    description: 'Comment on the decision.',
+  }),
+  acceptedUntil: t.expose('acceptedUntil', {
+    type: 'DateTime',
+    nullable: true,
+    description: 'End of a RISK_ACCEPTED; the finding opens then.',
+  }),
+  assignee: t.field({
+    type: UserType,
+    nullable: true,
+    description: 'The user who looks after it.',
+    extensions: { columns: ['assigneeId'] } satisfies ReadsColumns,
+    resolve: ({ assigneeId }, _args, { services, loaders }) =>
+      assigneeId === null ? null : (services.users.recall(assigneeId) ?? loaders.users.load(assigneeId)),
+  }),
+  dueAt: t.expose('dueAt', {
+    type: 'DateTime',
+    nullable: true,
+    description: 'Due date, from the project’s limits by severity; null when there is none.',
+  }),
+}));
+
+builder.objectFields(FindingType, (t) => ({
+  presence: t.field({
+    type: enumType(presence),
+    description:
+      'Whether the last complete run on a branch saw it; on the default branch where none is given.',
+    args: { branch: optionalArg(t.arg, line(1, 255).nullish(), 'Branch.') },
+    extensions: { columns: ['id', 'isPresent'] } satisfies ReadsColumns,
+    resolve: ({ id, isPresent }, { branch }, { loaders }) =>
+      branch == null
+        ? presenceName(isPresent)
+        : loaders.findingBranches.load(id).then((all) => presenceOn(all, branch)),
+  }),
+  branches: t.field({
+    type: [FindingBranch],
+    description: 'The branches that have seen it, by name.',
+    extensions: { columns: ['id'] } satisfies ReadsColumns,
+    resolve: ({ id }, _args, { loaders }) => loaders.findingBranches.load(id),
+  }),
+  firstSeenAt: t.expose('firstSeenAt', {
+    type: 'DateTime',
+    description: 'Time of the first run that saw it.',
+  }),
+  lastSeenAt: t.expose('lastSeenAt', {
+    type: 'DateTime',
+    description: 'Time of the last run that saw it.',
+  }),
+  firstSeenIn: t.field({
+    type: ExecutionType,
+    authScopes: { can: 'execution:read' },
+    nullable: true,
+    description: 'The first execution that saw it; null once it is deleted.',
+    extensions: { columns: ['firstSeenInId'] } satisfies ReadsColumns,
+    resolve: ({ firstSeenInId }, _args, { loaders }) =>
+      firstSeenInId === null ? null : loaders.executions.load(firstSeenInId),
+  }),
+  lastSeenIn: t.field({
+    type: ExecutionType,
+    authScopes: { can: 'execution:read' },
+    nullable: true,
+    description: 'The last execution that saw it; null once it is deleted.',
+    extensions: { columns: ['lastSeenInId'] } satisfies ReadsColumns,
+    resolve: ({ lastSeenInId }, _args, { loaders }) =>
+      lastSeenInId === null ? null : loaders.executions.load(lastSeenInId),
+  }),
+  occurrences: t.field({
+    type: ResultConnection,
+    authScopes: { can: 'result:read' },
+    description: 'Its results, newest first. A result that later runs repeat unchanged is there once.',
+    args: pageArgs(t.arg),
+    extensions: { columns: ['id'] } satisfies ReadsColumns,
+    resolve: ({ id }, args, { loaders }, info) =>
+      loaders.occurrencePages.load({ findingId: id, args, columns: columnsFor(info) }),
+  }),
+  history: t.field({
+    type: [TriageEventType],
+    description: 'Decisions, newest first, at most 100.',
+    extensions: { columns: ['id'] } satisfies ReadsColumns,
+    resolve: ({ id }, _args, { loaders }) => loaders.findingHistories.load(id),
+  }),
+}));
