@@ -1,4 +1,5 @@
 // Findings in GraphQL: the type with its content, and queries. Presence and decisions are in finding-life.schema.ts.
+import { AppError } from '../../core/errors.js';
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
@@ -6,6 +7,7 @@ import { viewerOf } from '../../graphql/schema-kit/context.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
+import { ProjectType } from '../project/project.ref.js';
 import { type LocationInput, severities, severity } from '../result/result.input.js';
 import { Location } from '../result/result.schema.js';
 import { findingFilter, findingOrder } from './finding.input.js';
@@ -23,6 +25,17 @@ FindingType.implement({
       description: 'Id of the finding.',
       extensions: { columns: ['id'] } satisfies ReadsColumns,
       resolve: ({ id }) => toPublicId('Finding', id),
+    }),
+    project: t.field({
+      type: ProjectType,
+      authScopes: { can: 'project:read' },
+      description: 'The project that it belongs to.',
+      extensions: { columns: ['projectId'] } satisfies ReadsColumns,
+      resolve: async ({ projectId }, _args, { loaders }) => {
+        const project = await loaders.projects.load(projectId);
+        if (project === null) throw new AppError('NOT_FOUND'); // made private in between
+        return project;
+      },
     }),
     target: t.exposeString('target', {
       extensions: { weight: { bytes: 2000 } },

@@ -23,7 +23,14 @@ beforeAll(async () => {
   server = await startTestServer();
   token = await server.signIn();
   const execution = await startExecution(server, token, {
-    ...{ tool: 'zap', toolVersion: '2', branch: 'main', commitSha: 'abc1234', parameters: { a: 1 } },
+    ...{
+      category: 'nightly',
+      tool: 'zap',
+      toolVersion: '2',
+      branch: 'main',
+      commitSha: 'abc1234',
+      parameters: { a: 1 },
+    },
   });
   await addResults(server, token, execution, [
     {
