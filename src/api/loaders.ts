@@ -7,6 +7,7 @@ import type { ApiKeyRow } from '../features/api-key/api-key.service.js';
 import type { ExecutionRow } from '../features/execution/execution.service.js';
 import type { FindingBranchRow, TriageEventRow } from '../features/finding/finding.details.js';
 import type { FindingRow } from '../features/finding/finding.service.js';
+import type { ImportRow } from '../features/import/import.rows.js';
 import type { MemberRow, OpenCounts, ProjectRow } from '../features/project/project.service.js';
 import type { ResultFilter } from '../features/result/result.input.js';
 import type { ResultRow } from '../features/result/result.service.js';
@@ -48,6 +49,8 @@ declare module '../graphql/schema-kit/context.js' {
     readonly projectMembers: DataLoader<string, MemberRow[]>;
     /** Open findings of a project. */
     readonly projectCounts: DataLoader<string, OpenCounts>;
+    /** Imports of an execution. */
+    readonly imports: DataLoader<string, ImportRow[]>;
     /** Live sessions of a user. */
     readonly sessions: DataLoader<string, SessionRow[]>;
     /** API keys of a user. */
@@ -137,6 +140,12 @@ class RequestLoaders implements Loaders {
     const { made, services } = this;
     made.projectCounts ??= new DataLoader((ids) => services.projects.openCountsOfEach(ids), batchOnly);
     return made.projectCounts;
+  }
+
+  get imports() {
+    const { made, services } = this;
+    made.imports ??= new DataLoader((ids) => services.imports.ofEachExecution(ids), batchOnly);
+    return made.imports;
   }
 
   get sessions() {

@@ -22,6 +22,7 @@ const readers: Partial<Record<IdType, NodeReader>> = {
   TestResult: { permission: 'result:read', get: ({ results }, viewer, id) => results.get(viewer, id) },
   Finding: { permission: 'finding:read', get: ({ findings }, viewer, id) => findings.get(viewer, id) },
   Project: { permission: 'project:read', get: ({ projects }, viewer, id) => projects.get(viewer, id) },
+  Import: { permission: 'execution:read', get: ({ imports }, viewer, id) => imports.get(viewer, id) },
   AuditEvent: { permission: 'audit:read', get: ({ audit }, viewer, id) => audit.get(viewer, id) },
 };
 const nodeId = anyIdOf(...(Object.keys(readers) as IdType[]));

@@ -1,14 +1,16 @@
 // Every REST route of the product: the list that is mounted and documented.
 import { authRoutes } from '../features/auth/auth.routes.js';
 import { healthRoutes } from '../features/health/health.routes.js';
+import { importRoutes } from '../features/import/import.routes.js';
 import type { Route } from '../rest/route.js';
 
 /** The services that REST routes call. */
 export type RouteServices = Parameters<typeof authRoutes>[0] & {
   health: Parameters<typeof healthRoutes>[0];
+  imports: Parameters<typeof importRoutes>[0];
 };
 
 /** Every REST route. Handlers call the services; listing the routes does not. */
 export function allRoutes(services: RouteServices): Route[] {
-  return [...authRoutes(services), ...healthRoutes(services.health)];
+  return [...authRoutes(services), ...importRoutes(services.imports), ...healthRoutes(services.health)];
 }

@@ -15,6 +15,7 @@ import '../features/finding/finding.schema.js';
 import '../features/finding/finding-life.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';
+import '../features/import/import.schema.js';
 import './node.js';
 
 /**
@@ -59,6 +60,7 @@ const entityPermissions: Readonly<Record<string, string>> = {
   FindingConnection: 'finding:read',
   Project: 'project:read',
   ProjectConnection: 'project:read',
+  Import: 'execution:read',
   AuditEvent: 'audit:read',
   AuditEventConnection: 'audit:read',
 };

@@ -75,6 +75,34 @@ export const settings = {
     schema: path(),
     default: '.data',
   },
+  importDir: {
+    name: 'IMPORT_DIR',
+    group: 'Imports',
+    description: 'Folder in which reports wait for their import; `imports` in DATA_DIR unless set.',
+    schema: path(),
+  },
+  importMaxBytes: {
+    name: 'IMPORT_MAX_BYTES',
+    group: 'Imports',
+    description: 'Largest report as it is sent, in bytes.',
+    schema: wholeNumber(1000, 10_000_000_000, 'bytes'),
+    default: '200000000',
+  },
+  importMaxUnpackedBytes: {
+    name: 'IMPORT_MAX_UNPACKED_BYTES',
+    group: 'Imports',
+    description: 'Largest report when it is unpacked, in bytes.',
+    schema: wholeNumber(1000, 100_000_000_000, 'bytes'),
+    default: '2000000000',
+  },
+  importsAtOnce: {
+    name: 'IMPORTS_AT_ONCE',
+    group: 'Imports',
+    description:
+      'Imports that an instance works on at the same time; each takes three connections beside the pool.',
+    schema: wholeNumber(1, 16),
+    default: '1',
+  },
   corsOrigins: {
     name: 'CORS_ORIGINS',
     group: 'Server',
@@ -260,7 +288,7 @@ export const settings = {
   hashQueueMax: {
     name: 'HASH_QUEUE_MAX',
     group: 'Passwords',
-    description: 'Most password checks that may wait; more are told to come back later.',
+    description: 'Most password checks that may wait; the server refuses more with UNAVAILABLE.',
     schema: wholeNumber(1, 100_000, 'waiting'),
     default: '200',
   },

@@ -1,9 +1,9 @@
-// What a deprecation is and the headers that tell of it; what is deprecated says so where it is defined.
+// What a deprecation is, and the headers that announce it; each deprecated thing says so where it is defined.
 
 /** How long what is deprecated stays at least, in days. */
 export const minSunsetDays = 180;
 
-/** A promise to those who use something that will go. Days are YYYY-MM-DD and begin at midnight UTC. */
+/** A promise to users of something that will go. Days are YYYY-MM-DD and begin at midnight UTC. */
 export interface Deprecation {
   /** The day from which on it is deprecated. */
   since: string;

@@ -1,7 +1,7 @@
 // Digests of inputs, for telling a repeated request from another one under the same key.
 import { createHash } from 'node:crypto';
 
-/** SHA-256 of a JSON value, whatever the order of its keys. */
+/** SHA-256 of a JSON value, independent of the order of its keys. */
 export function digestOf(value: unknown): Buffer {
   return createHash('sha256').update(canonicalJson(value)).digest();
 }

@@ -169,7 +169,7 @@ function isUsable({ mustFirst, scopes }: Viewer, permission: Permission): boolea
 }
 
 /**
- * The one authorization: whatever runs a field or a route calls it.
+ * The one authorization: every runner of a field or a route calls it.
  * @throws UNAUTHENTICATED for an anonymous caller
  * @throws FORBIDDEN for a role or an API key without the permission; the message names a missing scope
  * @throws PASSWORD_CHANGE_REQUIRED

@@ -10,9 +10,9 @@ export const defaultTiming = {
   pollEveryMs: 2000,
   /** How often the rights behind open streams are checked, in case a message was lost. */
   checkEveryMs: 900,
-  /** How long an instance believes what it knows of a session without having been told otherwise. */
+  /** How long an instance uses what it knows of a session before it reads it again. */
   believeMs: 1000,
-  /** Likewise of a user's profile, on which no right depends. */
+  /** The same for a user's profile, on which no right depends. */
   believeProfileMs: 10_000,
   /** Longest time a health check may take. */
   healthMs: 1000,
@@ -22,6 +22,8 @@ export const defaultTiming = {
   redisSilenceMs: 1000,
   /** For so long a server that stops still answers, so that load balancers hear that it is not ready. */
   drainMs: 1000,
+  /** Longest time that one statement of an import may take. */
+  bulkStatementMs: 1_800_000,
   /** Longest wait at the end for what is left of traces to be sent. */
   tracesMs: 2000,
 };

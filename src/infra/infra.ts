@@ -4,6 +4,7 @@ import type { Config } from '../config/load.js';
 import type { Timing } from '../core/timeouts.js';
 import type { Tokens } from './credentials/jwt.js';
 import type { PasswordHasher } from './credentials/password-hasher.js';
+import type { BulkOptions } from './postgres/bulk.js';
 import type { Database } from './postgres/database.js';
 import type { RedisConnections } from './redis/connections.js';
 import type { Events } from './redis/message-bus.js';
@@ -15,6 +16,8 @@ export interface Infra {
   config: Config;
   log: Logger;
   db: Database;
+  /** For connections beside the pool, whose statements may be long. */
+  bulk: BulkOptions;
   redis: RedisConnections | undefined;
   events: Events;
   tokens: Tokens;

@@ -1,5 +1,7 @@
 // Mounts routes on Express: sign-in, permission, body and response of each, and 405 for other methods.
+
 import { type Request, type Response, Router } from 'express';
+import type { z } from 'zod';
 import { deprecationHeaders } from '../core/deprecation.js';
 import { AppError } from '../core/errors.js';
 import { can, type Viewer } from '../core/permissions.js';
@@ -19,25 +21,37 @@ export function mountRoutes(routes: Route[], authenticate: Authenticate): Router
     const steps = [
       noteRoute(route.path),
       ...(route.deprecated === undefined ? [] : [setHeaders(deprecationOf(route))]),
-      ...(route.method === 'post' ? [readBody(route)] : []),
+      ...(route.method === 'post' && route.upload === undefined ? [readBody(route)] : []),
     ];
-    router[route.method](route.path, ...steps, async (request, response) => {
+    router[route.method](expressPath(route.path), ...steps, async (request, response) => {
       const viewer = await viewerOf(route, request.headers.authorization, authenticate);
+      const params = parseParameters(route.params, request.params);
+      const query = parseParameters(route.query, request.query);
       const body =
         route.body === undefined
           ? undefined
           : parseInput(route.body, request.body ?? (route.isBodyOptional ? {} : undefined));
-      send(response, await route.handle({ body, viewer }));
+      send(response, await route.handle({ body, params, query, viewer, incoming: request }));
     });
   }
   for (const [path, allow] of allowedMethods(routes)) {
-    router.all(path, noteRoute(path), (request: Request, response: Response) => {
+    router.all(expressPath(path), noteRoute(path), (request: Request, response: Response) => {
       response.setHeader('Allow', allow);
       if (request.method !== 'OPTIONS') throw new AppError('METHOD_NOT_ALLOWED');
       response.status(204).end();
     });
   }
   return router;
+}
+
+/** The path as Express writes it: `{id}` becomes `:id`. */
+function expressPath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ':$1');
+}
+
+/** @throws VALIDATION_FAILED that names the parameter; an unknown one is refused, as it may be a slip of a known one */
+function parseParameters(shape: z.ZodObject | undefined, given: unknown): Record<string, unknown> {
+  return shape === undefined ? {} : parseInput(shape, { ...(given as object) });
 }
 
 /** Notes the route of the request, for its log line and for /metrics. */

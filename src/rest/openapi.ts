@@ -12,7 +12,7 @@ import { headersOfResponse, isCounted, responseHeaders } from './openapi-headers
 import { problemResponses, sharedResponses } from './openapi-responses.js';
 import type { Route, RouteResponse } from './route.js';
 
-const about = `Sign-in and health over REST. Everything else (executions, results, users, audit) is GraphQL at \`/graphql\`.
+const about = `Sign-in, imports of reports and health over REST. Everything else (executions, results, findings, users, audit) is GraphQL at \`/graphql\`.
 
 ## How it works
 
@@ -48,6 +48,7 @@ export function createOpenApiDocument(routes: readonly Route[], version: string,
     servers: [Object.assign(server, { 'x-internal': false })], // an extension that OWASP's rules ask for
     tags: [
       { name: 'Authentication', description: 'Signing in and out.' },
+      { name: 'Imports', description: 'Reports of scanners, turned into results and findings.' },
       { name: 'Health', description: 'For load balancers and people.' },
     ],
     components: {
@@ -87,7 +88,9 @@ function errorsOf(route: Route): ErrorCode[] {
   return [
     ...route.errors,
     ...(['VALIDATION_FAILED', 'UNKNOWN_VERSION', 'INTERNAL'] as const),
-    ...(route.body === undefined ? [] : (['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const)),
+    ...(route.body === undefined && route.upload === undefined
+      ? []
+      : (['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const)),
     ...(isCounted(route) ? (['RATE_LIMITED'] as const) : []),
   ];
 }
@@ -106,6 +109,8 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
       deprecated === undefined ? route.description : `${route.description} ${deprecationNote(deprecated)}`,
     ...(deprecated !== undefined && { deprecated: true }),
     security: route.permission === 'public' ? [] : [{ accessToken: [] }],
+    ...parametersOf(route),
+    ...(route.upload !== undefined && { requestBody: uploadBody(route.upload.description) }),
     ...(route.body !== undefined && {
       requestBody: {
         required: route.isBodyOptional !== true,
@@ -113,6 +118,32 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
       },
     }),
     responses,
+  };
+}
+
+function parametersOf({ params, query, headers }: Route) {
+  if (params === undefined && query === undefined && headers === undefined) return {};
+  const given = Object.entries({ path: params, query, header: headers }).filter(([, shape]) => shape);
+  return { requestParams: Object.fromEntries(given) };
+}
+
+/** A file in any media type; a browser sends it as a form. */
+function uploadBody(description: string): ZodOpenApiOperationObject['requestBody'] {
+  const file = { type: 'string' as const, format: 'binary', maxLength: 10_000_000_000 };
+  const report = { ...file, description: 'The report.' };
+  const form = {
+    type: 'object' as const,
+    additionalProperties: false,
+    required: ['report'],
+    properties: { report },
+  };
+  return {
+    description,
+    required: true,
+    content: {
+      'multipart/form-data': { schema: form, example: { report: '(a file)' } },
+      'application/octet-stream': { schema: file, example: '(a file)' },
+    },
   };
 }
 

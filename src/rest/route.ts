@@ -1,4 +1,5 @@
 // REST routes as data: mount.ts mounts them, and openapi.ts documents the same data. No route is named here.
+import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import type { Deprecation } from '../core/deprecation.js';
 import type { ErrorCode } from '../core/error-catalogue.js';
@@ -20,10 +21,26 @@ export interface RouteResponse {
   example?: unknown;
 }
 
+/** What a handler is given. */
+export interface RouteRequest<Body, Params, Query> {
+  body: Body;
+  /** Parameters of the path. */
+  params: Params;
+  /** Parameters of the query string. */
+  query: Query;
+  viewer: Viewer | null;
+  /** The request, for routes with an upload: its body is not read yet. */
+  incoming: IncomingMessage;
+}
+
 /** One route. */
-export interface Route<Body extends z.ZodType = z.ZodType> {
+export interface Route<
+  Body extends z.ZodType = z.ZodType,
+  Params extends z.ZodObject = z.ZodObject,
+  Query extends z.ZodObject = z.ZodObject,
+> {
   method: 'get' | 'post';
-  /** Full path. */
+  /** Full path; parameters stand in braces, as in OpenAPI. */
   path: string;
   operationId: string;
   tag: string;
@@ -40,6 +57,14 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
   viewerWithinMs?: number;
   /** Whether one more request may wait; asked before anything of the request is read (http/admission-queue.ts). */
   hasCapacity?: () => boolean;
+  /** The parameters of the path. */
+  params?: Params;
+  /** The parameters of the query string. */
+  query?: Query;
+  /** Request headers that the route reads. */
+  headers?: z.ZodObject;
+  /** Set for a route whose body is a file of any media type, raw or in multipart/form-data. The handler reads it. */
+  upload?: { description: string };
   body?: Body;
   /** A body as a client sends it, for the documentation. */
   bodyExample?: z.input<Body>;
@@ -50,11 +75,13 @@ export interface Route<Body extends z.ZodType = z.ZodType> {
   errors: readonly ErrorCode[];
   /** Set for a route that will be removed; its responses say so (docs/versioning.md). */
   deprecated?: Deprecation;
-  handle: (request: { body: z.output<Body>; viewer: Viewer | null }) => Promise<RouteAnswer>;
+  handle: (request: RouteRequest<z.output<Body>, z.output<Params>, z.output<Query>>) => Promise<RouteAnswer>;
 }
 
-/** Types a route's handler by its body. */
-export function defineRoute<Body extends z.ZodType>(route: Route<Body>): Route {
+/** Types a route's handler by its body and parameters. */
+export function defineRoute<Body extends z.ZodType, Params extends z.ZodObject, Query extends z.ZodObject>(
+  route: Route<Body, Params, Query>,
+): Route {
   return route as unknown as Route; // a list of routes has no common type of body: each handler gets its own, parsed
 }
 

@@ -77,6 +77,11 @@ export async function start(
       metrics,
     });
     closers.push(db.close);
+    const bulk = {
+      url: databaseUrl,
+      statementTimeoutMs: timing.bulkStatementMs,
+      connectTimeoutMs: config.databaseAcquireTimeoutMs,
+    };
     const tokens = await createTokens({
       signingKeys: config.jwtSigningKeys ? [...config.jwtSigningKeys] : await ownKeys(config.dataDir),
       issuer: config.jwtIssuer,
@@ -91,7 +96,7 @@ export async function start(
     });
     closers.push(passwords.close);
     const events = createEvents(redis, log);
-    const infra = { config, log, db, redis, events, tokens, passwords, metrics, tracing, now, timing };
+    const infra = { config, log, db, bulk, redis, events, tokens, passwords, metrics, tracing, now, timing };
     const services = createServices(infra);
     const firstAdmin = await makeFirstAdmin(services, config);
     const app = createApp(services, infra, options);
@@ -101,6 +106,7 @@ export async function start(
     await listen(server, config);
     const stopReaper = services.runners.startReaper();
     const stopSealer = services.seals.startSealer();
+    const stopImports = services.imports.start();
     closers.push(async () => {
       services.health.stopping();
       // Ends kept connections between two requests, where closing the server would cut off one that is on its way.
@@ -108,7 +114,7 @@ export async function start(
         response.shouldKeepAlive = false;
       });
       const drained = config.isProduction ? sleep(timing.drainMs) : undefined;
-      await Promise.all([stopReaper(), stopSealer()]);
+      await Promise.all([stopReaper(), stopSealer(), stopImports()]);
       await endStreams();
       await drained;
       await terminator.terminate();

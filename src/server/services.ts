@@ -1,4 +1,5 @@
 // The composition root: which service gets what, one line each.
+import { join } from 'node:path';
 import { defaultTiming } from '../core/timeouts.js';
 import { createApiKeyService } from '../features/api-key/api-key.service.js';
 import { createAuditService } from '../features/audit/audit.service.js';
@@ -15,7 +16,9 @@ import { createExecutionService } from '../features/execution/execution.service.
 import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
 import { createFindingService } from '../features/finding/finding.service.js';
+import { mergeRun } from '../features/finding/merge.js';
 import { createHealthService } from '../features/health/health.service.js';
+import { createImportService } from '../features/import/import.service.js';
 import { createProjectAccess } from '../features/project/access.js';
 import { createProjectService } from '../features/project/project.service.js';
 import { createResultService } from '../features/result/result.service.js';
@@ -205,6 +208,19 @@ export function createServices(infra: Infra) {
     batchWaitMs: config.databaseStatementTimeoutMs,
   });
   const findings = createFindingService({ db, now });
+  const imports = createImportService({
+    db,
+    bulk: infra.bulk,
+    audit,
+    executions,
+    merge: mergeRun,
+    log,
+    directory: config.importDir ?? join(config.dataDir, 'imports'),
+    maxBytes: config.importMaxBytes,
+    maxUnpackedBytes: config.importMaxUnpackedBytes,
+    atOnce: config.importsAtOnce,
+    now,
+  });
   const runners = createRunnerService({ db, audit, executions, log, now });
   const events = createEventService({ db, events: bus, executions, log, timing });
   const streams = createStreamService({
@@ -232,6 +248,7 @@ export function createServices(infra: Infra) {
     executions,
     results,
     findings,
+    imports,
     runners,
     events,
     streams,

@@ -72,6 +72,7 @@ export function anyIdOf(...types: IdType[]) {
   const wanted = types.join(' or ');
   return z
     .string()
+    .max(100, 'is not an id')
     .transform((id, check) => {
       const parsed = parsePublicId(id);
       if (parsed !== null && types.includes(parsed.type)) return parsed;

@@ -46,6 +46,7 @@ export const vocabulary: Readonly<Record<string, Words>> = {
   'execution.cancel': { success: 'sensitive_update' },
   'execution.interrupt': { success: 'sensitive_update' },
   'execution.delete': { success: 'sensitive_delete' },
+  'report.import': { success: 'sensitive_create' },
 };
 
 /** The event name of something audited. A change of someone's role has a word of its own. */

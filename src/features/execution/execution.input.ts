@@ -46,7 +46,10 @@ export const target = line(1, maxTargetBytes).refine(
   `must have at most ${maxTargetBytes} bytes`,
 );
 
-export const commitSha = z.string().regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits');
+export const commitSha = z
+  .string()
+  .max(64, 'must be 7 to 64 hexadecimal digits')
+  .regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits');
 
 export const executionFilter = z
   .strictObject({

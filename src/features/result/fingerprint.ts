@@ -9,7 +9,10 @@ const version = 'v1';
  * `v1:` and 128 bits of SHA-256 over tool, rule, normalised location (no lines, no query string, no package
  * version, lower-case host) and title.
  */
-export function computeFingerprint(tool: string | null, result: ResultInput): string {
+export function computeFingerprint(
+  tool: string | null,
+  result: Pick<ResultInput, 'ruleId' | 'title'> & { location?: LocationInput | null | undefined },
+): string {
   const { path, url, method, parameter, component, host } = result.location ?? ({} as LocationInput);
   const parts = [
     tool?.toLowerCase(),

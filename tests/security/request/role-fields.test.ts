@@ -12,12 +12,15 @@ import { addResults, createPerson, startExecution } from '../../kit/seed.js';
 
 const file = fileURLToPath(new URL('../../../docs/role-fields.md', import.meta.url));
 const schema = buildSchema();
+/** A run that was not whole, which an import warns of. */
+const sarifWithWarning = { version: '2.1.0', runs: [{ tool: { driver: { name: 'T' } } }] };
 const identities = ['anonymous', 'viewer', 'analyst', 'admin'] as const;
 
 let server: TestServer;
 let tokens: Record<(typeof identities)[number], string | undefined>;
 let execution: string;
 let result: string;
+let imported: string;
 beforeAll(async () => {
   server = await startTestServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
   const admin = await server.signIn();
@@ -35,6 +38,12 @@ beforeAll(async () => {
       owner.token,
     )
   ).expectData();
+  const imports = await server.gql(
+    'mutation ($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
+    { input: { target: 'a', content: JSON.stringify(sarifWithWarning) } },
+    owner.token,
+  );
+  imported = imports.expectData().importReport.import.id;
   const found = await server.gql('{ results { nodes { id } } }', {}, owner.token);
   result = found.expectData().results.nodes[0].id;
   tokens = {
@@ -60,6 +69,8 @@ const ways = (): Record<string, [type: string, query: string]> => {
     SeverityCounts: ['SeverityCounts', `{ ${run} { severityCounts { # } } }`],
     TestResult: ['TestResult', `{ result(id: "${result}") { # } }`],
     Location: ['Location', `{ result(id: "${result}") { location { # } } }`],
+    Import: ['Import', `{ import(id: "${imported}") { # } }`],
+    ImportWarning: ['ImportWarning', `{ import(id: "${imported}") { warnings { # } } }`],
     ExecutionConnection: ['ExecutionConnection', '{ executions { # } }'],
     ExecutionEdge: ['ExecutionEdge', '{ executions { edges { # } } }'],
     PageInfo: ['PageInfo', '{ executions { pageInfo { # } } }'],

@@ -72,8 +72,9 @@ async function startBroken({ infra: breakInfra, services: breakServices, write }
     ...{ url: base.databaseUrl, poolMax: 4, statementTimeoutMs: 60_000, acquireTimeoutMs: 60_000, log },
   });
   closers.push(db.close);
+  const bulk = { url: base.databaseUrl, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 };
   const whole: Infra = {
-    ...{ config, log, db, redis: undefined, events: createEvents(undefined, log), now: Date.now },
+    ...{ config, log, db, bulk, redis: undefined, events: createEvents(undefined, log), now: Date.now },
     ...{ metrics: createMetrics(), tracing: undefined, timing: { ...defaultTiming, greetingMs: 60_000 } },
     tokens: await createTokens({
       ...{ signingKeys: [key], issuer: config.jwtIssuer, audience: config.jwtAudience, now: Date.now },

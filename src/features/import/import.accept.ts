@@ -1,0 +1,225 @@
+// Takes a report in: the file first, then execution, import and audit event in one transaction; a repeated one is recognised.
+import { createReadStream } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { digestOf } from '../../core/digest.js';
+import { AppError } from '../../core/errors.js';
+import { momentOf, newId } from '../../core/ids.js';
+import type { Viewer } from '../../core/permissions.js';
+import type { TestKind } from '../../generated/prisma/enums.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { ReportFormatName } from '../../reports/format.js';
+import { createReportSource } from '../../reports/read/source.js';
+import { openReport } from '../../reports/read-report.js';
+import type { AuditService } from '../audit/audit.service.js';
+import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
+import { columns, type ImportRow } from './import.rows.js';
+import type { Spool, SpooledReport } from './spool.js';
+
+/** What the caller says of a report. */
+export interface ReportClaims {
+  /** The running execution that it is added to; without it the import makes one. */
+  executionId?: string | null | undefined;
+  project?: string | null | undefined;
+  target?: string | null | undefined;
+  name?: string | null | undefined;
+  kind?: TestKind | null | undefined;
+  branch?: string | null | undefined;
+  commit?: string | null | undefined;
+  category?: string | null | undefined;
+  format?: ReportFormatName | null | undefined;
+  pathPrefix?: string | null | undefined;
+}
+
+/** Sends a report to the function that keeps it. */
+export type SendReport = (keep: (report: Readable) => Promise<SpooledReport>) => Promise<SpooledReport>;
+
+export interface AcceptOptions {
+  db: Database;
+  audit: AuditService;
+  executions: ExecutionService;
+  spool: Spool;
+  maxUnpackedBytes: number;
+  leaseMs: number;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+/** An import, and whether this request has begun it. */
+export interface AcceptedImport {
+  row: ImportRow;
+  isNew: boolean;
+}
+
+/**
+ * Receives a report and begins its import.
+ * @throws VALIDATION_FAILED for a report of no known format, or one that broke off
+ * @throws PAYLOAD_TOO_LARGE
+ * @throws NOT_FOUND @throws FORBIDDEN @throws CONFLICT @throws EXECUTION_FINISHED for the execution that it is added to
+ * @throws IDEMPOTENCY_KEY_REUSED when the key came with another report or other claims
+ */
+export async function acceptReport(
+  options: AcceptOptions,
+  viewer: Viewer,
+  claims: ReportClaims,
+  send: SendReport,
+  idempotencyKey: string | null,
+): Promise<AcceptedImport> {
+  const { executions, spool } = options;
+  if (claims.executionId != null)
+    assertActive(executions, await executions.getChangeable(viewer, claims.executionId));
+  const id = newId();
+  const report = await send((stream) => spool.keep(id, stream));
+  try {
+    const accepted = await begin(options, viewer, claims, { id, report, idempotencyKey });
+    if (!accepted.isNew) await spool.remove(id);
+    return accepted;
+  } catch (error) {
+    await spool.remove(id);
+    throw error;
+  }
+}
+
+interface Arrived {
+  id: string;
+  report: SpooledReport;
+  idempotencyKey: string | null;
+}
+
+async function begin(
+  options: AcceptOptions,
+  viewer: Viewer,
+  claims: ReportClaims,
+  { id, report, idempotencyKey }: Arrived,
+): Promise<AcceptedImport> {
+  const { db, audit, leaseMs } = options;
+  const { format: named, ...rest } = claims;
+  const digest = digestOf({ ...rest, format: named ?? null, sha256: report.sha256.toString('hex') });
+  const known = await readKnown(db, viewer, claims.executionId ?? null, idempotencyKey, digest, report);
+  if (known !== undefined) return { row: known, isNew: false };
+  const format = await formatOf(options, report, named);
+  const work = async (tx: Transaction): Promise<ImportRow> => {
+    const execution = await enterExecution(tx, options, viewer, claims, format);
+    const [row] = await tx.query<ImportRow>(sql`
+      INSERT INTO imports (id, execution_id, format, content_sha256, bytes, created_by_id, idempotency_key, request_digest,
+        lease_expires_at, created_at, is_whole_run, path_prefix)
+      VALUES (${id}, ${execution.id}, ${format}, ${report.sha256}, ${report.bytes}, ${viewer.userId}, ${idempotencyKey},
+        ${digest}, ${new Date(options.now() + leaseMs)}, ${momentOf(id)}, ${claims.executionId == null},
+        ${claims.pathPrefix ?? null})
+      ON CONFLICT (created_by_id, idempotency_key) DO NOTHING RETURNING ${columns}`);
+    if (row === undefined) throw new RepeatedKey();
+    audit.record(tx, {
+      action: 'report.import',
+      actor: viewer,
+      targetType: 'Import',
+      targetId: id,
+      changes: { execution: execution.id, format, bytes: report.bytes },
+    });
+    return row;
+  };
+  try {
+    return { row: await db.transaction(work), isNew: true };
+  } catch (error) {
+    if (!(error instanceof RepeatedKey)) throw error;
+    const first = await readKnown(db, viewer, null, idempotencyKey, digest, report);
+    if (first === undefined) throw new AppError('CONFLICT');
+    return { row: first, isNew: false };
+  }
+}
+
+/** Rolls back what a request with a key has begun that another request uses at the same time. */
+class RepeatedKey extends Error {}
+
+/** The import of the same key, or of the same report into the same execution. @throws IDEMPOTENCY_KEY_REUSED */
+async function readKnown(
+  db: Database,
+  viewer: Viewer,
+  executionId: string | null,
+  key: string | null,
+  digest: Buffer,
+  { sha256 }: SpooledReport,
+): Promise<ImportRow | undefined> {
+  if (key !== null) {
+    const [row] = await db.query<ImportRow & { digest: Buffer | null }>(sql`
+      SELECT ${columns}, request_digest AS digest FROM imports
+      WHERE created_by_id = ${viewer.userId}::uuid AND idempotency_key = ${key}`);
+    if (row === undefined) return undefined;
+    if (row.digest?.equals(digest) !== true)
+      throw new AppError('IDEMPOTENCY_KEY_REUSED', {
+        message: 'This Idempotency-Key was used for another report.',
+        fields: [{ path: 'Idempotency-Key', message: 'was used for another report' }],
+      });
+    return row;
+  }
+  if (executionId === null) return undefined;
+  const [row] = await db.query<ImportRow>(sql`
+    SELECT ${columns} FROM imports
+    WHERE execution_id = ${executionId}::uuid AND content_sha256 = ${sha256} AND state <> 'FAILED' LIMIT 1`);
+  return row;
+}
+
+/** @throws VALIDATION_FAILED when no format recognises it */
+async function formatOf(
+  { maxUnpackedBytes }: AcceptOptions,
+  { file }: SpooledReport,
+  named: ReportFormatName | null | undefined,
+): Promise<ReportFormatName> {
+  if (named != null) return named;
+  const source = createReportSource(() => createReadStream(file), maxUnpackedBytes);
+  return (await openReport(source, undefined)).format;
+}
+
+const kinds: Partial<Record<ReportFormatName, TestKind>> = {
+  SARIF: 'SAST',
+  SEMGREP: 'SAST',
+  BANDIT: 'SAST',
+  ESLINT: 'SAST',
+  CPPCHECK_XML: 'SAST',
+  CYCLONEDX: 'SCA',
+  GRYPE: 'SCA',
+  NPM_AUDIT: 'SCA',
+  TRIVY: 'SCA',
+  GITLEAKS: 'SECRETS',
+  CHECKOV: 'IAC',
+  ZAP_JSON: 'DAST',
+  ZAP_XML: 'DAST',
+  NUCLEI: 'DAST',
+  BURP_XML: 'DAST',
+  NMAP_XML: 'DAST',
+  TESTSSL: 'DAST',
+};
+
+/** Locks the execution that the report is added to, or makes and starts one. */
+async function enterExecution(
+  tx: Transaction,
+  { executions, leaseMs }: AcceptOptions,
+  viewer: Viewer,
+  claims: ReportClaims,
+  format: ReportFormatName,
+): Promise<ExecutionRow> {
+  if (claims.executionId != null) {
+    const row = await executions.lockChangeable(tx, viewer, claims.executionId);
+    assertActive(executions, row);
+    return row;
+  }
+  if (claims.target == null)
+    throw new AppError('VALIDATION_FAILED', { fields: [{ path: 'target', message: 'is required' }] });
+  return executions.createStarted(
+    tx,
+    viewer,
+    {
+      name: claims.name ?? `Import of a report (${format})`,
+      target: claims.target,
+      kind: claims.kind ?? kinds[format] ?? 'OTHER',
+      branch: claims.branch,
+      commitSha: claims.commit,
+      project: claims.project,
+      category: claims.category,
+    },
+    Math.ceil(leaseMs / 1000),
+  );
+}
+
+function assertActive(executions: ExecutionService, row: ExecutionRow): void {
+  if (!executions.activeStatuses.includes(row.status)) throw executions.refusal(row, 'take a report');
+}

@@ -1,0 +1,156 @@
+// Makes a staged report visible: results, findings, counters, events and receipt in one transaction.
+import { AppError } from '../../core/errors.js';
+import { runBulkTransaction } from '../../infra/postgres/bulk-transaction.js';
+import type { Transaction } from '../../infra/postgres/database.js';
+import { type Sql, sql } from '../../infra/postgres/sql.js';
+import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
+import type { MergedRun } from '../finding/merge.js';
+import type { ImportRunOptions } from './import.options.js';
+import type { ImportRow } from './import.rows.js';
+import type { StagedReport } from './staging/stage-report.js';
+
+/** Another run of the series met the findings first, so the results must be matched again. */
+export class Overtaken extends AppError {
+  constructor() {
+    super('CONFLICT', { message: 'Other imports of the same target came first each time; import it again.' });
+  }
+}
+
+/** Makes the staged results visible, with counters, events and receipt, all in one transaction. @throws Overtaken */
+export async function finishImport(
+  options: ImportRunOptions,
+  row: ImportRow,
+  staged: StagedReport,
+): Promise<void> {
+  await runBulkTransaction(options.bulk, async (tx) => {
+    const [execution] = await tx.query<ExecutionRow>(
+      sql`SELECT id, status, project_id AS "projectId", target, category, branch, tool FROM test_executions
+        WHERE id = ${row.executionId}::uuid FOR UPDATE`,
+    );
+    if (execution === undefined) throw new AppError('NOT_FOUND', { message: 'The execution was deleted.' });
+    if (!options.executions.activeStatuses.includes(execution.status))
+      throw options.executions.refusal(execution, 'take a report');
+    const merged = row.isWholeRun
+      ? await mergeWhole(options, tx, row, staged, execution)
+      : await addToExecution(options, tx, row, staged);
+    await writeReceipt(options, tx, row, staged, merged);
+  });
+}
+
+const zero = { newFindings: 0, unchangedFindings: 0, reopenedFindings: 0, absentFindings: 0 };
+type Outcome = Pick<MergedRun, keyof typeof zero | 'added'>;
+
+async function mergeWhole(
+  { executions, merge, now }: ImportRunOptions,
+  tx: Transaction,
+  row: ImportRow,
+  staged: StagedReport,
+  { projectId, target, category, branch }: ExecutionRow,
+): Promise<Outcome> {
+  const { incomplete, unreadPaths, counts, tool, toolVersion } = staged;
+  const merged = await merge(tx, {
+    importId: row.id,
+    executionId: row.executionId,
+    key: { projectId, target, tool, category, branch },
+    matchedWith: staged.series,
+    isComplete: incomplete.length === 0,
+    unreadPaths,
+    hasOwnResults: false,
+    at: new Date(now()),
+  });
+  if (merged === undefined) throw new Overtaken();
+  const { scanBranchId, runNumber } = merged;
+  const change = (
+    type: 'RESULTS_ADDED' | 'COMPLETED' | 'FAILED',
+    assignments: Sql[],
+    results?: Parameters<ExecutionService['change']>[5],
+  ) => executions.change(tx, row.executionId, executions.activeStatuses, type, assignments, results);
+  await change(
+    'RESULTS_ADDED',
+    [
+      sql`info_count = ${counts[0]}, low_count = ${counts[1]}, medium_count = ${counts[2]}, high_count = ${counts[3]}`,
+      sql`critical_count = ${counts[4]}, tool = ${tool}, tool_version = coalesce(tool_version, ${toolVersion})`,
+      sql`scan_branch_id = ${scanBranchId}, run_number = ${runNumber}, is_shared = true`,
+    ],
+    {
+      results: {
+        inserted: sql`SELECT id FROM test_results WHERE scan_branch_id = ${scanBranchId} AND is_shared AND from_run = ${runNumber}
+          ORDER BY id LIMIT 100`,
+        ids: sql`ARRAY(SELECT id FROM inserted ORDER BY id)`,
+      },
+    },
+  );
+  const at = new Date(now());
+  const [reason] = incomplete;
+  await change(reason === undefined ? 'COMPLETED' : 'FAILED', [
+    sql`status = ${reason === undefined ? 'COMPLETED' : 'FAILED'}::execution_status, finished_at = ${at}, lease_expires_at = NULL`,
+    sql`progress = 100, phase = NULL, error_message = ${reason ?? null}`,
+  ]);
+  return merged;
+}
+
+/** The results become the execution's own; they meet the findings when it ends. */
+async function addToExecution(
+  { executions, now }: ImportRunOptions,
+  tx: Transaction,
+  row: ImportRow,
+  { tool, toolVersion }: StagedReport,
+): Promise<Outcome> {
+  const at = new Date(now());
+  const rank = (index: number) => sql`(SELECT count(*) FROM inserted WHERE severity = ${index}::smallint)`;
+  let added = 0;
+  const changed = await executions.change(
+    tx,
+    row.executionId,
+    executions.activeStatuses,
+    'RESULTS_ADDED',
+    [
+      sql`info_count = info_count + ${rank(0)}, low_count = low_count + ${rank(1)}`,
+      sql`medium_count = medium_count + ${rank(2)}, high_count = high_count + ${rank(3)}`,
+      sql`critical_count = critical_count + ${rank(4)}`,
+      sql`tool = coalesce(tool, ${tool}), tool_version = coalesce(tool_version, ${toolVersion})`,
+      sql`lease_expires_at = ${at}::timestamptz + make_interval(secs => lease_seconds)`,
+    ],
+    {
+      results: {
+        inserted: sql`
+          INSERT INTO test_results (id, execution_id, title, description, severity, rule_id, cwe_ids, cve_ids, vulnerability_ids,
+            cvss_vector, cvss_score, location, evidence, remediation, "references", tags, fingerprint, content_key, search_text,
+            created_at)
+          SELECT result_id, ${row.executionId}::uuid, title, description, severity, rule_id, cwe_ids, cve_ids, vulnerability_ids,
+            cvss_vector, cvss_score, location, evidence, remediation, "references", tags, fingerprint, content_key, search_text,
+            ${at}::timestamptz
+          FROM staged_results WHERE import_id = ${row.id}::uuid ORDER BY position
+          ON CONFLICT (execution_id, content_key) DO NOTHING RETURNING id, severity`,
+        ids: sql`ARRAY(SELECT id FROM inserted ORDER BY id LIMIT 100)`,
+        onCount: (count) => {
+          added = count;
+        },
+      },
+    },
+  );
+  if (changed === undefined)
+    throw new AppError('CONFLICT', { message: 'The execution was changed at the same time.' });
+  return { ...zero, added };
+}
+
+async function writeReceipt(
+  { now }: ImportRunOptions,
+  tx: Transaction,
+  row: ImportRow,
+  staged: StagedReport,
+  outcome: Outcome,
+): Promise<void> {
+  const { counts, skipped, warnings, warningCount, incomplete, duplicates } = staged;
+  const skippedCount = Object.values(skipped).reduce((sum, count) => sum + count, 0);
+  await tx.query(sql`
+    UPDATE imports SET state = 'COMPLETED', format = ${staged.format}, read = ${staged.read}, added = ${outcome.added},
+      duplicates = ${duplicates + staged.staged + staged.sighted - outcome.added}, skipped = ${skippedCount},
+      new_findings = ${outcome.newFindings}, unchanged_findings = ${outcome.unchangedFindings},
+      reopened_findings = ${outcome.reopenedFindings}, absent_findings = ${outcome.absentFindings},
+      info_count = ${counts[0]}, low_count = ${counts[1]}, medium_count = ${counts[2]}, high_count = ${counts[3]},
+      critical_count = ${counts[4]}, skipped_reasons = ${JSON.stringify(skipped)}, warnings = ${JSON.stringify(warnings)},
+      warning_count = ${warningCount}, incomplete = ${incomplete}::text[], lease_expires_at = NULL,
+      finished_at = ${new Date(now())}
+    WHERE id = ${row.id}::uuid`);
+}

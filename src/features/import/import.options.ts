@@ -1,0 +1,22 @@
+// What the work on an import needs.
+import type { Logger } from 'pino';
+import type { BulkOptions } from '../../infra/postgres/bulk.js';
+import type { Database } from '../../infra/postgres/database.js';
+import type { ExecutionService } from '../execution/execution.service.js';
+import type { MergeRun } from '../finding/merge.js';
+import type { Spool } from './spool.js';
+
+/** What imports are worked off with. */
+export interface ImportRunOptions {
+  db: Database;
+  /** For connections of its own. */
+  bulk: BulkOptions;
+  executions: ExecutionService;
+  merge: MergeRun;
+  spool: Spool;
+  log: Logger;
+  maxUnpackedBytes: number;
+  leaseMs: number;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}

@@ -1,0 +1,159 @@
+// Imports in GraphQL: the receipt, and importing a small report.
+import { Readable } from 'node:stream';
+import { toPublicId } from '../../core/ids.js';
+import { builder } from '../../graphql/schema-kit/builder.js';
+import { viewerOf } from '../../graphql/schema-kit/context.js';
+import type { ReadsColumns } from '../../graphql/schema-kit/selected-columns.js';
+import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import type { ReportWarning } from '../../reports/notes.js';
+import { idOf } from '../../validation/fields.js';
+import { ExecutionType, SeverityCounts } from '../execution/execution.ref.js';
+import type { ExecutionRow } from '../execution/execution.service.js';
+import { importReportInput, importState, reportFormat } from './import.input.js';
+import type { ImportRow } from './import.rows.js';
+
+/** Time that `importReport` waits for the end of the import. */
+const waitMs = 10_000;
+
+const ImportWarning = builder.objectRef<ReportWarning>('ImportWarning').implement({
+  description: 'Something that an import noticed.',
+  fields: (t) => ({
+    message: t.exposeString('message', { description: 'What was noticed.' }),
+    pointer: t.exposeString('pointer', {
+      nullable: true,
+      description: 'Where: a JSON Pointer, or line:column for XML and CSV.',
+    }),
+  }),
+});
+
+export const ImportType = builder.objectRef<ImportRow>('Import').implement({
+  description: 'A report on its way into an execution, and its receipt.',
+  interfaces: [builder.nodeInterfaceRef()],
+  fields: (t) => ({
+    id: t.id({ description: 'Id of the import.', resolve: ({ id }) => toPublicId('Import', id) }),
+    execution: t.field({
+      type: ExecutionType,
+      authScopes: { can: 'execution:read' },
+      description: 'The execution that the results belong to.',
+      resolve: async ({ executionId }, _args, { loaders }) =>
+        (await loaders.executions.load(executionId)) as ExecutionRow,
+    }),
+    state: t.field({ type: enumType(importState), description: 'State.', resolve: ({ state }) => state }),
+    format: t.field({
+      type: enumType(reportFormat),
+      description: 'Format of the report.',
+      resolve: ({ format }) => format ?? 'GENERIC_JSON',
+    }),
+    contentSha256: t.string({
+      nullable: true,
+      description: 'SHA-256 of the report as it was sent.',
+      resolve: ({ contentSha256 }) => Buffer.from(contentSha256).toString('hex'),
+    }),
+    bytes: t.float({
+      description: 'Bytes of the report as it was sent.',
+      resolve: ({ bytes }) => Number(bytes),
+    }),
+    counts: t.field({
+      type: SeverityCounts,
+      description: 'Results of the run by severity.',
+      resolve: (row) => row,
+    }),
+    warnings: t.field({
+      type: [ImportWarning],
+      description: 'At most 100 warnings.',
+      resolve: ({ warnings }) => warnings,
+    }),
+    warningCount: t.exposeInt('warningCount', { description: 'Number of all warnings.' }),
+    incomplete: t.exposeStringList('incomplete', {
+      description: 'Why the run is not whole; such a run closes no finding and passes no gate.',
+    }),
+    errorMessage: t.exposeString('errorMessage', { nullable: true, description: 'Why the import failed.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time at which the report arrived.' }),
+    finishedAt: t.expose('finishedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Time at which the import ended.',
+    }),
+  }),
+});
+
+builder.objectFields(ImportType, (t) => ({
+  read: t.exposeInt('read', { description: 'Findings that the report holds, counted while it is read.' }),
+  added: t.exposeInt('added', { description: 'Results of the execution that came of it.' }),
+  duplicates: t.exposeInt('duplicates', {
+    description: 'Results that the report holds twice, or the execution has already.',
+  }),
+  skipped: t.exposeInt('skipped', {
+    description: 'What the format says is no finding: passed, suppressed, not applicable.',
+  }),
+  newFindings: t.exposeInt('newFindings', { description: 'Findings that were not known before.' }),
+  unchangedFindings: t.exposeInt('unchangedFindings', { description: 'Findings that the run saw again.' }),
+  reopenedFindings: t.exposeInt('reopenedFindings', {
+    description: 'Findings that had been absent and were seen again.',
+  }),
+  absentFindings: t.exposeInt('absentFindings', {
+    description: 'Findings that the branch showed before and this run did not see.',
+  }),
+}));
+
+builder.queryField('import', (t) =>
+  t.field({
+    type: ImportType,
+    nullable: true,
+    authScopes: { can: 'execution:read' },
+    description: 'One import. Error NOT_FOUND when it does not exist.',
+    args: { id: simpleArg(t.arg, idOf('Import'), 'Id of the import.') },
+    resolve: (_root, { id }, context) => context.services.imports.get(viewerOf(context), id),
+  }),
+);
+
+interface Imported {
+  row: ImportRow;
+}
+
+const ImportPayload = builder.objectRef<Imported>('ImportPayload').implement({
+  description: 'Outcome of an import.',
+  fields: (t) => ({
+    import: t.field({ type: ImportType, description: 'The import.', resolve: ({ row }) => row }),
+    execution: t.field({
+      type: ExecutionType,
+      authScopes: { can: 'execution:read' },
+      description: 'The execution that the results belong to.',
+      resolve: async ({ row }, _args, { loaders }) =>
+        (await loaders.executions.load(row.executionId)) as ExecutionRow,
+    }),
+  }),
+});
+
+builder.mutationField('importReport', (t) =>
+  t.field({
+    type: ImportPayload,
+    authScopes: { can: 'report:import' },
+    description:
+      'Imports a report of at most 1,000,000 characters; `POST /api/v1/imports` takes larger ones. Without `executionId` it ' +
+      'makes an execution. The import may still run when the payload comes.',
+    args: { input: inputArg(t.arg, 'ImportReportInput', importReportInput) },
+    resolve: async (_root, { input }, context) => {
+      const viewer = viewerOf(context);
+      const { content, idempotencyKey, ...claims } = input;
+      const { imports } = context.services;
+      const { row } = await imports.accept(
+        viewer,
+        claims,
+        (keep) => keep(Readable.from([Buffer.from(content)])),
+        idempotencyKey ?? null,
+      );
+      return { row: await imports.wait(viewer, row.id, waitMs) };
+    },
+  }),
+);
+
+builder.objectField(ExecutionType, 'imports', (t) =>
+  t.field({
+    type: [ImportType],
+    authScopes: { can: 'execution:read' },
+    extensions: { columns: ['id'] } satisfies ReadsColumns,
+    description: 'Reports that were imported into it, oldest first, at most 100.',
+    resolve: ({ id }, _args, { loaders }) => loaders.imports.load(id),
+  }),
+);

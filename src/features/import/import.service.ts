@@ -1,0 +1,133 @@
+// Imports of reports: taking them in, working them off, reading their receipts. Formats are in src/reports.
+import type { Logger } from 'pino';
+import { AppError } from '../../core/errors.js';
+import type { Viewer } from '../../core/permissions.js';
+import type { BulkOptions } from '../../infra/postgres/bulk.js';
+import type { Database } from '../../infra/postgres/database.js';
+import { fetchOfEach, sql } from '../../infra/postgres/sql.js';
+import type { AuditService } from '../audit/audit.service.js';
+import type { ExecutionService } from '../execution/execution.service.js';
+import type { MergeRun } from '../finding/merge.js';
+import { type AcceptedImport, acceptReport, type ReportClaims, type SendReport } from './import.accept.js';
+import { createImportQueue } from './import.queue.js';
+import { columns, type ImportRow } from './import.rows.js';
+import { runImport } from './import.run.js';
+import { watchImports } from './import.watch.js';
+import { createSpool } from './spool.js';
+
+/** What imports work with. */
+export interface ImportServiceOptions {
+  db: Database;
+  bulk: BulkOptions;
+  audit: AuditService;
+  executions: ExecutionService;
+  /** See mergeRun in the findings. */
+  merge: MergeRun;
+  log: Logger;
+  /** Folder of the reports that wait. */
+  directory: string;
+  maxBytes: number;
+  maxUnpackedBytes: number;
+  /** Imports that run at the same time. */
+  atOnce: number;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+/** Time without a sign of life after which an import counts as lost. */
+const leaseMs = 60_000;
+const pollMs = 250;
+
+/** Takes in and works off imports. */
+export type ImportService = ReturnType<typeof createImportService>;
+
+/** Creates the service. {@link ImportService.start} takes up what an earlier process left. */
+export function createImportService(options: ImportServiceOptions) {
+  const { db, executions, log, maxBytes, maxUnpackedBytes, now } = options;
+  const spool = createSpool(options.directory, maxBytes);
+  const queue = createImportQueue(options.atOnce);
+  const common = { ...options, spool, leaseMs };
+
+  const enqueue = (row: ImportRow, key: string): void =>
+    queue.add(row.id, key, async (signal) => {
+      await runImport(common, row, signal);
+    });
+
+  const reads = createReads(db, executions);
+
+  return {
+    limits: { reportBytes: maxBytes, unpackedBytes: maxUnpackedBytes, importsAtOnce: options.atOnce },
+    waiting: queue.waiting,
+
+    /**
+     * Takes a report in and begins its import. Errors as {@link acceptReport}.
+     * @throws UNAVAILABLE when too many imports wait
+     */
+    async accept(
+      viewer: Viewer,
+      claims: ReportClaims,
+      send: SendReport,
+      idempotencyKey: string | null,
+    ): Promise<AcceptedImport> {
+      queue.assertRoom();
+      const accepted = await acceptReport(common, viewer, claims, send, idempotencyKey);
+      if (accepted.isNew)
+        enqueue(
+          accepted.row,
+          claims.executionId ?? JSON.stringify([claims.project, claims.target, claims.category]),
+        );
+      return accepted;
+    },
+
+    /** The import, once it has ended or the time is over. @throws NOT_FOUND */
+    wait: (viewer: Viewer, id: string, ms: number) =>
+      waitFor(
+        () => reads.get(viewer, id),
+        () => queue.ended(id),
+        ms,
+      ),
+
+    ...reads,
+
+    /** See {@link watchImports}. */
+    start: () => watchImports({ db, log, now, spool, queue, readByIds: reads.readByIds, enqueue, leaseMs }),
+  };
+}
+
+function createReads(db: Database, executions: ExecutionService) {
+  const readByIds = (ids: readonly string[]) =>
+    db.read<ImportRow>(sql`SELECT ${columns} FROM imports WHERE id = ANY(${ids}::uuid[])`);
+  return {
+    readByIds,
+
+    /** @throws NOT_FOUND */
+    async get(viewer: Viewer, id: string): Promise<ImportRow> {
+      const [row] = await readByIds([id]);
+      if (row === undefined) throw new AppError('NOT_FOUND');
+      await executions.get(viewer, row.executionId, ['id']);
+      return row;
+    },
+
+    /** Imports of each execution, oldest first, at most 100. */
+    async ofEachExecution(ids: readonly string[]): Promise<ImportRow[][]> {
+      const select = sql`SELECT ${columns} FROM imports WHERE execution_id = parent.id ORDER BY id LIMIT 100`;
+      const lists = await fetchOfEach<ImportRow>(db.read, ids, select, ({ executionId }) => executionId);
+      return ids.map((id) => lists.get(id) ?? []);
+    },
+  };
+}
+
+async function waitFor(
+  read: () => Promise<ImportRow>,
+  ended: () => Promise<void>,
+  ms: number,
+): Promise<ImportRow> {
+  const until = performance.now() + ms;
+  for (;;) {
+    const row = await read();
+    const leftMs = until - performance.now();
+    if (row.state !== 'RUNNING' || leftMs <= 0) return row;
+    const tick = new Promise((resolve) => setTimeout(resolve, Math.min(pollMs, leftMs)));
+    await Promise.race([ended().then(() => tick), tick]);
+  }
+}

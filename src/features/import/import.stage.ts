@@ -1,0 +1,73 @@
+// Stages the report of an import, and reports progress on its execution meanwhile.
+import { AppError } from '../../core/errors.js';
+import type { Statements } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { ImportRunOptions } from './import.options.js';
+import type { ImportRow } from './import.rows.js';
+import { runStaging } from './staging/run-staging.js';
+import type { StagedReport, StagingProgress } from './staging/stage-report.js';
+
+/** Shortest time between two events of progress. */
+const progressEveryMs = 1000;
+
+/** Reads the report; ends when the execution was cancelled or deleted meanwhile. */
+export async function stageImport(
+  options: ImportRunOptions,
+  row: ImportRow,
+  stopped: AbortSignal,
+): Promise<StagedReport> {
+  const { db, executions, spool, bulk, maxUnpackedBytes, now } = options;
+  const [execution] = await executions.readByIds([row.executionId]);
+  if (execution === undefined) throw new AppError('NOT_FOUND', { message: 'The execution was deleted.' });
+  const ending = new AbortController();
+  const signal = AbortSignal.any([stopped, ending.signal]);
+  let reason: AppError | undefined;
+  const end = (message: string) => {
+    reason ??= new AppError('CONFLICT', { message });
+    ending.abort();
+  };
+  const single: Statements = { query: db.query, afterCommit: (action) => action() };
+  let reportedAt = now();
+  let isReporting = false;
+  const report = async ({ read, staged, sighted }: StagingProgress) => {
+    const at = now();
+    await db.query(sql`
+      UPDATE imports SET read = ${read}, added = ${staged + sighted}, lease_expires_at = ${new Date(at + options.leaseMs)}
+      WHERE id = ${row.id}::uuid`);
+    const changed = await executions.change(single, row.executionId, executions.activeStatuses, 'PROGRESS', [
+      sql`phase = ${`Read ${read} results of the report`}`,
+      sql`lease_expires_at = ${new Date(at)}::timestamptz + make_interval(secs => lease_seconds)`,
+    ]);
+    if (changed === undefined) end('The execution ended or was deleted while the report was read.');
+    else if (changed.status === 'CANCEL_REQUESTED') end('The execution was cancelled.');
+  };
+  const onProgress = (progress: StagingProgress) => {
+    if (isReporting || now() - reportedAt < progressEveryMs) return;
+    reportedAt = now();
+    isReporting = true;
+    report(progress)
+      .catch(() => {}) // the next report, or the merge, meets the same database
+      .finally(() => {
+        isReporting = false;
+      });
+  };
+  const job = {
+    importId: row.id,
+    file: spool.fileOf(row.id),
+    format: row.format,
+    maxUnpackedBytes,
+    database: bulk,
+    projectId: execution.projectId,
+    target: execution.target,
+    category: execution.category,
+    branch: execution.branch,
+    tool: execution.tool,
+    pathPrefix: row.pathPrefix,
+    isWholeRun: row.isWholeRun,
+  };
+  try {
+    return await runStaging(job, onProgress, signal);
+  } catch (error) {
+    throw reason ?? error;
+  }
+}

@@ -1,0 +1,165 @@
+// Recognises staged results as findings that there are: file by file, then across files for what is left.
+import type { BulkConnection } from '../../../infra/postgres/bulk.js';
+import { sql } from '../../../infra/postgres/sql.js';
+import { type Candidate, matchGroup, matchMoves } from '../../finding/identity/match.js';
+import type { SeriesState } from '../../finding/series.js';
+
+/** What two cursors are merged by: the file, or the group of what lies in none. */
+interface InFile extends Candidate {
+  fileKey: string;
+}
+
+/** A finding that the run has not seen as it was. */
+interface OldFinding extends InFile {
+  id: string;
+  /** Whether the branch, or the default one for a branch without runs, shows it. */
+  isOpen: boolean;
+}
+
+/** A staged result; `id` is its position. */
+interface NewResult extends InFile {
+  id: number;
+}
+
+/** Most findings and results that are compared across files; beyond it, what moved counts as new and absent. */
+const maxLeft = 50_000;
+const fetchSize = 2000;
+
+const keys = sql`group_key AS "groupKey", rule_key AS "ruleKey", fingerprint_key AS "fingerprintKey",
+  snippet_key AS "contentKey", message_key AS "messageKey", line, path,
+  CASE path WHEN '' THEN group_key ELSE md5(path)::uuid END AS "fileKey"`;
+
+/**
+ * Writes to staged_matches which finding each staged result is. Both sides are read in the order of their files, so that
+ * one file of each is held at a time.
+ */
+export async function matchStaged(
+  newRows: BulkConnection,
+  oldRows: BulkConnection,
+  importId: string,
+  { id: seriesId, branchId, defaultBranchId }: SeriesState,
+): Promise<void> {
+  await Promise.all([newRows.query(sql`BEGIN`), oldRows.query(sql`BEGIN`)]);
+  const shownOn = branchId ?? defaultBranchId ?? 0;
+  await newRows.query(sql`
+    DECLARE staged NO SCROLL CURSOR FOR SELECT position AS id, ${keys} FROM staged_results AS staged
+    WHERE import_id = ${importId}::uuid AND NOT EXISTS (
+      SELECT FROM staged_matches AS done WHERE done.import_id = staged.import_id AND done.position = staged.position)
+    ORDER BY "fileKey", position`);
+  await oldRows.query(sql`
+    DECLARE found NO SCROLL CURSOR FOR SELECT id, ${keys}, EXISTS (
+      SELECT FROM test_results WHERE finding_id = findings.id AND scan_branch_id = ${shownOn} AND until_run IS NULL
+    ) AS "isOpen"
+    FROM findings WHERE series_id = ${seriesId} AND id NOT IN (
+      SELECT finding_id FROM staged_sightings WHERE import_id = ${importId}::uuid
+      UNION ALL SELECT finding_id FROM staged_matches WHERE import_id = ${importId}::uuid)
+    ORDER BY "fileKey", id`);
+  let pairs: [OldFinding, NewResult][] = [];
+  const write = async () => {
+    await oldRows.query(sql`
+      INSERT INTO staged_matches (import_id, position, finding_id)
+      SELECT ${importId}::uuid, * FROM unnest(${pairs.map(([, { id }]) => id)}::int[], ${pairs.map(([{ id }]) => id)}::uuid[])`);
+    pairs = [];
+  };
+  const left = { olds: [] as OldFinding[], news: [] as NewResult[] };
+  for await (const group of groupsOf(
+    createReader<OldFinding>(oldRows, 'found'),
+    createReader<NewResult>(newRows, 'staged'),
+  )) {
+    const matched = matchWithin(group);
+    for (const pair of matched) pairs.push(pair);
+    leave(left, group, matched);
+    if (pairs.length >= fetchSize) await write();
+  }
+  if (left.olds.length <= maxLeft && left.news.length <= maxLeft)
+    for (const pair of matchAcross(left)) pairs.push(pair);
+  await write();
+  await oldRows.query(sql`COMMIT`);
+  await newRows.query(sql`ROLLBACK`);
+}
+
+interface Group {
+  olds: OldFinding[];
+  news: NewResult[];
+}
+
+/** What is shown is matched first. What has been absent needs more than its place to be seen again. */
+function matchWithin({ olds, news }: Group): [OldFinding, NewResult][] {
+  if (olds.length === 0 || news.length === 0) return [];
+  const matched = matchGroup(
+    olds.filter(({ isOpen }) => isOpen),
+    news,
+  );
+  const taken = new Set(matched.map(([, { id }]) => id));
+  const again = matchGroup(
+    olds.filter(({ isOpen }) => !isOpen),
+    news.filter(({ id }) => !taken.has(id)),
+  );
+  return [...matched, ...again.filter(([old, seen]) => isAlike(old, seen))];
+}
+
+function isAlike(old: Candidate, seen: Candidate): boolean {
+  if (old.fingerprintKey !== null && old.fingerprintKey === seen.fingerprintKey) return true;
+  if (old.contentKey !== null && seen.contentKey !== null) return old.contentKey === seen.contentKey;
+  return old.messageKey === seen.messageKey;
+}
+
+function leave(left: Group, { olds, news }: Group, matched: readonly [OldFinding, NewResult][]): void {
+  const takenOlds = new Set(matched.map(([{ id }]) => id));
+  const takenNews = new Set(matched.map(([, { id }]) => id));
+  if (left.olds.length <= maxLeft) for (const old of olds) if (!takenOlds.has(old.id)) left.olds.push(old);
+  if (left.news.length <= maxLeft) for (const seen of news) if (!takenNews.has(seen.id)) left.news.push(seen);
+}
+
+function matchAcross({ olds, news }: Group): [OldFinding, NewResult][] {
+  return matchMoves(
+    olds.filter(({ isOpen }) => isOpen),
+    news,
+  );
+}
+
+/** Reads a cursor row by row, one row ahead. */
+interface Reader<Row> {
+  peek: () => Promise<Row | undefined>;
+  take: () => Row;
+}
+
+function createReader<Row>(connection: BulkConnection, cursor: 'found' | 'staged'): Reader<Row> {
+  let rows: Row[] = [];
+  let at = 0;
+  let isOver = false;
+  const fetchNext = cursor === 'found' ? sql`FETCH 2000 FROM found` : sql`FETCH 2000 FROM staged`;
+  return {
+    async peek() {
+      if (at === rows.length && !isOver) {
+        rows = await connection.query<Row>(fetchNext);
+        at = 0;
+        isOver = rows.length < fetchSize;
+      }
+      return rows[at];
+    },
+    take: () => rows[at++] as Row,
+  };
+}
+
+/** Merges two cursors by their files. */
+async function* groupsOf(olds: Reader<OldFinding>, news: Reader<NewResult>): AsyncGenerator<Group> {
+  for (;;) {
+    const [old, seen] = [await olds.peek(), await news.peek()];
+    if (old === undefined && seen === undefined) return;
+    const key = least(old?.fileKey, seen?.fileKey);
+    yield { olds: await takeGroup(olds, key), news: await takeGroup(news, key) };
+  }
+}
+
+function least(a: string | undefined, b: string | undefined): string {
+  if (a === undefined || b === undefined) return (a ?? b) as string;
+  return a < b ? a : b;
+}
+
+async function takeGroup<Row extends InFile>(reader: Reader<Row>, key: string): Promise<Row[]> {
+  const group: Row[] = [];
+  for (let row = await reader.peek(); row?.fileKey === key; row = await reader.peek())
+    group.push(reader.take());
+  return group;
+}

@@ -1,0 +1,50 @@
+// Receives a file: the body of a request, or the first file of a form; plain or gzip, as a stream.
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { Busboy } from '@fastify/busboy';
+import { AppError } from '../core/errors.js';
+import { codingOf } from './body.js';
+
+/** Longest time without a byte. */
+const idleMs = 30_000;
+
+/**
+ * Hands the stream of an uploaded file to `keep`. Gzip is not unpacked: files often are gzip themselves.
+ * @throws UNSUPPORTED_MEDIA_TYPE for a coding other than gzip
+ * @throws VALIDATION_FAILED for a form that is not valid or holds no file
+ */
+export async function receiveUpload<T>(
+  request: IncomingMessage,
+  keep: (file: Readable) => Promise<T>,
+): Promise<T> {
+  const coding = codingOf(request.headers);
+  if (coding !== undefined && coding !== 'gzip' && coding !== 'x-gzip')
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', {
+      message: 'Send the file compressed once with gzip, or uncompressed.',
+      headers: { 'Accept-Encoding': 'gzip, identity' },
+    });
+  request.setTimeout(idleMs, () => request.destroy());
+  const type = request.headers['content-type'] ?? '';
+  if (!/^multipart\/form-data\b/i.test(type)) return keep(request);
+  let kept: Promise<T> | undefined;
+  try {
+    const form = new Busboy({
+      headers: { ...request.headers, 'content-type': type },
+      limits: { files: 1, fields: 20, fieldSize: 10_000, headerPairs: 100 },
+    });
+    form.on('file', (_name, file) => {
+      kept = keep(file);
+      kept.catch(() => file.resume()); // what follows is read and dropped, so that the sender sees the refusal
+    });
+    await pipeline(request, form);
+  } catch (error) {
+    await kept?.catch((refusal: unknown) => {
+      throw refusal;
+    });
+    throw new AppError('VALIDATION_FAILED', { message: 'The form is not valid.', cause: error });
+  }
+  if (kept === undefined)
+    throw new AppError('VALIDATION_FAILED', { message: 'The form holds no file: send the report as one.' });
+  return kept;
+}

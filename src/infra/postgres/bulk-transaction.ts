@@ -1,0 +1,52 @@
+// A transaction on a connection of its own, for statements that take longer than those of the pool may.
+import pg from 'pg';
+import type { BulkOptions } from './bulk.js';
+import { parserOf } from './column-types.js';
+import { codeOf, toDatabaseError } from './errors.js';
+import type { Sql } from './sql.js';
+import type { Transaction } from './transaction.js';
+
+/**
+ * Runs work in one transaction (READ COMMITTED).
+ * @throws UNAVAILABLE when the database is down
+ * @throws QUERY_TIMEOUT
+ */
+export async function runBulkTransaction<T>(
+  { url, statementTimeoutMs, connectTimeoutMs }: BulkOptions,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    application_name: 'sec-tester-api import',
+    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs}`,
+    types: { getTypeParser: (oid: number) => parserOf(oid) ?? ((text: string) => text) },
+  });
+  client.on('error', () => {}); // the statement that is under way fails too
+  const actions: (() => void)[] = [];
+  const last: Sql[] = [];
+  try {
+    await client.connect();
+    await client.query('BEGIN');
+    const value = await work({
+      query: async <Row>({ text, values }: Sql) => (await client.query(text, values)).rows as Row[],
+      finally: (statement) => last.push(statement),
+      afterCommit: (action) => actions.push(action),
+    });
+    for (const { text, values } of last) await client.query(text, values);
+    await client.query('COMMIT');
+    for (const action of actions) action();
+    return value;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {});
+    throw toDatabaseError(error);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Whether a transaction that failed so may succeed when it is tried again. */
+export function isRetryable(error: unknown): boolean {
+  return ['40001', '40P01'].includes(codeOf(error));
+}

@@ -1,0 +1,118 @@
+// A connection of its own for bulk work: COPY and long statements, beside the pool whose statements are short.
+import { finished } from 'node:stream/promises';
+import pg from 'pg';
+import copyStreams from 'pg-copy-streams';
+import { toDatabaseError } from './errors.js';
+import type { Sql } from './sql.js';
+
+/** How a bulk connection is opened; plain data, so that a worker thread can be given it. */
+export interface BulkOptions {
+  url: string;
+  /** Longest time that one statement may take, in milliseconds. */
+  statementTimeoutMs: number;
+  connectTimeoutMs: number;
+}
+
+/** A COPY that takes rows as lines of PostgreSQL's text format. */
+export interface Copy {
+  /** Sends lines, and waits while the server reads more slowly. */
+  write(lines: string): Promise<void>;
+  /** @throws Error of PostgreSQL when a line does not fit the table */
+  end(): Promise<void>;
+}
+
+/** A connection for bulk work. */
+export interface BulkConnection {
+  query<Row>(statement: Sql): Promise<Row[]>;
+  /** Begins a COPY. Until it has ended, the connection runs nothing else. */
+  copyInto(table: string, columns: readonly string[]): Copy;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a connection for bulk work.
+ * @throws UNAVAILABLE when the database cannot be reached
+ */
+export async function openBulkConnection(options: BulkOptions): Promise<BulkConnection> {
+  const { url, statementTimeoutMs, connectTimeoutMs } = options;
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    application_name: 'sec-tester-api import',
+    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs}`,
+  });
+  client.on('error', () => {}); // the statement that is under way, or the next one, fails too
+  try {
+    await client.connect();
+  } catch (error) {
+    throw toDatabaseError(error);
+  }
+  return {
+    async query<Row>({ text, values }: Sql): Promise<Row[]> {
+      try {
+        return (await client.query(text, values)).rows as Row[];
+      } catch (error) {
+        throw toDatabaseError(error);
+      }
+    },
+    copyInto: (table, columns) => startCopy(client, table, columns),
+    close: () => client.end(),
+  };
+}
+
+function startCopy(client: pg.Client, table: string, columns: readonly string[]): Copy {
+  const names = columns.map((name) => pg.escapeIdentifier(name)).join(', ');
+  const stream = client.query(copyStreams.from(`COPY ${pg.escapeIdentifier(table)} (${names}) FROM STDIN`));
+  const done = finished(stream);
+  done.catch(() => {}); // thrown where the next lines are written, or at the end
+  return {
+    async write(lines) {
+      if (stream.write(lines)) return;
+      const drained = new Promise<void>((resolve) => {
+        stream.once('drain', resolve);
+      });
+      await Promise.race([drained, done]).catch((error: unknown) => {
+        throw toDatabaseError(error);
+      });
+    },
+    async end() {
+      stream.end();
+      await done.catch((error: unknown) => {
+        throw toDatabaseError(error);
+      });
+    },
+  };
+}
+
+/** A row as a line of COPY's text format; undefined and null become NULL. */
+export function copyLine(values: readonly unknown[]): string {
+  let line = '';
+  for (let index = 0; index < values.length; index += 1) {
+    if (index > 0) line += '\t';
+    line += field(values[index]);
+  }
+  return `${line}\n`;
+}
+
+function field(value: unknown): string {
+  if (value === null || value === undefined) return '\\N';
+  if (typeof value === 'string') return escaped(value);
+  if (Array.isArray(value)) return value.length === 0 ? '{}' : escaped(arrayLiteral(value));
+  if (typeof value === 'object') return escaped(JSON.stringify(value));
+  return String(value);
+}
+
+const special = /[\\\t\n\r]/;
+const escapes: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+function escaped(text: string): string {
+  return special.test(text) ? text.replace(/[\\\t\n\r]/g, (letter) => escapes[letter] as string) : text;
+}
+
+function arrayLiteral(values: readonly unknown[]): string {
+  const items = values.map((value) =>
+    typeof value === 'string' ? `"${value.replace(/["\\]/g, '\\$&')}"` : String(value),
+  );
+  return `{${items.join(',')}}`;
+}

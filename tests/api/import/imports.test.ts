@@ -1,0 +1,252 @@
+// Reports become executions, results and findings, over REST and GraphQL.
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startTestServer, type TestServer } from '../../kit/harness.js';
+
+let server: TestServer;
+let token: string;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  token = await server.signIn();
+});
+afterAll(() => server.close());
+
+interface Sent {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape
+  body: any;
+}
+
+const fixture = (name: string) => readFileSync(`tests/fixtures/reports/${name}`);
+
+async function send(
+  query: Record<string, string>,
+  body: Buffer | string | FormData,
+  headers: Record<string, string> = {},
+  path = '/api/v1/imports',
+): Promise<Sent> {
+  const response = await fetch(`${server.url}${path}?${new URLSearchParams(query)}`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}`, ...headers },
+    body: body as never,
+  });
+  return { status: response.status, headers: response.headers, body: await response.json() };
+}
+
+/** A SARIF log of one run. */
+function sarif(
+  results: { rule: string; path: string; line: number; text?: string; snippet?: string }[],
+  extra = {},
+) {
+  return JSON.stringify({
+    version: '2.1.0',
+    runs: [
+      {
+        tool: { driver: { name: 'Toolbox', version: '1.2', rules: [] } },
+        results: results.map(({ rule, path, line, text = `Problem of ${rule}`, snippet }) => ({
+          ruleId: rule,
+          level: 'error',
+          message: { text },
+          locations: [
+            {
+              physicalLocation: {
+                artifactLocation: { uri: path },
+                region: { startLine: line, ...(snippet !== undefined && { snippet: { text: snippet } }) },
+              },
+            },
+          ],
+        })),
+        ...extra,
+      },
+    ],
+  });
+}
+
+const five = [1, 2, 3, 4, 5].map((n) => ({
+  rule: 'R1',
+  path: 'src/a.c',
+  line: n * 10,
+  snippet: `strcpy(a${n}, b)`,
+}));
+
+describe('POST /api/v1/imports', () => {
+  test('makes an execution with results and says what it did', async () => {
+    const { status, body, headers } = await send(
+      { target: 'app-1', wait: '30', branch: 'main' },
+      sarif(five),
+    );
+    expect(body).toMatchObject({ state: 'COMPLETED', read: 5, added: 5, newFindings: 5, absentFindings: 0 });
+    expect(status).toBe(200);
+    expect(headers.get('location')).toBe(`/api/v1/imports/${body.id}`);
+    const { execution } = (
+      await server.gql(
+        `query ($id: ID!) { execution(id: $id) { status tool toolVersion branch severityCounts { high total }
+          results(first: 10) { totalCount nodes { title ruleId location { path startLine } } }
+          imports { id state format added } } }`,
+        { id: body.executionId },
+        token,
+      )
+    ).expectData();
+    expect(execution).toMatchObject({
+      status: 'COMPLETED',
+      tool: 'Toolbox',
+      toolVersion: '1.2',
+      branch: 'main',
+      severityCounts: { high: 5, total: 5 },
+      imports: [{ id: body.id, state: 'COMPLETED', format: 'SARIF', added: 5 }],
+    });
+  });
+
+  test('of the same report again is a run that changes nothing, and stores no result', async () => {
+    const first = await send({ target: 'app-2', wait: '30' }, sarif(five));
+    const rows = async () =>
+      (await server.sql<{ n: number }>('SELECT count(*)::int AS n FROM test_results'))[0]?.n;
+    const before = await rows();
+    const second = await send({ target: 'app-2', wait: '30' }, gzipSync(sarif(five)));
+    expect(second.body).toMatchObject({
+      state: 'COMPLETED',
+      added: 5,
+      newFindings: 0,
+      unchangedFindings: 5,
+      absentFindings: 0,
+    });
+    expect(second.body.executionId).not.toBe(first.body.executionId);
+    expect(await rows()).toBe(before);
+  });
+
+  test('follows moved lines, closes what is fixed and opens it again', async () => {
+    const query = { target: 'app-3', wait: '30' };
+    await send(query, sarif(five));
+    const shifted = five.map((result) => ({ ...result, line: result.line + 2 }));
+    expect((await send(query, sarif(shifted))).body).toMatchObject({
+      newFindings: 0,
+      unchangedFindings: 5,
+      absentFindings: 0,
+    });
+    expect((await send(query, sarif(shifted.slice(1)))).body).toMatchObject({
+      newFindings: 0,
+      unchangedFindings: 4,
+      absentFindings: 1,
+    });
+    expect((await send(query, sarif(shifted.slice(1)))).body).toMatchObject({
+      unchangedFindings: 4,
+      absentFindings: 0,
+    });
+    expect((await send(query, sarif(shifted))).body).toMatchObject({
+      newFindings: 0,
+      unchangedFindings: 4,
+      reopenedFindings: 1,
+      absentFindings: 0,
+    });
+  });
+
+  test('of a feature branch neither closes nor opens what the default branch shows', async () => {
+    await send({ target: 'app-4', wait: '30', branch: 'main' }, sarif(five));
+    const branch = await send({ target: 'app-4', wait: '30', branch: 'fix' }, sarif(five.slice(0, 2)));
+    expect(branch.body).toMatchObject({ newFindings: 0, unchangedFindings: 2, absentFindings: 0 });
+    const [row] = await server.sql<{ present: number }>(
+      `SELECT count(*) FILTER (WHERE is_present)::int AS present FROM findings
+       WHERE series_id IN (SELECT id FROM scan_series WHERE target = 'app-4')`,
+    );
+    expect(row?.present).toBe(5);
+  });
+
+  test('without results closes nothing and fails the execution', async () => {
+    await send({ target: 'app-5', wait: '30' }, sarif(five));
+    const { body } = await send({ target: 'app-5', wait: '30' }, sarif([], { results: undefined }));
+    expect(body).toMatchObject({ state: 'COMPLETED', absentFindings: 0, incomplete: [expect.any(String)] });
+    const { execution } = (
+      await server.gql(
+        'query ($id: ID!) { execution(id: $id) { status errorMessage } }',
+        { id: body.executionId },
+        token,
+      )
+    ).expectData();
+    expect(execution).toMatchObject({
+      status: 'FAILED',
+      errorMessage: expect.stringContaining('nothing was scanned'),
+    });
+  });
+
+  test('keeps all results of real reports', async () => {
+    const { body } = await send({ target: 'flaws', wait: '30' }, fixture('flawfinder.sarif'));
+    expect(body).toMatchObject({ state: 'COMPLETED', read: 19, added: 19, newFindings: 19, duplicates: 0 });
+  });
+
+  test('takes a form, and does not ask for a media type', async () => {
+    const form = new FormData();
+    form.set('report', new Blob([sarif(five)], { type: 'image/png' }), 'holiday.png');
+    expect((await send({ target: 'form', wait: '30' }, form)).body).toMatchObject({
+      state: 'COMPLETED',
+      added: 5,
+    });
+  });
+
+  test('returns the same import for the same key and report, also at once', async () => {
+    const headers = { 'Idempotency-Key': 'nightly-1' };
+    const query = { target: 'keyed', wait: '30' };
+    const answers = await Promise.all([1, 2, 3].map(() => send(query, sarif(five), headers)));
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+    const other = await send(query, sarif(five.slice(1)), headers);
+    expect(other).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
+  });
+
+  test.each([
+    ['a truncated report', sarif(five).slice(0, 400), 'FAILED'],
+    ['an unknown format', '{"hello": "world"}', 400],
+    ['no JSON', 'nonsense', 400],
+    ['nothing', '', 400],
+  ])('of %s says so and leaves nothing behind', async (_name, report, outcome) => {
+    const target = `bad-${Math.random()}`;
+    const { status, body } = await send({ target, wait: '30' }, report);
+    if (typeof outcome === 'number') expect(status).toBe(outcome);
+    else expect(body).toMatchObject({ state: outcome, errorMessage: expect.stringMatching(/\S/) });
+    const [left] = await server.sql<{ n: number }>('SELECT count(*)::int AS n FROM staged_results');
+    expect(left?.n).toBe(0);
+    const [findings] = await server.sql<{ n: number }>(
+      `SELECT count(*)::int AS n FROM scan_series WHERE target = '${target}'`,
+    );
+    expect(findings?.n).toBe(0);
+  });
+});
+
+describe('POST /api/v1/executions/{id}/reports', () => {
+  test('adds results to a running execution, the same report once', async () => {
+    const { createExecution } = (
+      await server.gql(
+        'mutation { createExecution(input: { name: "n", target: "own", kind: SAST }) { execution { id } } }',
+        {},
+        token,
+      )
+    ).expectData();
+    const { id } = createExecution.execution;
+    await server.gql('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id }, token);
+    const path = `/api/v1/executions/${id}/reports`;
+    const first = await send({ wait: '30' }, sarif(five), {}, path);
+    expect(first.body).toMatchObject({ state: 'COMPLETED', executionId: id, added: 5 });
+    const again = await send({ wait: '30' }, sarif(five), {}, path);
+    expect(again.body.id).toBe(first.body.id);
+  });
+});
+
+describe('importReport', () => {
+  test('imports a small report', async () => {
+    const { importReport } = (
+      await server.gql(
+        `mutation ($input: ImportReportInput!) { importReport(input: $input) {
+          import { state read newFindings counts { high } warnings { message pointer } } execution { id status } } }`,
+        { input: { target: 'small', content: sarif(five) } },
+        token,
+      )
+    ).expectData();
+    expect(importReport.import).toMatchObject({
+      state: 'COMPLETED',
+      read: 5,
+      newFindings: 5,
+      counts: { high: 5 },
+    });
+  });
+});
