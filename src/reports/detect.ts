@@ -4,7 +4,9 @@ import sax from 'sax';
 import { AppError } from '../core/errors.js';
 import type { ReportFormat, ReportHead, ReportSource } from './format.js';
 import { looksLike } from './looks-like.js';
-import { createJsonReader, type JsonPath } from './read/json-reader.js';
+import { columnName, delimiterOf } from './read/csv-reader.js';
+import type { JsonPath } from './read/json-handler.js';
+import { createJsonReader } from './read/json-reader.js';
 import { reportError } from './report-error.js';
 
 const headBytes = 64 * 1024;
@@ -23,6 +25,21 @@ export async function detectFormat(
   if (found !== undefined) return found;
   if (fault !== undefined) throw fault;
   throw reportError(`has no format that can be recognised: ${looksLike(head)}`);
+}
+
+/**
+ * Refuses a report that another format than the named one recognises: read as the named one it would seem clean.
+ * @throws VALIDATION_FAILED that names both formats
+ */
+export async function refuseOtherFormat(
+  source: ReportSource,
+  named: ReportFormat,
+  formats: readonly ReportFormat[],
+): Promise<void> {
+  const { head } = headOf(await readHead(source));
+  if (named.detect(head)) return;
+  const other = formats.find(({ detect }) => detect(head));
+  if (other !== undefined) throw reportError(`is of the format ${other.format}, not ${named.format}`);
 }
 
 async function readHead(source: ReportSource): Promise<Buffer> {
@@ -125,17 +142,8 @@ function columnsOf(text: string): string[] {
   const line = text.trimStart().split(/\r?\n/, 1)[0] ?? '';
   try {
     const [cells = []] = parse(line, { delimiter: delimiterOf(line), to: 1 }) as string[][];
-    return cells.map((cell) => cell.trim().toLowerCase());
+    return cells.map((cell) => columnName(cell.trim()));
   } catch {
     return [];
   }
-}
-
-/** The delimiter of a CSV line: a comma, a semicolon (Excel in many countries) or a tab, the most frequent one. */
-export function delimiterOf(line: string): string {
-  const counts = [',', ';', '\t'].map((delimiter) => ({
-    delimiter,
-    count: line.split(delimiter).length,
-  }));
-  return counts.sort((a, b) => b.count - a.count)[0]?.delimiter ?? ',';
 }

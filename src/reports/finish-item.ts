@@ -1,4 +1,4 @@
-// Turns a format's draft into a result within all limits; says in the notes where a limit took something away.
+// Turns a format's draft into a result within all limits, with its secrets masked; says in the notes where a limit took something away.
 import { type DraftItem, type ItemLocation, itemLimits, type ReportItem } from './item.js';
 import { maskSecrets } from './mask-secrets.js';
 import { type ReportNotes, warn } from './notes.js';
@@ -6,42 +6,95 @@ import { cut, lineOf, textFrom, textOf } from './text.js';
 
 const maxInt = 2_147_483_647;
 
+/** Takes a warning about a limit. */
+type Note = (message: string) => void;
+
+/** Where the result stands in the report; a function where it costs something to say. */
+export type Pointer = string | (() => string);
+
 /**
  * Applies the limits to a draft.
  * @param pointer where the result stands in the report, for warnings
  */
-export function finishItem(draft: DraftItem, notes: ReportNotes, pointer: string): ReportItem {
-  const note = (message: string) => warn(notes, message, pointer);
-  const bounded = (name: keyof typeof itemLimits, value: unknown, make: typeof lineOf) => {
-    const max = itemLimits[name];
-    const text = make(value, max);
-    if (text !== null && (textFrom(value)?.trim().length ?? 0) > max && text.endsWith('…'))
-      note(`${name} was cut to ${max} characters`);
-    return text;
-  };
+export function finishItem(draft: DraftItem, notes: ReportNotes, pointer: Pointer): ReportItem {
+  const note: Note = (message) => warn(notes, message, typeof pointer === 'string' ? pointer : pointer());
   const ids = vulnerabilityIdsOf(draft, note);
+  const evidence = masked(bounded('evidence', draft.evidence, textOf, note));
+  const title =
+    bounded('title', draft.title, lineOf, note) ?? lineOf(draft.ruleId, itemLimits.title) ?? 'Untitled';
   return {
-    title: bounded('title', draft.title, lineOf) ?? lineOf(draft.ruleId, itemLimits.title) ?? 'Untitled',
+    title: maskSecrets(title),
     severity: draft.severity,
-    description: masked(bounded('description', draft.description, textOf)),
-    ruleId: bounded('ruleId', draft.ruleId, lineOf),
-    cweIds: kept('cweIds', [...new Set(draft.cweIds)].filter(isCwe), note),
-    cveIds: ids.filter((id) => id.startsWith('CVE-')),
-    vulnerabilityIds: ids.filter((id) => !id.startsWith('CVE-')),
+    description: masked(bounded('description', draft.description, textOf, note)),
+    ruleId: bounded('ruleId', draft.ruleId, lineOf, note),
+    cweIds: cweIdsOf(draft, note),
+    cveIds: ids.length === 0 ? [] : ids.filter((id) => id.startsWith('CVE-')),
+    vulnerabilityIds: ids.length === 0 ? [] : ids.filter((id) => !id.startsWith('CVE-')),
     cvssVector: lineOf(draft.cvssVector, itemLimits.cvssVector),
     cvssScore: scoreOf(draft.cvssScore),
-    location: locationOf(draft.location ?? {}, note),
-    evidence: masked(bounded('evidence', draft.evidence, textOf)),
-    remediation: bounded('remediation', draft.remediation, textOf),
-    references: kept('references', unique(draft.references, itemLimits.reference), note),
-    tags: kept('tags', unique(draft.tags, itemLimits.tag), note),
+    location: draft.location == null ? null : locationOf(draft.location, note),
+    evidence,
+    remediation: remediationOf(draft.remediation, notes, note),
+    references: listOf('references', draft.references, itemLimits.reference, note),
+    tags: listOf('tags', draft.tags, itemLimits.tag, note),
     toolFingerprint: lineOf(draft.toolFingerprint, itemLimits.toolFingerprint),
-    snippet: draft.snippet == null ? null : cut(draft.snippet, itemLimits.snippet),
+    snippet: snippetOf(draft, evidence),
   };
+}
+
+function bounded(
+  name: keyof typeof itemLimits,
+  value: unknown,
+  make: typeof lineOf,
+  note: Note,
+): string | null {
+  if (value == null) return null;
+  const max = itemLimits[name];
+  const text = make(value, max);
+  // Only a text of the full length can have been cut.
+  if (
+    text !== null &&
+    text.length >= max - 1 &&
+    (textFrom(value)?.trim().length ?? 0) > max &&
+    text.endsWith('…')
+  )
+    note(`${name} was cut to ${max} characters`);
+  return text;
 }
 
 function masked(text: string | null): string | null {
   return text === null ? null : maskSecrets(text);
+}
+
+/** Most results have the evidence for their snippet, which is masked already. */
+function snippetOf({ snippet, evidence }: DraftItem, finished: string | null): string | null {
+  if (snippet == null) return null;
+  const text = snippet === evidence && finished !== null ? finished : maskSecrets(snippet);
+  return cut(text, itemLimits.snippet);
+}
+
+// Advice is a rule's: the results of one rule share its text, which is finished once.
+const remediations = new WeakMap<ReportNotes, Map<string, string | null>>();
+const maxRemediations = 2000;
+
+function remediationOf(value: string | null | undefined, notes: ReportNotes, note: Note): string | null {
+  if (value == null) return null;
+  if (value.length > itemLimits.remediation) return masked(bounded('remediation', value, textOf, note));
+  let known = remediations.get(notes);
+  if (known === undefined || known.size >= maxRemediations) {
+    known = new Map();
+    remediations.set(notes, known);
+  }
+  const found = known.get(value);
+  if (found !== undefined) return found;
+  const text = masked(textOf(value, itemLimits.remediation));
+  known.set(value, text);
+  return text;
+}
+
+function cweIdsOf({ cweIds }: DraftItem, note: Note): number[] {
+  if (cweIds === undefined || cweIds.length === 0) return [];
+  return kept('cweIds', [...new Set(cweIds)].filter(isCwe), note);
 }
 
 function isCwe(id: number): boolean {
@@ -54,7 +107,8 @@ function scoreOf(score: number | null | undefined): number | null {
 }
 
 /** CVE ids in capitals, others as they are written but for blanks; each once, in order. */
-function vulnerabilityIdsOf({ vulnerabilityIds = [] }: DraftItem, note: (message: string) => void): string[] {
+function vulnerabilityIdsOf({ vulnerabilityIds = [] }: DraftItem, note: Note): string[] {
+  if (vulnerabilityIds.length === 0) return [];
   const ids = vulnerabilityIds.flatMap((given) => {
     const id = lineOf(given, itemLimits.vulnerabilityId);
     if (id === null || /\s/.test(id)) return [];
@@ -63,34 +117,60 @@ function vulnerabilityIdsOf({ vulnerabilityIds = [] }: DraftItem, note: (message
   return kept('vulnerabilityIds', [...new Set(ids)], note);
 }
 
-function unique(values: readonly unknown[] = [], max: number): string[] {
-  return [...new Set(values.flatMap((value) => lineOf(value, max) ?? []))];
+const sharedLists = new WeakMap<readonly unknown[], Map<string, string[]>>();
+
+/** Marks a list that many drafts share, so that it is finished once. */
+export function shareList<T extends readonly unknown[]>(values: T): T {
+  if (!sharedLists.has(values)) sharedLists.set(values, new Map());
+  return values;
 }
 
-function kept<T>(
-  name: 'cweIds' | 'references' | 'tags' | 'vulnerabilityIds',
-  values: T[],
-  note: (message: string) => void,
-): T[] {
+function listOf(
+  name: 'references' | 'tags',
+  values: readonly unknown[] | undefined,
+  max: number,
+  note: Note,
+): string[] {
+  if (values === undefined || values.length === 0) return [];
+  const shared = sharedLists.get(values);
+  let lines = shared?.get(name);
+  if (lines === undefined) {
+    lines = [...new Set(values.flatMap((value) => lineOf(value, max) ?? []))].map(maskSecrets);
+    shared?.set(name, lines);
+  }
+  return kept(name, lines, note);
+}
+
+function kept<T>(name: 'cweIds' | 'references' | 'tags' | 'vulnerabilityIds', values: T[], note: Note): T[] {
   const max = itemLimits[name];
   if (values.length <= max) return values;
   note(`kept ${max} of ${values.length} ${name}`);
   return values.slice(0, max);
 }
 
+const textFields = ['path', 'url', 'method', 'parameter', 'component', 'host'] as const;
+const numberFields = ['startLine', 'startColumn', 'endLine', 'endColumn'] as const;
+
 /** Half an address is none: what is too long is left out and noted. */
-function locationOf(draft: ItemLocation, note: (message: string) => void): ItemLocation | null {
+function locationOf(draft: ItemLocation, note: Note): ItemLocation | null {
   const location: ItemLocation = {};
-  for (const name of ['path', 'url', 'method', 'parameter', 'component', 'host'] as const) {
+  let isEmpty = true;
+  for (const name of textFields) {
+    if (draft[name] === undefined) continue;
     const text = lineOf(draft[name], Number.MAX_SAFE_INTEGER);
     if (text === null) continue;
-    if (text.length <= itemLimits[name]) location[name] = text;
-    else note(`location.${name} was left out: it has more than ${itemLimits[name]} characters`);
+    if (text.length > itemLimits[name]) {
+      note(`location.${name} was left out: it has more than ${itemLimits[name]} characters`);
+      continue;
+    }
+    location[name] = name === 'url' || name === 'host' ? maskSecrets(text) : text;
+    isEmpty = false;
   }
-  for (const name of ['startLine', 'startColumn', 'endLine', 'endColumn'] as const) {
+  for (const name of numberFields) {
     const value = draft[name];
-    if (value !== undefined && Number.isInteger(value) && value >= 1 && value <= maxInt)
-      location[name] = value;
+    if (value === undefined || !Number.isInteger(value) || value < 1 || value > maxInt) continue;
+    location[name] = value;
+    isEmpty = false;
   }
-  return Object.keys(location).length === 0 ? null : location;
+  return isEmpty ? null : location;
 }

@@ -50,7 +50,7 @@ export interface ReportHead {
   /** Name of the XML root element; undefined for anything else. */
   xmlRoot: string | undefined;
   xmlAttributes: Readonly<Record<string, string>>;
-  /** CSV: the cells of the first line. */
+  /** CSV: the names of the columns in lower case, without blanks, hyphens and underscores. */
   columns: readonly string[];
 }
 

@@ -29,6 +29,7 @@ function xmlLike({ xmlRoot, text }: ReportHead): string {
 }
 
 const jsonFormats: readonly (readonly [name: string, ...keys: string[]])[] = [
+  ['SARIF 1.0; only 2.1.0 is supported', 'runLogs'],
   ['SPDX, which lists components but no vulnerabilities', 'spdxVersion'],
   ['Snyk JSON; let the tool write SARIF (--sarif-file-output)', 'vulnerabilities', 'packageManager'],
   ['pip-audit JSON; let the tool write CycloneDX (--format cyclonedx-json)', 'dependencies.vulns'],

@@ -4,7 +4,7 @@ const mask = '********';
 
 /**
  * Shapes of secrets: a prefix that may stay, then what is masked. Each pattern is linear in its input.
- * Formats mask the secrets that they know by their fields; these catch what stands in messages and code.
+ * Formats mask the secrets that they know by their fields; these catch what stands in messages, code and HTTP messages.
  */
 const shapes: readonly RegExp[] = [
   /()-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]{0,20000}?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g,
@@ -17,14 +17,28 @@ const shapes: readonly RegExp[] = [
   /\b(npm_|pypi-|hf_|dop_v1_|sk-)[0-9A-Za-z_-]{20,250}/g,
   /\b(eyJ)[0-9A-Za-z_-]{10,4000}\.[0-9A-Za-z_-]{10,8000}(?:\.[0-9A-Za-z_-]{0,2000})?/g,
   /\b([a-z][a-z0-9+.-]{1,20}:\/\/[^\s:/?#@"']{1,100}:)[^\s@/"']{1,200}(?=@)/gi,
-  /((?:authorization|proxy-authorization)\s{0,3}[:=]\s{0,3}(?:basic|bearer|token)\s{1,3})[^\s"',]{4,4000}/gi,
+  /((?:authorization|proxy-authorization)["']?\s{0,3}[:=]\s{0,3}["']?(?:basic|bearer|token|digest)\s{1,3})[^\s"']{4,4000}/gi,
+  /((?:x-api-key|x-auth-token|x-access-token|private-token)["']?\s{0,3}[:=]\s{0,3}["']?)[^\s"']{4,4000}/gi,
+  /([?&](?:access_token|api[_-]?key|auth_token|client_secret|password)=)[^&\s"'<>#]{3,4000}/gi,
 ];
 
-/** Masks private keys, tokens of known shapes, and passwords in URLs and Authorization headers. */
+/** The value of the cookie that a response sets; its attributes stay. */
+const setCookie = /\b(set-cookie\s{0,3}:\s{0,3}[^\s=;]{1,300}=)[^\s;]{1,4000}/gi;
+/** The cookies of a request. */
+const cookies = /(?<!set-)\bcookie\s{0,3}:[^\r\n]{1,8000}/gi;
+
+/** Every shape holds one of these; most texts hold none, and are done with it. */
+const probe =
+  /-----BEGIN|A(?:KIA|SIA|GPA|IDA|ROA|Iza)|gh[pousr]_|github_pat_|gl(?:pat|dt|rt)-|GR1348941|xox[abprs]-|xapp-|[srp]k_(?:live|test)_|whsec_|npm_|pypi-|hf_|dop_v1_|sk-|eyJ|:\/\/[^\s/?#@"']{1,300}@|[Aa][Uu][Tt][Hh][Oo][Rr][Ii][Zz][Aa][Tt][Ii][Oo][Nn]|[Cc][Oo][Oo][Kk][Ii][Ee]|-[Aa][Pp][Ii]-[Kk]|-[Tt][Oo][Kk][Ee][Nn]|[?&][ACPacp][A-Za-z_-]{3,15}=/;
+
+/** Masks private keys, tokens of known shapes, cookies, and passwords in URLs, queries and Authorization headers. */
 export function maskSecrets(text: string): string {
+  if (!probe.test(text)) return text;
   let masked = text;
   for (const shape of shapes) masked = masked.replace(shape, (_found, prefix: string) => `${prefix}${mask}`);
-  return masked;
+  return masked
+    .replace(setCookie, (_found, prefix: string) => `${prefix}${mask}`)
+    .replace(cookies, (header) => header.replace(/=[^;\r\n]*/g, `=${mask}`));
 }
 
 /** A secret that is known to be one: its first characters where it is long enough, then a mask of fixed length. */

@@ -6,7 +6,7 @@ const unsafeInLine = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\u200e\u200f\
 /** One line, trimmed and NFC, cut to `max` UTF-16 code units; null when nothing is left. */
 export function lineOf(value: unknown, max: number): string | null {
   const text = textFrom(value);
-  if (text === null) return null;
+  if (text === null || text === '') return null;
   const line = isPlain(text) ? text : text.toWellFormed().replace(unsafeInLine, ' ').normalize('NFC');
   const trimmed = line.trim();
   return trimmed === '' ? null : cut(trimmed, max);
@@ -15,8 +15,9 @@ export function lineOf(value: unknown, max: number): string | null {
 /** Text of any number of lines, cut to `max` UTF-16 code units; null when it is blank. */
 export function textOf(value: unknown, max: number): string | null {
   const text = textFrom(value);
-  if (text === null || text.trim() === '') return null;
-  return cut(text.replaceAll('\0', '').toWellFormed(), max);
+  if (text === null || !/\S/.test(text)) return null;
+  const clean = text.includes('\0') ? text.replaceAll('\0', '') : text;
+  return cut(clean.toWellFormed(), max);
 }
 
 /** A string as it is; numbers and booleans as their text; null for all else. */
@@ -52,4 +53,29 @@ export function objectsOf(value: unknown): Record<string, unknown>[] {
 export function stringsOf(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+}
+
+/** The first string that is not blank; null where there is none. */
+export function firstString(...values: unknown[]): string | null {
+  for (const value of values) if (typeof value === 'string' && value.trim() !== '') return value;
+  return null;
+}
+
+/** The texts that are not blank as paragraphs, each once; null where there are none. */
+export function paragraphs(...values: unknown[]): string | null {
+  const texts = values.flatMap((value) => textFrom(value)?.trim() || []);
+  return texts.length === 0 ? null : [...new Set(texts)].join('\n\n');
+}
+
+/** A finite number, also one that is written as text; undefined for all else. */
+export function numberOf(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
+  if (typeof value !== 'string' || !/^\s*-?\d{1,15}(?:\.\d{1,15})?\s*$/.test(value)) return undefined;
+  return Number(value);
+}
+
+/** Labels in an array, or in one text between commas, semicolons or blanks, as `separator` says. */
+export function labelsOf(value: unknown, separator: RegExp = /[,;\s]+/): string[] {
+  const texts = typeof value === 'string' ? value.split(separator) : stringsOf(value);
+  return texts.map((text) => text.trim()).filter((text) => text !== '');
 }

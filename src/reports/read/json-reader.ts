@@ -1,39 +1,9 @@
 // Reads JSON of any size as a stream of bytes: walks the containers that a format enters, and hands over one value at a time.
 // How the end of a value is found is in json-scanner.ts.
 import { reportError } from '../report-error.js';
+import { type JsonHandler, type JsonLimits, jsonLimits } from './json-handler.js';
 import { beginCapture, type Capture, isCompleteAtEnd, passValue } from './json-scanner.js';
 import { pointerOf } from './pointer.js';
-
-/** What to do with a value: parse it and hand it over, walk into it, or pass over it. */
-export type Selection = 'value' | 'enter' | 'skip';
-
-/** Keys and indexes from the root. */
-export type JsonPath = readonly (string | number)[];
-
-/** What kind of value begins. */
-export type JsonKind = 'array' | 'object' | 'scalar';
-
-/** How a format reads its JSON. */
-export interface JsonHandler {
-  /** Called where a value begins; `path` is valid during the call only. */
-  select: (path: JsonPath, kind: JsonKind) => Selection;
-  /** Called with each selected value; `path` is valid during the call only. */
-  onValue: (value: unknown, path: JsonPath) => void;
-  /** Whether one document may follow another (NDJSON). */
-  isNdjson?: boolean;
-}
-
-/** Bounds of a document, in bytes, levels and keys. */
-export interface JsonLimits {
-  /** Bytes of one selected value. */
-  elementBytes: number;
-  depth: number;
-  /** Keys of one entered object. */
-  keysPerObject: number;
-}
-
-/** Default bounds: 16 MiB, 100 levels, 100,000 keys. */
-export const jsonLimits: JsonLimits = { elementBytes: 16 * 2 ** 20, depth: 100, keysPerObject: 100_000 };
 
 interface Container {
   isArray: boolean;
@@ -53,6 +23,8 @@ interface Reader {
   /** Bytes ahead of the current chunk. */
   offset: number;
   documents: number;
+  /** Bytes of the values that were handed over. */
+  keptBytes: number;
   capture: Capture | undefined;
   isKey: boolean;
 }
@@ -77,6 +49,7 @@ export function createJsonReader(handler: JsonHandler, limits: JsonLimits = json
     state: 'value',
     offset: 0,
     documents: 0,
+    keptBytes: 0,
     capture: undefined,
     isKey: false,
   };
@@ -103,8 +76,17 @@ function write(reader: Reader, chunk: Uint8Array): void {
 function end(reader: Reader): number {
   const { capture } = reader;
   if (capture !== undefined && isCompleteAtEnd(capture)) finish(reader, capture);
-  if (reader.stack.length > 0 || reader.capture !== undefined) fail(reader, 'ends too early', reader.offset);
-  if (reader.documents === 0) fail(reader, 'is empty', reader.offset);
+  if (reader.stack.length > 0 || reader.capture !== undefined) {
+    const { onTruncated } = reader.handler;
+    if (onTruncated === undefined) fail(reader, 'ends too early', reader.offset);
+    onTruncated(reader.path);
+    return reader.documents;
+  }
+  if (reader.documents === 0) {
+    const { onEmpty } = reader.handler;
+    if (onEmpty === undefined) fail(reader, 'is empty', reader.offset);
+    onEmpty();
+  }
   return reader.documents;
 }
 
@@ -112,11 +94,11 @@ function fail(reader: Reader, message: string, offset: number): never {
   throw reportError(message, { pointer: pointerOf(reader.path), offset });
 }
 
-function checkSize(reader: Reader, { isKept, bytes, depth, startedAt }: Capture): void {
+function checkSize(reader: Reader, { isKept, bytes, maxDepth, startedAt }: Capture): void {
   const { limits, stack } = reader;
   if (isKept && bytes > limits.elementBytes)
     fail(reader, `has a value of more than ${limits.elementBytes} bytes`, startedAt);
-  if (depth + stack.length > limits.depth)
+  if (maxDepth + stack.length > limits.depth)
     fail(reader, `is nested deeper than ${limits.depth} levels`, startedAt);
 }
 
@@ -130,6 +112,7 @@ function step(reader: Reader, chunk: Uint8Array, at: number): number {
   const closing = container?.isArray ? 0x5d : 0x7d;
   if (byte === closing && container !== undefined && (state === 'comma' || state.startsWith('first'))) {
     reader.stack.pop();
+    reader.handler.onEnd?.(reader.path);
     leave(reader);
     return at + 1;
   }
@@ -185,7 +168,13 @@ function finish(reader: Reader, capture: Capture): void {
     enterKey(reader, parse(reader, capture) as string, capture.startedAt);
     return;
   }
-  if (capture.isKept) reader.handler.onValue(parse(reader, capture), reader.path);
+  if (capture.isKept) {
+    reader.keptBytes += capture.bytes;
+    const { totalBytes } = reader.limits;
+    if (totalBytes !== undefined && reader.keptBytes > totalBytes)
+      fail(reader, `describes its results with more than ${totalBytes} bytes`, capture.startedAt);
+    reader.handler.onValue(parse(reader, capture), reader.path);
+  }
   leave(reader);
 }
 

@@ -11,6 +11,8 @@ export interface Capture {
   bytes: number;
   /** Open brackets and braces. */
   depth: number;
+  /** Most brackets and braces that were open at once. */
+  maxDepth: number;
   /** Colons outside strings: as many as the value has keys. */
   colons: number;
   isInString: boolean;
@@ -21,6 +23,9 @@ export interface Capture {
 
 const quote = 0x22;
 const backslash = 0x5c;
+/** Strings up to here are walked byte by byte, longer ones searched: a call costs as much as so many bytes. */
+const walkedBytes = 96;
+const searchedBytes = 4096;
 
 /** Begins a capture at a byte offset. */
 export function beginCapture(startedAt: number, isKept: boolean): Capture {
@@ -30,6 +35,7 @@ export function beginCapture(startedAt: number, isKept: boolean): Capture {
     pieces: [],
     bytes: 0,
     depth: 0,
+    maxDepth: 0,
     colons: 0,
     isInString: false,
     isEscaped: false,
@@ -55,55 +61,89 @@ export function isCompleteAtEnd({ isScalar, depth, isInString }: Capture): boole
 }
 
 function findEnd(capture: Capture, chunk: Uint8Array, start: number): number {
+  const { length } = chunk;
+  let { depth, maxDepth, colons } = capture;
   let at = start;
-  while (at < chunk.length) {
-    if (capture.isInString) {
-      at = passString(capture, chunk, at);
-      if (!capture.isInString && capture.depth === 0) return at;
-      continue;
-    }
+  let end = -1;
+  if (capture.isInString) {
+    at = passString(capture, chunk, at);
+    if (!capture.isInString && depth === 0) return at;
+  }
+  while (at < length) {
     const byte = chunk[at] as number;
     if (capture.isScalar) {
-      if (isDelimiter(byte)) return at;
+      if (isDelimiter(byte)) {
+        end = at;
+        break;
+      }
     } else if (byte === quote) {
       capture.isInString = true;
+      at = passString(capture, chunk, at + 1);
+      if (!capture.isInString && depth === 0) {
+        end = at;
+        break;
+      }
+      continue;
     } else if (byte === 0x7b || byte === 0x5b) {
-      capture.depth += 1;
+      depth += 1;
+      if (depth > maxDepth) maxDepth = depth;
     } else if (byte === 0x7d || byte === 0x5d) {
-      capture.depth -= 1;
-      if (capture.depth <= 0) return at + 1;
+      depth -= 1;
+      if (depth <= 0) {
+        end = at + 1;
+        break;
+      }
     } else if (byte === 0x3a) {
-      capture.colons += 1;
-    } else if (capture.depth === 0) {
+      colons += 1;
+    } else if (depth === 0) {
       capture.isScalar = true;
     }
     at += 1;
   }
-  return -1;
+  capture.depth = depth;
+  capture.maxDepth = maxDepth;
+  capture.colons = colons;
+  return end;
 }
 
 /** Position behind the closing quote, or the chunk's length when the string goes on. */
 function passString(capture: Capture, chunk: Uint8Array, start: number): number {
+  const { length } = chunk;
   let at = start;
-  while (at < chunk.length) {
-    if (capture.isEscaped) {
-      capture.isEscaped = false;
-      at += 1;
+  if (capture.isEscaped && at < length) {
+    capture.isEscaped = false;
+    at += 1;
+  }
+  let walkUntil = at + walkedBytes;
+  while (at < length) {
+    const byte = chunk[at] as number;
+    if (byte === quote) {
+      capture.isInString = false;
+      return at + 1;
+    }
+    if (byte === backslash) {
+      if (at + 1 >= length) {
+        capture.isEscaped = true;
+        return length;
+      }
+      at += 2;
       continue;
     }
-    const end = chunk.indexOf(quote, at);
-    const slash = chunk.subarray(at, end === -1 ? chunk.length : end).indexOf(backslash);
-    if (slash !== -1) {
-      capture.isEscaped = true;
-      at += slash + 1;
-    } else if (end === -1) {
-      return chunk.length;
-    } else {
-      capture.isInString = false;
-      return end + 1;
-    }
+    at += 1;
+    if (at < walkUntil) continue;
+    at = skipPlain(chunk, at);
+    walkUntil = at + walkedBytes;
   }
-  return at;
+  return length;
+}
+
+/** Position of the next quote or backslash, or where the search window ends: it bounds how often a byte is looked at. */
+function skipPlain(chunk: Uint8Array, start: number): number {
+  const window = chunk.subarray(start, start + searchedBytes);
+  const end = window.indexOf(quote);
+  const plain = end === -1 ? window : window.subarray(0, end);
+  const slash = plain.indexOf(backslash);
+  return start + (slash === -1 ? plain.length : slash);
 }
 
 function isDelimiter(byte: number): boolean {

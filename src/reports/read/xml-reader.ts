@@ -1,52 +1,66 @@
-// Reads XML of any size as a stream: hands over one element at a time with all that is in it. Document types are refused.
+// Reads XML of any size as a stream: hands over one element at a time with all that is in it.
+// Entities are never declared nor resolved; a document type is refused, but for the harmless ones that a format names.
 import { StringDecoder } from 'node:string_decoder';
 import sax from 'sax';
+import { finishItem } from '../finish-item.js';
 import type { ReportSource } from '../format.js';
+import type { DraftItem, ReportItem } from '../item.js';
+import type { ReportNotes } from '../notes.js';
 import { reportError } from '../report-error.js';
-
-/** An element with its content. */
-export interface XmlElement {
-  name: string;
-  attributes: Record<string, string>;
-  children: XmlElement[];
-  /** The text directly in it, as it stands. */
-  text: string;
-  /** Line and column of its start tag, both from 1. */
-  place: string;
-}
+import type { XmlElement } from './xml-element.js';
 
 /** How a format reads its XML. */
 export interface XmlHandler {
+  /** Names that the root element may have. */
+  roots: readonly string[];
   /** Called where an element begins, with the names from the root to it. */
   select: (
     path: readonly string[],
     attributes: Readonly<Record<string, string>>,
+    place: string,
   ) => 'element' | 'enter' | 'skip';
-  /** Returns the results of a selected element. */
+  /** Takes a selected element. */
   onElement: (element: XmlElement, path: readonly string[]) => void;
+  /** Called where an entered element ends. */
+  onEnd?: (path: readonly string[]) => void;
+  /** Called where the text ends too early, instead of the fault. */
+  onTruncated?: (place: string) => void;
+  /** The document type that the tool writes; every other one is refused. */
+  doctype?: RegExp;
 }
 
 const limits = { depth: 100, elements: 200_000, textLength: 16 * 2 ** 20 };
 
+// Texts in attributes, as nmap writes the output of its scripts, may be as long as texts between tags.
+Object.assign(sax, { MAX_BUFFER_LENGTH: limits.textLength });
+
+/** Takes one result and the place of its start tag. */
+export type AddXmlItem = (draft: DraftItem, place: string) => void;
+
 /**
- * Feeds a source to a handler; `batch` returns what has come of it so far, after each chunk.
+ * Reads a source whose handler adds drafts: counts them, applies the limits and yields the items chunk by chunk.
  * @throws VALIDATION_FAILED with line and column
  */
-export async function* readXml<T>(
+export async function* readXmlItems(
   source: ReportSource,
-  handler: XmlHandler,
-  batch: () => T[],
-): AsyncGenerator<T[]> {
-  const parser = createXmlParser(handler);
+  notes: ReportNotes,
+  handlerFor: (add: AddXmlItem) => XmlHandler,
+): AsyncGenerator<ReportItem[]> {
+  let items: ReportItem[] = [];
+  const parser = createXmlParser(
+    handlerFor((draft, place) => {
+      notes.read += 1;
+      items.push(finishItem(draft, notes, place));
+    }),
+  );
   // sax takes text: a character may lie across two chunks.
   const decoder = new StringDecoder('utf8');
   for await (const chunk of source.open()) {
     parser.write(decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
-    const items = batch();
     if (items.length > 0) yield items;
+    items = [];
   }
   parser.end();
-  const items = batch();
   if (items.length > 0) yield items;
 }
 
@@ -79,16 +93,23 @@ function createXmlParser(handler: XmlHandler) {
   parser.onclosetag = () => closeTag(state);
   parser.ontext = (text) => addText(state, text);
   parser.oncdata = (text) => addText(state, text);
-  parser.ondoctype = () => fail(state, 'has a document type, which is refused');
+  parser.ondoctype = (doctype) => {
+    if (handler.doctype?.test(doctype.trim()) !== true) fail(state, 'has a document type, which is refused');
+  };
   parser.onerror = (error) =>
     fail(state, `is no valid XML: ${(error.message.split('\n')[0] ?? '').slice(0, 120)}`);
   return {
     write: (text: string) => void parser.write(text),
     end(): void {
-      if (!state.rootEnded) fail(state, 'ends too early');
-      parser.close();
+      if (state.rootEnded) parser.close();
+      else if (handler.onTruncated === undefined || state.path.length === 0) fail(state, 'ends too early');
+      else handler.onTruncated(placeIn(parser));
     },
   };
+}
+
+function placeIn({ line, column }: sax.SAXParser): string {
+  return `${line + 1}:${column + 1}`;
 }
 
 function fail({ parser }: XmlState, message: string): never {
@@ -100,8 +121,11 @@ function openTag(state: XmlState, { name, attributes }: sax.Tag): void {
   path.push(name);
   if (path.length > limits.depth) fail(state, `is nested deeper than ${limits.depth} levels`);
   if (state.skipFrom > 0) return;
+  if (path.length === 1 && !handler.roots.includes(name))
+    fail(state, `has the root element <${name.slice(0, 60)}> in place of <${handler.roots[0]}>`);
+  const place = placeIn(parser);
   if (open.length === 0) {
-    const selection = handler.select(path, attributes);
+    const selection = handler.select(path, attributes, place);
     if (selection === 'enter') return;
     if (selection === 'skip') {
       state.skipFrom = path.length;
@@ -113,7 +137,7 @@ function openTag(state: XmlState, { name, attributes }: sax.Tag): void {
   state.elements += 1;
   if (state.elements > limits.elements)
     fail(state, `has an element with more than ${limits.elements} elements`);
-  const place = `${parser.line + 1}:${parser.column + 1}`;
+  for (const key in attributes) countText(state, attributes[key] ?? '');
   const element: XmlElement = { name, attributes: { ...attributes }, children: [], text: '', place };
   open.at(-1)?.children.push(element);
   open.push(element);
@@ -125,7 +149,8 @@ function closeTag(state: XmlState): void {
     if (state.skipFrom === path.length) state.skipFrom = 0;
   } else {
     const element = open.pop();
-    if (element !== undefined && open.length === 0) handler.onElement(element, path);
+    if (element === undefined) handler.onEnd?.(path);
+    else if (open.length === 0) handler.onElement(element, path);
   }
   path.pop();
   if (path.length === 0) state.rootEnded = true;
@@ -134,23 +159,12 @@ function closeTag(state: XmlState): void {
 function addText(state: XmlState, text: string): void {
   const element = state.open.at(-1);
   if (element === undefined || state.skipFrom > 0) return;
-  state.textLength += text.length;
-  if (state.textLength > limits.textLength)
-    fail(state, `has an element of more than ${limits.textLength} characters`);
+  countText(state, text);
   element.text += text;
 }
 
-/** The first child of a name. */
-export function childOf(element: XmlElement | undefined, name: string): XmlElement | undefined {
-  return element?.children.find((child) => child.name === name);
-}
-
-/** The children of a name. */
-export function childrenOf(element: XmlElement | undefined, name: string): XmlElement[] {
-  return element?.children.filter((child) => child.name === name) ?? [];
-}
-
-/** The trimmed text of the first child of a name; null where there is none. */
-export function childText(element: XmlElement | undefined, name: string): string | null {
-  return childOf(element, name)?.text.trim() || null;
+function countText(state: XmlState, text: string): void {
+  state.textLength += text.length;
+  if (state.textLength > limits.textLength)
+    fail(state, `has an element of more than ${limits.textLength} characters`);
 }

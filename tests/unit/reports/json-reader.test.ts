@@ -1,7 +1,8 @@
 // The streaming JSON reader: what it hands over is what JSON.parse finds, however the bytes are cut, and faults name their place.
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { createJsonReader, type JsonPath, jsonLimits } from '../../../src/reports/read/json-reader.js';
+import { type JsonPath, jsonLimits } from '../../../src/reports/read/json-handler.js';
+import { createJsonReader } from '../../../src/reports/read/json-reader.js';
 
 /** Reads text in chunks of a size; selects what `select` says, or each element of the root array. */
 function read(

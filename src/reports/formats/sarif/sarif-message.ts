@@ -11,6 +11,8 @@ export interface SarifMessage {
 /** Builds the message of a result (SARIF 3.11). */
 export function messageOf(result: Json, rule: Json, component: SarifComponent): SarifMessage {
   const message = objectOf(result.message) ?? {};
+  const plainText = fastText(message);
+  if (plainText !== undefined) return { full: plainText, plain: plainText };
   const id = String(message.id ?? '');
   const source =
     objectOf(objectOf(rule.messageStrings)?.[id]) ??
@@ -29,6 +31,13 @@ export function messageOf(result: Json, rule: Json, component: SarifComponent): 
     full,
     plain: text.replace(/\[([^\]\n]{0,1000})\]\([^)\s]{0,2000}\)/g, '$1').replace(/\\([[\]\\])/g, '$1'),
   };
+}
+
+/** The text of a message without arguments, Markdown, links, placeholders and escapes, as most are. */
+function fastText({ text, markdown, id }: Json): string | undefined {
+  return typeof text === 'string' && markdown === undefined && id === undefined && !/[[{}\\]/.test(text)
+    ? text
+    : undefined;
 }
 
 function fill(template: unknown, values: readonly unknown[]): string {

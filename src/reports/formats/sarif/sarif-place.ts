@@ -27,8 +27,8 @@ function placeOf(run: SarifRun, place: Json, target: Json | undefined): SarifPla
   const artifact = objectOf(physical?.artifactLocation);
   const region = objectOf(physical?.region);
   const address = addressOf(run, artifact ?? target);
-  const lines = artifact === undefined ? {} : linesOf(region ?? {});
-  const location: ItemLocation = { ...address, ...lines };
+  const location: ItemLocation = { ...address };
+  if (artifact !== undefined && region !== undefined) addLines(location, region);
   const name = logical?.fullyQualifiedName ?? logical?.name;
   if (Object.keys(address).length === 0 && typeof name === 'string') location.component = name;
   const snippet =
@@ -39,8 +39,28 @@ function placeOf(run: SarifRun, place: Json, target: Json | undefined): SarifPla
   };
 }
 
+// Addresses by their spelling: the results of one file name it again and again.
+const addressesOf = new WeakMap<SarifRun, Map<string, ItemLocation>>();
+const maxAddresses = 20_000;
+
 function addressOf(run: SarifRun, artifact: Json | undefined): ItemLocation {
   if (artifact === undefined) return {};
+  const { uri, uriBaseId, index } = artifact;
+  const key = `${typeof uri === 'string' ? uri : `#${String(index)}`}\n${String(uriBaseId)}`;
+  let addresses = addressesOf.get(run);
+  if (addresses === undefined || addresses.size >= maxAddresses) {
+    addresses = new Map();
+    addressesOf.set(run, addresses);
+  }
+  let address = addresses.get(key);
+  if (address === undefined) {
+    address = findAddress(run, artifact);
+    addresses.set(key, address);
+  }
+  return address;
+}
+
+function findAddress(run: SarifRun, artifact: Json): ItemLocation {
   const indexed = typeof artifact.index === 'number' ? run.artifacts[artifact.index] : undefined;
   const uri = resolve(run, typeof artifact.uri === 'string' ? artifact : indexed);
   if (uri === undefined || uri === '') return {};
@@ -83,9 +103,10 @@ function checkoutOf(run: SarifRun, mappedTo: Json | undefined): string | undefin
   return `${root}${typeof mappedTo.uri === 'string' ? mappedTo.uri : ''}` || undefined;
 }
 
-function linesOf(region: Json): ItemLocation {
-  const lines: ItemLocation = {};
-  for (const name of ['startLine', 'startColumn', 'endLine', 'endColumn'] as const)
-    if (typeof region[name] === 'number') lines[name] = region[name];
-  return lines;
+function addLines(location: ItemLocation, region: Json): void {
+  const { startLine, startColumn, endLine, endColumn } = region;
+  if (typeof startLine === 'number') location.startLine = startLine;
+  if (typeof startColumn === 'number') location.startColumn = startColumn;
+  if (typeof endLine === 'number') location.endLine = endLine;
+  if (typeof endColumn === 'number') location.endColumn = endColumn;
 }

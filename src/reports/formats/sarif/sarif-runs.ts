@@ -1,7 +1,7 @@
 // The parts of SARIF runs that results point to: tool, rules, artifacts, bases, taxonomies, invocations.
 import type { ReportSource } from '../../format.js';
-import type { JsonKind, JsonPath, Selection } from '../../read/json-reader.js';
-import { readJson } from '../../read/read-json.js';
+import { type JsonKind, type JsonPath, keptLimits, type Selection } from '../../read/json-handler.js';
+import { collectJson } from '../../read/read-json.js';
 import { reportError } from '../../report-error.js';
 import { lineOf, objectOf } from '../../text.js';
 
@@ -71,9 +71,7 @@ export async function readSarifRuns(source: ReportSource): Promise<SarifRun[]> {
       throw reportError('has a run that is no object', { pointer: `/runs/${path[1]}` });
     else take(runAt(path[1]), path.slice(2), value);
   };
-  for await (const _nothing of readJson(source, { select, onValue }, () => [])) {
-    // everything is taken in onValue
-  }
+  await collectJson(source, { select, onValue }, keptLimits);
   if (typeof version !== 'string')
     throw reportError('is no SARIF log: it has no version', { pointer: '/version' });
   if (!version.startsWith('2.1'))

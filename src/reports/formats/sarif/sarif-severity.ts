@@ -11,8 +11,9 @@ const rankOfLevel: Record<string, SeverityRank> = { error: 3, warning: 2, note: 
  * then `level`, the rule's default level, and `warning`, which SARIF 3.27.10 takes for a level that is absent.
  */
 export function severityOfResult(result: Json, rule: Json): { severity: SeverityRank; score: number | null } {
-  for (const properties of [objectOf(result.properties), objectOf(rule.properties)]) {
-    const given = properties?.['security-severity'];
+  for (const { properties } of [result, rule]) {
+    const given = properties === undefined ? undefined : objectOf(properties)?.['security-severity'];
+    if (given === undefined) continue;
     const score = typeof given === 'number' || /^\s*\d/.test(String(given)) ? Number(given) : Number.NaN;
     if (score >= 0 && score <= 10) return { severity: severityFromScore(score), score };
     const word = severityFromWord(given);

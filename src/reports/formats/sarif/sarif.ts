@@ -3,7 +3,7 @@
 import type { ReportFormat, ReportHead, ReportSource } from '../../format.js';
 import type { ReportItem } from '../../item.js';
 import { markIncomplete, type ReportNotes, skip, warn } from '../../notes.js';
-import type { JsonKind, JsonPath, Selection } from '../../read/json-reader.js';
+import type { JsonKind, JsonPath, Selection } from '../../read/json-handler.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJson } from '../../read/read-json.js';
 import { objectOf } from '../../text.js';
@@ -28,15 +28,18 @@ async function* read(source: ReportSource, notes: ReportNotes): AsyncGenerator<R
     return 'value';
   };
   const onValue = (value: unknown, path: JsonPath) => {
-    const pointer = pointerOf(path);
+    const index = path[3];
+    const runIndex = path[1];
+    // Built for warnings only.
+    const pointer = () => pointerOf(['runs', runIndex ?? 0, 'results', index ?? 0]);
     const result = objectOf(value);
     const run = runs[path[1] as number];
     if (result === undefined || run === undefined) {
-      warn(notes, 'is no result', pointer);
+      warn(notes, 'is no result', pointer());
       return;
     }
     const reason = reasonToSkip(result);
-    if (reason === undefined) items.push(...itemsOfResult(run, result, notes, pointer));
+    if (reason === undefined) for (const item of itemsOfResult(run, result, notes, pointer)) items.push(item);
     else skip(notes, reason);
   };
   yield* readJson(source, { select, onValue }, () => {
