@@ -10,6 +10,7 @@ import type { JWK } from 'jose';
 import type { Logger } from 'pino';
 import type { Config } from '../config/load.js';
 import { defaultTiming, type Timing } from '../core/timeouts.js';
+import { startSettling } from '../features/finding/settle.js';
 import { createTokens, generateSigningKey } from '../infra/credentials/jwt.js';
 import { createPasswordHasher, type PasswordHasher } from '../infra/credentials/password-hasher.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
@@ -107,6 +108,10 @@ export async function start(
     const stopReaper = services.runners.startReaper();
     const stopSealer = services.seals.startSealer();
     const stopImports = services.imports.start();
+    const settling = startSettling({ db, bulk, log, now });
+    services.executions.onEvent(({ execution }) => {
+      if (services.executions.isFinal(execution)) settling.wake();
+    });
     closers.push(async () => {
       services.health.stopping();
       // Ends kept connections between two requests, where closing the server would cut off one that is on its way.
@@ -114,7 +119,7 @@ export async function start(
         response.shouldKeepAlive = false;
       });
       const drained = config.isProduction ? sleep(timing.drainMs) : undefined;
-      await Promise.all([stopReaper(), stopSealer(), stopImports()]);
+      await Promise.all([stopReaper(), stopSealer(), stopImports(), settling.stop()]);
       await endStreams();
       await drained;
       await terminator.terminate();

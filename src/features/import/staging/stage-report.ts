@@ -9,8 +9,8 @@ import type { ReportItem } from '../../../reports/item.js';
 import { createNotes, type ReportNotes, type ReportWarning } from '../../../reports/notes.js';
 import { createReportSource } from '../../../reports/read/source.js';
 import { type OpenReport, openReport } from '../../../reports/read-report.js';
+import { matchStaged } from '../../finding/match-staged.js';
 import { findSeries, type SeriesState } from '../../finding/series.js';
-import { matchStaged } from './match-staged.js';
 import { createPlacer, type Place } from './place.js';
 import { contentKeyOf, stagedColumns, stagedLine } from './staged-row.js';
 

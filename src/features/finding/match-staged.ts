@@ -1,8 +1,8 @@
 // Recognises staged results as findings that there are: file by file, then across files for what is left.
-import type { BulkConnection } from '../../../infra/postgres/bulk.js';
-import { sql } from '../../../infra/postgres/sql.js';
-import { type Candidate, matchGroup, matchMoves } from '../../finding/identity/match.js';
-import type { SeriesState } from '../../finding/series.js';
+import type { BulkConnection } from '../../infra/postgres/bulk.js';
+import { sql } from '../../infra/postgres/sql.js';
+import { type Candidate, matchGroup, matchMoves } from './identity/match.js';
+import type { SeriesState } from './series.js';
 
 /** What two cursors are merged by: the file, or the group of what lies in none. */
 interface InFile extends Candidate {
