@@ -1,5 +1,5 @@
 // Pairs alike findings of two runs in the order of their lines, so that their distances change as seldom as possible.
-import type { Shift } from './shift.js';
+import { jump, type Shift } from './shift.js';
 
 interface Placed {
   line: number;
@@ -57,11 +57,6 @@ interface Place {
 function place(old: Placed, seen: Placed, shift: Shift): Place {
   const distance = shift.distance(old.line, seen.line);
   return { shift: seen.line - old.line, cost: distance === undefined ? 0 : jump(distance) };
-}
-
-/** What a change of the shift costs: one edit moves all that follows, however large it is. */
-function jump(lines: number): number {
-  return lines === 0 ? 0 : 1 + Math.log2(lines) / 4;
 }
 
 /** For each of the shorter list one of the longer list, in order, at the least cost. */

@@ -1,5 +1,7 @@
 // Recognises findings within scopes (one rule in one file), the surest evidence first; what it has recognised helps with the rest.
 import { align } from './align.js';
+import { type Bucket, bucketsOf } from './buckets.js';
+import { findChain } from './chain.js';
 import type { IdentityKeys } from './keys.js';
 import { type Anchor, learnShift, type Shift } from './shift.js';
 
@@ -23,7 +25,7 @@ const rungs: readonly Rung[] = [
       fingerprintKey === null ? null : `${fingerprintKey} ${contentKey} ${messageKey}`,
   },
   { textOf: ({ fingerprintKey }) => fingerprintKey, isForSingles: true },
-  { textOf: ({ contentKey, messageKey }) => `${contentKey} ${messageKey}` },
+  { textOf: contentOf },
   { textOf: ({ contentKey }) => contentKey },
   { textOf: ({ messageKey }) => messageKey, reach: 10 },
   { textOf: () => '', reach: 3 },
@@ -42,7 +44,12 @@ export function climb<O extends Candidate, N extends Candidate>(
   scopeOf: (candidate: Candidate) => string,
 ): [O, N][] {
   const left = { olds: [...olds].sort(compare), news: [...news].sort(compare) };
-  const pairs: [O, N][] = [];
+  const pairs = findChain(
+    left.olds,
+    left.news,
+    (candidate) => `${scopeOf(candidate)} ${contentOf(candidate)}`,
+  );
+  takeOut(left, pairs);
   for (const rung of rungs) {
     if (left.olds.length === 0 || left.news.length === 0) break;
     const buckets = bucketsOf(left.olds, left.news, (candidate) => {
@@ -50,54 +57,51 @@ export function climb<O extends Candidate, N extends Candidate>(
       return text === null ? null : `${scopeOf(candidate)} ${text}`;
     });
     const before = pairs.length;
+    const shift = learnShift(pairs.map(anchorOf));
     const many: Bucket<O, N>[] = [];
     for (const bucket of buckets) {
-      if (bucket.olds.length === 1 && bucket.news.length === 1 && rung.reach === undefined)
-        pairs.push([bucket.olds[0] as O, bucket.news[0] as N]);
-      else if (rung.isForSingles !== true) many.push(bucket);
+      if (bucket.olds.length > 1 || bucket.news.length > 1 || rung.reach !== undefined) many.push(bucket);
+      else addPlausible(pairs, [[bucket.olds[0] as O, bucket.news[0] as N]], shift);
     }
-    if (many.length > 0) {
-      const shift = learnShift(pairs.map(anchorOf));
+    if (rung.isForSingles !== true) {
+      const learned = many.length === 0 ? shift : learnShift(pairs.map(anchorOf));
       for (const { olds: a, news: b } of many)
-        for (const pair of rung.reach === undefined ? align(a, b, shift) : nearest(a, b, shift, rung.reach))
-          pairs.push(pair);
+        if (rung.reach === undefined) addPlausible(pairs, align(a, b, learned), learned);
+        else for (const pair of nearest(a, b, learned, rung.reach)) pairs.push(pair);
     }
-    if (pairs.length === before) continue;
-    const taken = new Set<Candidate>(pairs.slice(before).flat());
-    left.olds = left.olds.filter((old) => !taken.has(old));
-    left.news = left.news.filter((seen) => !taken.has(seen));
+    takeOut(left, pairs.slice(before));
   }
   return pairs;
 }
 
+function contentOf({ contentKey, messageKey }: Candidate): string {
+  return `${contentKey} ${messageKey}`;
+}
+
+function takeOut<O extends Candidate, N extends Candidate>(
+  left: Bucket<O, N>,
+  pairs: readonly [O, N][],
+): void {
+  const taken = new Set<Candidate>(pairs.flat());
+  left.olds = left.olds.filter((old) => !taken.has(old));
+  left.news = left.news.filter((seen) => !taken.has(seen));
+}
+
+/** Without code, a finding whose neighbours are all where they were has not gone past them. */
+function addPlausible<O extends Candidate, N extends Candidate>(
+  pairs: [O, N][],
+  added: readonly [O, N][],
+  shift: Shift,
+): void {
+  for (const pair of added) {
+    const [{ contentKey, line }, { line: newLine }] = pair;
+    if (contentKey !== null || line === 0 || newLine === 0 || shift.isBetween(line, newLine))
+      pairs.push(pair);
+  }
+}
+
 function anchorOf([{ line: oldLine }, { line: newLine }]: readonly [Candidate, Candidate]): Anchor {
   return { oldLine, newLine };
-}
-
-interface Bucket<O, N> {
-  olds: O[];
-  news: N[];
-}
-
-/** Findings by a text, where both sides have it; in the order of the olds. */
-export function bucketsOf<O, N>(
-  olds: readonly O[],
-  news: readonly N[],
-  textOf: (candidate: O | N) => string | null,
-): Bucket<O, N>[] {
-  const buckets = new Map<string, Bucket<O, N>>();
-  for (const old of olds) {
-    const text = textOf(old);
-    if (text === null) continue;
-    const bucket = buckets.get(text);
-    if (bucket === undefined) buckets.set(text, { olds: [old], news: [] });
-    else bucket.olds.push(old);
-  }
-  for (const seen of news) {
-    const text = textOf(seen);
-    if (text !== null) buckets.get(text)?.news.push(seen);
-  }
-  return [...buckets.values()].filter((bucket) => bucket.news.length > 0);
 }
 
 /** Pairs by the distance to where a finding is expected, the nearest first. */

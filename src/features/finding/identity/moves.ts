@@ -1,5 +1,6 @@
 // Recognises findings in files that were renamed or moved, and single findings whose code went to another file.
-import { bucketsOf, type Candidate, climb, compare } from './ladder.js';
+import { bucketsOf } from './buckets.js';
+import { type Candidate, climb, compare } from './ladder.js';
 
 /** Most files on each side that one and the same evidence may be in to make two files candidates. */
 const maxFiles = 24;

@@ -12,6 +12,13 @@ export interface Shift {
   distance: (oldLine: number, newLine: number) => number | undefined;
   /** New lines at which an old one is expected, at most two. */
   expected: (oldLine: number) => number[];
+  /** Whether a new line lies between the anchors around an old one, so that no code has to change places for it. */
+  isBetween: (oldLine: number, newLine: number) => boolean;
+}
+
+/** What a change of the shift costs: one edit moves all that follows, however large it is. */
+export function jump(lines: number): number {
+  return lines === 0 ? 0 : 1 + Math.log2(lines) / 4;
 }
 
 /** Learns from anchors in any order; those that cross others (moved code) are left out, as few as possible. */
@@ -29,6 +36,11 @@ export function learnShift(anchors: readonly Anchor[]): Shift {
     return shifts;
   };
   return {
+    isBetween(oldLine, newLine) {
+      const at = firstAtOrAfter(known, oldLine);
+      const above = known[at]?.oldLine === oldLine ? known[at + 1] : known[at];
+      return newLine >= (known[at - 1]?.newLine ?? 0) && newLine <= (above?.newLine ?? Infinity);
+    },
     expected: (oldLine) => around(oldLine).map((shift) => oldLine + shift),
     distance(oldLine, newLine) {
       const shifts = around(oldLine);
