@@ -87,6 +87,12 @@ export const errorCatalogue = {
     title: 'Execution finished',
     message: 'The execution has already finished.',
   },
+  CURSOR_EXPIRED: {
+    status: 410,
+    title: 'Cursor expired',
+    message:
+      'The events after the cursor are no longer kept for resuming; read the list, then follow from now on.',
+  },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'Payload too large', message: 'The request body is too large.' },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,

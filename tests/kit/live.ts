@@ -32,7 +32,9 @@ export const eventFields = 'id type at execution { id status progress phase }';
 export const eventsOf = `subscription($executionId: ID!, $after: ID) {
   live: executionEvents(executionId: $executionId, after: $after) { ${eventFields} }
 }`;
-export const changes = `subscription($filter: ExecutionFilter) { live: executionsChanged(filter: $filter) { ${eventFields} } }`;
+export const changes = `subscription($filter: ExecutionFilter, $after: ID) {
+  live: executionsChanged(filter: $filter, after: $after) { ${eventFields} }
+}`;
 
 interface Request {
   query: string;

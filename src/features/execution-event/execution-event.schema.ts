@@ -7,7 +7,7 @@ import { enumOf, idOf } from '../../validation/fields.js';
 import { executionFilter } from '../execution/execution.input.js';
 import { ExecutionType } from '../execution/execution.ref.js';
 import { ResultType } from '../result/result.schema.js';
-import type { ExecutionEvent } from './execution-event.service.js';
+import type { ExecutionEvent } from './event-log.js';
 
 const eventType = enumOf('ExecutionEventType', 'What happened to an execution.', {
   CREATED: 'It was created and waits.',
@@ -73,12 +73,21 @@ builder.subscriptionType({
     executionsChanged: t.field({
       type: ExecutionEventType,
       authScopes: { can: 'execution:read' },
-      description: 'Changes to all executions that one may see, live only.',
-      args: { filter: filterArg(t.arg, 'ExecutionFilter', executionFilter) },
-      subscribe: (_root, { filter }, context) => {
+      description:
+        'Changes to all executions that the caller may see, each execution in its order: first those after the cursor, ' +
+        'then live ones. CURSOR_EXPIRED when the cursor is older than 24 hours or more than 10,000 events follow it.',
+      args: {
+        filter: filterArg(t.arg, 'ExecutionFilter', executionFilter),
+        after: t.arg
+          .id({ description: 'Id of the last event seen, of any execution; none means from now on.' })
+          .validate(idOf('ExecutionEvent').nullish() as never),
+      },
+      subscribe: (_root, { filter, after }, context) => {
         const viewer = viewerOf(context);
         const { streams, events } = context.services;
-        return streams.open(viewer, (signal) => events.changes(viewer, filter ?? {}, signal)) as never;
+        return streams.open(viewer, (signal) =>
+          events.changes(viewer, filter ?? {}, after as string | null, signal),
+        ) as never;
       },
       resolve: (event) => event as ExecutionEvent,
     }),

@@ -1,49 +1,18 @@
-// The executions' event log: reading it, and following it without a gap. Writing belongs to the executions' service.
-import { LRUCache } from 'lru-cache';
+// The executions' live events: one execution without a gap, or all of them, resumed behind a cursor. Reading the log is in event-log.ts.
 import type { Logger } from 'pino';
-import { invalid } from '../../core/errors.js';
+import { idFloor } from '../../core/ids.js';
 import { roleIn, type Viewer } from '../../core/permissions.js';
-import { emptyStream, type Stream } from '../../core/pull-stream.js';
+import { emptyStream, type Stream, toStream } from '../../core/pull-stream.js';
 import type { Timing } from '../../core/timeouts.js';
-import type { ExecutionEventType } from '../../generated/prisma/client.js';
 import type { Database } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
-import type { LoggedEvent } from '../execution/execution.changes.js';
 import type { ExecutionFilter } from '../execution/execution.input.js';
-import type { ExecutionRow } from '../execution/execution.rows.js';
 import type { ExecutionService } from '../execution/execution.service.js';
+import { createDeliveryTrails } from './delivery-trails.js';
+import { createEventLog, type ExecutionEvent, lastTypes, resumeFloor } from './event-log.js';
 import { createHubs } from './live-execution.js';
-import { createFeed, type FeedPosition } from './live-feed.js';
-import type { Numbered } from './types.js';
-
-/** An event with its execution as it was then. */
-export interface ExecutionEvent extends LoggedEvent, Numbered {}
-
-type Snapshot = Pick<
-  ExecutionRow,
-  | 'status'
-  | 'progress'
-  | 'phase'
-  | 'errorMessage'
-  | 'startedAt'
-  | 'finishedAt'
-  | 'infoCount'
-  | 'lowCount'
-  | 'mediumCount'
-  | 'highCount'
-  | 'criticalCount'
->;
-
-interface LogRow {
-  id: string;
-  executionId: string;
-  number: number;
-  type: ExecutionEventType;
-  at: string;
-  snapshot: Snapshot;
-  resultIds: string[];
-}
+import { createFeed } from './live-feed.js';
+import { createResumedFeed, type LoggedPlace } from './resumed-feed.js';
 
 interface EventServiceOptions {
   db: Database;
@@ -53,95 +22,30 @@ interface EventServiceOptions {
   timing: Timing;
 }
 
-const lastTypes: readonly ExecutionEventType[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
-const columns = sql`e.id, e.execution_id AS "executionId", e.number, e.type, e.at, e.snapshot, e.result_ids AS "resultIds"`;
-
 export type EventService = ReturnType<typeof createEventService>;
 
 export function createEventService({ db, events, executions, log, timing }: EventServiceOptions) {
   const onError = (error: unknown) => log.warn({ event: 'event_log_unreadable', err: error });
+  const eventLog = createEventLog(db, executions);
+  const { intern, read, lastNumbers, readAfter, changedSince } = eventLog;
   const hubs = createHubs<ExecutionEvent>({ read, lastNumbers, onError, timing });
+  const trails = createDeliveryTrails();
   const feed = createFeed<ExecutionEvent>({ readAfter, changedSince, onError, timing });
   executions.onEvent((logged) => {
     const number = logged.execution.lastEventNumber;
     const execution = intern(logged.execution);
-    hubs.offer(execution.id, { ...logged, execution, number, isLast: lastTypes.includes(logged.type) });
+    hubs.offer(execution.id, {
+      ...logged,
+      executionId: execution.id,
+      execution,
+      number,
+      isLast: lastTypes.includes(logged.type),
+    });
   });
   events.subscribe('execution.changed', ({ executionId, number }) => {
     hubs.heard(executionId, number);
     if (number > 0) feed.heard(executionId, number);
   });
-
-  // One object for all events of an execution: it may have 64 KiB and never changes.
-  const parameters = new LRUCache<string, NonNullable<ExecutionRow['parameters']>>({ max: 1000 });
-  function intern(execution: ExecutionRow): ExecutionRow {
-    const known = parameters.get(execution.id);
-    if (known !== undefined) return { ...execution, parameters: known };
-    parameters.set(execution.id, execution.parameters ?? {});
-    return execution;
-  }
-
-  /** Joins rows of the log with their executions. */
-  async function complete(rows: LogRow[]): Promise<ExecutionEvent[]> {
-    const ids = [...new Set(rows.map(({ executionId }) => executionId))];
-    const found = ids.length === 0 ? [] : await executions.readByIds(ids);
-    const byId = new Map(found.map((execution) => [execution.id, intern(execution)]));
-    return rows.flatMap((row) => {
-      const execution = byId.get(row.executionId);
-      return execution === undefined ? [] : [toEvent(row, execution)];
-    });
-  }
-
-  async function read(executionId: string, after: number, limit: number): Promise<ExecutionEvent[]> {
-    return complete(
-      await db.query<LogRow>(sql`
-        SELECT ${columns} FROM execution_events e
-        WHERE e.execution_id = ${executionId}::uuid AND e.number > ${after} ORDER BY e.number LIMIT ${limit}`),
-    );
-  }
-
-  async function lastNumbers(ids: string[]): Promise<Map<string, number>> {
-    const rows = await db.query<{ id: string; number: number }>(
-      sql`SELECT id, last_event_number AS number FROM test_executions WHERE id = ANY(${ids}::uuid[])`,
-    );
-    return new Map(rows.map(({ id, number }) => [id, number]));
-  }
-
-  async function readAfter(
-    positions: FeedPosition[],
-    floor: string,
-    limit: number,
-  ): Promise<ExecutionEvent[]> {
-    const ids = positions.map(({ executionId }) => executionId);
-    const after = positions.map((position) => position.after);
-    const from = positions.map((position) => position.from);
-    return complete(
-      await db.query<LogRow>(sql`
-        SELECT ${columns} FROM unnest(${ids}::uuid[], ${after}::int[], ${from}::int[])
-          WITH ORDINALITY AS wanted(id, after, "from", position)
-        JOIN execution_events e ON e.execution_id = wanted.id AND e.number > wanted.after
-          AND (e.number >= wanted."from" OR e.id >= ${floor}::uuid)
-        ORDER BY wanted.position, e.number LIMIT ${limit}`),
-    );
-  }
-
-  async function changedSince(
-    floor: string,
-  ): Promise<{ executionId: string; first: number; last: number }[]> {
-    return db.query(sql`
-      SELECT execution_id AS "executionId", min(number) AS first, max(number) AS last FROM execution_events
-      WHERE id >= ${floor}::uuid GROUP BY execution_id`);
-  }
-
-  /** The number of the event that a cursor names. @throws VALIDATION_FAILED for another execution's */
-  async function numberOf(executionId: string, eventId: string | null | undefined): Promise<number> {
-    if (eventId == null) return 0;
-    const [row] = await db.query<{ number: number }>(
-      sql`SELECT number FROM execution_events WHERE id = ${eventId}::uuid AND execution_id = ${executionId}::uuid`,
-    );
-    if (row === undefined) throw invalid('after', 'is not an event of this execution');
-    return row.number;
-  }
 
   return {
     /**
@@ -161,22 +65,46 @@ export function createEventService({ db, events, executions, log, timing }: Even
     ): Promise<Stream<ExecutionEvent>> {
       const execution = await executions.get(viewer, executionId);
       goOnWhile(() => roleIn(viewer, execution.projectId) !== undefined);
-      const position = await numberOf(executionId, after);
+      const position = await eventLog.numberOf(executionId, after);
       if (executions.isFinal(execution) && position >= execution.lastEventNumber) return emptyStream();
       return hubs.follow(executionId, position, execution.lastEventNumber, signal);
     },
 
     /**
-     * Changes of all executions that the viewer may see and the filter lets through, from now on.
+     * Changes of all executions that the viewer may see and the filter lets through: those after the cursor, then live
+     * ones. A client that resumes on the instance it was connected to gets each event once; on another one, events that
+     * were written at the same moment as the cursor's may come again.
+     * @param after UUID of the last event seen; null means from now on
      * @param signal ends the stream; its reason is thrown
+     * @throws CURSOR_EXPIRED when the cursor is older than 24 hours, or more than 10,000 events follow it
      */
     async changes(
       viewer: Viewer,
       filter: ExecutionFilter,
+      after: string | null | undefined,
       signal: AbortSignal,
     ): Promise<Stream<ExecutionEvent>> {
+      const { userId } = viewer;
       const projectId = filter.project == null ? undefined : await executions.projectIdOf(filter.project);
-      return feed.follow(({ execution }) => executions.matches(viewer, filter, execution, projectId), signal);
+      const isWanted = ({ execution }: ExecutionEvent) =>
+        executions.matches(viewer, filter, execution, projectId);
+      const live = feed.follow(isWanted, signal, after != null);
+      if (after == null) {
+        const floor = idFloor(Date.now());
+        return recorded(live, trails.begin(userId, { floor, seenBefore: undefined }));
+      }
+      try {
+        const places = await eventLog.placesSince(after);
+        const isSeen = trails.seenAt(userId, after) ?? (({ isSeen }: LoggedPlace) => isSeen);
+        const log = places.map((place) => ({ ...place, isSeen: isSeen(place) }));
+        const floor = resumeFloor(after);
+        const seenBefore = new Set(log.filter((place) => place.isSeen).map(({ id }) => id));
+        const stream = createResumedFeed({ live, log, floor, readPage: eventLog.readIds, isWanted });
+        return recorded(stream, trails.begin(userId, { floor, seenBefore }));
+      } catch (error) {
+        live.close();
+        throw error;
+      }
     },
 
     /** Ends all streams, for the server's stop. */
@@ -187,17 +115,19 @@ export function createEventService({ db, events, executions, log, timing }: Even
   };
 }
 
-function toEvent(row: LogRow, execution: ExecutionRow): ExecutionEvent {
-  const { snapshot, id, type, at, number, resultIds } = row;
-  const startedAt = snapshot.startedAt && new Date(snapshot.startedAt).toISOString();
-  const finishedAt = snapshot.finishedAt && new Date(snapshot.finishedAt).toISOString();
-  return {
-    id,
-    type,
-    at,
-    number,
-    resultIds,
-    isLast: lastTypes.includes(type),
-    execution: { ...execution, ...snapshot, startedAt, finishedAt },
-  };
+/** The same stream; calls back for each event that its reader takes. */
+function recorded<Event extends { id: string }>(
+  { close, fault, take, whenReady }: Stream<Event>,
+  record: (eventId: string) => void,
+): Stream<Event> {
+  return toStream<Event>({
+    close,
+    fault,
+    whenReady,
+    take() {
+      const step = take();
+      if (step?.done === false) record(step.value.id);
+      return step;
+    },
+  });
 }

@@ -6,8 +6,11 @@ import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
 import { over, type Stream, toStream } from '../../core/pull-stream.js';
 import { defaultTiming, type Timing } from '../../core/timeouts.js';
+import { inOrder } from './resumed-feed.js';
 
 interface FeedEvent {
+  id: string;
+  executionId: string;
   number: number;
   execution: { id: string };
 }
@@ -39,7 +42,7 @@ const maxQueue = 5000;
 const maxBatch = 500;
 const maxRead = 500;
 /** How far back the poll looks: longer than a transaction takes from making an id to its commit. */
-const lookBackMs = 6000;
+export const lookBackMs = 6000;
 /** How many events may come to be heard of in the wrong order. */
 const maxDisorder = 20;
 
@@ -92,7 +95,7 @@ export function createFeed<Event extends FeedEvent>({
         const batch = [...wanted].slice(0, maxBatch);
         for (const [id] of batch) wanted.delete(id);
         const events = await readAfter(batch.map(positionOf), floor(), maxRead);
-        for (const event of events) hand(event);
+        for (const event of inOrder(events)) hand(event);
         if (events.length < maxRead) continue;
         for (const [id, number] of batch) want(id, number);
         await new Promise(setImmediate); // a flood: let those who read quickly do so
@@ -123,10 +126,10 @@ export function createFeed<Event extends FeedEvent>({
     }
   }
 
-  function join(follower: Follower<Event>): void {
+  function join(follower: Follower<Event>, isResumed: boolean): void {
     followers.add(follower);
     if (followers.size > 1) return;
-    startedAtMs = Date.now();
+    startedAtMs = Date.now() - (isResumed ? lookBackMs : 0);
     handed.clear();
     timer = setInterval(() => void poll(), timing.pollEveryMs).unref();
   }
@@ -143,13 +146,14 @@ export function createFeed<Event extends FeedEvent>({
 
     /**
      * Events from now on.
+     * @param isResumed the follower may get events of the last seconds, and leaves out what it has
      * @param signal ends the stream; its reason is thrown
      * @throws UNAVAILABLE for a consumer that lags by 5,000 events, and when the server stops
      */
-    follow(isWanted: (event: Event) => boolean, signal: AbortSignal): Stream<Event> {
+    follow(isWanted: (event: Event) => boolean, signal: AbortSignal, isResumed = false): Stream<Event> {
       const follower: Follower<Event> = { isWanted, queue: [], wake: undefined, isTooSlow: false };
       let isOver = false;
-      join(follower);
+      join(follower, isResumed);
 
       const wakeThis = () => wake(follower);
       signal.addEventListener('abort', wakeThis);

@@ -1,8 +1,11 @@
 // The feed under interleavings that are rare in the wild: disorder, lost wake-ups, failing reads, slow readers.
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { idFloor } from '../../../src/core/ids.js';
 import { createFeed, type FeedPosition } from '../../../src/features/execution-event/live-feed.js';
 
 interface Entry {
+  id: string;
+  executionId: string;
   number: number;
   execution: { id: string };
   /** When it was written; stands for its id. */
@@ -60,7 +63,7 @@ const poll = async () => {
 
 function write(id: string): number {
   const number = log.filter(({ execution }) => execution.id === id).length + 1;
-  log.push({ number, execution: { id }, at: Date.now() });
+  log.push({ id: idFloor(Date.now()), executionId: id, number, execution: { id }, at: Date.now() });
   return number;
 }
 

@@ -1,0 +1,164 @@
+// The feed of all executions across breaks: a client that resumes behind its last event misses none and gets none twice.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { idFloor } from '../../../src/core/ids.js';
+import type { TestServer } from '../../kit/harness.js';
+import {
+  act,
+  changes,
+  type Following,
+  idsOf,
+  logOf,
+  report,
+  sleep,
+  startTwo,
+  subscribe,
+  transports,
+  until,
+} from '../../kit/live.js';
+import { createPerson, type Person, startExecution } from '../../kit/seed.js';
+
+let server: TestServer;
+let other: TestServer;
+let analyst: Person;
+beforeAll(async () => {
+  [server, other] = await startTwo(undefined, { pollEveryMs: 100 });
+  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+});
+afterEach(() =>
+  until(() => server.services.streams.size() + other.services.streams.size() === 0, 'no stream'),
+);
+afterAll(async () => {
+  await other.close();
+  await server.close();
+});
+
+const watch = async (
+  after?: string,
+  { at = server, transport = 'event stream' as (typeof transports)[number], filter = {} } = {},
+): Promise<Following> => {
+  const open = at.services.streams.size();
+  const variables = { filter, after };
+  const stream = subscribe(transport, at.url, analyst.token, { query: changes, variables });
+  // One that resumes need not be open yet: that is what the cursor is for.
+  if (after === undefined) await until(() => at.services.streams.size() > open, 'the stream');
+  return stream;
+};
+
+/** Runs an execution to its end, with so many reports. */
+async function runToEnd(reports: number): Promise<string> {
+  const id = await startExecution(server, analyst.token);
+  for (let n = 1; n <= reports; n += 1) await report(server, analyst.token, id, n);
+  await act(server, analyst.token, 'completeExecution', id);
+  return id;
+}
+
+const sorted = (ids: string[]) => [...ids].sort();
+
+describe.each(transports)('executionsChanged by %s', (transport) => {
+  it('sends what happened while the client was away, then goes on live', async () => {
+    const before = await watch(undefined, { transport });
+    const first = await runToEnd(1);
+    await until(() => before.events.length === 4, 'the first execution');
+    before.stop();
+    const missed = await runToEnd(2);
+    const after = await watch(before.events[1]?.id, { transport });
+    const live = await runToEnd(0);
+    await until(() => after.events.length >= 2 + 5 + 3, 'all events');
+    await sleep(500); // the poll must bring nothing twice
+    const logs = await Promise.all([first, missed, live].map((id) => logOf(server, id)));
+    expect(idsOf(after)).toEqual(logs.flat().slice(2));
+    after.stop();
+  });
+});
+
+describe('executionsChanged', () => {
+  it('gives each event once to a client that breaks off again and again while many executions run', async () => {
+    const got: string[] = [];
+    let stream = await watch();
+    const runs = Promise.all(Array.from({ length: 12 }, () => runToEnd(15)));
+    let isDone = false;
+    const done = runs.finally(() => {
+      isDone = true;
+    });
+    while (!isDone) {
+      const seen = stream;
+      await until(() => seen.events.length > 3 || isDone, 'some events');
+      stream.stop();
+      got.push(...idsOf(stream));
+      stream = await watch(got.at(-1));
+    }
+    const logs = await Promise.all((await done).map((id) => logOf(server, id)));
+    await until(() => got.length + stream.events.length >= logs.flat().length, 'all events');
+    stream.stop();
+    got.push(...idsOf(stream));
+    expect(sorted(got)).toEqual(sorted(logs.flat()));
+    for (const log of logs) expect(got.filter((id) => log.includes(id))).toEqual(log);
+  });
+
+  it('resumes on another instance, which has handed out nothing yet', async () => {
+    const before = await watch();
+    const first = await runToEnd(1);
+    await until(() => before.events.length === 4, 'the first execution');
+    before.stop();
+    const second = await runToEnd(1);
+    const after = await watch(before.events.at(-1)?.id, { at: other });
+    const third = await runToEnd(1);
+    await until(() => after.events.length >= 8, 'all events');
+    await sleep(300);
+    expect(idsOf(after)).toEqual([...(await logOf(server, second)), ...(await logOf(server, third))]);
+    expect(before.events[0]?.execution.id).toBe(first);
+    after.stop();
+  });
+
+  it('loses nothing where instances change under load', async () => {
+    const got: string[] = [];
+    let stream = await watch();
+    const runs = Promise.all(Array.from({ length: 12 }, () => runToEnd(15)));
+    let isDone = false;
+    const done = runs.finally(() => {
+      isDone = true;
+    });
+    for (let turn = 0; !isDone; turn += 1) {
+      const seen = stream;
+      await until(() => seen.events.length > 3 || isDone, 'some events');
+      stream.stop();
+      got.push(...idsOf(stream));
+      stream = await watch(got.at(-1), { at: turn % 2 === 0 ? other : server });
+    }
+    const all = (await Promise.all((await done).map((id) => logOf(server, id)))).flat();
+    await until(() => all.every((id) => got.includes(id) || idsOf(stream).includes(id)), 'all events');
+    stream.stop();
+    expect(new Set([...got, ...idsOf(stream)])).toEqual(new Set(all));
+  });
+
+  it('filters what was missed, by the state of that moment', async () => {
+    const before = await watch();
+    const id = await runToEnd(1);
+    await until(() => before.events.length === 4, 'the events');
+    before.stop();
+    const after = await watch(before.events[0]?.id, { filter: { status: ['COMPLETED'] } });
+    await until(() => after.events.length === 1, 'the end');
+    expect(idsOf(after)).toEqual((await logOf(server, id)).slice(3));
+    after.stop();
+  });
+
+  it('says so when the cursor is too old, or too much happened since', async () => {
+    const ofHours = (hours: number) => `evt_${idFloor(Date.now() - hours * 3_600_000)}`;
+    const old = await watch(ofHours(25));
+    await until(() => old.errors.length === 1, 'the refusal');
+    expect(old.errors[0]?.code).toBe('CURSOR_EXPIRED');
+    const id = await startExecution(server, analyst.token);
+    await server.sql(
+      `INSERT INTO execution_events (id, execution_id, number, type, at, snapshot, result_ids)
+       SELECT (substr($2, 1, 24) || lpad(to_hex(n), 12, '0'))::uuid, $1, n + 2, 'PROGRESS', now(), '{}', '{}'
+       FROM generate_series(1, 10001) n`,
+      [id.slice(4), idFloor(Date.now() - 3_600_000)],
+    );
+    const flood = await watch(ofHours(2));
+    await until(() => flood.errors.length === 1, 'the refusal');
+    expect(flood.errors[0]?.code).toBe('CURSOR_EXPIRED');
+    const wrong = await watch('evt_nonsense');
+    await until(() => wrong.errors.length === 1, 'the refusal');
+    expect(wrong.errors[0]).toMatchObject({ code: 'VALIDATION_FAILED', fields: [{ path: 'after' }] });
+  });
+});
