@@ -33,7 +33,7 @@ export interface RootFinder {
   root: () => string;
 }
 
-/** A finder of the folder that the absolute paths of one report have in common; it holds one text, whatever it sees. */
+/** Creates a finder of the folder that the absolute paths of one report have in common; it holds one text, however many paths it sees. */
 export function createRootFinder(): RootFinder {
   let common: string | undefined;
   return {

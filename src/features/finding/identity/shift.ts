@@ -21,7 +21,7 @@ export function jump(lines: number): number {
   return lines === 0 ? 0 : 1 + Math.log2(lines) / 4;
 }
 
-/** Learns from anchors in any order; those that cross others (moved code) are left out, as few as possible. */
+/** Learns from anchors in any order. It leaves out as few as possible, so that the rest cross no others (moved code does). */
 export function learnShift(anchors: readonly Anchor[]): Shift {
   const known = increasing(anchors.filter(({ oldLine, newLine }) => oldLine > 0 && newLine > 0));
   const around = (oldLine: number): number[] => {
