@@ -11,7 +11,7 @@ import { join, type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { type ExecutionChanges, snapshot } from './execution.changes.js';
 import type { CreateExecutionInput } from './execution.input.js';
-import { columns, type ExecutionRow, searchTextOf, visibleTo } from './execution.rows.js';
+import { columns, type ExecutionRow, notWorkable, searchTextOf, visibleTo } from './execution.rows.js';
 
 interface CreationOptions {
   db: Database;
@@ -173,8 +173,7 @@ async function refusalOf(
     SELECT ${isAllowed} AS "isAllowed", p.archived_at IS NOT NULL AS "isArchived" FROM projects p
     ${where([project, ...conditionOn(viewer, sql`p.id`)])}`);
   if (found === undefined) return new AppError('NOT_FOUND', { message: 'There is no such project.' });
-  if (!found.isAllowed)
-    return new AppError('FORBIDDEN', { message: 'Your role in this project does not allow it.' });
+  if (!found.isAllowed) return notWorkable();
   if (found.isArchived)
     return new AppError('CONFLICT', { message: 'The project is archived: it takes no new executions.' });
   return new AppError('CONFLICT'); // it changed in between

@@ -4,7 +4,7 @@ import type { Page, PageArgs } from '../../core/pagination.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { fetchPage } from '../../infra/postgres/keyset-page.js';
-import { type Columns, sql, type Wanted, where } from '../../infra/postgres/sql.js';
+import { type Columns, join, sql, type Wanted, where } from '../../infra/postgres/sql.js';
 import type { ExecutionFilter, ExecutionOrder } from './execution.input.js';
 import {
   assertChangeable,
@@ -12,9 +12,11 @@ import {
   conditionsOf,
   type ExecutionRow,
   matches,
+  notWorkable,
   orderOf,
   selectList,
   visibleTo,
+  workableBy,
 } from './execution.rows.js';
 
 /** Reads of executions. */
@@ -93,9 +95,15 @@ async function readOne(db: Database, viewer: Viewer, id: string, wanted?: Column
 
 /** As `getChangeable`, with the row locked until the transaction ends. @throws NOT_FOUND @throws FORBIDDEN */
 async function lockChangeable(tx: Transaction, viewer: Viewer, id: string): Promise<ExecutionRow> {
-  const [row] = await tx.query<ExecutionRow>(sql`
-    SELECT ${columns} FROM test_executions ${where([sql`id = ${id}::uuid`, ...visibleTo(viewer)])} FOR UPDATE`);
-  if (row === undefined) throw new AppError('NOT_FOUND');
+  const isSeen = where([sql`id = ${id}::uuid`, ...visibleTo(viewer)]);
+  const workable = workableBy(viewer, 'execution:run');
+  const isWorkable = workable.length === 0 ? sql`` : sql`, ${join(workable, ' AND ')} AS "isWorkable"`;
+  const [found] = await tx.query<ExecutionRow & { isWorkable?: boolean }>(
+    sql`SELECT ${columns}${isWorkable} FROM test_executions ${isSeen} FOR UPDATE`,
+  );
+  if (found === undefined) throw new AppError('NOT_FOUND');
+  const { isWorkable: mayWork = true, ...row } = found;
+  if (!mayWork) throw notWorkable();
   assertChangeable(viewer, row);
   return row;
 }

@@ -123,8 +123,12 @@ export function changeableBy(viewer: Viewer): Sql[] {
 
 /** @throws FORBIDDEN for a project where the viewer lacks the permission */
 export function assertWorkable(viewer: Viewer, permission: Permission, { projectId }: ExecutionRow): void {
-  if (!canIn(viewer, permission, projectId))
-    throw new AppError('FORBIDDEN', { message: 'Your role in this project does not allow it.' });
+  if (!canIn(viewer, permission, projectId)) throw notWorkable();
+}
+
+/** The error for a project where the viewer lacks a permission. */
+export function notWorkable(): AppError {
+  return new AppError('FORBIDDEN', { message: 'Your role in this project does not allow it.' });
 }
 
 /** @throws FORBIDDEN for an execution of somebody else, or of a project where the viewer may only read */

@@ -8,7 +8,7 @@ import { violates } from '../../infra/postgres/errors.js';
 import { join, type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
-import { setDueDates } from './project.due.js';
+import { followDefaultBranch, setDueDates } from './project.findings.js';
 import type { CreateProjectInput, UpdateProjectInput } from './project.input.js';
 import { columns, type ProjectRow, visibleTo } from './project.rows.js';
 
@@ -85,7 +85,7 @@ const assignable = {
 type Assignable = keyof typeof assignable;
 
 /**
- * Updates a project. New limits set when its open findings are due.
+ * Updates a project. New limits set when its open findings are due; a new default branch decides which are present.
  * @throws NOT_FOUND also for a project that the viewer may not see
  */
 export async function updateProject(
@@ -105,6 +105,7 @@ export async function updateProject(
     const due = changed.filter((name) => name in ranks) as (keyof typeof ranks)[];
     const days = due.map((name) => [ranks[name], wanted[name] ?? null] as const);
     await setDueDates(tx, before.id, new Map(days as [number, number | null][]));
+    if (changed.includes('defaultBranch')) await followDefaultBranch(tx, before.id);
     audit.record(tx, {
       action: 'project.update',
       actor: viewer,

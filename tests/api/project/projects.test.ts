@@ -1,6 +1,7 @@
 // Projects: creating, changing and archiving them, their members, lists and counts.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
+import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { createProject, setMember, updateProject } from '../../kit/projects.js';
 import { createExecution, createPerson, type Person } from '../../kit/seed.js';
@@ -281,5 +282,93 @@ describe('executions of a project', () => {
       viewer.token,
     );
     expect(first.expectData().execution.project).toEqual({ key: 'default' });
+  });
+});
+
+describe('findings of a project', () => {
+  interface Finding {
+    severity: string;
+    dueAt: string | null;
+    presence: string;
+    triage: string;
+  }
+  const day = 86_400_000;
+  const firstSeenAt = new Date(Date.now() - 10 * day);
+
+  async function find(key: string): Promise<Record<string, Finding>> {
+    const answer = await server.gql(
+      `query($key: String!) {
+        present: findings(filter: { project: $key }) { nodes { title severity dueAt triage presence } }
+        absent: findings(filter: { project: $key, presence: ABSENT }) { nodes { title severity dueAt triage presence } }
+      }`,
+      { key },
+      adminToken,
+    );
+    const { present, absent } = answer.expectData();
+    return Object.fromEntries(
+      [...present.nodes, ...absent.nodes].map(({ title, ...finding }: Finding & { title: string }) => [
+        title,
+        finding,
+      ]),
+    );
+  }
+
+  it('are due by the limits of their severity, as long as they are open and present', async () => {
+    const key = await createProject(server, adminToken);
+    const { id } = (await project(key, 'id')).expectData().project;
+    const branch = await insertBranch(server, { projectId: id.slice(4) });
+    const executionId = await insertRun(server, branch, new Date());
+    const seed = { executionId, branch, firstSeenAt };
+    await insertFinding(server, { ...seed, title: 'critical', severity: 4 });
+    await insertFinding(server, { ...seed, title: 'low', severity: 1 });
+    await insertFinding(server, { ...seed, title: 'no problem', severity: 4, triage: 'FALSE_POSITIVE' });
+    await insertFinding(server, { ...seed, title: 'gone', severity: 4, until: { run: 1, at: new Date() } });
+    await updateProject(server, adminToken, { key, daysToFix: { critical: 7, low: 90 } });
+    const due = (findings: Record<string, Finding>) =>
+      Object.fromEntries(Object.entries(findings).map(([title, { dueAt }]) => [title, dueAt]));
+    const inDays = (days: number) => new Date(firstSeenAt.getTime() + days * day).toISOString();
+    expect(due(await find(key))).toEqual({
+      critical: inDays(7),
+      low: inDays(90),
+      'no problem': null,
+      gone: null,
+    });
+    await updateProject(server, adminToken, { key, daysToFix: { critical: 3 } });
+    expect(due(await find(key))).toMatchObject({ critical: inDays(3), low: inDays(90) });
+    await updateProject(server, adminToken, { key, daysToFix: { critical: null } });
+    expect(due(await find(key))).toMatchObject({ critical: null, low: inDays(90) });
+    const { daysToFix, openCounts } = (
+      await project(key, 'daysToFix { critical low } openCounts { critical low total }')
+    ).expectData().project;
+    expect([daysToFix, openCounts]).toEqual([
+      { critical: null, low: 90 },
+      { critical: 1, low: 1, total: 2 },
+    ]);
+  });
+
+  it('are present by the default branch, which may change', async () => {
+    const key = await createProject(server, adminToken, { defaultBranch: 'main' });
+    const { id } = (await project(key, 'id')).expectData().project;
+    const branches = {
+      main: await insertBranch(server, { projectId: id.slice(4), name: 'main' }),
+      next: await insertBranch(server, { projectId: id.slice(4), name: 'next', isDefault: false }),
+    };
+    for (const [name, branch] of Object.entries(branches)) {
+      const executionId = await insertRun(server, branch, firstSeenAt);
+      await insertFinding(server, { executionId, branch, title: `on ${name}`, firstSeenAt });
+    }
+    const presences = async () =>
+      Object.fromEntries(Object.entries(await find(key)).map(([title, { presence }]) => [title, presence]));
+    const total = async () =>
+      (await project(key, 'openCounts { total }')).expectData().project.openCounts.total;
+    expect(await presences()).toEqual({ 'on main': 'PRESENT', 'on next': 'ABSENT' });
+    await updateProject(server, adminToken, { key, defaultBranch: 'next' });
+    expect(await presences()).toEqual({ 'on main': 'ABSENT', 'on next': 'PRESENT' });
+    await updateProject(server, adminToken, { key, defaultBranch: 'nowhere' });
+    expect(await presences()).toEqual({ 'on main': 'ABSENT', 'on next': 'ABSENT' });
+    expect(await total()).toBe(0);
+    await updateProject(server, adminToken, { key, defaultBranch: null });
+    expect(await presences()).toEqual({ 'on main': 'PRESENT', 'on next': 'ABSENT' });
+    expect(await total()).toBe(1);
   });
 });
