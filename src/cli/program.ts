@@ -1,6 +1,7 @@
 // The client's command line: its commands and options, and what ends it with which exit code. The process is in main.ts.
 import { Command, CommanderError } from 'commander';
 import { addExecutionCommands } from './commands/execution.js';
+import { addProjectCommands } from './commands/projects.js';
 import { addResultCommands } from './commands/results.js';
 import { addSignInCommands } from './commands/sign-in.js';
 import { type Action, createContext } from './context.js';
@@ -59,6 +60,7 @@ export async function runCli(args: string[], surroundings: Surroundings): Promis
     .addHelpText('after', help);
   addExecutionCommands(program, action);
   addResultCommands(program, action);
+  addProjectCommands(program, action);
   addSignInCommands(program, action);
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -26,6 +26,8 @@ interface RunOptions extends WaitOptions {
   name?: string;
   target: string;
   kind: string;
+  project?: string;
+  category?: string;
   tool?: string;
   toolVersion?: string;
   branch?: string;
@@ -46,6 +48,8 @@ export function addExecutionCommands(program: Command, action: Action): void {
     .requiredOption('--target <target>', 'what is tested: a URL, a repository, an image, a host')
     .requiredOption('--kind <kind>', `what kind of test: ${wordsOf(kinds)}`, oneOf(kinds))
     .option('--name <name>', 'what to call it; the target by default')
+    .option('--project <key>', 'the project that it belongs to; "default" by default')
+    .option('--category <text>', 'tells runs of the same tool on the same target apart')
     .option('--tool <name>', 'the tool that runs')
     .option('--tool-version <version>', 'and its version')
     .option('--branch <branch>', 'the branch that is tested')
@@ -80,6 +84,7 @@ export function addExecutionCommands(program: Command, action: Action): void {
       someOf(statuses),
     )
     .option('--kind <kinds>', `any of these: ${wordsOf(kinds)}`, someOf(kinds))
+    .option('--project <key>', 'of this project')
     .option('--target <target>', 'exactly this target')
     .option('--search <text>', 'part of the name or target')
     .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 50)
@@ -88,11 +93,13 @@ export function addExecutionCommands(program: Command, action: Action): void {
 
 async function run(context: Context, options: RunOptions): Promise<ExitCode> {
   const { api, printer } = context;
-  const { target, kind, tool, toolVersion, branch, commit, parameters } = options;
+  const { target, kind, project, category, tool, toolVersion, branch, commit, parameters } = options;
   const input = {
     name: options.name ?? target.slice(0, 200),
     target,
     kind,
+    project,
+    category,
     tool,
     toolVersion,
     branch,
@@ -137,8 +144,8 @@ async function gate(
 
 async function list(context: Context, options: CommonOptions & ListOptions): Promise<ExitCode> {
   const { printer } = context;
-  const { status, kind, target, search } = options;
-  const filter = { status, kind, target, search };
+  const { status, kind, project, target, search } = options;
+  const filter = { status, kind, project, target, search };
   const { nodes, hasMore } = await readPages<Execution>(
     context.api,
     queries.executions,
@@ -164,6 +171,7 @@ async function list(context: Context, options: CommonOptions & ListOptions): Pro
 interface ListOptions {
   status?: string[];
   kind?: string[];
+  project?: string;
   target?: string;
   search?: string;
   limit: number;

@@ -136,7 +136,7 @@ it('who may read a field is what docs/role-fields.md says, for every field of ev
     '# Who may read which field',
     '',
     'Measured by tests/security/request/role-fields.test.ts on a running server; write it anew with `UPDATE_MATRIX=1 npm test -- tests/security/request/role-fields.test.ts`.',
-    'Which rows of a type one sees is a second question: see docs/security.md.',
+    'Which rows of a type one sees is a second question: see docs/projects.md.',
     '',
     '## Root fields and the permission each asks for',
     '',

@@ -1,0 +1,113 @@
+// The command-line client's commands on projects, against a real server.
+import { PassThrough, Writable } from 'node:stream';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { runCli } from '../../../src/cli/program.js';
+import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { createPerson, type Person } from '../../kit/seed.js';
+
+let server: TestServer;
+let adminToken: string;
+let analyst: Person;
+beforeAll(async () => {
+  server = await startTestServer();
+  adminToken = await server.signIn();
+  analyst = await createPerson(server, adminToken, 'ANALYST');
+});
+afterAll(() => server.close());
+
+async function cli(token: string, ...args: string[]) {
+  const texts = { out: '', err: '' };
+  const sink = (name: 'out' | 'err') =>
+    Object.assign(
+      new Writable({
+        write(chunk, _encoding, done) {
+          texts[name] += chunk;
+          done();
+        },
+      }),
+      { isTTY: false, columns: 100 },
+    );
+  const env = { XDG_CONFIG_HOME: '/nonexistent', SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token };
+  const stdin = Object.assign(new PassThrough(), { isTTY: false });
+  const code = await runCli(args, { env, stdin, stdout: sink('out'), stderr: sink('err') });
+  return { code, ...texts };
+}
+
+const json = async (...args: string[]) => JSON.parse((await cli(adminToken, ...args, '--json')).out);
+
+it('creates, lists, changes and archives projects', async () => {
+  expect(await cli(adminToken, 'projects', 'create', 'web', '--name', 'Web shop')).toMatchObject({
+    code: 0,
+    out: 'web\n',
+  });
+  const listed = await cli(analyst.token, 'projects');
+  expect([listed.code, listed.out]).toEqual([
+    0,
+    expect.stringMatching(/default +INTERNAL[\s\S]*web +INTERNAL.*Web shop/),
+  ]);
+  await cli(adminToken, 'projects', 'update', 'web', '--visibility', 'private', '--days-critical', '7');
+  expect((await json('projects', 'list', '--search', 'web')).projects).toEqual([
+    expect.objectContaining({ key: 'web', visibility: 'PRIVATE', name: 'Web shop' }),
+  ]);
+  expect((await cli(analyst.token, 'projects', 'list')).out).not.toContain('web');
+  expect(await server.sql("SELECT days_critical FROM projects WHERE key = 'web'")).toEqual([
+    { days_critical: 7 },
+  ]);
+  await cli(adminToken, 'projects', 'update', 'web', '--days-critical', 'none');
+  expect(await server.sql("SELECT days_critical FROM projects WHERE key = 'web'")).toEqual([
+    { days_critical: null },
+  ]);
+  expect((await json('projects', 'archive', 'web')).archivedAt).not.toBeNull();
+  expect((await json('projects', 'list', '--archived')).projects).toHaveLength(1);
+});
+
+it('lists members, and changes them by e-mail address and by id', async () => {
+  await cli(adminToken, 'projects', 'create', 'team', '--visibility', 'private');
+  const set = await cli(
+    adminToken,
+    'projects',
+    'members',
+    'team',
+    '--set',
+    analyst.email,
+    '--role',
+    'viewer',
+  );
+  expect([set.code, set.out]).toEqual([0, expect.stringMatching(new RegExp(`${analyst.id} +VIEWER`))]);
+  expect((await cli(analyst.token, 'projects', 'members', 'team')).out).toContain(analyst.id);
+  const removed = await cli(adminToken, 'projects', 'members', 'team', '--remove', analyst.id);
+  expect(removed).toMatchObject({ code: 0, out: '', err: expect.stringContaining('There are none.') });
+  expect((await cli(analyst.token, 'projects', 'members', 'team')).code).toBe(3);
+});
+
+it('makes and lists executions of a project', async () => {
+  await cli(adminToken, 'projects', 'create', 'runs');
+  const run = [
+    'run',
+    '--target',
+    'repo',
+    '--kind',
+    'sast',
+    '--project',
+    'runs',
+    '--category',
+    'api',
+    '--no-wait',
+  ];
+  const id = (await cli(analyst.token, ...run)).out.trim();
+  const { executions } = await json('executions', '--project', 'runs');
+  expect(executions.map((execution: { id: string }) => execution.id)).toEqual([id]);
+  expect(await server.sql('SELECT category FROM test_executions WHERE id = $1', [id.slice(4)])).toEqual([
+    { category: 'api' },
+  ]);
+});
+
+it('refuses what is no change, and a user who is nobody', async () => {
+  expect((await cli(adminToken, 'projects', 'update', 'default')).code).toBe(2);
+  expect(
+    (await cli(adminToken, 'projects', 'members', 'default', '--set', 'a@b.test', '--remove', 'c@d.test'))
+      .code,
+  ).toBe(2);
+  const nobody = await cli(adminToken, 'projects', 'members', 'default', '--set', 'nobody@people.test');
+  expect(nobody).toMatchObject({ code: 3, err: expect.stringContaining('nobody@people.test') });
+});
