@@ -250,6 +250,13 @@ export const settings = {
     schema: wholeNumber(1, 100_000, 'sessions'),
     default: '20',
   },
+  riskAcceptanceMaxDays: {
+    name: 'RISK_ACCEPTANCE_MAX_DAYS',
+    group: 'Findings',
+    description: 'Days for which the risk of a finding may be accepted at most; it opens by itself then.',
+    schema: wholeNumber(1, 3650, 'days'),
+    default: '365',
+  },
   passwordMinLength: {
     name: 'PASSWORD_MIN_LENGTH',
     group: 'Passwords',

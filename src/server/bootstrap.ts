@@ -107,6 +107,7 @@ export async function start(
     await listen(server, config);
     const stopReaper = services.runners.startReaper();
     const stopSealer = services.seals.startSealer();
+    const stopKeeper = services.findings.startKeeper();
     const stopImports = services.imports.start();
     const settling = startSettling({ db, bulk, log, now });
     services.executions.onEvent(({ execution }) => {
@@ -119,7 +120,7 @@ export async function start(
         response.shouldKeepAlive = false;
       });
       const drained = config.isProduction ? sleep(timing.drainMs) : undefined;
-      await Promise.all([stopReaper(), stopSealer(), stopImports(), settling.stop()]);
+      await Promise.all([stopReaper(), stopSealer(), stopImports(), settling.stop(), stopKeeper()]);
       await endStreams();
       await drained;
       await terminator.terminate();

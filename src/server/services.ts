@@ -207,7 +207,13 @@ export function createServices(infra: Infra) {
     now,
     batchWaitMs: config.databaseStatementTimeoutMs,
   });
-  const findings = createFindingService({ db, now });
+  const findings = createFindingService({
+    db,
+    audit,
+    log,
+    now,
+    maxAcceptanceDays: config.riskAcceptanceMaxDays,
+  });
   const imports = createImportService({
     db,
     bulk: infra.bulk,

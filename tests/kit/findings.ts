@@ -159,3 +159,12 @@ async function insertResult(
     ],
   );
 }
+
+/** Differences between the counters and a count of the findings; none when the counters are right. */
+export function countFaults(server: TestServer): Promise<object[]> {
+  return server.sql(`
+    SELECT project_id, triage, severity, is_present, sum(counted) AS counted, sum(actual) AS actual FROM (
+      SELECT project_id, triage, severity, is_present, change AS counted, 0 AS actual FROM finding_counts
+      UNION ALL SELECT project_id, triage, severity, is_present, 0, 1 FROM findings
+    ) AS sides GROUP BY 1, 2, 3, 4 HAVING sum(counted) <> sum(actual)`);
+}

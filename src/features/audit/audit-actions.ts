@@ -45,6 +45,8 @@ export const vocabulary: Readonly<Record<string, Words>> = {
   'execution.fail': { success: 'sensitive_update' },
   'execution.cancel': { success: 'sensitive_update' },
   'execution.interrupt': { success: 'sensitive_update' },
+  'finding.triage': { success: 'sensitive_update' },
+  'finding.expire_acceptance': { success: 'sensitive_update' },
   'execution.delete': { success: 'sensitive_delete' },
   'report.import': { success: 'sensitive_create' },
 };

@@ -10,7 +10,7 @@ import { UserType } from '../user/user.schema.js';
 import type { FindingBranchRow } from './finding.details.js';
 import { presence, triageState } from './finding.input.js';
 import { FindingType } from './finding.ref.js';
-import { TriageEventType } from './triage-event.schema.js';
+import { TriageEventType } from './triage/triage-event.schema.js';
 
 const presenceName = (isPresent: boolean) => (isPresent ? ('PRESENT' as const) : ('ABSENT' as const));
 const presenceOn = (branches: readonly FindingBranchRow[], branch: string) =>

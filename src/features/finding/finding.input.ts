@@ -64,7 +64,7 @@ export const findingFilter = z
     firstSeenAfter: dateTime.nullish().describe('First seen at or after this time.'),
     firstSeenBefore: dateTime.nullish().describe('First seen before this time.'),
   })
-  .describe('Filter for findings; all conditions must hold.');
+  .meta({ graphql: 'FindingFilter', description: 'Filter for findings; all conditions must hold.' });
 export type FindingFilter = z.output<typeof findingFilter>;
 
 export const findingOrder = z

@@ -3,13 +3,13 @@ import { AppError } from '../../core/errors.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Database } from '../../infra/postgres/database.js';
-import { type Columns, sql, type Wanted, where } from '../../infra/postgres/sql.js';
+import { type Columns, type Sql, sql, type Wanted, where } from '../../infra/postgres/sql.js';
 import { visibleProjects } from './finding.access.js';
-import { allConditionsOf, isCounted, ranksOf, type Scope, scopeOf } from './finding.filter.js';
 import type { FindingFilter, FindingOrder } from './finding.input.js';
-import { candidateOrder, cursorKeyOf, isCursorKey, planOf } from './finding.order.js';
-import { candidatesOf } from './finding.page.js';
 import { type FindingRow, selectionOf } from './finding.rows.js';
+import { allConditionsOf, isCounted, ranksOf, type Scope, scopeOf } from './list/filter.js';
+import { candidateOrder, cursorKeyOf, isCursorKey, planOf } from './list/order.js';
+import { candidatesOf } from './list/page.js';
 
 /** What findings are read with. */
 export interface FindingReadOptions {
@@ -53,13 +53,23 @@ export function createFindingReads({ db, now }: FindingReadOptions) {
 }
 
 /** The projects and series that a filter is about, as far as the viewer may see them. */
-export async function visibleScope(db: Database, viewer: Viewer, filter: FindingFilter): Promise<Scope> {
+async function visibleScope(db: Database, viewer: Viewer, filter: FindingFilter): Promise<Scope> {
   const projects = await visibleProjects(db, viewer, filter.project);
   return scopeOf(
     db,
     projects.map(({ id }) => id),
     filter,
   );
+}
+
+/** The conditions of a filter on the findings of these projects. */
+export async function matchingIn(
+  db: Database,
+  projectIds: readonly string[],
+  filter: FindingFilter,
+  now: Date,
+): Promise<Sql[]> {
+  return allConditionsOf(filter, await scopeOf(db, projectIds, filter), now);
 }
 
 async function readByIds(

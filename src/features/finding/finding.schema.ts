@@ -43,20 +43,6 @@ FindingType.implement({
     }),
     tool: t.exposeString('tool', { nullable: true, description: 'Tool, in lower case.' }),
     category: t.exposeString('category', { nullable: true, description: 'Category of scans of the target.' }),
-    ruleId: t.exposeString('ruleId', {
-      extensions: { weight: { bytes: 1200 } },
-      nullable: true,
-      description: 'Rule or check of the tool.',
-    }),
-    title: t.exposeString('title', {
-      extensions: { weight: { bytes: 2000 } },
-      description: 'The finding in one line.',
-    }),
-    description: t.exposeString('description', {
-      extensions: { weight: { bytes: 20_000 } },
-      nullable: true,
-      description: 'What was found, and why it matters.',
-    }),
     severity: t.field({
       type: enumType(severity),
       description: 'Severity: the override where there is one, otherwise as reported.',
@@ -85,6 +71,20 @@ FindingType.implement({
 });
 
 builder.objectFields(FindingType, (t) => ({
+  ruleId: t.exposeString('ruleId', {
+    extensions: { weight: { bytes: 1200 } },
+    nullable: true,
+    description: 'Rule or check of the tool.',
+  }),
+  title: t.exposeString('title', {
+    extensions: { weight: { bytes: 2000 } },
+    description: 'The finding in one line.',
+  }),
+  description: t.exposeString('description', {
+    extensions: { weight: { bytes: 20_000 } },
+    nullable: true,
+    description: 'What was found, and why it matters.',
+  }),
   cvssVector: t.exposeString('cvssVector', {
     extensions: { weight: { bytes: 1600 } },
     nullable: true,

@@ -1,14 +1,19 @@
 // Findings as the API sees them: reads, details and decisions, each in a module of its own.
+import type { Logger } from 'pino';
+import type { Viewer } from '../../core/permissions.js';
 import { branchesOfEach, historyOfEach } from './finding.details.js';
-import { createFindingReads, type FindingReadOptions } from './finding.reads.js';
+import { createFindingReads } from './finding.reads.js';
+import { expireAcceptances, startKeeper } from './triage/expiry.js';
+import type { TriageFindingsInput } from './triage/triage.input.js';
+import { type TriageOptions, triageFindings } from './triage/triage.service.js';
 
 export type { FindingRow } from './finding.rows.js';
 
-/** Reads findings. */
+/** Reads findings and decides about them. */
 export type FindingService = ReturnType<typeof createFindingService>;
 
 /** Creates the service. */
-export function createFindingService(options: FindingReadOptions) {
+export function createFindingService(options: TriageOptions & { log: Logger }) {
   const { db } = options;
   const { get, byIds, list } = createFindingReads(options);
   return {
@@ -19,5 +24,11 @@ export function createFindingService(options: FindingReadOptions) {
     branchesOfEach: (ids: readonly string[]) => branchesOfEach(db, ids),
     /** See {@link historyOfEach}. */
     historyOfEach: (ids: readonly string[]) => historyOfEach(db, ids),
+    /** See {@link triageFindings}. */
+    triage: (viewer: Viewer, input: TriageFindingsInput) => triageFindings(options, viewer, input),
+    /** See {@link expireAcceptances}. */
+    expireAcceptances: () => expireAcceptances(options),
+    /** See {@link startKeeper}. */
+    startKeeper: () => startKeeper(options),
   };
 }

@@ -1,18 +1,12 @@
 // Finds the ids of one page of findings in the order of an index, however many findings there are. A list whose order has no
 // index of its own is the ordered union of parts that have one: PostgreSQL merges them (MergeAppend) and stops at the limit.
-import type { PageRequest } from '../../core/pagination.js';
-import type { Database } from '../../infra/postgres/database.js';
-import { join, type Sql, sql, where } from '../../infra/postgres/sql.js';
-import { conditionsOf, ranksOf } from './finding.filter.js';
-import { type FindingFilter, triageStates } from './finding.input.js';
-import {
-  beyond,
-  candidateColumns,
-  candidateOrder,
-  type KeysetPlan,
-  type PageSource,
-} from './finding.order.js';
-import { candidatesByLastRun } from './last-seen.page.js';
+import type { PageRequest } from '../../../core/pagination.js';
+import type { Database } from '../../../infra/postgres/database.js';
+import { join, type Sql, sql, where } from '../../../infra/postgres/sql.js';
+import { type FindingFilter, triageStates } from '../finding.input.js';
+import { conditionsOf, ranksOf } from './filter.js';
+import { candidatesByLastRun } from './last-seen.js';
+import { beyond, candidateColumns, candidateOrder, type KeysetPlan, type PageSource } from './order.js';
 
 /** Series or projects that get a part of their own; beyond it the parts cost more to plan than they save. */
 const maxParts = 60;

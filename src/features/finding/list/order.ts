@@ -1,10 +1,10 @@
 // The orders of the list of findings: their keys in SQL, in rows and in cursors. Each order is total, as it ends with the id.
-import type { Position } from '../../core/pagination.js';
-import { isMoment } from '../../infra/postgres/keyset-page.js';
-import { join, raw, type Sql, sql } from '../../infra/postgres/sql.js';
-import type { Scope } from './finding.filter.js';
-import type { FindingFilter, FindingOrder } from './finding.input.js';
-import type { FindingRow } from './finding.rows.js';
+import type { Position } from '../../../core/pagination.js';
+import { isMoment } from '../../../infra/postgres/keyset-page.js';
+import { join, raw, type Sql, sql } from '../../../infra/postgres/sql.js';
+import type { FindingFilter, FindingOrder } from '../finding.input.js';
+import type { FindingRow } from '../finding.rows.js';
+import type { Scope } from './filter.js';
 
 /** A key of an order, before the id. */
 export interface OrderKey {

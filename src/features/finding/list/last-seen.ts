@@ -1,11 +1,11 @@
 // Pages of present findings in the order LAST_SEEN: the last run of its series on the branch saw each of them, so that their
 // order is that of the series' runs, and an index has the order within a series.
-import type { PageRequest, Position } from '../../core/pagination.js';
-import type { Database } from '../../infra/postgres/database.js';
-import { raw, type Sql, sql, where } from '../../infra/postgres/sql.js';
-import { allConditionsOf, conditionsOf, ranksOf } from './finding.filter.js';
-import type { FindingFilter } from './finding.input.js';
-import { beyond, candidateOrder, type KeysetPlan, type PageSource } from './finding.order.js';
+import type { PageRequest, Position } from '../../../core/pagination.js';
+import type { Database } from '../../../infra/postgres/database.js';
+import { raw, type Sql, sql, where } from '../../../infra/postgres/sql.js';
+import type { FindingFilter } from '../finding.input.js';
+import { allConditionsOf, conditionsOf, ranksOf } from './filter.js';
+import { beyond, candidateOrder, type KeysetPlan, type PageSource } from './order.js';
 
 /** Findings up to which all are read and sorted rather than the series walked through. */
 const fewRows = 5000;

@@ -1,8 +1,8 @@
 // The filter of findings in SQL: conditions on findings, and the scan series and branches that a filter names.
-import type { Database } from '../../infra/postgres/database.js';
-import { type Sql, sql, where } from '../../infra/postgres/sql.js';
-import { containsPattern } from '../../validation/search-text.js';
-import { type FindingFilter, severities } from './finding.input.js';
+import type { Database } from '../../../infra/postgres/database.js';
+import { type Sql, sql, where } from '../../../infra/postgres/sql.js';
+import { containsPattern } from '../../../validation/search-text.js';
+import { type FindingFilter, severities } from '../finding.input.js';
 
 /** A scan series, and its branch where the filter names one. */
 export interface ScopedSeries {

@@ -1,10 +1,10 @@
 // The history of a finding in GraphQL: one decision of a person, a run or the server itself.
-import { builder } from '../../graphql/schema-kit/builder.js';
-import { enumType } from '../../graphql/schema-kit/zod-inputs.js';
-import { severities, severity } from '../result/result.input.js';
-import { UserType } from '../user/user.schema.js';
-import type { TriageEventRow } from './finding.details.js';
-import { triageState } from './finding.input.js';
+import { builder } from '../../../graphql/schema-kit/builder.js';
+import { enumType } from '../../../graphql/schema-kit/zod-inputs.js';
+import { severities, severity } from '../../result/result.input.js';
+import { UserType } from '../../user/user.schema.js';
+import type { TriageEventRow } from '../finding.details.js';
+import { triageState } from '../finding.input.js';
 
 const rank = (value: number | null) => (value === null ? null : (severities[value] ?? null));
 

@@ -1,0 +1,84 @@
+// Opens findings whose accepted risk has come to its end, and keeps the counters short. Drives both in the background.
+import type { Logger } from 'pino';
+import type { Database } from '../../../infra/postgres/database.js';
+import { sql } from '../../../infra/postgres/sql.js';
+import type { AuditService } from '../../audit/audit.service.js';
+import { compactCounts } from '../finding.counts.js';
+
+/** What the keeper works with. */
+export interface KeeperOptions {
+  db: Database;
+  audit: AuditService;
+  log: Logger;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+const everyMs = 2000;
+const batch = 1000;
+/** Key of the transaction-level advisory lock that lets one instance at a time keep the findings. */
+const keeperLock = 7_304_002;
+
+/** Ends acceptances and compacts the counters every two seconds from now on; returns a function that stops it. */
+export function startKeeper(options: KeeperOptions): () => Promise<void> {
+  let turn: Promise<unknown> = Promise.resolve();
+  let isIdle = true;
+  const timer = setInterval(() => {
+    if (!isIdle) return;
+    isIdle = false;
+    turn = keep(options)
+      .catch((error: unknown) => options.log.warn({ event: 'finding_keeper_failed', err: error }))
+      .finally(() => {
+        isIdle = true;
+      });
+  }, everyMs);
+  return async () => {
+    clearInterval(timer);
+    await turn;
+  };
+}
+
+async function keep(options: KeeperOptions): Promise<void> {
+  while ((await expireAcceptances(options)) === batch);
+  await options.db.transaction(async (tx) => {
+    const [lock] = await tx.query<{ isMine: boolean }>(
+      sql`SELECT pg_try_advisory_xact_lock(${keeperLock}) AS "isMine"`,
+    );
+    if (lock?.isMine === true) await compactCounts(tx);
+  });
+}
+
+/**
+ * Opens up to 1,000 findings whose RISK_ACCEPTED has ended, with an entry in the history of each.
+ * @returns their number
+ */
+export async function expireAcceptances({ db, audit, now }: KeeperOptions): Promise<number> {
+  const at = new Date(now());
+  const [due] = await db.read<{ isThere: boolean }>(
+    sql`SELECT EXISTS (SELECT FROM findings WHERE triage = 'RISK_ACCEPTED' AND accepted_until <= ${at}) AS "isThere"`,
+  );
+  if (due?.isThere !== true) return 0;
+  return db.transaction(async (tx) => {
+    const opened = await tx.query(sql`
+      WITH ended AS (
+        SELECT id FROM findings WHERE triage = 'RISK_ACCEPTED' AND accepted_until <= ${at}
+        ORDER BY accepted_until LIMIT ${batch} FOR UPDATE SKIP LOCKED
+      ), opened AS (
+        UPDATE findings AS finding SET triage = 'OPEN', triage_reason = NULL, triage_comment = NULL, accepted_until = NULL,
+          due_at = finding.first_seen_at + make_interval(days => CASE finding.severity WHEN 4 THEN project.days_critical
+            WHEN 3 THEN project.days_high WHEN 2 THEN project.days_medium WHEN 1 THEN project.days_low END)
+        FROM ended, projects AS project WHERE finding.id = ended.id AND project.id = finding.project_id RETURNING finding.id
+      )
+      INSERT INTO triage_events (id, finding_id, at, actor_label, "from", "to", reason)
+      SELECT gen_random_uuid(), id, ${at}::timestamptz, 'system', 'RISK_ACCEPTED', 'OPEN', 'the acceptance has ended'
+      FROM opened RETURNING id`);
+    if (opened.length > 0)
+      audit.record(tx, {
+        action: 'finding.expire_acceptance',
+        actor: null,
+        actorLabel: 'system',
+        changes: { findings: opened.length },
+      });
+    return opened.length;
+  });
+}

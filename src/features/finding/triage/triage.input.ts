@@ -1,0 +1,53 @@
+// The states of triage as data, and the shape of the input that decides about findings.
+import { z } from 'zod';
+import { dateTime, idOf, line, text } from '../../../validation/fields.js';
+import { severity } from '../../result/result.input.js';
+import { findingFilter, type Triage, triageState } from '../finding.input.js';
+
+/** What a decision needs. Each state may follow any other; a decision is never final. */
+export const triageRules: Readonly<Record<Triage, { needsReason: boolean; needsEnd: boolean }>> = {
+  OPEN: { needsReason: false, needsEnd: false },
+  CONFIRMED: { needsReason: false, needsEnd: false },
+  FALSE_POSITIVE: { needsReason: true, needsEnd: false },
+  RISK_ACCEPTED: { needsReason: true, needsEnd: true },
+  RESOLVED: { needsReason: false, needsEnd: false },
+};
+
+/** Findings that one call decides about at most. */
+export const maxTriaged = 10_000;
+
+export const triageFindingsInput = z
+  .strictObject({
+    ids: z
+      .array(idOf('Finding'))
+      .min(1, 'must have at least 1 id')
+      .max(maxTriaged, `must have at most ${maxTriaged} ids`)
+      .nullish()
+      .describe('These findings, at most 10,000. Error NOT_FOUND when one does not exist.'),
+    filter: findingFilter
+      .nullish()
+      .describe('All findings of the filter in projects where one may triage; at most 10,000.'),
+    state: triageState.nullish().describe('Decision; it stays as it is by default.'),
+    expectedState: z
+      .array(triageState)
+      .min(1, 'must have at least 1 state')
+      .max(5)
+      .nullish()
+      .describe('Error CONFLICT, and no change, unless each finding is in one of these states.'),
+    reason: line(1, 500)
+      .nullish()
+      .describe('Reason of the decision; FALSE_POSITIVE and RISK_ACCEPTED need one.'),
+    comment: text(5000).nullish().describe('Comment; null removes it.'),
+    acceptedUntil: dateTime
+      .nullish()
+      .describe(
+        'End of a RISK_ACCEPTED, which needs one: in the future, at most RISK_ACCEPTANCE_MAX_DAYS ahead.',
+      ),
+    severityOverride: severity
+      .nullish()
+      .describe('Severity in place of the reported one; null removes the override.'),
+    assigneeId: idOf('User').nullish().describe('The user who looks after them; null for nobody.'),
+    dryRun: z.boolean().nullish().describe('Changes nothing; the payload says what would change.'),
+  })
+  .describe('A decision about findings: all of them change, or none.');
+export type TriageFindingsInput = z.output<typeof triageFindingsInput>;

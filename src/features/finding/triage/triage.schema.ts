@@ -1,0 +1,42 @@
+// The mutation triageFindings in GraphQL.
+import { builder } from '../../../graphql/schema-kit/builder.js';
+import { viewerOf } from '../../../graphql/schema-kit/context.js';
+import { inputArg } from '../../../graphql/schema-kit/zod-inputs.js';
+import { SeverityCounts } from '../../execution/execution.ref.js';
+import type { TriageOutcome } from './triage.changes.js';
+import { triageFindingsInput } from './triage.input.js';
+
+const TriagePayload = builder.objectRef<TriageOutcome>('TriagePayload').implement({
+  description: 'Outcome of a decision.',
+  fields: (t) => ({
+    matched: t.exposeInt('matched', { description: 'Findings that the input names.' }),
+    changed: t.exposeInt('changed', {
+      description: 'Those of them that the decision changes; with `dryRun`, would change.',
+    }),
+    counts: t.field({
+      type: SeverityCounts,
+      description: 'The matched findings by severity, after the decision.',
+      resolve: ({
+        ranks: [infoCount = 0, lowCount = 0, mediumCount = 0, highCount = 0, criticalCount = 0],
+      }) => ({
+        infoCount,
+        lowCount,
+        mediumCount,
+        highCount,
+        criticalCount,
+      }),
+    }),
+  }),
+});
+
+builder.mutationField('triageFindings', (t) =>
+  t.field({
+    type: TriagePayload,
+    authScopes: { can: 'finding:triage' },
+    description:
+      'Decides about findings: state, severity, assignee or comment of up to 10,000 at once, all or none. Each change ' +
+      'stands in the history of its finding.',
+    args: { input: inputArg(t.arg, 'TriageFindingsInput', triageFindingsInput) },
+    resolve: (_root, { input }, context) => context.services.findings.triage(viewerOf(context), input),
+  }),
+);
