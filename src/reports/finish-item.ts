@@ -19,13 +19,13 @@ export type Pointer = string | (() => string);
 export function finishItem(draft: DraftItem, notes: ReportNotes, pointer: Pointer): ReportItem {
   const note: Note = (message) => warn(notes, message, typeof pointer === 'string' ? pointer : pointer());
   const ids = vulnerabilityIdsOf(draft, note);
-  const evidence = masked(bounded('evidence', draft.evidence, textOf, note));
+  const evidence = masked('evidence', bounded('evidence', draft.evidence, textOf, note));
   const title =
     bounded('title', draft.title, lineOf, note) ?? lineOf(draft.ruleId, itemLimits.title) ?? 'Untitled';
   return {
-    title: maskSecrets(title),
+    title: cut(maskSecrets(title), itemLimits.title),
     severity: draft.severity,
-    description: masked(bounded('description', draft.description, textOf, note)),
+    description: masked('description', bounded('description', draft.description, textOf, note)),
     ruleId: bounded('ruleId', draft.ruleId, lineOf, note),
     cweIds: cweIdsOf(draft, note),
     cveIds: ids.length === 0 ? [] : ids.filter((id) => id.startsWith('CVE-')),
@@ -62,8 +62,9 @@ function bounded(
   return text;
 }
 
-function masked(text: string | null): string | null {
-  return text === null ? null : maskSecrets(text);
+/** A mask may be longer than a short secret. */
+function masked(name: 'description' | 'evidence' | 'remediation', text: string | null): string | null {
+  return text === null ? null : cut(maskSecrets(text), itemLimits[name]);
 }
 
 /** Most results have the evidence for their snippet, which is masked already. */
@@ -75,11 +76,12 @@ function snippetOf({ snippet, evidence }: DraftItem, finished: string | null): s
 
 // Advice is a rule's: the results of one rule share its text, which is finished once.
 const remediations = new WeakMap<ReportNotes, Map<string, string | null>>();
-const maxRemediations = 2000;
+const maxRemediations = 500;
 
 function remediationOf(value: string | null | undefined, notes: ReportNotes, note: Note): string | null {
   if (value == null) return null;
-  if (value.length > itemLimits.remediation) return masked(bounded('remediation', value, textOf, note));
+  if (value.length > itemLimits.remediation)
+    return masked('remediation', bounded('remediation', value, textOf, note));
   let known = remediations.get(notes);
   if (known === undefined || known.size >= maxRemediations) {
     known = new Map();
@@ -87,13 +89,14 @@ function remediationOf(value: string | null | undefined, notes: ReportNotes, not
   }
   const found = known.get(value);
   if (found !== undefined) return found;
-  const text = masked(textOf(value, itemLimits.remediation));
+  const text = masked('remediation', textOf(value, itemLimits.remediation));
   known.set(value, text);
   return text;
 }
 
 function cweIdsOf({ cweIds }: DraftItem, note: Note): number[] {
   if (cweIds === undefined || cweIds.length === 0) return [];
+  if (cweIds.length === 1) return isCwe(cweIds[0] ?? 0) ? [cweIds[0] ?? 0] : [];
   return kept('cweIds', [...new Set(cweIds)].filter(isCwe), note);
 }
 
@@ -117,11 +120,11 @@ function vulnerabilityIdsOf({ vulnerabilityIds = [] }: DraftItem, note: Note): s
   return kept('vulnerabilityIds', [...new Set(ids)], note);
 }
 
-const sharedLists = new WeakMap<readonly unknown[], Map<string, string[]>>();
+const sharedLists = new WeakMap<readonly string[], { lines: string[] | undefined }>();
 
-/** Marks a list that many drafts share, so that it is finished once. */
-export function shareList<T extends readonly unknown[]>(values: T): T {
-  if (!sharedLists.has(values)) sharedLists.set(values, new Map());
+/** Marks a list that many drafts share as references or as tags, so that it is finished once. */
+export function shareList(values: readonly string[]): readonly string[] {
+  sharedLists.set(values, { lines: undefined });
   return values;
 }
 
@@ -132,11 +135,13 @@ function listOf(
   note: Note,
 ): string[] {
   if (values === undefined || values.length === 0) return [];
-  const shared = sharedLists.get(values);
-  let lines = shared?.get(name);
+  const shared = sharedLists.get(values as readonly string[]);
+  let lines = shared?.lines;
   if (lines === undefined) {
-    lines = [...new Set(values.flatMap((value) => lineOf(value, max) ?? []))].map(maskSecrets);
-    shared?.set(name, lines);
+    lines = [...new Set(values.flatMap((value) => lineOf(value, max) ?? []))].map((line) =>
+      cut(maskSecrets(line), max),
+    );
+    if (shared !== undefined) shared.lines = lines;
   }
   return kept(name, lines, note);
 }
@@ -157,13 +162,14 @@ function locationOf(draft: ItemLocation, note: Note): ItemLocation | null {
   let isEmpty = true;
   for (const name of textFields) {
     if (draft[name] === undefined) continue;
-    const text = lineOf(draft[name], Number.MAX_SAFE_INTEGER);
-    if (text === null) continue;
+    const line = lineOf(draft[name], Number.MAX_SAFE_INTEGER);
+    if (line === null) continue;
+    const text = name === 'url' || name === 'host' ? maskSecrets(line) : line;
     if (text.length > itemLimits[name]) {
       note(`location.${name} was left out: it has more than ${itemLimits[name]} characters`);
       continue;
     }
-    location[name] = name === 'url' || name === 'host' ? maskSecrets(text) : text;
+    location[name] = text;
     isEmpty = false;
   }
   for (const name of numberFields) {

@@ -21,7 +21,7 @@ export const trivy: ReportFormat = {
 const lists = ['Vulnerabilities', 'Misconfigurations', 'Secrets', 'Licenses', 'ExperimentalModifiedFindings'];
 const groupLists = new Set(['Vulnerabilities', 'Misconfigurations', 'Resources', 'Findings']);
 const rootMarks = new Set(['SchemaVersion', 'ArtifactName', 'Results', 'ClusterName']);
-const maxWaiting = 100_000;
+const maxWaiting = 5000;
 
 interface State {
   target: TrivyTarget;

@@ -27,31 +27,37 @@ function placeOf(run: SarifRun, place: Json, target: Json | undefined): SarifPla
   const artifact = objectOf(physical?.artifactLocation);
   const region = objectOf(physical?.region);
   const address = addressOf(run, artifact ?? target);
-  const location: ItemLocation = { ...address };
-  if (artifact !== undefined && region !== undefined) addLines(location, region);
+  const location =
+    artifact === undefined || region === undefined ? { ...address } : withLines(address, region);
   const name = logical?.fullyQualifiedName ?? logical?.name;
   if (Object.keys(address).length === 0 && typeof name === 'string') location.component = name;
   const snippet =
     objectOf(region?.snippet)?.text ?? objectOf(objectOf(physical?.contextRegion)?.snippet)?.text;
   return {
-    location: Object.keys(location).length === 0 ? null : location,
+    location,
     snippet: typeof snippet === 'string' && snippet.trim() !== '' ? snippet : null,
   };
 }
 
-// Addresses by their spelling: the results of one file name it again and again.
-const addressesOf = new WeakMap<SarifRun, Map<string, ItemLocation>>();
+// Addresses by base and spelling: the results of one file name it again and again.
+const addressesOf = new WeakMap<SarifRun, Map<unknown, Map<unknown, ItemLocation>>>();
 const maxAddresses = 20_000;
 
 function addressOf(run: SarifRun, artifact: Json | undefined): ItemLocation {
   if (artifact === undefined) return {};
   const { uri, uriBaseId, index } = artifact;
-  const key = `${typeof uri === 'string' ? uri : `#${String(index)}`}\n${String(uriBaseId)}`;
-  let addresses = addressesOf.get(run);
+  if (typeof uri === 'string' && uri.length > 1000) return findAddress(run, artifact);
+  let bases = addressesOf.get(run);
+  if (bases === undefined || bases.size > 100) {
+    bases = new Map();
+    addressesOf.set(run, bases);
+  }
+  let addresses = bases.get(uriBaseId);
   if (addresses === undefined || addresses.size >= maxAddresses) {
     addresses = new Map();
-    addressesOf.set(run, addresses);
+    bases.set(uriBaseId, addresses);
   }
+  const key = uri ?? index;
   let address = addresses.get(key);
   if (address === undefined) {
     address = findAddress(run, artifact);
@@ -103,10 +109,15 @@ function checkoutOf(run: SarifRun, mappedTo: Json | undefined): string | undefin
   return `${root}${typeof mappedTo.uri === 'string' ? mappedTo.uri : ''}` || undefined;
 }
 
-function addLines(location: ItemLocation, region: Json): void {
-  const { startLine, startColumn, endLine, endColumn } = region;
-  if (typeof startLine === 'number') location.startLine = startLine;
-  if (typeof startColumn === 'number') location.startColumn = startColumn;
-  if (typeof endLine === 'number') location.endLine = endLine;
-  if (typeof endColumn === 'number') location.endColumn = endColumn;
+function withLines(address: ItemLocation, region: Json): ItemLocation {
+  const lineOf = (value: unknown) => (typeof value === 'number' ? value : undefined);
+  return {
+    path: address.path,
+    url: address.url,
+    host: address.host,
+    startLine: lineOf(region.startLine),
+    startColumn: lineOf(region.startColumn),
+    endLine: lineOf(region.endLine),
+    endColumn: lineOf(region.endColumn),
+  };
 }

@@ -57,7 +57,7 @@ export async function readSarifRuns(source: ReportSource): Promise<SarifRun[]> {
       const run = runAt(path[1]);
       if (path.length === 3 && path[2] === 'results') {
         run.results = kind === 'array' ? 'present' : 'invalid';
-        return kind === 'array' ? 'enter' : 'skip';
+        return 'skip';
       }
       return path.length === 2 ? 'enter' : selectOfRun(path);
     }

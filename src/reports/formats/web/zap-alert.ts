@@ -20,6 +20,24 @@ export interface ZapAlert {
   evidence: string;
 }
 
+/** Fields of an alert that its finding is made of. */
+export const alertFields: ReadonlySet<string> = new Set([
+  'pluginid',
+  'pluginId',
+  'alertRef',
+  'alert',
+  'name',
+  'riskcode',
+  'riskdesc',
+  'confidence',
+  'desc',
+  'otherinfo',
+  'solution',
+  'reference',
+  'cweid',
+  'wascid',
+]);
+
 const maxEvidence = 60_000;
 
 /** Begins an alert. */
@@ -33,8 +51,8 @@ export function addInstance(alert: ZapAlert, instance: ZapFields): void {
   if (alert.evidence.length > maxEvidence) return;
   const parameter = firstString(instance.param);
   const lines = [
-    `${firstString(instance.method) ?? 'GET'} ${firstString(instance.uri) ?? ''}`,
-    parameter === null ? null : `Parameter: ${parameter}`,
+    `${firstString(instance.method) ?? 'GET'} ${firstString(instance.uri) ?? ''}`.slice(0, 4000),
+    labelled('Parameter', parameter),
     labelled('Attack', instance.attack),
     labelled('Evidence', instance.evidence),
     labelled('Other', instance.otherinfo),

@@ -7,7 +7,14 @@ import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
 import { reportError } from '../../report-error.js';
 import { lineOf, objectOf, textFrom } from '../../text.js';
-import { addInstance, alertDraft, beginAlert, reasonToSkipAlert, type ZapSite } from './zap-alert.js';
+import {
+  addInstance,
+  alertDraft,
+  alertFields,
+  beginAlert,
+  reasonToSkipAlert,
+  type ZapSite,
+} from './zap-alert.js';
 
 export const zapJson: ReportFormat = {
   format: 'ZAP_JSON',
@@ -78,6 +85,6 @@ function selectIn(path: JsonPath, kind: JsonKind): Selection {
   if (key === undefined) return kind === 'scalar' ? 'value' : 'enter';
   if (key !== 'alerts') return siteKeys.has(key) ? 'value' : 'skip';
   if (field === undefined) return kind === 'scalar' ? 'value' : 'enter';
-  if (field !== 'instances') return kind === 'scalar' ? 'value' : 'skip';
+  if (field !== 'instances') return kind === 'scalar' && alertFields.has(field) ? 'value' : 'skip';
   return typeof path.at(-1) === 'string' && kind === 'array' ? 'enter' : 'value';
 }

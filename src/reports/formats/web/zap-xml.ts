@@ -4,7 +4,14 @@ import type { ReportItem } from '../../item.js';
 import { markIncomplete, type ReportNotes, skip } from '../../notes.js';
 import { readXmlItems } from '../../read/xml-reader.js';
 import { lineOf } from '../../text.js';
-import { addInstance, alertDraft, beginAlert, reasonToSkipAlert, type ZapSite } from './zap-alert.js';
+import {
+  addInstance,
+  alertDraft,
+  alertFields,
+  beginAlert,
+  reasonToSkipAlert,
+  type ZapSite,
+} from './zap-alert.js';
 
 export const zapXml: ReportFormat = {
   format: 'ZAP_XML',
@@ -38,7 +45,8 @@ function read(source: ReportSource, notes: ReportNotes): AsyncIterable<ReportIte
           alert = beginAlert();
           alertPlace = place;
         }
-        return depth <= 4 || (depth === 5 && name === 'instances') ? 'enter' : 'element';
+        if (depth <= 4 || (depth === 5 && name === 'instances')) return 'enter';
+        return depth === 6 || alertFields.has(name) ? 'element' : 'skip';
       },
       onElement: ({ name, text, children }) => {
         if (name !== 'instance') alert.fields[name] = text.trim();
