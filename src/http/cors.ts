@@ -17,6 +17,7 @@ export function createCors(origins: readonly string[]): Cors {
       'Content-Encoding',
       'X-Correlation-ID',
       'Accept-Version',
+      'Last-Event-ID',
     ],
     exposedHeaders: [
       ...['X-Correlation-ID', 'API-Version', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],

@@ -1,15 +1,12 @@
-// Reads the executions' event log: by execution, by position, behind a cursor. How it is followed is in execution-event.service.ts.
+// Reads the executions' event log: by execution, by position, by id. Cursors are in event-cursors.ts; how it is followed is in execution-event.service.ts.
 import { LRUCache } from 'lru-cache';
-import { AppError, invalid } from '../../core/errors.js';
-import { idFloor, momentOf } from '../../core/ids.js';
 import type { ExecutionEventType } from '../../generated/prisma/client.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { LoggedEvent } from '../execution/execution.changes.js';
 import type { ExecutionRow } from '../execution/execution.rows.js';
 import type { ExecutionService } from '../execution/execution.service.js';
-import { type FeedPosition, lookBackMs } from './live-feed.js';
-import type { LoggedPlace } from './resumed-feed.js';
+import type { FeedPosition } from './live-feed.js';
 import type { Numbered } from './types.js';
 
 /** An event with its execution as it was then. */
@@ -45,9 +42,6 @@ interface LogRow {
 /** Types of events that nothing follows. */
 export const lastTypes: readonly ExecutionEventType[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
 const columns = sql`e.id, e.execution_id AS "executionId", e.number, e.type, e.at, e.snapshot, e.result_ids AS "resultIds"`;
-/** How far back a cursor of the feed may lie. */
-const maxResumeMs = 86_400_000;
-const maxResumeEvents = 10_000;
 
 /** Creates the reader of the log. */
 export function createEventLog(db: Database, executions: ExecutionService) {
@@ -79,13 +73,6 @@ export function createEventLog(db: Database, executions: ExecutionService) {
     );
   }
 
-  async function lastNumbers(ids: string[]): Promise<Map<string, number>> {
-    const rows = await db.query<{ id: string; number: number }>(
-      sql`SELECT id, last_event_number AS number FROM test_executions WHERE id = ANY(${ids}::uuid[])`,
-    );
-    return new Map(rows.map(({ id, number }) => [id, number]));
-  }
-
   async function readAfter(
     positions: FeedPosition[],
     floor: string,
@@ -104,14 +91,6 @@ export function createEventLog(db: Database, executions: ExecutionService) {
     );
   }
 
-  async function changedSince(
-    floor: string,
-  ): Promise<{ executionId: string; first: number; last: number }[]> {
-    return db.query(sql`
-      SELECT execution_id AS "executionId", min(number) AS first, max(number) AS last FROM execution_events
-      WHERE id >= ${floor}::uuid GROUP BY execution_id`);
-  }
-
   async function readIds(ids: readonly string[]): Promise<ExecutionEvent[]> {
     const rows = await db.query<LogRow>(
       sql`SELECT ${columns} FROM execution_events e WHERE e.id = ANY(${ids}::uuid[])`,
@@ -120,43 +99,7 @@ export function createEventLog(db: Database, executions: ExecutionService) {
     return ids.flatMap((id) => byId.get(id) ?? []);
   }
 
-  /**
-   * The log from shortly before a cursor on. Events of the same moment may be committed in another order than that of
-   * their ids: the cursor's event knows what was committed when it was written.
-   * @throws CURSOR_EXPIRED
-   */
-  async function placesSince(cursor: string): Promise<LoggedPlace[]> {
-    const expired = () => new AppError('CURSOR_EXPIRED');
-    if (Date.now() - momentOf(cursor).getTime() > maxResumeMs) throw expired();
-    const places = await db.query<LoggedPlace>(sql`
-      SELECT e.id, e.execution_id AS "executionId", e.number, CASE
-        WHEN e.execution_id = c.execution_id THEN e.number <= c.number
-        WHEN c.written_in IS NULL THEN e.id <= ${cursor}::uuid
-        ELSE pg_visible_in_snapshot(
-          ((pg_snapshot_xmax(c.written_in)::text::bigint >> 32 << 32) | e.xmin::text::bigint)::text::xid8, c.written_in)
-        END AS "isSeen"
-      FROM execution_events e LEFT JOIN execution_events c ON c.id = ${cursor}::uuid
-      WHERE e.id >= ${resumeFloor(cursor)}::uuid ORDER BY e.id LIMIT ${maxResumeEvents + 1}`);
-    if (places.length > maxResumeEvents) throw expired();
-    return places;
-  }
-
-  /** The number of the event that a cursor names. @throws VALIDATION_FAILED for another execution's */
-  async function numberOf(executionId: string, eventId: string | null | undefined): Promise<number> {
-    if (eventId == null) return 0;
-    const [row] = await db.query<{ number: number }>(
-      sql`SELECT number FROM execution_events WHERE id = ${eventId}::uuid AND execution_id = ${executionId}::uuid`,
-    );
-    if (row === undefined) throw invalid('after', 'is not an event of this execution');
-    return row.number;
-  }
-
-  return { intern, read, lastNumbers, readAfter, changedSince, readIds, placesSince, numberOf };
-}
-
-/** The client of a cursor has every event with a smaller id. */
-export function resumeFloor(cursor: string): string {
-  return idFloor(momentOf(cursor).getTime() - lookBackMs);
+  return { intern, read, readAfter, readIds };
 }
 
 function toEvent(row: LogRow, execution: ExecutionRow): ExecutionEvent {

@@ -1,7 +1,8 @@
 // Live events in GraphQL: the type and the subscriptions.
-import { toPublicId } from '../../core/ids.js';
+import { invalid } from '../../core/errors.js';
+import { parsePublicId, toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { type GraphQLContext, viewerOf } from '../../graphql/schema-kit/context.js';
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { enumOf, idOf } from '../../validation/fields.js';
 import { executionFilter } from '../execution/execution.input.js';
@@ -65,7 +66,7 @@ builder.subscriptionType({
         const viewer = viewerOf(context);
         const { streams, events } = context.services;
         return streams.open(viewer, (signal, goOnWhile) =>
-          events.follow(viewer, executionId, after as string | null, signal, goOnWhile),
+          events.follow(viewer, executionId, cursorOf(after, context), signal, goOnWhile),
         ) as never;
       },
       resolve: (event) => event as ExecutionEvent,
@@ -86,10 +87,24 @@ builder.subscriptionType({
         const viewer = viewerOf(context);
         const { streams, events } = context.services;
         return streams.open(viewer, (signal) =>
-          events.changes(viewer, filter ?? {}, after as string | null, signal),
+          events.changes(viewer, filter ?? {}, cursorOf(after, context), signal),
         ) as never;
       },
       resolve: (event) => event as ExecutionEvent,
     }),
   }),
 });
+
+/**
+ * The cursor of the argument, else of the header Last-Event-ID: clients that connect again by themselves repeat the
+ * document, and may change only the headers.
+ * @throws VALIDATION_FAILED for a header that names no event
+ */
+function cursorOf(after: unknown, { request }: GraphQLContext): string | null {
+  if (typeof after === 'string') return after;
+  const header = request?.headers.get('last-event-id') ?? null;
+  if (header === null || header === '') return null;
+  const id = parsePublicId(header);
+  if (id?.type !== 'ExecutionEvent') throw invalid('Last-Event-ID', 'is not the id of an event');
+  return id.uuid;
+}

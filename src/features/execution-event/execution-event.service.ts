@@ -9,7 +9,8 @@ import type { Events } from '../../infra/redis/message-bus.js';
 import type { ExecutionFilter } from '../execution/execution.input.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import { createDeliveryTrails } from './delivery-trails.js';
-import { createEventLog, type ExecutionEvent, lastTypes, resumeFloor } from './event-log.js';
+import { changedSince, lastNumbers, numberOf, placesSince, resumeFloor } from './event-cursors.js';
+import { createEventLog, type ExecutionEvent, lastTypes } from './event-log.js';
 import { createHubs } from './live-execution.js';
 import { createFeed } from './live-feed.js';
 import { createResumedFeed, type LoggedPlace } from './resumed-feed.js';
@@ -27,10 +28,20 @@ export type EventService = ReturnType<typeof createEventService>;
 export function createEventService({ db, events, executions, log, timing }: EventServiceOptions) {
   const onError = (error: unknown) => log.warn({ event: 'event_log_unreadable', err: error });
   const eventLog = createEventLog(db, executions);
-  const { intern, read, lastNumbers, readAfter, changedSince } = eventLog;
-  const hubs = createHubs<ExecutionEvent>({ read, lastNumbers, onError, timing });
+  const { intern, read, readAfter } = eventLog;
+  const hubs = createHubs<ExecutionEvent>({
+    read,
+    lastNumbers: (ids) => lastNumbers(db, ids),
+    onError,
+    timing,
+  });
   const trails = createDeliveryTrails();
-  const feed = createFeed<ExecutionEvent>({ readAfter, changedSince, onError, timing });
+  const feed = createFeed<ExecutionEvent>({
+    readAfter,
+    changedSince: (floor) => changedSince(db, floor),
+    onError,
+    timing,
+  });
   executions.onEvent((logged) => {
     const number = logged.execution.lastEventNumber;
     const execution = intern(logged.execution);
@@ -65,7 +76,7 @@ export function createEventService({ db, events, executions, log, timing }: Even
     ): Promise<Stream<ExecutionEvent>> {
       const execution = await executions.get(viewer, executionId);
       goOnWhile(() => roleIn(viewer, execution.projectId) !== undefined);
-      const position = await eventLog.numberOf(executionId, after);
+      const position = await numberOf(db, executionId, after);
       if (executions.isFinal(execution) && position >= execution.lastEventNumber) return emptyStream();
       return hubs.follow(executionId, position, execution.lastEventNumber, signal);
     },
@@ -94,7 +105,7 @@ export function createEventService({ db, events, executions, log, timing }: Even
         return recorded(live, trails.begin(userId, { floor, seenBefore: undefined }));
       }
       try {
-        const places = await eventLog.placesSince(after);
+        const places = await placesSince(db, after);
         const isSeen = trails.seenAt(userId, after) ?? (({ isSeen }: LoggedPlace) => isSeen);
         const log = places.map((place) => ({ ...place, isSeen: isSeen(place) }));
         const floor = resumeFloor(after);

@@ -24,7 +24,8 @@ const methods = new Set(graphqlMethods.split(', '));
  */
 export function refuseGraphQL(request: IncomingMessage): AppError | undefined {
   const { method, headers } = request;
-  if (method === undefined || !methods.has(method)) return new AppError('METHOD_NOT_ALLOWED');
+  if (method === undefined || !methods.has(method))
+    return new AppError('METHOD_NOT_ALLOWED', { ...(method === 'PUT' && { message: noSingleConnection }) });
   if (method === 'OPTIONS') return undefined;
   if (method === 'POST') {
     const type = headers['content-type'] ?? '';
@@ -33,6 +34,11 @@ export function refuseGraphQL(request: IncomingMessage): AppError | undefined {
   }
   return isAcceptable(headers.accept) ? undefined : notAcceptable();
 }
+
+/** For the single connection mode of GraphQL over SSE, which reserves a stream with PUT. */
+const noSingleConnection =
+  'GET, HEAD, POST and OPTIONS are allowed. Subscribe with one request for each subscription (distinct connections): ' +
+  'the single connection mode of graphql-sse does not exist here.';
 
 /** Whether a browser asks for the GraphiQL page. */
 export function isPageAsked({ method, headers, url = '' }: IncomingMessage): boolean {
@@ -82,7 +88,7 @@ export function notAcceptable(): AppError {
   return new AppError('NOT_ACCEPTABLE', {
     message:
       'Accept application/json or application/graphql-response+json for queries and mutations, and text/event-stream ' +
-      'for subscriptions, or subscribe through a WebSocket (graphql-transport-ws).',
+      'or multipart/mixed;subscriptionSpec=1.0 for subscriptions, or subscribe through a WebSocket (graphql-transport-ws).',
   });
 }
 

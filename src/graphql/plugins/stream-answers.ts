@@ -6,8 +6,9 @@ import type { Logger } from 'pino';
 import type { GraphQLContext } from '../schema-kit/context.js';
 import { createErrorMask } from '../subscriptions/backpressure.js';
 import { createHeartbeat } from '../subscriptions/heartbeat.js';
+import { createHttpStreams } from '../subscriptions/http-stream.js';
 import { type CreateContext, createSubscribe } from '../subscriptions/shared-execution.js';
-import { createEventStreams } from '../subscriptions/sse.js';
+import { formatFor } from '../subscriptions/stream-formats.js';
 
 /** Interval of keep-alive comments on an event stream. */
 const pingEveryMs = 12_000;
@@ -22,24 +23,25 @@ export function shareAnswers(createContext: CreateContext): Plugin {
   };
 }
 
-/** Writes subscriptions to event streams here instead of in Yoga. */
+/** Writes subscriptions to HTTP responses here instead of in Yoga, in the format that the client accepts. */
 export function streamAnswers(log: Logger, isSchemaPublic: boolean): Plugin {
   const maskError = createErrorMask(log, isSchemaPublic);
   const mask = (answer: ExecutionResult) => ({ ...answer, errors: answer.errors?.map(maskError) });
-  const send = createEventStreams({ mask, heartbeat: createHeartbeat(pingEveryMs) });
+  const send = createHttpStreams({ mask, heartbeat: createHeartbeat(pingEveryMs) });
   return {
     onResultProcess({ resultProcessor, setResultProcessor, serverContext }) {
       const { answers, res } = serverContext as { answers?: GraphQLContext['answers']; res?: ServerResponse };
       if (answers === undefined || res === undefined) return;
-      if (resultProcessor === undefined) {
-        answers.close(); // the client accepts no event stream: 406
+      const format = formatFor(res.req.headers.accept, resultProcessor !== undefined);
+      if (format === undefined) {
+        answers.close(); // the client accepts no format of a stream: 406
         return;
       }
       const takeOver = () => {
-        send(res, answers);
+        send(res, answers, format);
         return new Promise<never>(() => {}); // Yoga sends nothing more
       };
-      setResultProcessor(takeOver, 'text/event-stream');
+      setResultProcessor(takeOver, format.contentType);
     },
   };
 }

@@ -18,6 +18,8 @@ export interface GraphQLContext {
   /** Null for an anonymous request. */
   viewer: Viewer | null;
   loaders: Loaders;
+  /** The HTTP request; absent over WebSockets. */
+  request?: { headers: { get: (name: string) => string | null } };
   /** Set by a sign-in within this request: that user's own profile may be shown in the answer. */
   signedInUserId?: string;
   /** A subscription's answers, once it runs. */

@@ -129,10 +129,12 @@ async function open(transport: Transport, token: string): Promise<[Following, Fo
   return [...streams, id];
 }
 
-/** What the transport says: a close code, or the last answer. */
+/** What the transport says: a close code, or the last answer; one whose token has expired breaks off. */
 async function expectEnd(transport: Transport, stream: Following, code: string): Promise<void> {
   const how = await endOf(stream);
   if (transport === 'WebSocket') expect(how).toBe('4403');
+  else if (code === 'TOKEN_EXPIRED')
+    expect([how, stream.errors]).toEqual([expect.stringContaining('Error'), []]);
   else expect([how, stream.errors.map((error) => error.code)]).toEqual(['complete', [code]]);
 }
 

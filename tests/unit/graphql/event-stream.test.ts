@@ -8,11 +8,17 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import { over, toStream } from '../../../src/core/pull-stream.js';
 import { bytesOf, deliver, inThisRequest } from '../../../src/graphql/subscriptions/backpressure.js';
 import { createHeartbeat, type Heartbeat } from '../../../src/graphql/subscriptions/heartbeat.js';
-import { createEventStreams } from '../../../src/graphql/subscriptions/sse.js';
+import { createHttpStreams } from '../../../src/graphql/subscriptions/http-stream.js';
+import {
+  eventStream,
+  multipart,
+  type StreamFormat,
+} from '../../../src/graphql/subscriptions/stream-formats.js';
 import { currentRequest, runInRequest } from '../../../src/infra/telemetry/request-context.js';
 import { until } from '../../kit/live.js';
 
 let http: Server;
+let format: StreamFormat;
 let socket: Socket | undefined;
 /** What the heartbeat calls. */
 const beats = new Set<() => void>();
@@ -24,6 +30,7 @@ const heartbeat: Heartbeat = (turn) => {
 let stream: { total: number; taken: number; mostWaiting: number; isClosed: boolean; filler: unknown };
 
 beforeEach(async () => {
+  format = eventStream;
   const state = {
     total: 0,
     taken: 0,
@@ -33,7 +40,7 @@ beforeEach(async () => {
   };
   beats.clear();
   stream = state;
-  const send = createEventStreams({ mask: (answer) => answer, heartbeat });
+  const send = createHttpStreams({ mask: (answer) => answer, heartbeat });
   http = createServer((request, response) => {
     socket = request.socket;
     const source = {
@@ -50,7 +57,7 @@ beforeEach(async () => {
         state.isClosed = true;
       },
     };
-    send(response, toStream<ExecutionResult>(source));
+    send(response, toStream<ExecutionResult>(source), format);
   }).listen(0, '127.0.0.1');
   await once(http, 'listening');
 });
@@ -194,4 +201,22 @@ it('a heartbeat gives everyone a turn per period, spread over it, and stops with
   } finally {
     jest.useRealTimers();
   }
+});
+
+it('a multipart subscription has heartbeats between its parts, each with the boundary that completes it', async () => {
+  format = multipart;
+  stream.total = 1;
+  stream.filler = 'text';
+  const response = await open();
+  expect(response.headers['content-type']).toBe('multipart/mixed;boundary="graphql";subscriptionSpec=1.0');
+  let text = '';
+  response.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  await until(() => text.includes('payload'), 'the answer');
+  await beat();
+  const part = (json: string) => `\r\nContent-Type: application/json\r\n\r\n${json}\r\n--graphql`;
+  const whole = `\r\n--graphql${part('{}')}${part('{"payload":{"data":{"filler":"text"}}}')}${part('{}')}`;
+  await until(() => text.length >= whole.length, 'the heartbeat');
+  expect(text).toBe(whole);
 });
