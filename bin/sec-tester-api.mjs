@@ -12,6 +12,7 @@ const commands = {
   'db-roles': async () => (await import('../dist/admin/db-roles.js')).makeRoles(process.env, say),
   'audit-verify': async () =>
     (await import('../dist/admin/audit-verify.js')).verifyAudit(words, process.env, say),
+  recount: async () => (await import('../dist/admin/recount.js')).recount(words, process.env, say),
   'config-check': async () => (await import('../dist/admin/config-check.js')).checkConfig(process.env, say),
   'make-secrets': () => import('../scripts/make-secrets.mjs'),
 };

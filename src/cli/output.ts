@@ -108,6 +108,13 @@ export function plain(text: string, maxLength = Number.POSITIVE_INFINITY): strin
   return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line;
 }
 
+/** Where a result or finding is: src/db.ts:12, or the URL, or the component. */
+export function placeOf({ location }: { location: Record<string, string | number | null> | null }): string {
+  const { path, startLine, url, component, host, parameter } = location ?? {};
+  const place = path ?? url ?? component ?? host ?? '';
+  return `${place}${path && startLine ? `:${startLine}` : ''}${parameter ? ` (${parameter})` : ''}`;
+}
+
 /** For example "1 result". */
 export function inWords(results: number): string {
   return `${results} ${results === 1 ? 'result' : 'results'}`;

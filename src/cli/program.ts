@@ -1,6 +1,7 @@
 // The client's command line: its commands and options, and what ends it with which exit code. The process is in main.ts.
 import { Command, CommanderError } from 'commander';
 import { addExecutionCommands } from './commands/execution.js';
+import { addFindingCommands } from './commands/findings.js';
 import { addProjectCommands } from './commands/projects.js';
 import { addResultCommands } from './commands/results.js';
 import { addSignInCommands } from './commands/sign-in.js';
@@ -60,6 +61,7 @@ export async function runCli(args: string[], surroundings: Surroundings): Promis
     .addHelpText('after', help);
   addExecutionCommands(program, action);
   addResultCommands(program, action);
+  addFindingCommands(program, action);
   addProjectCommands(program, action);
   addSignInCommands(program, action);
   try {

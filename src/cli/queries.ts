@@ -81,6 +81,15 @@ export const queries = {
       pageInfo { hasNextPage endCursor }
     }
   }`,
+  findings: `query Findings($filter: FindingFilter, $orderBy: FindingOrder, $first: Int, $after: String) {
+    page: findings(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+      nodes {
+        id severity title triage presence target tool ruleId cweIds cveIds dueAt firstSeenAt lastSeenAt
+        location { path startLine startColumn endLine endColumn url method parameter host component }
+      }
+      pageInfo { hasNextPage endCursor }
+    }
+  }`,
   events: `subscription Events($id: ID!, $after: ID) {
     executionEvents(executionId: $id, after: $after) { id type at execution { ${executionFields} } }
   }`,

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { type Action, type CommonOptions, type Context, someOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes, usageFault } from '../failure.js';
-import { plain } from '../output.js';
+import { placeOf, plain } from '../output.js';
 import { readPages } from '../pages.js';
 import { queries, type Result, type Severity, severities } from '../queries.js';
 
@@ -62,11 +62,4 @@ async function list(
   if (nodes.length === 0) printer.note('There are none.');
   if (hasMore) printer.note(`There are more than these ${nodes.length}: see --limit.`);
   return exitCodes.ok;
-}
-
-/** For example src/db.ts:12, or the URL, or the component. */
-function placeOf({ location }: Result): string {
-  const { path, startLine, url, component, host, parameter } = location ?? {};
-  const place = path ?? url ?? component ?? host ?? '';
-  return `${place}${path && startLine ? `:${startLine}` : ''}${parameter ? ` (${parameter})` : ''}`;
 }

@@ -9,7 +9,7 @@ const manyChanges = 1000;
 /** Replaces the changes by their sums, once there are many, in one statement: readers see the one or the other. */
 export async function compactCounts(tx: Pick<Statements, 'query'>, least = manyChanges): Promise<void> {
   const [many] = await tx.query<{ count: number }>(
-    sql`SELECT count(*)::int AS count FROM (SELECT FROM finding_counts LIMIT ${least}) AS some`,
+    sql`SELECT count(*)::int AS count FROM (SELECT FROM finding_counts LIMIT ${least}) AS few`,
   );
   if ((many?.count ?? 0) < least) return;
   await tx.query(sql`
