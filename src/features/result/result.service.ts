@@ -29,7 +29,7 @@ import {
   termConditionsOf,
   visibleTo,
 } from './result.rows.js';
-import { listShared, listSharedOfEach, rowsWithTerms, sharesRows, sharing } from './shared.reads.js';
+import { indexedRows, listShared, listSharedOfEach, sharesRows, sharing } from './shared.reads.js';
 
 export type { ResultRow } from './result.rows.js';
 
@@ -103,10 +103,10 @@ async function listResults(
 ): Promise<Page<ResultRow>> {
   const { executionId } = filter;
   const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
-  const rows = executionId == null ? rowsWithTerms(filter) : sql`test_results`;
-  if (executionId != null) conditions.push(...termConditionsOf(filter));
+  const rows = executionId == null ? indexedRows(filter) : sql`test_results`;
+  if (executionId != null) conditions.push(sql`NOT is_shared`, ...termConditionsOf(filter));
   const source = {
-    select: sql`SELECT ${selectList(wanted.columns)}${executionId == null ? sql`` : sql`, is_shared AS "isShared"`} FROM ${rows}`,
+    select: sql`SELECT ${selectList(wanted.columns)} FROM ${rows}`,
     conditions,
     order: orderOf(order),
   };
@@ -121,9 +121,9 @@ async function listResults(
     const row = await execution();
     return row == null ? 0 : countBySeverity(row, filter.severity ?? severities);
   };
-  const page = await fetchPage<ResultRow & { isShared?: boolean }>(query, source, args, count, wanted.total);
-  // An execution of its own rows needs no look at the execution, unless it has none.
-  if (executionId == null || page.rows[0]?.isShared === false) return page;
+  const page = await fetchPage<ResultRow>(query, source, args, count, wanted.total);
+  // An execution with rows of its own needs no look at the execution.
+  if (executionId == null || page.rows.length > 0) return page;
   const row = await execution();
   return row == null || !sharesRows(row) ? page : listShared(db, row, filter, source.order, args, wanted);
 }
@@ -157,7 +157,7 @@ async function listOwnOfEach(
   const order = orderOf(null);
   const request = parsePage(args, order.name);
   const conditions = [...visibleTo(viewer), ...conditionsOf(filter), ...termConditionsOf(filter)];
-  const own = { conditions: [...conditions, sql`execution_id = parent.id`], order };
+  const own = { conditions: [...conditions, sql`execution_id = parent.id AND NOT is_shared`], order };
   const ids = parents.map(({ id }) => id);
   const select = sql`SELECT ${selectList(wanted)} FROM test_results ${pageClauses(own, request)}`;
   const query = isCounted(filter) ? db.read : db.queryUncached;

@@ -117,15 +117,21 @@ export async function listSharedOfEach(
 }
 
 /**
- * `test_results` where a filter names terms: rows that are their execution's own have a folded text, and shared ones are
- * found through their findings, which have it once.
+ * `test_results` for a filter that an index answers: own rows have indexes of their own, and shared ones are found through
+ * their findings, which have folded text, rule and CWE once.
  */
-export function rowsWithTerms(filter: ResultFilter): Sql {
-  const own = termConditionsOf(filter);
-  if (own.length === 0) return sql`test_results`;
+export function indexedRows(filter: ResultFilter): Sql {
+  const { ruleId, ruleIds, cweId, cweIds } = filter;
   const ofFinding = termConditionsOf(filter, sql`finding.search_text`);
+  if (ruleId != null) ofFinding.push(sql`finding.rule_id = ${ruleId}`);
+  if (ruleIds != null) ofFinding.push(sql`finding.rule_id = ANY(${ruleIds}::text[])`);
+  if (cweId != null)
+    ofFinding.push(sql`finding.cwe_ids @> ARRAY[${cweId}]::integer[] AND finding.cwe_ids <> '{}'`);
+  if (cweIds != null)
+    ofFinding.push(sql`finding.cwe_ids && ${cweIds}::integer[] AND finding.cwe_ids <> '{}'`);
+  if (ofFinding.length === 0) return sql`test_results`;
   return sql`(
-    SELECT * FROM test_results ${where(own)}
+    SELECT * FROM test_results ${where([sql`NOT is_shared`, ...termConditionsOf(filter)])}
     UNION ALL
     SELECT result.* FROM test_results AS result JOIN findings AS finding ON finding.id = result.finding_id
     ${where([sql`result.is_shared`, ...ofFinding])}

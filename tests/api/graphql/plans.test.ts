@@ -72,6 +72,23 @@ beforeAll(async () => {
      FROM generate_series(0, 99999) n`,
     [start],
   );
+  // Half as many rows again that runs share, with their findings.
+  await client.query(
+    `INSERT INTO test_results (id, execution_id, title, severity, rule_id, cwe_ids, fingerprint, created_at, finding_id,
+       scan_branch_id, from_run, delta, is_shared)
+     SELECT id, ($1::text)::uuid, title, severity, rule_id, cwe_ids, fingerprint, now(), id, 1, 1, 0, true
+     FROM (SELECT ('0199a5a0-0000-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid AS id, 'finding ' || md5(n::text) AS title,
+       n % 5 AS severity, 'rule-' || (n % 1000) AS rule_id, ARRAY[n % 700] AS cwe_ids, md5((n % 25000)::text) AS fingerprint
+       FROM generate_series(0, 49999) n) AS found`,
+    [executionId(4999)],
+  );
+  await client.query(
+    `INSERT INTO findings (id, project_id, series_id, result_id, title, rule_id, severity, reported_severity, cwe_ids, is_present,
+       first_seen_at, recipe, group_key, rule_key, message_key, line, path, search_text)
+     SELECT id, '00000000-0000-7000-8000-000000000001', 1, id, title, rule_id, severity, severity, cwe_ids, true, now(), 1, id, id,
+       id, 1, 'a', title
+     FROM test_results WHERE is_shared`,
+  );
   await client.query('VACUUM ANALYZE');
 });
 afterAll(() => client.end());
