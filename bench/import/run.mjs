@@ -28,13 +28,12 @@ await db.connect();
 try {
   const file = join(folder, 'report.sarif');
   await writeSarif(file, count);
-  const token = await signIn();
   print('report', { results: count, megabytes: round(statSync(file).size / 1e6) });
   const restMb = residentMb();
   const sizes = [await bytes()];
-  const first = await importFile(token, file, restMb);
+  const first = await importFile(file, restMb);
   sizes.push(await bytes());
-  const second = await importFile(token, file, restMb);
+  const second = await importFile(file, restMb);
   sizes.push(await bytes());
   const copied = await copySame();
   print('first import', { ...first, bytesPerResult: Math.round((sizes[1] - sizes[0]) / count) });
@@ -59,7 +58,7 @@ async function signIn() {
   return (await response.json()).accessToken;
 }
 
-async function importFile(token, file, restMb) {
+async function importFile(file, restMb) {
   const startedAt = performance.now();
   let peakMb = 0;
   const timer = setInterval(() => {
@@ -88,7 +87,12 @@ async function importFile(token, file, restMb) {
   const { state, added, newFindings, unchangedFindings, errorMessage } = receipt;
   return {
     ...{ state, added, newFindings, unchangedFindings, ...(errorMessage && { errorMessage }) },
-    ...{ seconds, arrivedSeconds, perSecond: Math.round(count / seconds), mbAboveRest: round(peakMb - restMb) },
+    ...{
+      seconds,
+      arrivedSeconds,
+      perSecond: Math.round(count / seconds),
+      mbAboveRest: round(peakMb - restMb),
+    },
   };
 }
 

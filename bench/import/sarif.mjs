@@ -1,12 +1,18 @@
 // Writes a SARIF log of any number of results, as a large scan has them: few rules, many files, messages with places.
-import { createWriteStream } from 'node:fs';
+
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 
 const rules = Array.from({ length: 200 }, (_, n) => ({
   id: `RULE-${n}`,
   shortDescription: { text: `Use of a dangerous function, kind ${n}` },
-  fullDescription: { text: `A function of kind ${n} writes without regard to the size of its buffer. `.repeat(2) },
-  properties: { tags: ['security', `external/cwe/cwe-${20 + (n % 700)}`], 'security-severity': String(1 + (n % 9)) },
+  fullDescription: {
+    text: `A function of kind ${n} writes without regard to the size of its buffer. `.repeat(2),
+  },
+  properties: {
+    tags: ['security', `external/cwe/cwe-${20 + (n % 700)}`],
+    'security-severity': String(1 + (n % 9)),
+  },
 }));
 
 /** @param {string} file @param {number} count */
@@ -25,7 +31,11 @@ export async function writeSarif(file, count) {
         {
           physicalLocation: {
             artifactLocation: { uri: `src/module${n % 500}/part${n % 40}/file${n % 9973}.c` },
-            region: { startLine: line, startColumn: 3, snippet: { text: `  strcpy(buf_${n}, source_${n % 977});` } },
+            region: {
+              startLine: line,
+              startColumn: 3,
+              snippet: { text: `  strcpy(buf_${n}, source_${n % 977});` },
+            },
           },
         },
       ],
