@@ -9,9 +9,6 @@ interface Placed {
 
 /** Most pairs of alike findings that are compared with each other, which takes milliseconds. */
 const maxPairs = 2500;
-/** What a finding in the chain is worth, in changes of the shift: enough to pay for a change ahead of it and one after it. */
-const worth = 3;
-
 interface Link {
   old: number;
   seen: number;
@@ -24,11 +21,14 @@ interface Link {
  * The chain of alike pairs with growing lines on both sides that holds the most findings at the fewest changes of the shift.
  * @param olds sorted by line, as are `news`
  * @param textOf evidence; findings with the same text are alike, null is like none
+ * @param worth what a finding in the chain is worth: a change of the shift costs 1, by 16 lines 2, by 256 lines 3, and half of it at
+ *   the beginning. With 3 single findings may have moved on their own; with less than 1 they must have moved together.
  */
 export function findChain<O extends Placed, N extends Placed>(
   olds: readonly O[],
   news: readonly N[],
   textOf: (candidate: O | N) => string | null,
+  worth: number,
 ): [O, N][] {
   const links = linksOf(olds, news, textOf);
   let last = -1;
@@ -40,7 +40,7 @@ export function findChain<O extends Placed, N extends Placed>(
       const total = before.total + worth - jump(Math.abs(link.shift - before.shift));
       if (total > link.total) [link.total, link.previous] = [total, earlier];
     }
-    if (last === -1 || link.total > (links[last] as Link).total) last = at;
+    if (link.total > (links[last]?.total ?? 0)) last = at;
   }
   const chain: [O, N][] = [];
   for (let at = last; at !== -1; at = (links[at] as Link).previous) {

@@ -1,10 +1,13 @@
 // The recipe: the keys that a result is recognised by in later runs. They are compared, never shown. docs/identity.md says why.
 import { hash } from 'node:crypto';
 import type { ItemLocation, ReportItem } from '../../../reports/item.js';
+import { memoize } from './memo.js';
 import {
   foldCode,
+  foldFingerprint,
   foldMessage,
   foundLine,
+  isMasked,
   normalisePath,
   normaliseUrl,
   type PathOptions,
@@ -23,11 +26,11 @@ export interface IdentityKeys {
   groupKey: string;
   /** The same without path or URL, for moves between files. */
   ruleKey: string;
-  /** The tool's own fingerprint, which need not be unique. */
+  /** The tool's own fingerprint, which need not be unique; null also when it names the line. */
   fingerprintKey: string | null;
-  /** The code found without white space; for packages their version, for URLs their query. */
+  /** The code found without white space; for packages their version, for URLs their query. Null for masked secrets. */
   contentKey: string | null;
-  /** Title and description without numbers and without the name of the file. */
+  /** Title, description and a masked secret without numbers and without the name of the file. */
   messageKey: string;
   /** From 1; 0 when there is none. */
   line: number;
@@ -41,22 +44,27 @@ export interface IdentityKeys {
  */
 export function identityOf(item: ReportItem, options: PathOptions): IdentityKeys {
   const location = item.location ?? {};
-  const message = `${item.title}\n${item.description ?? ''}`;
-  const rule = item.ruleId ?? item.vulnerabilityIds[0] ?? item.cveIds[0] ?? foldMessage(item.title, location);
+  const excerpt = foundLine(item.snippet ?? item.evidence ?? '', location.startLine ?? 0);
+  const code = isMasked(excerpt) ? '' : excerpt;
+  const fold = (text: string | null) => (text === null || text === '' ? '' : foldMessage(text, location));
+  const fingerprint = foldFingerprint(item.toolFingerprint, location);
+  const rule = item.ruleId ?? item.vulnerabilityIds[0] ?? item.cveIds[0] ?? fold(item.title);
   const path = addressOf(location, options);
-  const rest = [
+  const ruleParts = [
+    rule,
     location.url !== undefined ? 'url' : location.path !== undefined ? 'path' : '',
     location.component === undefined ? '' : withoutVersion(location.component),
     location.host?.toLowerCase() ?? '',
     location.parameter ?? '',
     location.method?.toUpperCase() ?? '',
-  ];
+  ].join('\0');
+  const messageParts = [fold(item.title), code === '' ? fold(excerpt) : '', fold(item.description)];
   return {
-    groupKey: keyOf([rule, ...rest, path]),
-    ruleKey: keyOf([rule, ...rest]),
-    fingerprintKey: item.toolFingerprint === null ? null : keyOf([item.toolFingerprint]),
-    contentKey: contentKeyOf(item, location),
-    messageKey: keyOf([foldMessage(message, location)]),
+    groupKey: keyOf(`${ruleParts}\0${path}`),
+    ruleKey: repeatedKeyOf(ruleParts),
+    fingerprintKey: fingerprint === null ? null : keyOf(fingerprint),
+    contentKey: contentKeyOf(code, location),
+    messageKey: repeatedKeyOf(messageParts.join('\0')),
     line: location.startLine ?? 0,
     path,
   };
@@ -67,16 +75,17 @@ function addressOf({ url, path }: ItemLocation, options: PathOptions): string {
   return path === undefined ? '' : normalisePath(path, options);
 }
 
-function contentKeyOf(item: ReportItem, { url = '', component = '', startLine = 0 }: ItemLocation) {
-  const code = item.snippet ?? item.evidence ?? '';
-  const parts = [foldCode(foundLine(code, startLine)), queryOf(url)];
+function contentKeyOf(code: string, { url = '', component = '' }: ItemLocation): string | null {
+  const parts = [foldCode(code), queryOf(url)];
   const hasVersion = component !== '' && withoutVersion(component) !== component.toLowerCase();
   parts.push(hasVersion ? component : '');
-  return parts.every((part) => part === '') ? null : keyOf(parts);
+  return parts.every((part) => part === '') ? null : keyOf(parts.join('\0'));
 }
 
+const repeatedKeyOf = memoize(keyOf);
+
 /** A UUID text of the first 128 bits of a SHA-256. */
-function keyOf(parts: readonly string[]): string {
-  const hex = hash('sha256', parts.join('\0'), 'hex');
+function keyOf(text: string): string {
+  const hex = hash('sha256', text, 'hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }

@@ -13,6 +13,8 @@ export interface Candidate extends IdentityKeys {
 /** Evidence: findings with the same text are alike; null says nothing. */
 interface Rung {
   textOf: (candidate: Candidate) => string | null;
+  /** Worth of a finding in a chain by this evidence; such a chain is sought where nothing is recognised yet. */
+  worth?: number;
   /** Only where one old and one new have it. */
   isForSingles?: boolean;
   /** Most lines between a finding and where the others let expect it; without it any number. */
@@ -20,16 +22,19 @@ interface Rung {
 }
 
 const rungs: readonly Rung[] = [
-  {
-    textOf: ({ fingerprintKey, contentKey, messageKey }) =>
-      fingerprintKey === null ? null : `${fingerprintKey} ${contentKey} ${messageKey}`,
-  },
+  { textOf: (candidate) => `${codeOf(candidate)} ${candidate.messageKey}`, worth: 3 },
   { textOf: ({ fingerprintKey }) => fingerprintKey, isForSingles: true },
-  { textOf: contentOf },
-  { textOf: ({ contentKey }) => contentKey },
-  { textOf: ({ messageKey }) => messageKey, reach: 10 },
-  { textOf: () => '', reach: 3 },
+  { textOf: codeOf },
+  // The tool's fingerprints died with the lines.
+  { textOf: ({ contentKey, messageKey }) => (contentKey === null ? messageKey : null), worth: 3 },
+  { textOf: ({ messageKey }) => messageKey, worth: 0.9, reach: 10 },
+  { textOf: () => '', worth: 0.75, reach: 3 },
 ];
+
+/** The code that was found, or the tool's fingerprint, which is a hash of it as a rule. */
+export function codeOf({ contentKey, fingerprintKey }: Candidate): string | null {
+  return contentKey ?? fingerprintKey;
+}
 
 /** Longest list of new findings that an old one is compared with where only the line decides. */
 const maxNeighbours = 16;
@@ -44,44 +49,49 @@ export function climb<O extends Candidate, N extends Candidate>(
   scopeOf: (candidate: Candidate) => string,
 ): [O, N][] {
   const left = { olds: [...olds].sort(compare), news: [...news].sort(compare) };
-  const pairs = findChain(
-    left.olds,
-    left.news,
-    (candidate) => `${scopeOf(candidate)} ${contentOf(candidate)}`,
-  );
-  takeOut(left, pairs);
+  const pairs: [O, N][] = [];
   for (const rung of rungs) {
     if (left.olds.length === 0 || left.news.length === 0) break;
-    const buckets = bucketsOf(left.olds, left.news, (candidate) => {
+    const textOf = (candidate: Candidate) => {
       const text = rung.textOf(candidate);
       return text === null ? null : `${scopeOf(candidate)} ${text}`;
-    });
+    };
+    if (rung.worth !== undefined && pairs.length === 0) {
+      for (const pair of findChain(left.olds, left.news, textOf, rung.worth)) pairs.push(pair);
+      takeOut(left, pairs);
+    }
     const before = pairs.length;
-    const shift = learnShift(pairs.map(anchorOf));
-    const many: Bucket<O, N>[] = [];
-    for (const bucket of buckets) {
-      if (bucket.olds.length > 1 || bucket.news.length > 1 || rung.reach !== undefined) many.push(bucket);
-      else addPlausible(pairs, [[bucket.olds[0] as O, bucket.news[0] as N]], shift);
-    }
-    if (rung.isForSingles !== true) {
-      const learned = many.length === 0 ? shift : learnShift(pairs.map(anchorOf));
-      for (const { olds: a, news: b } of many)
-        if (rung.reach === undefined) addPlausible(pairs, align(a, b, learned), learned);
-        else for (const pair of nearest(a, b, learned, rung.reach)) pairs.push(pair);
-    }
+    takeStep(pairs, bucketsOf(left.olds, left.news, textOf), rung);
     takeOut(left, pairs.slice(before));
   }
   return pairs;
 }
 
-function contentOf({ contentKey, messageKey }: Candidate): string {
-  return `${contentKey} ${messageKey}`;
+/** Adds the pairs that one evidence gives: single ones first, because they tell where the others are. */
+function takeStep<O extends Candidate, N extends Candidate>(
+  pairs: [O, N][],
+  buckets: readonly Bucket<O, N>[],
+  { isForSingles = false, reach }: Rung,
+): void {
+  const isSingle = ({ olds, news }: Bucket<O, N>) => olds.length === 1 && news.length === 1;
+  const before = pairs.length;
+  const shift = learnShift(pairs.map(anchorOf));
+  if (reach === undefined)
+    for (const bucket of buckets.filter(isSingle))
+      addPlausible(pairs, [[bucket.olds[0] as O, bucket.news[0] as N]], shift);
+  if (isForSingles) return;
+  const learned = pairs.length === before ? shift : learnShift(pairs.map(anchorOf));
+  for (const bucket of buckets) {
+    if (reach !== undefined) for (const pair of nearest(bucket, learned, reach)) pairs.push(pair);
+    else if (!isSingle(bucket)) addPlausible(pairs, align(bucket.olds, bucket.news, learned), learned);
+  }
 }
 
 function takeOut<O extends Candidate, N extends Candidate>(
   left: Bucket<O, N>,
   pairs: readonly [O, N][],
 ): void {
+  if (pairs.length === 0) return;
   const taken = new Set<Candidate>(pairs.flat());
   left.olds = left.olds.filter((old) => !taken.has(old));
   left.news = left.news.filter((seen) => !taken.has(seen));
@@ -94,8 +104,9 @@ function addPlausible<O extends Candidate, N extends Candidate>(
   shift: Shift,
 ): void {
   for (const pair of added) {
-    const [{ contentKey, line }, { line: newLine }] = pair;
-    if (contentKey !== null || line === 0 || newLine === 0 || shift.isBetween(line, newLine))
+    const [old, { line: newLine }] = pair;
+    const { line } = old;
+    if (codeOf(old) !== null || line === 0 || newLine === 0 || shift.isBetween(line, newLine))
       pairs.push(pair);
   }
 }
@@ -106,8 +117,7 @@ function anchorOf([{ line: oldLine }, { line: newLine }]: readonly [Candidate, C
 
 /** Pairs by the distance to where a finding is expected, the nearest first. */
 function nearest<O extends Candidate, N extends Candidate>(
-  olds: readonly O[],
-  news: readonly N[],
+  { olds, news }: Bucket<O, N>,
   shift: Shift,
   reach: number,
 ): [O, N][] {

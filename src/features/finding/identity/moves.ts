@@ -1,6 +1,6 @@
 // Recognises findings in files that were renamed or moved, and single findings whose code went to another file.
 import { bucketsOf } from './buckets.js';
-import { type Candidate, climb, compare } from './ladder.js';
+import { type Candidate, climb, codeOf, compare } from './ladder.js';
 
 /** Most files on each side that one and the same evidence may be in to make two files candidates. */
 const maxFiles = 24;
@@ -58,9 +58,10 @@ export function matchSingles<O extends Candidate, N extends Candidate>(
   olds: readonly O[],
   news: readonly N[],
 ): [O, N][] {
-  const buckets = bucketsOf([...olds].sort(compare), [...news].sort(compare), ({ ruleKey, contentKey }) =>
-    contentKey === null ? null : `${ruleKey} ${contentKey}`,
-  );
+  const buckets = bucketsOf([...olds].sort(compare), [...news].sort(compare), (candidate) => {
+    const code = codeOf(candidate);
+    return code === null ? null : `${candidate.ruleKey} ${code}`;
+  });
   return buckets.flatMap((bucket): [O, N][] => {
     const paths = new Set([...bucket.olds.map(({ path }) => path), ...bucket.news.map(({ path }) => path)]);
     const isClear = paths.size === 2 && bucket.olds[0]?.path !== bucket.news[0]?.path;

@@ -1,6 +1,7 @@
 // Reduces addresses and texts of results to what survives a rescan: another checkout, re-indentation, shifted lines, an upgrade.
 import type { ItemLocation } from '../../../reports/item.js';
 import { pathFromUri } from '../../../reports/paths.js';
+import { memoize } from './memo.js';
 
 /** Longest part of a description that a message key looks at, in UTF-16 code units. */
 const maxMessageLength = 4000;
@@ -68,22 +69,49 @@ export function foldCode(code: string): string {
  */
 export function foundLine(excerpt: string, line: number): string {
   const numbered = /^\s*(\d+)[\s:|]/;
+  if (!numbered.test(excerpt)) return excerpt;
   const lines = excerpt.split(/\r?\n/).filter((text) => text.trim() !== '');
   if (lines.length === 0 || !lines.every((text) => numbered.test(text))) return excerpt;
   const found = lines.find((text) => Number(numbered.exec(text)?.[1]) === line);
   return (found === undefined ? lines : [found]).map((text) => text.replace(numbered, '')).join('\n');
 }
 
+/** Whether an excerpt says nothing of the code: a masked secret, or a stand-in that the tool writes for it. */
+export function isMasked(excerpt: string): boolean {
+  return /\*{4}|\bredacted\b|^requires login$/i.test(excerpt.trim());
+}
+
+/**
+ * A tool's fingerprint without its parts that number alike results, as in `39fa2ee9:1`, and without columns; null when it names the
+ * line, as `path:rule:12` does, or nothing is left.
+ */
+export function foldFingerprint(
+  fingerprint: string | null,
+  { path = '', startLine = 0 }: ItemLocation,
+): string | null {
+  if (fingerprint === null) return null;
+  const isReadable = path !== '' && fingerprint.includes(path);
+  if (isReadable && fingerprint.split(/[^A-Za-z0-9]+/).includes(String(startLine))) return null;
+  const folded = fingerprint
+    .replace(/\["[^"]*","\d{1,6}"\],?/g, '')
+    .replace(/(?<=[0-9a-f]{6})[:_]\d{1,5}(?="|$)/gi, '');
+  return /^(?:\W*|requires login)$/.test(folded) ? null : folded;
+}
+
 /** A message without numbers, without the folders of absolute paths and without the result's own file. */
 export function foldMessage(message: string, { path = '' }: Pick<ItemLocation, 'path'>): string {
-  let text = message.slice(0, maxMessageLength);
-  const file = path.slice(path.search(/[^\\/]*$/));
-  if (path !== '' && text.includes(file)) {
-    text = text.replaceAll(path, '');
-    if (file.length > 2) text = text.replaceAll(file, '');
-  }
+  const text = message.length > maxMessageLength ? message.slice(0, maxMessageLength) : message;
+  if (path === '') return foldText(text);
+  const file = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
+  if (!text.includes(file)) return foldText(text);
+  const nameless = text.replaceAll(path, '');
+  return foldText(file.length > 2 ? nameless.replaceAll(file, '') : nameless);
+}
+
+const foldText = memoize((message) => {
+  let text = message;
   if (/[\\/]/.test(text))
     text = text.replace(/(?<![\w:/.\\-])(?:file:\/\/|[A-Za-z]:[\\/]|\/)(?:[^\s\\/'"`<>|]+[\\/])+/g, '');
   if (/\d/.test(text)) text = text.replace(/\b0x[\da-f]+\b|(?<![A-Za-z_\d])\d[\d.,:]*/gi, '#');
   return text.replace(/\s+/g, ' ').trim();
-}
+});

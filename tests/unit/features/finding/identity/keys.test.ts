@@ -112,3 +112,35 @@ test('a URL is the same without its query, which counts as content', () => {
   expect(seen?.groupKey).toBe(old?.groupKey);
   expect(seen?.contentKey).not.toBe(old?.contentKey);
 });
+
+test.each([
+  [
+    'counts alike results',
+    '[["primaryLocationLineHash","39fa2ee980eb94b0:1"]]',
+    '[["primaryLocationLineHash","39fa2ee980eb94b0:2"]]',
+  ],
+  ['holds the column', '[["hash","39fa2ee9"],["column","5"]]', '[["hash","39fa2ee9"],["column","9"]]'],
+])('a fingerprint that %s is the same without it', (_name, before, after) => {
+  const [old, seen] = [before, after].map(
+    (toolFingerprint) =>
+      identityOf(itemWith({ toolFingerprint, location: { path: 'a.c' } }), {}).fingerprintKey,
+  );
+  expect(old).not.toBeNull();
+  expect(seen).toBe(old);
+});
+
+test.each([
+  ['names the line', 'src/a.env:aws-key:12'],
+  ['is a stand-in', 'requires login'],
+])('a fingerprint that %s is none', (_name, toolFingerprint) => {
+  const location = { path: 'src/a.env', startLine: 12 };
+  expect(identityOf(itemWith({ toolFingerprint, location }), {}).fingerprintKey).toBeNull();
+});
+
+test('a masked secret is part of the message rather than code, because others look like it', () => {
+  const [one, other] = ['key=********', 'token=********'].map((snippet) =>
+    identityOf(itemWith({ snippet }), {}),
+  );
+  expect(one?.contentKey).toBeNull();
+  expect(one?.messageKey).not.toBe(other?.messageKey);
+});
