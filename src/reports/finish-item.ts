@@ -70,7 +70,8 @@ function masked(name: 'description' | 'evidence' | 'remediation', text: string |
 /** Most results have the evidence for their snippet, which is masked already. */
 function snippetOf({ snippet, evidence }: DraftItem, finished: string | null): string | null {
   if (snippet == null) return null;
-  const text = snippet === evidence && finished !== null ? finished : maskSecrets(snippet);
+  const isEvidence = snippet === evidence && finished !== null;
+  const text = isEvidence ? finished : maskSecrets(cut(snippet, itemLimits.evidence));
   return cut(text, itemLimits.snippet);
 }
 
@@ -164,7 +165,8 @@ function locationOf(draft: ItemLocation, note: Note): ItemLocation | null {
     if (draft[name] === undefined) continue;
     const line = lineOf(draft[name], Number.MAX_SAFE_INTEGER);
     if (line === null) continue;
-    const text = name === 'url' || name === 'host' ? maskSecrets(line) : line;
+    const isShort = line.length <= itemLimits[name];
+    const text = isShort && (name === 'url' || name === 'host') ? maskSecrets(line) : line;
     if (text.length > itemLimits[name]) {
       note(`location.${name} was left out: it has more than ${itemLimits[name]} characters`);
       continue;

@@ -2,13 +2,16 @@
 
 const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
 
+const maxLength = 100_000;
+
 /** The text of HTML with its paragraphs, items and line breaks as lines; null when nothing is left. */
 export function textFromHtml(html: string | null | undefined): string | null {
   if (html == null) return null;
-  const text = /[<&]/.test(html) ? decodeEntities(withoutTags(html)) : html;
+  const bounded = html.slice(0, maxLength);
+  const text = /[<&]/.test(bounded) ? decodeEntities(withoutTags(bounded)) : bounded;
   return (
     text
-      .replace(/[ \t]+\n/g, '\n')
+      .replace(/[ \t]{1,100}\n/g, '\n')
       .replace(/\n{3,}/g, '\n\n')
       .trim() || null
   );

@@ -7,7 +7,6 @@ const mask = '********';
  * Formats mask the secrets that they know by their fields; these catch what stands in messages, code and HTTP messages.
  */
 const shapes: readonly RegExp[] = [
-  /()-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]{0,20000}?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g,
   /\b(AKIA|ASIA|AGPA|AIDA|AROA)[0-9A-Z]{12,20}\b/g,
   /\b(gh[pousr]_|github_pat_)[0-9A-Za-z_]{20,255}\b/g,
   /\b(glpat-|gldt-|glrt-|GR1348941)[0-9A-Za-z_-]{15,60}/g,
@@ -15,7 +14,7 @@ const shapes: readonly RegExp[] = [
   /\b(sk_live_|rk_live_|sk_test_|pk_live_|whsec_)[0-9A-Za-z]{10,100}/g,
   /\b(AIza)[0-9A-Za-z_-]{30,40}/g,
   /\b(npm_|pypi-|hf_|dop_v1_|sk-)[0-9A-Za-z_-]{20,250}/g,
-  /\b(eyJ)[0-9A-Za-z_-]{10,4000}\.[0-9A-Za-z_-]{10,8000}(?:\.[0-9A-Za-z_-]{0,2000})?/g,
+  /(?<![0-9A-Za-z_-])(eyJ)[0-9A-Za-z_-]{10,4000}\.[0-9A-Za-z_-]{10,8000}(?:\.[0-9A-Za-z_-]{0,2000})?/g,
   /\b([a-z][a-z0-9+.-]{1,20}:\/\/[^\s:/?#@"']{1,100}:)[^\s@/"']{1,200}(?=@)/gi,
   /((?:authorization|proxy-authorization)["']?\s{0,3}[:=]\s{0,3}["']?(?:basic|bearer|token|digest)\s{1,3})[^\s"']{4,4000}/gi,
   /((?:x-api-key|x-auth-token|x-access-token|private-token)["']?\s{0,3}[:=]\s{0,3}["']?)[^\s"']{4,4000}/gi,
@@ -34,11 +33,26 @@ const probe =
 /** Masks private keys, tokens of known shapes, cookies, and passwords in URLs, queries and Authorization headers. */
 export function maskSecrets(text: string): string {
   if (!probe.test(text)) return text;
-  let masked = text;
+  let masked = maskPrivateKeys(text);
   for (const shape of shapes) masked = masked.replace(shape, (_found, prefix: string) => `${prefix}${mask}`);
   return masked
     .replace(setCookie, (_found, prefix: string) => `${prefix}${mask}`)
     .replace(cookies, (header) => header.replace(/=[^;\r\n]*/g, `=${mask}`));
+}
+
+/** From the first line of a key to its last one, or to the end of a text that breaks off within it. */
+function maskPrivateKeys(text: string): string {
+  if (!text.includes('-----BEGIN')) return text;
+  const lastLine = /-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
+  let masked = '';
+  let at = 0;
+  for (const { index } of text.matchAll(/-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g)) {
+    if (index < at) continue;
+    masked += `${text.slice(at, index)}${mask}`;
+    lastLine.lastIndex = index;
+    at = lastLine.test(text) ? lastLine.lastIndex : text.length;
+  }
+  return masked + text.slice(at);
 }
 
 /** A secret that is known to be one: its first characters where it is long enough, then a mask of fixed length. */

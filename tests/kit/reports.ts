@@ -12,15 +12,16 @@ export interface ReadReport {
   notes: ReportNotes;
 }
 
-/** A source of bytes that come in chunks; at most 64 MiB when they are unpacked. */
-export function reportSource(content: Uint8Array | string, chunkBytes = 65_536): ReportSource {
+/** A source of bytes that come in chunks; at most `maxBytes` when they are unpacked. */
+export function reportSource(
+  content: Uint8Array | string,
+  chunkBytes = 65_536,
+  maxBytes = 256 * 2 ** 20,
+): ReportSource {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  return createReportSource(
-    async function* () {
-      for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
-    },
-    64 * 2 ** 20,
-  );
+  return createReportSource(async function* () {
+    for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
+  }, maxBytes);
 }
 
 /** Reads a report to its end. */
@@ -28,9 +29,10 @@ export async function readAll(
   content: Uint8Array | string,
   format?: ReportFormatName,
   chunkBytes?: number,
+  maxBytes?: number,
 ): Promise<ReadReport> {
   const notes = createNotes();
-  const report = await openReport(reportSource(content, chunkBytes), format);
+  const report = await openReport(reportSource(content, chunkBytes, maxBytes), format);
   const items: ReportItem[] = [];
   for await (const batch of report.read(notes)) items.push(...batch);
   return { format: report.format, items, notes };

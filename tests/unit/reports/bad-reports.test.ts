@@ -158,19 +158,18 @@ describe('a report is refused', () => {
   });
 
   it.each(['bandit.json', 'zap.xml', 'generic.csv'])(
-    'when it unpacks to more than the bound, as %s followed by zeros',
+    'when it unpacks to more than the bound, as %s followed by blanks',
     async (name) => {
-      const bomb = gzipSync(Buffer.concat([formatFixture(name), Buffer.alloc(65 * 2 ** 20, ' ')]));
-      expect(bomb.length).toBeLessThan(200_000);
-      expect(await refusal(bomb)).toContain('larger than 67108864 bytes');
+      const bomb = gzipSync(Buffer.concat([formatFixture(name), Buffer.alloc(2 ** 21, ' ')]));
+      expect(bomb.length).toBeLessThan(10_000);
+      await expect(readAll(bomb, undefined, undefined, 2 ** 20)).rejects.toThrow('larger than 1048576 bytes');
     },
   );
 
   it('when what its results point to is larger than 64 MiB', async () => {
     const rule = JSON.stringify({ id: 'r', help: { text: 'x'.repeat(1_000_000) } });
     const log = `{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"T","rules":[${Array(70).fill(rule).join()}]}},"results":[]}]}`;
-    const message = await refusal(gzipSync(log), 'SARIF');
-    expect(message).toMatch(/larger than 67108864 bytes|describes its results with more than 67108864 bytes/);
+    expect(await refusal(log, 'SARIF')).toContain('describes its results with more than 67108864 bytes');
   });
 });
 

@@ -11,7 +11,23 @@ const sourceOf = (bytes: Uint8Array | string) =>
     yield typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
   }, 10_000_000);
 
+const long = 'x'.repeat(100_000);
+
 describe('an unnamed report', () => {
+  it.each<[string, string]>([
+    ['SARIF', `{"runs":[{"results":[{"message":{"text":"${long}"}}]}],"version":"2.1.0"}`],
+    ['BANDIT', `{"errors":[],"generated_at":"x","metrics":{"_totals":{},"${long}":{}},"results":[]}`],
+    ['GRYPE', `{"matches":[{"vulnerability":{"id":"CVE-2030-1","description":"${long}"}}],"descriptor":{}}`],
+    ['SEMGREP', `{"results":[{"check_id":"a","extra":{"lines":"${long}"}}],"errors":[]}`],
+    ['ESLINT', `[{"filePath":"a","sourceContent":"${long}","messages":[]}]`],
+    ['GITLEAKS', `[{"RuleID":"a","Description":"a","Match":"${long}","Secret":"a","File":"a"}]`],
+    ['CYCLONEDX', `{"bomFormat":"CycloneDX","components":[{"name":"${long}"}],"vulnerabilities":[]}`],
+    ['NUCLEI', `{"template-id":"a","info":{"name":"a","severity":"low"},"request":"${long}"}`],
+    ['JUNIT', `<?xml version="1.0"?><!-- ${long.slice(0, 60_000)} --><testsuites/>`],
+  ])('of %s is recognised by the first 64 KiB', async (format, text) => {
+    expect((await openReport(sourceOf(text), undefined)).format).toBe(format);
+  });
+
   it('of flawfinder is SARIF and is read from its beginning', async () => {
     const bytes = readFileSync(new URL('../../fixtures/reports/flawfinder.sarif', import.meta.url));
     const { format, read } = await openReport(sourceOf(gzipSync(bytes)), undefined);

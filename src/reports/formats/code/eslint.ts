@@ -12,7 +12,8 @@ import { firstString, numberOf, objectOf, textFrom } from '../../text.js';
 
 export const eslint: ReportFormat = {
   format: 'ESLINT',
-  detect: ({ keys, isArray }) => isArray && keys.has('filePath') && keys.has('messages'),
+  detect: ({ keys, isArray }) =>
+    isArray && keys.has('filePath') && (keys.has('messages') || keys.has('sourceContent')),
   read,
 };
 
@@ -87,7 +88,8 @@ function severityOf(severity: unknown): SeverityRank {
 
 /** secretlint puts what it found into `data`, masked or not. */
 function withoutSecrets(text: string, data: unknown): string {
-  const secrets = Object.values(objectOf(data) ?? {}).filter((value) => typeof value === 'string');
+  const values = Object.values(objectOf(data) ?? {}).slice(0, 20);
+  const secrets = values.filter((value) => typeof value === 'string');
   return secrets.reduce((masked, secret) => maskSecretIn(masked, secret), text);
 }
 

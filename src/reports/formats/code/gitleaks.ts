@@ -12,7 +12,7 @@ export const gitleaks: ReportFormat = {
   format: 'GITLEAKS',
   detect: ({ keys, isArray }) =>
     isArray &&
-    ((keys.has('RuleID') && keys.has('Secret')) ||
+    ((keys.has('RuleID') && (keys.has('Match') || keys.has('Secret'))) ||
       (keys.has('Description') && keys.has('Secret') && keys.has('File')) ||
       (keys.has('offender') && keys.has('rule'))),
   read,

@@ -35,6 +35,11 @@ function read(source: ReportSource, notes: ReportNotes): AsyncIterable<ReportIte
   });
 }
 
+/** Patterns look into the name: it is bounded. */
+function nameOf(test: XmlElement): string {
+  return (test.attributes.name ?? '').slice(0, 2000);
+}
+
 /** The root's name where it is a tool's, with its version behind it: `PHP_CodeSniffer 3.7.1`. */
 function stateTool(name: string | undefined, notes: ReportNotes): void {
   const [, tool, version] =
@@ -44,7 +49,8 @@ function stateTool(name: string | undefined, notes: ReportNotes): void {
 }
 
 function draftOf(test: XmlElement, fault: XmlElement, suite: string): DraftItem {
-  const { name = '', classname } = test.attributes;
+  const { classname } = test.attributes;
+  const name = nameOf(test);
   const { message, type, more_info: moreInfo } = fault.attributes;
   const text = fault.text.trim();
   const labels = [message ?? '', name, text.slice(0, 1000)];
@@ -77,7 +83,8 @@ function ruleOf(name: string, text: string): string | null {
 }
 
 function locationOf(test: XmlElement, text: string, suite: string): ItemLocation {
-  const { file, line, classname, name = '' } = test.attributes;
+  const { file, line, classname } = test.attributes;
+  const name = nameOf(test);
   const head = text.slice(0, 2000);
   const inName = / at ([^()]{1,1000}) \((\d{1,9}):(\d{1,9})\)$/.exec(name);
   const inText = /^Location (.{1,1000}):(\d{1,9})$/m.exec(head);

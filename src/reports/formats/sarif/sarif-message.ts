@@ -24,12 +24,14 @@ export function messageOf(result: Json, rule: Json, component: SarifComponent): 
   const markdown = fill(message.markdown ?? source.markdown, values);
   // [here](1) points to a related location.
   const full = (markdown || text).replace(
-    /\[([^\]\n]{0,1000})\]\((\d{1,9})\)/g,
+    /(?<!\\)\[((?:[^[\]\n\\]|\\.){0,1000})\]\((\d{1,9})\)/g,
     (_found, label: string, place: string) => label + addressOf(places.get(place)),
   );
   return {
     full,
-    plain: text.replace(/\[([^\]\n]{0,1000})\]\([^)\s]{0,2000}\)/g, '$1').replace(/\\([[\]\\])/g, '$1'),
+    plain: text
+      .replace(/(?<!\\)\[((?:[^[\]\n\\]|\\.){0,1000})\]\([^)\s]{0,2000}\)/g, '$1')
+      .replace(/\\([[\]\\])/g, '$1'),
   };
 }
 

@@ -91,15 +91,24 @@ function resolve(run: SarifRun, artifact: Json | undefined, levels = 20): string
 
 /** An absolute address relative to the checkout or the tool's working directory, if it lies in one. */
 function withoutRoot(run: SarifRun, uri: string): string {
+  const root = rootsOf(run).find((folder) => uri.startsWith(folder));
+  return root === undefined ? uri : uri.slice(root.length) || '.';
+}
+
+const rootsByRun = new WeakMap<SarifRun, string[]>();
+
+/** The folders of the checkout and of the tool, with a slash at the end; the root of the file system is none. */
+function rootsOf(run: SarifRun): string[] {
+  const known = rootsByRun.get(run);
+  if (known !== undefined) return known;
   const folders = [
     ...run.provenance.flatMap(({ mappedTo }) => checkoutOf(run, objectOf(mappedTo)) ?? []),
     ...run.invocations.flatMap(({ workingDirectory }) => resolve(run, objectOf(workingDirectory)) ?? []),
   ];
-  for (const folder of folders) {
-    const root = folder.replace(/\/*$/, '/');
-    if (!/^(file:)?\/*$/i.test(root) && uri.startsWith(root)) return uri.slice(root.length) || '.';
-  }
-  return uri;
+  const roots = [...new Set(folders.map((folder) => (folder.endsWith('/') ? folder : `${folder}/`)))];
+  const usable = roots.filter((root) => !/^(file:)?\/*$/i.test(root)).slice(0, 100);
+  rootsByRun.set(run, usable);
+  return usable;
 }
 
 function checkoutOf(run: SarifRun, mappedTo: Json | undefined): string | undefined {

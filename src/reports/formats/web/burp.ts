@@ -64,7 +64,7 @@ function draftOf(issue: XmlElement): DraftItem {
 function locationOf(issue: XmlElement): ItemLocation {
   const origin = childText(issue, 'host');
   const path = childText(issue, 'path');
-  const place = childText(issue, 'location') ?? '';
+  const place = childText(issue, 'location')?.slice(-2000) ?? '';
   // `/login [user parameter]`
   const parameter = /\[(.{1,500}?) (?:parameter|cookie|HTTP header|header|JSON parameter)\]$/.exec(
     place,

@@ -80,5 +80,5 @@ function locationOf(match: Json): ItemLocation {
 
 /** A list, or a text with one address in each line, with or without a hyphen. */
 function referencesOf(reference: unknown): string[] {
-  return labelsOf(reference, /\s*\n\s*/).map((line) => line.replace(/^-\s*/, ''));
+  return labelsOf(reference, /\n/).map((line) => line.replace(/^-\s*/, ''));
 }
