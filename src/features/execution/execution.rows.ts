@@ -1,7 +1,14 @@
 // Executions as rows: their columns, orders, filters and access rules in SQL. Who reads them is in execution.reads.ts.
 import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
-import { canChangeExecution, canIn, type Permission, type Viewer } from '../../core/permissions.js';
+import {
+  canChangeExecution,
+  canIn,
+  type Permission,
+  roleIn,
+  rolesWith,
+  type Viewer,
+} from '../../core/permissions.js';
 import { Prisma, type TestExecution } from '../../generated/prisma/client.js';
 import type { SqlRow } from '../../infra/postgres/database.js';
 import { isMoment, type KeysetOrder } from '../../infra/postgres/keyset-page.js';
@@ -121,9 +128,13 @@ export function changeableBy(viewer: Viewer): Sql[] {
   return [...workableBy(viewer, 'execution:run'), ...(viewer.role === 'ADMIN' ? [] : [own])];
 }
 
-/** @throws FORBIDDEN for a project where the viewer lacks the permission */
+/**
+ * Asks for the role alone: the field has asked for the scope of a key, which may be another one, as for imports.
+ * @throws FORBIDDEN for a project where the viewer's role lacks the permission
+ */
 export function assertWorkable(viewer: Viewer, permission: Permission, { projectId }: ExecutionRow): void {
-  if (!canIn(viewer, permission, projectId)) throw notWorkable();
+  const role = roleIn(viewer, projectId);
+  if (role === undefined || !rolesWith(permission).includes(role)) throw notWorkable();
 }
 
 /** The error for a project where the viewer lacks a permission. */

@@ -96,7 +96,7 @@ async function begin(
   const { format: named, ...rest } = claims;
   const digest = digestOf({ ...rest, format: named ?? null, sha256: report.sha256.toString('hex') });
   const known = await readKnown(db, viewer, claims.executionId ?? null, idempotencyKey, digest, report);
-  if (known !== undefined) return { row: known, isNew: false };
+  if (known !== undefined) return { row: await seenBy(options, viewer, known), isNew: false };
   const format = await formatOf(options, report, named);
   const work = async (tx: Transaction): Promise<ImportRow> => {
     const execution = await enterExecution(tx, options, viewer, claims, format);
@@ -123,12 +123,29 @@ async function begin(
     if (!(error instanceof RepeatedKey)) throw error;
     const first = await readKnown(db, viewer, null, idempotencyKey, digest, report);
     if (first === undefined) throw new AppError('CONFLICT');
-    return { row: first, isNew: false };
+    return { row: await seenBy(options, viewer, first), isNew: false };
   }
 }
 
 /** Rolls back what a request with a key has begun that another request uses at the same time. */
 class RepeatedKey extends Error {}
+
+/**
+ * The import, when the viewer sees its project: a key of another project must not get the receipt.
+ * @throws IDEMPOTENCY_KEY_REUSED
+ */
+async function seenBy({ executions }: AcceptOptions, viewer: Viewer, row: ImportRow): Promise<ImportRow> {
+  const [execution] = await executions.byIds(viewer, [row.executionId], ['id']);
+  if (execution != null) return row;
+  throw keyReused();
+}
+
+function keyReused(): AppError {
+  return new AppError('IDEMPOTENCY_KEY_REUSED', {
+    message: 'This Idempotency-Key was used for another report.',
+    fields: [{ path: 'Idempotency-Key', message: 'was used for another report' }],
+  });
+}
 
 /** The import of the same key, or of the same report into the same execution. @throws IDEMPOTENCY_KEY_REUSED */
 async function readKnown(
@@ -144,11 +161,7 @@ async function readKnown(
       SELECT ${columns}, request_digest AS digest FROM imports
       WHERE created_by_id = ${viewer.userId}::uuid AND idempotency_key = ${key}`);
     if (row === undefined) return undefined;
-    if (row.digest?.equals(digest) !== true)
-      throw new AppError('IDEMPOTENCY_KEY_REUSED', {
-        message: 'This Idempotency-Key was used for another report.',
-        fields: [{ path: 'Idempotency-Key', message: 'was used for another report' }],
-      });
+    if (row.digest?.equals(digest) !== true) throw keyReused();
     return row;
   }
   if (executionId === null) return undefined;

@@ -25,6 +25,7 @@ interface Things {
   execution: string;
   result: string;
   finding: string;
+  import: string;
   project: string;
 }
 
@@ -52,6 +53,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
+const report = { target: 'imported', format: 'SARIF', content: '{"version":"2.1.0","runs":[]}' };
+
 async function fill(key: string): Promise<Things> {
   const execution = await startExecution(server, adminToken, { project: key, name: `Scan of ${key}` });
   await addResults(server, adminToken, execution, [{ title: `Result of ${key}`, severity: 'LOW' }]);
@@ -64,7 +67,13 @@ async function fill(key: string): Promise<Things> {
   const branch = await insertBranch(server, { projectId: project.id.slice(4), target: key });
   const run = await insertRun(server, branch, new Date());
   const finding = await insertFinding(server, { executionId: run, branch, title: `Finding of ${key}` });
-  return { key, execution, result: results.nodes[0].id, finding, project: project.id };
+  const begun = await server.gql(
+    'mutation($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
+    { input: { ...report, project: key } },
+    adminToken,
+  );
+  const { id } = begun.expectData().importReport.import;
+  return { key, execution, result: results.nodes[0].id, finding, import: id, project: project.id };
 }
 
 const ask = (query: string, token: string): Promise<GqlAnswer> => server.gql(query, {}, token);
@@ -129,14 +138,17 @@ const cases: Record<string, Case> = {
   'Query.execution': one(({ execution }) => `execution(id: "${execution}") { id }`),
   'Query.result': one(({ result }) => `result(id: "${result}") { id }`),
   'Query.finding': one(({ finding }) => `finding(id: "${finding}") { id }`),
+  'Query.import': one((here) => `import(id: "${here.import}") { id }`),
   'Query.project': one(({ key }) => `project(key: "${key}") { id }`),
   'Query.node': {
     least: 'VIEWER',
     expected: (persona) =>
-      sees(persona) && passesField(persona, 'VIEWER') ? 'ok ok ok ok' : Array(4).fill('NOT_FOUND').join(' '),
-    run: async ({ token }, { execution, result, finding, project }) => {
+      Array(5)
+        .fill(sees(persona) && passesField(persona, 'VIEWER') ? 'ok' : 'NOT_FOUND')
+        .join(' '),
+    run: async ({ token }, { execution, result, finding, import: imported, project }) => {
       const codes: string[] = [];
-      for (const id of [execution, result, finding, project])
+      for (const id of [execution, result, finding, imported, project])
         codes.push(codeOf(await ask(`{ node(id: "${id}") { id } }`, token)));
       return codes.join(' ');
     },
@@ -202,6 +214,44 @@ const cases: Record<string, Case> = {
   ),
   'Mutation.cancelExecution': work('QUEUED', (id) => `cancelExecution(id: "${id}") ${payload}`),
   'Mutation.deleteExecution': work('COMPLETED', (id) => `deleteExecution(id: "${id}") { deletedId }`),
+  'Mutation.triageFindings': {
+    least: 'ANALYST',
+    expected: (persona) => Array(2).fill(expectedOf(persona, 'ANALYST')).join(' '),
+    run: async ({ token }, { finding, key }) => {
+      const codes: string[] = [];
+      for (const choice of [`ids: ["${finding}"]`, `filter: { project: "${key}" }`]) {
+        const answer = await ask(
+          `mutation { triageFindings(input: { ${choice}, comment: "x" }) { matched } }`,
+          token,
+        );
+        const isEmpty = answer.body.data?.triageFindings?.matched === 0;
+        codes.push(isEmpty ? 'NOT_FOUND' : codeOf(answer));
+      }
+      return codes.join(' ');
+    },
+  },
+  'Mutation.importReport': {
+    least: 'ANALYST',
+    expected: (persona) => Array(2).fill(expectedOf(persona, 'ANALYST')).join(' '),
+    run: async (caller, { key }) => {
+      const running = await ownExecution(caller, key, 'RUNNING');
+      const codes: string[] = [];
+      for (const input of [
+        { ...report, project: key },
+        { executionId: running, format: 'SARIF', content: report.content },
+      ])
+        codes.push(
+          codeOf(
+            await server.gql(
+              'mutation($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
+              { input },
+              caller.token,
+            ),
+          ),
+        );
+      return codes.join(' ');
+    },
+  },
   'Mutation.createProject': {
     least: 'ADMIN',
     expected: ({ role, credential }) => (role === 'ADMIN' && credential === 'session' ? 'ok' : 'FORBIDDEN'),
@@ -313,7 +363,8 @@ describe.each(personas)('$name', (persona) => {
 const within = [
   ...['TestExecution.project', 'TestExecution.results', 'TestResult.execution', 'TestResult.finding'],
   ...['ExecutionEvent.execution', 'ExecutionEvent.results'],
-  ...['Finding.firstSeenIn', 'Finding.lastSeenIn', 'Finding.occurrences'],
+  ...['TestExecution.imports', 'Import.execution'],
+  ...['Finding.project', 'Finding.firstSeenIn', 'Finding.lastSeenIn', 'Finding.occurrences'],
 ];
 /** Edges that may lead into another project. */
 const across = ['TestExecution.rerunOf', 'ApiKey.project'];
@@ -376,6 +427,7 @@ describe('an invisible thing', () => {
       [(id) => `{ execution(id: "${id}") { id } }`, execution, random(execution)],
       [(id) => `{ result(id: "${id}") { id } }`, result, random(result)],
       [(id) => `{ finding(id: "${id}") { id } }`, finding, random(finding)],
+      [(id) => `{ import(id: "${id}") { id } }`, things.PRIVATE.import, random(things.PRIVATE.import)],
       [(id) => `{ node(id: "${id}") { id } }`, execution, random(execution)],
       [(name) => `{ project(key: "${name}") { id } }`, key, 'nowhere'],
       [(id) => `mutation { cancelExecution(id: "${id}") ${payload} }`, execution, random(execution)],

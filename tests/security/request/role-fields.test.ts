@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type GraphQLObjectType, getNamedType, isCompositeType, isObjectType } from 'graphql';
 import { buildSchema, rootFields } from '../../../src/api/schema.js';
+import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { setMember } from '../../kit/projects.js';
 import { addResults, createPerson, startExecution } from '../../kit/seed.js';
@@ -20,6 +21,7 @@ let server: TestServer;
 let tokens: Record<(typeof identities)[number], string | undefined>;
 let execution: string;
 let result: string;
+let finding: string;
 let imported: string;
 beforeAll(async () => {
   server = await startTestServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
@@ -46,6 +48,16 @@ beforeAll(async () => {
   imported = imports.expectData().importReport.import.id;
   const found = await server.gql('{ results { nodes { id } } }', {}, owner.token);
   result = found.expectData().results.nodes[0].id;
+  const branch = await insertBranch(server);
+  finding = await insertFinding(server, { executionId: await insertRun(server, branch, new Date()), branch });
+  const decision = { ids: [finding], state: 'CONFIRMED' };
+  (
+    await server.gql(
+      'mutation($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
+      { input: decision },
+      owner.token,
+    )
+  ).expectData();
   tokens = {
     anonymous: undefined,
     viewer: (await createPerson(server, admin, 'VIEWER')).token,
@@ -80,6 +92,11 @@ const ways = (): Record<string, [type: string, query: string]> => {
     UserEdge: ['UserEdge', '{ users { edges { # } } }'],
     'Session (of another)': ['Session', `{ ${run} { createdBy { sessions { # } } } }`],
     'ApiKey (of another)': ['ApiKey', `{ ${run} { createdBy { apiKeys { # } } } }`],
+    Finding: ['Finding', `{ finding(id: "${finding}") { # } }`],
+    FindingBranch: ['FindingBranch', `{ finding(id: "${finding}") { branches { # } } }`],
+    TriageEvent: ['TriageEvent', `{ finding(id: "${finding}") { history { # } } }`],
+    FindingConnection: ['FindingConnection', '{ findings { # } }'],
+    FindingEdge: ['FindingEdge', '{ findings { edges { # } } }'],
     Project: ['Project', '{ project(key: "default") { # } }'],
     DaysToFix: ['DaysToFix', '{ project(key: "default") { daysToFix { # } } }'],
     ProjectMember: ['ProjectMember', '{ project(key: "default") { members { # } } }'],

@@ -3,7 +3,8 @@ import { AppError, type FieldError, validationFailed } from '../../../core/error
 import { canIn, type Viewer } from '../../../core/permissions.js';
 import type { Database, Statements, Transaction } from '../../../infra/postgres/database.js';
 import { violates } from '../../../infra/postgres/errors.js';
-import { type Sql, sql, where } from '../../../infra/postgres/sql.js';
+import { conditionOn } from '../../../infra/postgres/project-access.js';
+import { join, type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import type { AuditService } from '../../audit/audit.service.js';
 import { visibleProjects } from '../finding.access.js';
 import { severities } from '../finding.input.js';
@@ -80,13 +81,7 @@ async function conditionsOf(
   { ids, filter }: TriageFindingsInput,
   now: Date,
 ): Promise<Sql[]> {
-  if (filter == null) {
-    const visible = await visibleProjects(db, viewer);
-    return [
-      sql`id = ANY(${[...new Set(ids)]}::uuid[])`,
-      sql`project_id = ANY(${visible.map(({ id }) => id)}::uuid[])`,
-    ];
-  }
+  if (filter == null) return [sql`id = ANY(${[...new Set(ids)]}::uuid[])`];
   const visible = await visibleProjects(db, viewer, filter.project);
   const workable = visible.filter(({ id }) => canIn(viewer, 'finding:triage', id));
   if (filter.project != null && visible.length > workable.length) throw forbidden();
@@ -105,16 +100,19 @@ async function choose(
   conditions: Sql[],
   isLocked: boolean,
 ): Promise<string[]> {
-  const rows = await tx.query<{ id: string; projectId: string; isExpected: boolean }>(sql`
-    SELECT id, project_id AS "projectId",
+  // Rights as of this statement: a membership that has ended meanwhile decides about nothing.
+  const seen = conditionOn(viewer, sql`project_id`, 'finding:read');
+  const isWorkable = join([sql`TRUE`, ...conditionOn(viewer, sql`project_id`, 'finding:triage')], ' AND ');
+  const rows = await tx.query<{ id: string; isWorkable: boolean; isExpected: boolean }>(sql`
+    SELECT id, ${isWorkable} AS "isWorkable",
       ${expectedState ?? null}::triage_state[] IS NULL OR triage = ANY(${expectedState ?? null}::triage_state[]) AS "isExpected"
-    FROM findings ${where(conditions)} ORDER BY id LIMIT ${maxTriaged + 1} ${isLocked ? sql`FOR UPDATE` : sql``}`);
+    FROM findings ${where([...conditions, ...seen])} ORDER BY id LIMIT ${maxTriaged + 1} ${isLocked ? sql`FOR UPDATE` : sql``}`);
   if (rows.length > maxTriaged)
     throw validationFailed([
       { path: 'input.filter', message: `matches more than ${maxTriaged} findings: narrow it down` },
     ]);
   if (ids != null && rows.length < new Set(ids).size) throw new AppError('NOT_FOUND');
-  if (!rows.every(({ projectId }) => canIn(viewer, 'finding:triage', projectId))) throw forbidden();
+  if (!rows.every((row) => row.isWorkable)) throw forbidden();
   if (!rows.every(({ isExpected }) => isExpected))
     throw new AppError('CONFLICT', { message: 'Somebody else has decided about a finding meanwhile.' });
   return rows.map(({ id }) => id);
