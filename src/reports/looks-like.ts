@@ -10,7 +10,6 @@ export function looksLike(head: ReportHead): string {
 
 const xmlFormats: Record<string, string> = {
   checkstyle: 'Checkstyle XML; let the tool write SARIF or JUnit instead',
-  bom: 'CycloneDX XML; let the tool write CycloneDX JSON instead',
   html: 'an HTML page',
   NessusClientData_v2: 'a Nessus report, which is not supported',
   BugCollection: 'SpotBugs XML; let the tool write SARIF instead',

@@ -64,6 +64,15 @@ export async function* readXmlItems(
   if (items.length > 0) yield items;
 }
 
+/** Reads a source to its end for a handler that keeps what it needs. */
+export async function collectXml(source: ReportSource, handler: XmlHandler): Promise<void> {
+  const parser = createXmlParser(handler);
+  const decoder = new StringDecoder('utf8');
+  for await (const chunk of source.open())
+    parser.write(decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
+  parser.end();
+}
+
 interface XmlState {
   handler: XmlHandler;
   parser: sax.SAXParser;

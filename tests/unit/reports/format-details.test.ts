@@ -33,6 +33,23 @@ describe('components', () => {
     });
   });
 
+  it('of CycloneDX in XML are the same, in the extension of older versions too', async () => {
+    const items = await itemsOf('cyclonedx.xml');
+    expect(items.map(({ location }) => location?.component)).toEqual(['org.lab/parser@1.9.0', 'zip@0.4']);
+    expect(items[0]).toMatchObject({
+      title: 'CVE-2030-1001 in org.lab/parser',
+      cvssVector: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H',
+      cweIds: [502],
+      remediation: 'Upgrade to 2.0.1.',
+    });
+    const [old] = await itemsOf('cyclonedx-1.2.xml');
+    expect(old).toMatchObject({
+      severity: 2,
+      location: { component: 'parser@1.0' },
+      references: ['https://lab.example/1005'],
+    });
+  });
+
   it('of Trivy are rated by the source of their severity, and name the file they stand in', async () => {
     const [os, unknown, npm, check, secret] = await itemsOf('trivy.json');
     expect(os).toMatchObject({

@@ -41,6 +41,21 @@ const fixtures: Record<string, Row> = {
     tool: 'labscan',
     toolVersion: '3.2.1',
   },
+  'cyclonedx.xml': {
+    format: 'CYCLONEDX',
+    count: (text) => matches(/<target>/g)(text) - matches(/not_affected/g)(text),
+    severities: [0, 0, 0, 0, 2],
+    skipped: { 'analysis not_affected': 1 },
+    tool: 'labscan',
+    toolVersion: '3.2.1',
+  },
+  'cyclonedx-1.2.xml': {
+    format: 'CYCLONEDX',
+    count: matches(/<v:id>/g),
+    severities: [0, 0, 1, 0, 0],
+    tool: 'oldscan',
+    toolVersion: '0.9',
+  },
   'gitlab.json': {
     format: 'GITLAB',
     count: json((report: { vulnerabilities: object[] }) => report.vulnerabilities.length),
@@ -286,6 +301,19 @@ describe('a report', () => {
       const text = bytes.toString();
       expect((await readAll(Buffer.from(`\uFEFF${text}`, 'utf16le'))).items).toEqual(items);
       expect((await readAll(Buffer.from(`\uFEFF${text}`))).items).toEqual(items);
+    },
+  );
+
+  it.each(['cppcheck.xml', 'zap.xml', 'junit.xml', 'cyclonedx.xml'])(
+    'of %s is read in the encoding that it declares',
+    async (name) => {
+      const text = formatFixture(name)
+        .toString()
+        .replace(/<\?xml[^>]*>/, '')
+        .replace(/(msg|name)="[A-Z]/, '$&é');
+      const declared = `<?xml version="1.0" encoding="ISO-8859-1"?>${text}`;
+      const { items } = await readAll(Buffer.from(declared, 'latin1'));
+      expect(items).toEqual((await readAll(text)).items);
     },
   );
 

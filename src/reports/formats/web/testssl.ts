@@ -3,6 +3,7 @@ import type { ReportFormat, ReportSource } from '../../format.js';
 import type { ReportItem } from '../../item.js';
 import { markIncomplete, type ReportNotes } from '../../notes.js';
 import { readCsvItems } from '../../read/csv-reader.js';
+import { firstCharacter } from '../../read/first-character.js';
 import type { JsonKind, JsonPath, Selection } from '../../read/json-handler.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
@@ -22,15 +23,8 @@ export const testssl: ReportFormat = {
 
 async function* read(source: ReportSource, notes: ReportNotes): AsyncGenerator<ReportItem[]> {
   notes.facts.tool = 'testssl.sh';
-  yield* (await isCsv(source)) ? readCsv(source, notes) : readJsonReport(source, notes);
-}
-
-async function isCsv(source: ReportSource): Promise<boolean> {
-  for await (const chunk of source.open()) {
-    const first = Buffer.from(chunk).toString('latin1').trimStart()[0];
-    if (first !== undefined) return first !== '[' && first !== '{';
-  }
-  return false;
+  const first = await firstCharacter(source);
+  yield* first === '[' || first === '{' ? readJsonReport(source, notes) : readCsv(source, notes);
 }
 
 async function* readCsv(source: ReportSource, notes: ReportNotes): AsyncGenerator<ReportItem[]> {
