@@ -1,9 +1,10 @@
 // What the examples share: options, signing in over REST, GraphQL calls, clear failures. No scanner lives here.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
 
 const timeoutMs = 30_000;
 const apiKey = process.env.SEC_TESTER_TOKEN;
+const password = process.env.SEC_TESTER_PASSWORD;
 const maxTries = 4;
 
 /** Exit codes, so that scripts can tell what happened. */
@@ -13,14 +14,13 @@ export const exitCodes = { done: 0, failed: 1, usage: 2, cancelled: 3 };
 const commonOptions = {
   server: { type: 'string', default: process.env.SEC_TESTER_URL ?? 'http://localhost:4000' },
   email: { type: 'string', default: process.env.SEC_TESTER_EMAIL },
-  password: { type: 'string', default: process.env.SEC_TESTER_PASSWORD },
   help: { type: 'boolean', short: 'h', default: false },
 };
 
 const commonHelp = `
   --server URL         the API            (or SEC_TESTER_URL; http://localhost:4000)
   --email ADDRESS      who signs in       (or SEC_TESTER_EMAIL)
-  --password TEXT      and the password   (or SEC_TESTER_PASSWORD, which other users of the machine cannot see)
+                       the password comes from SEC_TESTER_PASSWORD: arguments are seen by all users of the machine;
                        or, instead of both, an API key in SEC_TESTER_TOKEN
   -h, --help           this text
 `;
@@ -64,7 +64,7 @@ export function readOptions(usage, ownOptions = {}) {
     ...(positionals.length === 1 ? [] : [`expected one argument, not ${positionals.length}`]),
     ...(URL.canParse(values.server) ? [] : [`--server ${values.server} is not a URL`]),
     ...(values.email || apiKey ? [] : ['--email (or SEC_TESTER_EMAIL) is missing']),
-    ...(values.password || apiKey ? [] : ['--password (or SEC_TESTER_PASSWORD) is missing']),
+    ...(password || apiKey ? [] : ['SEC_TESTER_PASSWORD is missing']),
   ];
   if (faults.length > 0) throw new Failure([...faults, tryHelp].join('\n'), { exitCode: exitCodes.usage });
   return { ...values, argument: /** @type {string} */ (positionals[0]) };
@@ -72,10 +72,10 @@ export function readOptions(usage, ownOptions = {}) {
 
 /**
  * Signs in over REST; with an API key there is nothing to do.
- * @param {Record<string, any>} options with server, email and password
+ * @param {Record<string, any>} options with server and email
  * @throws {Failure}
  */
-export async function signIn({ server, email, password }) {
+export async function signIn({ server, email }) {
   const begin = async () =>
     apiKey ? { accessToken: apiKey } : rest(server, 'auth/login', { email, password });
   let tokens = await begin();
@@ -143,9 +143,17 @@ export async function run(program) {
     process.exitCode = await program();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`${error.message.split('\n').map(plain).join('\n')}\n`);
     process.exitCode = error.exitCode;
   }
+}
+
+/**
+ * Text of a server on one line, without what a terminal would obey or show in another order.
+ * @param {unknown} text
+ */
+export function plain(text) {
+  return stripVTControlCharacters(String(text)).replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ');
 }
 
 /**

@@ -1,7 +1,7 @@
 // A small real test module: checks the security headers, cookies, CORS and TLS redirect of a URL and records the run.
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { exitCodes, Failure, readOptions, reasonOf, run, signIn } from './client.mjs';
+import { exitCodes, Failure, plain, readOptions, reasonOf, run, signIn } from './client.mjs';
 import { checkCookies, checkCors, checkHeaders, checkRedirect } from './lib/header-checks.mjs';
 import { serve } from './lib/runner.mjs';
 
@@ -78,7 +78,7 @@ async function scan(api, target, { branch, commit }) {
  * @returns {Promise<number>} exit code
  */
 async function perform(api, id, target) {
-  console.log(`Execution ${id}: ${target}`);
+  console.log(`Execution ${plain(id)}: ${plain(target)}`);
   try {
     const url = readTarget(target);
     const findings = await findAll(url, (progress, phase) => report(api, id, progress, phase));
@@ -185,13 +185,13 @@ async function end(api, id, error) {
     await api
       .graphql(
         'mutation Fail($id: ID!, $why: String!) { failExecution(id: $id, errorMessage: $why) { execution { id } } }',
-        { id, why: reasonOf(error).slice(0, 10_000) },
+        { id, why: plain(reasonOf(error)).slice(0, 10_000) },
       )
       .catch((/** @type {any} */ second) =>
-        console.error(`The execution could not be failed: ${second.message}`),
+        console.error(`The execution could not be failed: ${plain(second.message)}`),
       );
     throw error;
   }
-  console.error(error.message);
+  console.error(plain(error.message));
   return exitCodes.cancelled;
 }

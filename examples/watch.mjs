@@ -1,6 +1,6 @@
 // Follows an execution live: a progress bar until it ends, through restarts of the server and expired tokens.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { exitCodes, Failure, readOptions, reasonOf, run, signIn } from './client.mjs';
+import { exitCodes, Failure, plain, readOptions, reasonOf, run, signIn } from './client.mjs';
 
 const usage = `Follows an execution live until it ends; exits with 0 when it completed and with 1 when it did not.
 
@@ -24,8 +24,8 @@ await run(async () => {
     const { type, execution } = await followToEnd(api, options.argument);
     const { total, ...counts } = execution.severityCounts;
     const parts = Object.entries(counts).map(([severity, count]) => `${count} ${severity}`);
-    console.log(`${execution.name}: ${type}, ${total} findings (${parts.join(', ')})`);
-    if (execution.errorMessage !== null) console.error(execution.errorMessage);
+    console.log(`${plain(execution.name)}: ${plain(type)}, ${total} findings (${parts.join(', ')})`);
+    if (execution.errorMessage !== null) console.error(plain(execution.errorMessage));
     return type === 'COMPLETED' ? exitCodes.done : exitCodes.failed;
   } finally {
     await api.signOut();
@@ -54,7 +54,7 @@ async function followToEnd(api, id) {
       lostAt ||= Date.now();
       if (!mayPass(error) || Date.now() - lostAt > patienceMs) throw error;
       if (process.stdout.isTTY) process.stdout.write('\r\x1b[K');
-      console.log(`Connection lost (${reasonOf(error)}): trying again`);
+      console.log(`Connection lost (${plain(reasonOf(error))}): trying again`);
       await sleep(500);
       if (/** @type {any} */ (error).code === 'TOKEN_EXPIRED') await api.signInAgain();
     }
@@ -93,7 +93,7 @@ function show({ type, execution: { progress, phase, severityCounts } }) {
   const width = 30;
   const filled = Math.round((progress / 100) * width);
   const bar = '█'.repeat(filled) + '░'.repeat(width - filled);
-  const line = `${bar} ${String(progress).padStart(3)} %  ${type}  ${severityCounts.total} findings  ${phase ?? ''}`;
+  const line = `${bar} ${String(progress).padStart(3)} %  ${plain(type)}  ${severityCounts.total} findings  ${plain(phase ?? '')}`;
   if (!process.stdout.isTTY) console.log(line.trimEnd());
   else process.stdout.write(`\r\x1b[K${line}${lastTypes.includes(type) ? '\n' : ''}`);
 }

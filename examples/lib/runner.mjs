@@ -1,6 +1,6 @@
 // The life of a runner: it claims executions one after another and has them done. What is done is the caller's.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Failure } from '../client.mjs';
+import { Failure, plain } from '../client.mjs';
 
 const idleMs = 2000;
 const unreachableMs = 5000;
@@ -23,12 +23,12 @@ export async function serve(api, input, work) {
   while (!stop.signal.aborted) {
     const execution = await next(api, input).catch(async (error) => {
       if (!isPassing(error)) throw error;
-      console.error(error.message);
+      console.error(plain(error.message));
       await pause(unreachableMs);
       return undefined;
     });
     if (execution === null) await pause(idleMs);
-    if (execution) await work(execution).catch((error) => console.error(error.message));
+    if (execution) await work(execution).catch((error) => console.error(plain(error.message)));
   }
   console.log('Stopped');
 }

@@ -20,42 +20,57 @@ export interface Follower {
   onLoss(reason: string): void;
   /** How long a server may be out of reach, in milliseconds. */
   patienceMs: number;
+  /** How long the execution may take from now, in milliseconds; for ever by default. */
+  timeoutMs?: number;
 }
 
 /**
  * Follows to the last event. A stream that breaks is taken up again behind the last event seen.
  * @returns the last event
- * @throws Failure when there is no such execution, nobody is signed in, or the patience is at its end
+ * @throws Failure when there is no such execution, nobody is signed in, or the patience or the time is at its end
  */
 export async function followToEnd(
   api: Api,
   executionId: string,
-  { onEvent, onLoss, patienceMs }: Follower,
+  { onEvent, onLoss, patienceMs, timeoutMs }: Follower,
 ): Promise<ExecutionEvent> {
+  const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   let after: string | undefined;
   let lostAt: number | undefined;
   let pauseMs = firstPauseMs;
   let refused: string | undefined;
+  // A stream also breaks off when the time of its token is over: the next connection tells which it was.
+  let untold: string | undefined;
   for (;;) {
     let token: string | undefined;
     try {
       token = await api.token(refused);
       refused = undefined;
-      for await (const event of eventsOf(api.server, token, executionId, after)) {
+      for await (const event of eventsOf(api.server, token, executionId, after, deadline)) {
         after = event.id;
         lostAt = undefined;
+        if (untold !== undefined) onLoss(untold);
+        untold = undefined;
         pauseMs = firstPauseMs;
         onEvent(event);
         if (lastTypes.includes(event.type)) return event;
       }
       throw failure('the stream ended early', { code: 'UNAVAILABLE' });
     } catch (error) {
+      if (deadline?.aborted) throw notInTime(timeoutMs as number);
       if (!mayPass(error)) throw error;
       if ((error as Failure).code === 'TOKEN_EXPIRED') refused = token;
+      if (Date.now() - (lostAt ?? Date.now()) >= patienceMs) throw tooLong(error, patienceMs);
+      if (refused !== undefined) untold = undefined;
+      else if (lostAt === undefined) untold = reasonOf(error);
+      else {
+        untold = undefined;
+        onLoss(reasonOf(error));
+      }
       lostAt ??= Date.now();
-      if (Date.now() - lostAt >= patienceMs) throw tooLong(error, patienceMs);
-      if (refused === undefined) onLoss(reasonOf(error));
-      await sleep(Math.max(pauseMs, 1000 * ((error as Failure).retryAfterSeconds ?? 0)));
+      const waitMs = Math.max(pauseMs, 1000 * ((error as Failure).retryAfterSeconds ?? 0));
+      await sleep(waitMs, undefined, deadline && { signal: deadline }).catch(() => undefined);
+      if (deadline?.aborted) throw notInTime(timeoutMs as number);
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     }
   }
@@ -74,14 +89,22 @@ function tooLong(error: unknown, patienceMs: number): Failure {
   });
 }
 
+function notInTime(timeoutMs: number): Failure {
+  return failure(`The execution has not ended within ${timeoutMs / 1000} s`, { code: 'TIMEOUT' });
+}
+
 async function* eventsOf(
   server: URL,
   token: string,
   id: string,
   after: string | undefined,
+  deadline: AbortSignal | undefined,
 ): AsyncGenerator<ExecutionEvent> {
   const silence = new AbortController();
   const watchdog = setTimeout(() => silence.abort(), silenceMs);
+  const stop = () => silence.abort();
+  deadline?.addEventListener('abort', stop);
+  if (deadline?.aborted) stop();
   try {
     const response = await request(
       server,
@@ -112,6 +135,7 @@ async function* eventsOf(
     }
   } finally {
     clearTimeout(watchdog);
+    deadline?.removeEventListener('abort', stop);
     silence.abort();
   }
 }

@@ -18,7 +18,10 @@ const barWidth = 30;
 /** Progress is told in lines where there is no terminal: not every per cent. */
 const lineStep = 10;
 
-/** Where a printer writes, and how. */
+/** Text of a table, or text that is styled already. */
+export type Cell = string | { styled: string };
+
+/** Where a printer writes, and how. Texts may come from a server: none of them moves a cursor or reorders a line. */
 export interface Printer {
   isJson: boolean;
   /** To stdout: what was asked for. */
@@ -26,15 +29,19 @@ export interface Printer {
   json(value: unknown): void;
   /** To stderr: what people should know beside it. */
   note(text: string): void;
-  table(head: string[], rows: string[][]): void;
-  severity(name: string): string;
+  /** A line of JSON in any case, for streams of values. */
+  jsonLine(value: unknown): void;
+  /** Cells may have any text: what a terminal would obey is taken out. */
+  table(head: string[], rows: Cell[][]): void;
+  severity(name: string): Cell;
   progress(): { show(event: ExecutionEvent): void; note(text: string): void; end(): void };
   fault(error: Failure): void;
 }
 
 export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boolean): Printer {
-  const print = (text: string) => void stdout.write(`${text}\n`);
-  const note = (text: string) => void stderr.write(`${text}\n`);
+  const write = (text: string) => void stdout.write(`${text}\n`);
+  const print = (text: string) => write(harmless(text));
+  const note = (text: string) => void stderr.write(`${harmless(text)}\n`);
   const style = (output: Output, styles: Style[], text: string) =>
     output.isTTY && !env.NO_COLOR && env.TERM !== 'dumb'
       ? styleText(styles, text, { validateStream: false })
@@ -43,8 +50,9 @@ export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boo
     isJson,
     print,
     note,
-    json: (value) => print(toJson(value, stdout.isTTY ? 2 : undefined)),
-    severity: (name) => style(stdout, severityStyles[name] ?? [], name),
+    json: (value) => write(toJson(value, stdout.isTTY ? 2 : undefined)),
+    jsonLine: (value) => write(toJson(value)),
+    severity: (name) => ({ styled: style(stdout, severityStyles[name] ?? [], plain(name)) }),
 
     table(head, rows) {
       if (rows.length === 0) return;
@@ -53,8 +61,10 @@ export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boo
         style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
         chars: borderless,
       });
-      table.push(...rows);
-      print(table.toString().replace(/ +$/gm, ''));
+      table.push(
+        ...rows.map((row) => row.map((cell) => (typeof cell === 'string' ? plain(cell) : cell.styled))),
+      );
+      write(table.toString().replace(/ +$/gm, ''));
     },
 
     progress: () => createProgress(stderr),
@@ -63,25 +73,27 @@ export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boo
       const { code, correlationId, fields, retryAfterSeconds } = error;
       if (isJson) {
         const details = { code, message: error.message, fields, correlationId, retryAfterSeconds };
-        return note(toJson({ error: details }));
+        return void stderr.write(`${toJson({ error: details })}\n`);
       }
       const isUsage = error.exitCode === exitCodes.usage;
       const lines = [
         `${style(stderr, ['red'], 'Error:')} ${plain(error.message)}${code === undefined || isUsage ? '' : ` (${plain(code)})`}`,
         ...(fields ?? []).map(({ path, message }) => `  ${plain(path)}: ${plain(message)}`),
         ...(code !== undefined && hints[code] ? [`  ${hints[code]}`] : []),
-        ...(retryAfterSeconds === undefined ? [] : [`  Try again in ${retryAfterSeconds} s.`]),
+        ...(retryAfterSeconds === undefined ? [] : [`  Try again in ${Number(retryAfterSeconds)} s.`]),
         ...(correlationId === undefined
           ? []
           : [`  Correlation id, as in the server's log: ${plain(correlationId)}`]),
       ];
-      note(lines.join('\n'));
+      stderr.write(`${lines.join('\n')}\n`);
     },
   };
 }
 
 const hints: Record<string, string> = {
   TOKEN_REVOKED: 'The session was ended: sec-tester login',
+  REAUTHENTICATION_REQUIRED: 'Sign in again, then repeat the command: sec-tester login',
+  TIMEOUT: 'It goes on without this client: sec-tester watch follows it again.',
 };
 
 const borderless = Object.fromEntries(
@@ -98,6 +110,14 @@ function toJson(value: unknown, indent?: number): string {
       (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
     ).join(''),
   );
+}
+
+/** The same lines, without what a terminal would obey. */
+function harmless(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => stripVTControlCharacters(line).replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' '))
+    .join('\n');
 }
 
 /** Text from scanners and servers on one line, without what a terminal would obey. */
@@ -140,10 +160,10 @@ function createProgress(output: Output): ReturnType<Printer['progress']> {
     end,
     note(text) {
       end();
-      output.write(`${text}\n`);
+      output.write(`${harmless(text)}\n`);
     },
     show({ type, execution: { progress, phase, severityCounts } }) {
-      const place = `${String(progress).padStart(3)} %  ${type}  ${inWords(severityCounts.total)}  ${plain(phase ?? '', 60)}`;
+      const place = `${String(progress).padStart(3)} %  ${plain(type)}  ${inWords(severityCounts.total)}  ${plain(phase ?? '', 60)}`;
       if (output.isTTY) {
         const filled = Math.round((progress / 100) * barWidth);
         const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { addExecutionCommands } from './commands/execution.js';
 import { addFindingCommands } from './commands/findings.js';
+import { addKeyCommands } from './commands/keys.js';
 import { addProjectCommands } from './commands/projects.js';
 import { addResultCommands } from './commands/results.js';
 import { addSignInCommands } from './commands/sign-in.js';
@@ -64,6 +65,7 @@ export async function runCli(args: string[], surroundings: Surroundings): Promis
   addFindingCommands(program, action);
   addProjectCommands(program, action);
   addSignInCommands(program, action);
+  addKeyCommands(program, action);
   try {
     await program.parseAsync(args, { from: 'user' });
     return exitCode;

@@ -57,12 +57,31 @@ export interface Page<Node> {
   pageInfo: { hasNextPage: boolean; endCursor: string | null };
 }
 
+/** An API key without its secret. */
+export interface ApiKey {
+  id: string;
+  name: string;
+  prefix: string;
+  scopes: string[];
+  createdAt: string;
+  expiresAt: string;
+  lastUsedAt: string | null;
+  revokedAt: string | null;
+}
+
+const keyFields = 'id name prefix scopes createdAt expiresAt lastUsedAt revokedAt';
+
 const executionFields = `id name target kind status progress phase errorMessage createdAt finishedAt
   severityCounts { total critical high medium low info }`;
 
 export const queries = {
   me: 'query Me { me { id email name role } }',
   identity: 'query Identity { me { id name role } }',
+  keys: `query Keys { me { apiKeys { ${keyFields} } } }`,
+  createKey: `mutation CreateKey($input: CreateApiKeyInput!) {
+    createApiKey(input: $input) { secret apiKey { ${keyFields} } }
+  }`,
+  revokeKey: `mutation RevokeKey($id: ID!) { revokeApiKey(id: $id) { apiKey { ${keyFields} } } }`,
   create: `mutation Create($input: CreateExecutionInput!) {
     createExecution(input: $input) { execution { ${executionFields} } }
   }`,

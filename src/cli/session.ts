@@ -11,6 +11,8 @@ export interface Api {
   server: URL;
   /** Whether the token comes from the environment. */
   hasGivenToken: boolean;
+  /** Whether that token is an API key. */
+  hasGivenKey: boolean;
   /**
    * A token that is good now.
    * @param refused one that the server has just called expired
@@ -18,10 +20,11 @@ export interface Api {
    */
   token(refused?: string): Promise<string>;
   /**
-   * Runs a document; only one that may be repeated.
+   * Runs a document.
+   * @param isRepeatable whether it may be sent again when no answer comes
    * @throws Failure with the API's error code
    */
-  graphql<Data>(query: string, variables?: object): Promise<Data>;
+  graphql<Data>(query: string, variables?: object, isRepeatable?: boolean): Promise<Data>;
 }
 
 /** What a sign-in or a refresh answers. */
@@ -82,8 +85,9 @@ export function createApi(server: URL, store: CredentialStore, givenToken: strin
   return {
     server,
     hasGivenToken: givenToken !== undefined,
+    hasGivenKey: givenToken?.startsWith('stk_') === true,
     token,
-    async graphql<Data>(query: string, variables: object = {}): Promise<Data> {
+    async graphql<Data>(query: string, variables: object = {}, isRepeatable = true): Promise<Data> {
       let refused: string | undefined;
       for (;;) {
         const accessToken = await token(refused);
@@ -91,7 +95,7 @@ export function createApi(server: URL, store: CredentialStore, givenToken: strin
           server,
           'graphql',
           { query, variables },
-          { token: accessToken, isRepeatable: true },
+          { token: accessToken, isRepeatable },
         );
         const body = answer.body as GraphqlBody;
         const error = graphqlErrorOf(body);

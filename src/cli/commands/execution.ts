@@ -13,13 +13,14 @@ import {
 } from '../context.js';
 import { type ExitCode, exitCodes } from '../failure.js';
 import { followToEnd } from '../follow.js';
-import { countsInWords, inWords, plain } from '../output.js';
+import { type Cell, countsInWords, inWords, type Printer, plain } from '../output.js';
 import { readPages } from '../pages.js';
 import { type Execution, kinds, queries, type Severity, severities, statuses } from '../queries.js';
 
 interface WaitOptions extends CommonOptions {
   failOn?: Severity;
   patience: number;
+  timeout?: number;
 }
 
 interface RunOptions extends WaitOptions {
@@ -39,6 +40,8 @@ interface RunOptions extends WaitOptions {
 
 const failOnText = `exit with 1 when there are results of this severity or above (${wordsOf(severities)})`;
 const patienceText = 'seconds that the server may be out of reach meanwhile';
+const timeoutText = 'exit with 3 when it has not ended after so many seconds; it goes on';
+const mostSeconds = 604_800;
 
 /** Adds the commands to the program. */
 export function addExecutionCommands(program: Command, action: Action): void {
@@ -58,6 +61,7 @@ export function addExecutionCommands(program: Command, action: Action): void {
     .option('--key <text>', 'a repeated run with the same key is the same execution')
     .option('--no-wait', 'do not wait for its end')
     .option('--fail-on <severity>', failOnText, oneOf(severities))
+    .option('--timeout <seconds>', timeoutText, wholeNumber(1, mostSeconds))
     .option('--patience <seconds>', patienceText, wholeNumber(0, 86_400), 60)
     .action(action(run));
   program
@@ -65,6 +69,7 @@ export function addExecutionCommands(program: Command, action: Action): void {
     .description('Follow an execution live to its end')
     .argument('<execution>', 'its id')
     .option('--fail-on <severity>', failOnText, oneOf(severities))
+    .option('--timeout <seconds>', timeoutText, wholeNumber(1, mostSeconds))
     .option('--patience <seconds>', patienceText, wholeNumber(0, 86_400), 60)
     .action(action(watch));
   program
@@ -73,6 +78,7 @@ export function addExecutionCommands(program: Command, action: Action): void {
     .argument('<execution>', 'its id')
     .requiredOption('--fail-on <severity>', failOnText, oneOf(severities))
     .option('--wait', 'wait for its end first')
+    .option('--timeout <seconds>', timeoutText, wholeNumber(1, mostSeconds))
     .option('--patience <seconds>', patienceText, wholeNumber(0, 86_400), 60)
     .action(action(gate));
   program
@@ -177,7 +183,7 @@ interface ListOptions {
   limit: number;
 }
 
-function worst(execution: Execution, show: (severity: string) => string): string {
+function worst(execution: Execution, show: Printer['severity']): Cell {
   const name = severities.findLast((severity) => countAtOrAbove(execution, severity) > 0);
   return name === undefined ? '' : show(name);
 }
@@ -186,14 +192,15 @@ function worst(execution: Execution, show: (severity: string) => string): string
 async function follow(
   { api, printer }: Context,
   id: string,
-  { patience }: WaitOptions,
+  { patience, timeout }: WaitOptions,
   isTold = false,
 ): Promise<Execution> {
   const progress = printer.progress();
-  const tell = isTold && printer.isJson ? (event: object) => printer.print(JSON.stringify(event)) : undefined;
+  const tell = isTold && printer.isJson ? (event: object) => printer.jsonLine(event) : undefined;
   try {
     const { execution } = await followToEnd(api, id, {
       patienceMs: patience * 1000,
+      ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
       onEvent: (event) => (tell ?? progress.show)(event as never),
       onLoss: (reason) => progress.note(`Connection lost (${reason}): trying again`),
     });
