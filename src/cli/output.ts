@@ -78,7 +78,9 @@ export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boo
       const isUsage = error.exitCode === exitCodes.usage;
       const lines = [
         `${style(stderr, ['red'], 'Error:')} ${plain(error.message)}${code === undefined || isUsage ? '' : ` (${plain(code)})`}`,
-        ...(fields ?? []).map(({ path, message }) => `  ${plain(path)}: ${plain(message)}`),
+        ...(fields ?? []).flatMap(({ path, message }) =>
+          path === '' ? [] : [`  ${plain(path)}: ${plain(message)}`],
+        ),
         ...(code !== undefined && hints[code] ? [`  ${hints[code]}`] : []),
         ...(retryAfterSeconds === undefined ? [] : [`  Try again in ${Number(retryAfterSeconds)} s.`]),
         ...(correlationId === undefined

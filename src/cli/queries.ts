@@ -52,6 +52,27 @@ export interface Result {
   execution: { id: string };
 }
 
+/** The receipt of an import. */
+export interface Import {
+  id: string;
+  state: 'RUNNING' | 'COMPLETED' | 'FAILED';
+  format: string;
+  read: number;
+  added: number;
+  duplicates: number;
+  skipped: number;
+  newFindings: number;
+  unchangedFindings: number;
+  reopenedFindings: number;
+  absentFindings: number;
+  counts: SeverityCounts;
+  warnings: { message: string; pointer: string | null }[];
+  warningCount: number;
+  incomplete: string[];
+  errorMessage: string | null;
+  execution: { id: string; status: string };
+}
+
 export interface Page<Node> {
   nodes: Node[];
   pageInfo: { hasNextPage: boolean; endCursor: string | null };
@@ -89,6 +110,13 @@ export const queries = {
   executions: `query Executions($filter: ExecutionFilter, $first: Int, $after: String) {
     page: executions(filter: $filter, first: $first, after: $after) {
       nodes { ${executionFields} } pageInfo { hasNextPage endCursor }
+    }
+  }`,
+  import: `query Import($id: ID!) {
+    import(id: $id) {
+      id state format read added duplicates skipped newFindings unchangedFindings reopenedFindings absentFindings
+      counts { total critical high medium low info } warnings { message pointer } warningCount incomplete errorMessage
+      execution { id status }
     }
   }`,
   results: `query Results($filter: ResultFilter, $orderBy: ResultOrder, $first: Int, $after: String) {

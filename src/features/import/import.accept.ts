@@ -102,10 +102,10 @@ async function begin(
     const execution = await enterExecution(tx, options, viewer, claims, format);
     const [row] = await tx.query<ImportRow>(sql`
       INSERT INTO imports (id, execution_id, format, content_sha256, bytes, created_by_id, idempotency_key, request_digest,
-        lease_expires_at, created_at, is_whole_run, path_prefix)
+        lease_expires_at, created_at, is_whole_run, path_prefix, incomplete)
       VALUES (${id}, ${execution.id}, ${format}, ${report.sha256}, ${report.bytes}, ${viewer.userId}, ${idempotencyKey},
         ${digest}, ${new Date(options.now() + leaseMs)}, ${momentOf(id)}, ${claims.executionId == null},
-        ${claims.pathPrefix ?? null})
+        ${claims.pathPrefix ?? null}, '{}')
       ON CONFLICT (created_by_id, idempotency_key) DO NOTHING RETURNING ${columns}`);
     if (row === undefined) throw new RepeatedKey();
     audit.record(tx, {

@@ -11,11 +11,11 @@ export type OpenBytes = () => AsyncIterable<Uint8Array>;
 const headBytes = 1024;
 
 /**
- * @param open opens the report as it was sent, gzip or not
+ * @param open opens the report as it was sent: plain, gzip, or a gzip file that was compressed again on its way
  * @param maxBytes bound of its inflated size
  */
 export function createReportSource(open: OpenBytes, maxBytes: number): ReportSource {
-  return { open: () => decoded(bounded(inflated(open()), maxBytes)) };
+  return { open: () => decoded(bounded(inflated(inflated(open())), maxBytes)) };
 }
 
 /** Collects what has come until there are `bytes`, then the rest as it comes. */

@@ -1,0 +1,138 @@
+// `sec-tester import` and the step of a CI job, against a real server.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { runCli } from '../../../src/cli/program.js';
+import { build } from '../../kit/build.js';
+import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { startExecution } from '../../kit/seed.js';
+
+let server: TestServer;
+let token: string;
+let folder: string;
+beforeAll(async () => {
+  await build();
+  server = await startTestServer();
+  token = await server.signIn();
+  folder = mkdtempSync(join(tmpdir(), 'sec-tester-import-'));
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await server.close();
+});
+
+const flaws = 'tests/fixtures/reports/flawfinder.sarif';
+const envOf = () => ({ SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token, XDG_CONFIG_HOME: folder });
+
+async function cli(args: string[], input?: string | Buffer) {
+  const run = { code: 0, out: '', err: '' };
+  const sink = (name: 'out' | 'err') =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        run[name] += chunk;
+        done();
+      },
+    });
+  const stdin = new PassThrough();
+  if (input !== undefined) stdin.end(input);
+  run.code = await runCli(args, { env: envOf(), stdin, stdout: sink('out'), stderr: sink('err') });
+  return run;
+}
+
+describe('sec-tester import', () => {
+  it('sends a report and shows what the server made of it', async () => {
+    const run = await cli(['import', flaws, '--target', 'flaws', '--branch', 'main']);
+    expect(run).toMatchObject({ code: 0, err: '' });
+    expect(run.out).toMatch(/Report +Format +Read +Added +New +Unchanged +Reopened +Absent +Twice +Skipped/);
+    expect(run.out).toMatch(/flawfinder\.sarif +SARIF +19 +19 +19 +0 +0 +0 +0 +0/);
+    const again = await cli(['import', flaws, '--target', 'flaws', '--branch', 'main']);
+    expect(again.out).toMatch(/flawfinder\.sarif +SARIF +19 +19 +0 +19 +0 +0 +0 +0/);
+  });
+
+  it('reads standard input, also compressed, and prints JSON', async () => {
+    const run = await cli(['import', '-', '--target', 'piped', '--json'], gzipSync(readFileSync(flaws)));
+    expect(JSON.parse(run.out)).toMatchObject({
+      imports: [{ file: 'standard input', state: 'COMPLETED', added: 19, counts: { total: 19 } }],
+    });
+  });
+
+  it('expands patterns and decides by --fail-on', async () => {
+    for (const name of ['one', 'two']) writeFileSync(join(folder, `${name}.report`), readFileSync(flaws));
+    const run = await cli(['import', `${folder}/*.report`, '--target', 'many', '--fail-on', 'high']);
+    expect(run.code).toBe(1);
+    expect(run.out).toMatch(/one\.report.*19[\s\S]*two\.report.*19/);
+    expect(run.err).toContain('Not passed: 30 results of HIGH or above.');
+    expect((await cli(['import', flaws, '--target', 'many', '--fail-on', 'critical'])).code).toBe(0);
+  });
+
+  it('adds to a running execution', async () => {
+    const id = await startExecution(server, token);
+    const run = await cli(['import', flaws, '--execution', id, '--json']);
+    expect(JSON.parse(run.out)).toMatchObject({
+      imports: [{ added: 19, execution: { id, status: 'RUNNING' } }],
+    });
+  });
+
+  it('sends the same report once under one key', async () => {
+    const first = await cli(['import', flaws, '--target', 'keyed', '--key', 'n-1', '--json']);
+    const second = await cli(['import', flaws, '--target', 'keyed', '--key', 'n-1', '--json']);
+    expect(JSON.parse(second.out).imports[0].id).toBe(JSON.parse(first.out).imports[0].id);
+  });
+
+  it.each<[string, string[], string | undefined, number, RegExp]>([
+    [
+      'a report that breaks off',
+      ['--target', 'bad', '-'],
+      readFileSync(flaws, 'utf8').slice(0, 9000),
+      1,
+      /Failed: The report .*cut off|Failed: The report/,
+    ],
+    [
+      'a run that was not whole',
+      ['--target', 'bad', '-'],
+      '{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"T"}}}]}',
+      1,
+      /Not a whole run: Run 1 has no results/,
+    ],
+    ['an unknown format', ['--target', 'bad', '-'], '{"hello":1}', 3, /VALIDATION_FAILED/],
+    [
+      'a file that is not there',
+      ['--target', 'bad', 'nowhere.json'],
+      undefined,
+      2,
+      /nowhere\.json cannot be read/,
+    ],
+    ['a pattern without a match', ['--target', 'bad', 'no*thing.json'], undefined, 2, /No file matches/],
+    ['no target', [flaws], undefined, 2, /--target/],
+    [
+      'a project that is not there',
+      ['--target', 'bad', '--project', 'nowhere', flaws],
+      undefined,
+      3,
+      /NOT_FOUND/,
+    ],
+  ])('tells %s in words', async (_name, args, input, code, words) => {
+    const run = await cli(['import', ...args], input);
+    expect(run.code).toBe(code);
+    expect(run.err).toMatch(words);
+  });
+});
+
+describe('examples/ci-import.sh', () => {
+  it('ends a job by its exit code', async () => {
+    const run = (severity: string) =>
+      new Promise<number | null>((resolve) => {
+        const child = spawn('examples/ci-import.sh', [flaws, severity], {
+          env: { PATH: process.env.PATH, ...envOf() },
+          stdio: 'ignore',
+        });
+        child.on('close', resolve);
+      });
+    expect(await run('high')).toBe(1);
+    expect(await run('critical')).toBe(0);
+  });
+});
