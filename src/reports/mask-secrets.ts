@@ -18,7 +18,7 @@ const shapes: readonly RegExp[] = [
   /\b([a-z][a-z0-9+.-]{1,20}:\/\/[^\s:/?#@"']{1,100}:)[^\s@/"']{1,200}(?=@)/gi,
   /((?:authorization|proxy-authorization)["']?\s{0,3}[:=]\s{0,3}["']?(?:basic|bearer|token|digest)\s{1,3})[^\s"']{4,4000}/gi,
   /((?:x-api-key|x-auth-token|x-access-token|private-token)["']?\s{0,3}[:=]\s{0,3}["']?)[^\s"']{4,4000}/gi,
-  /([?&](?:access_token|api[_-]?key|auth_token|client_secret|password)=)[^&\s"'<>#]{3,4000}/gi,
+  /((?:^|[?&])(?:access_token|api[_-]?key|auth_token|client_secret|password|passwd)=)[^&\s"'<>#]{3,4000}/gim,
 ];
 
 /** The value of the cookie that a response sets; its attributes stay. */
@@ -28,7 +28,7 @@ const cookies = /(?<!set-)\bcookie\s{0,3}:[^\r\n]{1,8000}/gi;
 
 /** Every shape holds one of these; most texts hold none, and are done with it. */
 const probe =
-  /-----BEGIN|A(?:KIA|SIA|GPA|IDA|ROA|Iza)|gh[pousr]_|github_pat_|gl(?:pat|dt|rt)-|GR1348941|xox[abprs]-|xapp-|[srp]k_(?:live|test)_|whsec_|npm_|pypi-|hf_|dop_v1_|sk-|eyJ|:\/\/[^\s/?#@"']{1,300}@|[Aa][Uu][Tt][Hh][Oo][Rr][Ii][Zz][Aa][Tt][Ii][Oo][Nn]|[Cc][Oo][Oo][Kk][Ii][Ee]|-[Aa][Pp][Ii]-[Kk]|-[Tt][Oo][Kk][Ee][Nn]|[?&][ACPacp][A-Za-z_-]{3,15}=/;
+  /-----BEGIN|A(?:KIA|SIA|GPA|IDA|ROA|Iza)|gh[pousr]_|github_pat_|gl(?:pat|dt|rt)-|GR1348941|xox[abprs]-|xapp-|[srp]k_(?:live|test)_|whsec_|npm_|pypi-|hf_|dop_v1_|sk-|eyJ|:\/\/[^\s/?#@"']{1,300}@|[Aa][Uu][Tt][Hh][Oo][Rr][Ii][Zz][Aa][Tt][Ii][Oo][Nn]|[Cc][Oo][Oo][Kk][Ii][Ee]|-[Aa][Pp][Ii]-[Kk]|-[Tt][Oo][Kk][Ee][Nn]|(?:^|[?&\n])[ACPacp][A-Za-z_-]{3,15}=/;
 
 /** Masks private keys, tokens of known shapes, cookies, and passwords in URLs, queries and Authorization headers. */
 export function maskSecrets(text: string): string {

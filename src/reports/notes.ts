@@ -1,4 +1,5 @@
 // What an import has to say besides its results: warnings, what was passed over and why, and whether the run was whole.
+import { maskSecrets } from './mask-secrets.js';
 
 /** A warning for the receipt; `pointer` is a JSON Pointer, or `line:column` for XML and CSV. */
 export interface ReportWarning {
@@ -47,7 +48,10 @@ export function createNotes(): ReportNotes {
 export function warn(notes: ReportNotes, message: string, pointer: string | null = null): void {
   notes.warningCount += 1;
   if (notes.warnings.length < maxWarnings)
-    notes.warnings.push({ message: message.slice(0, 500), pointer: pointer?.slice(0, 500) ?? null });
+    notes.warnings.push({
+      message: maskSecrets(message.slice(0, 500)),
+      pointer: pointer?.slice(0, 500) ?? null,
+    });
 }
 
 /** Counts a part of the report that is no finding. */
@@ -57,7 +61,7 @@ export function skip(notes: ReportNotes, reason: string): void {
 
 /** Notes a reason why the run is not whole, once. */
 export function markIncomplete(notes: ReportNotes, reason: string, pointer: string | null = null): void {
-  const text = reason.slice(0, 300);
+  const text = maskSecrets(reason.slice(0, 300));
   if (notes.facts.incomplete.includes(text)) return;
   if (notes.facts.incomplete.length < 20) notes.facts.incomplete.push(text);
   warn(notes, text, pointer);

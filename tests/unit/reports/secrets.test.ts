@@ -36,6 +36,17 @@ describe('a report', () => {
   });
 });
 
+describe('a receipt', () => {
+  it('holds no secret of an error that a tool reports', async () => {
+    const report = {
+      error: { code: 'E', summary: 'request to https://ada:hunter2@registry.example failed' },
+    };
+    const { notes } = await readAll(JSON.stringify(report), 'NPM_AUDIT');
+    expect(notes.facts.incomplete[0]).toContain('https://ada:********@registry.example');
+    expect(JSON.stringify(notes)).not.toContain('hunter2');
+  });
+});
+
 describe('a text', () => {
   const key = `-----BEGIN RSA PRIVATE KEY-----\n${'MIIE'.repeat(20)}\n-----END RSA PRIVATE KEY-----`;
   it.each([
@@ -52,6 +63,7 @@ describe('a text', () => {
     ['"authorization": "Basic YWRtaW4="', '"authorization": "Basic ********"'],
     ['X-Api-Key: abcdef', 'X-Api-Key: ********'],
     ['GET /a?b=1&access_token=abcdef&c=2', 'GET /a?b=1&access_token=********&c=2'],
+    ['POST /login\r\n\r\npassword=hunter2&user=a', 'POST /login\r\n\r\npassword=********&user=a'],
     ['Cookie: sid=abc; theme=dark\r\nHost: a', 'Cookie: sid=********; theme=********\r\nHost: a'],
     ['Set-Cookie: sid=abc; Path=/; HttpOnly', 'Set-Cookie: sid=********; Path=/; HttpOnly'],
   ])('%j is stored as %j', (text, masked) => {
