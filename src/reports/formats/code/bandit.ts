@@ -68,18 +68,20 @@ function draftOf(result: Record<string, unknown>): DraftItem {
       startColumn: column === undefined ? undefined : column + 1,
     },
     evidence: code,
-    snippet: snippetOf(code, line, range.at(-1) ?? line),
+    snippet: snippetOf(code, line),
     references: [result.more_info, objectOf(result.issue_cwe)?.link],
     tags: confidence === undefined ? [] : [`confidence:${confidence}`],
   };
 }
 
-/** The lines of the result without the numbers that Bandit puts in front of each. */
-function snippetOf(code: string | null, first: number | undefined, last: number | undefined): string | null {
-  if (code === null || first === undefined) return null;
-  const lines = code.split('\n').flatMap((text) => {
-    const [, number, line = ''] = /^(\d{1,9}) (.*)$/.exec(text) ?? [];
-    return Number(number) >= first && Number(number) <= (last ?? first) ? [line] : [];
-  });
-  return lines.length === 0 ? null : lines.join('\n');
+/**
+ * The line of the result without the number that Bandit puts in front of it.
+ * The range is no use for it: it reaches over blank lines to the next statement.
+ */
+function snippetOf(code: string | null, line: number | undefined): string | null {
+  for (const text of code?.split('\n') ?? []) {
+    const [, number, rest] = /^(\d{1,9}) (.*)$/.exec(text) ?? [];
+    if (rest !== undefined && Number(number) === line) return rest;
+  }
+  return null;
 }

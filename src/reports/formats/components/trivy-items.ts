@@ -59,7 +59,8 @@ export function misconfigurationOf(entry: Json, target: TrivyTarget): DraftItem 
       component: firstString(cause.Resource) ?? undefined,
     },
     evidence: code,
-    snippet: code,
+    // Trivy shows the whole block: blank lines in it are no other code.
+    snippet: code?.replace(/\n(?:[ \t]{0,200}\n){1,500}/g, '\n') ?? null,
     remediation: firstString(entry.Resolution),
     references: [entry.PrimaryURL, ...stringsOf(entry.References)],
     tags: [target.class, target.type, firstString(cause.Service)],
