@@ -32,6 +32,7 @@ export interface ReportNotes {
 /** Most warnings that a receipt keeps; all are counted. */
 export const maxWarnings = 100;
 const maxPaths = 10_000;
+const maxReasons = 50;
 
 /** Creates empty notes. */
 export function createNotes(): ReportNotes {
@@ -54,9 +55,11 @@ export function warn(notes: ReportNotes, message: string, pointer: string | null
     });
 }
 
-/** Counts a part of the report that is no finding. */
+/** Counts a part of the report that is no finding; reasons quote words of reports, so beyond fifty they are "other". */
 export function skip(notes: ReportNotes, reason: string): void {
-  notes.skipped.set(reason, (notes.skipped.get(reason) ?? 0) + 1);
+  const isKept = notes.skipped.has(reason) || notes.skipped.size < maxReasons;
+  const key = isKept ? reason : 'other';
+  notes.skipped.set(key, (notes.skipped.get(key) ?? 0) + 1);
 }
 
 /** Notes a reason why the run is not whole, once. */

@@ -173,6 +173,15 @@ describe('a report is refused', () => {
   });
 });
 
+describe('a receipt', () => {
+  it('counts the parts of a thousand invented reasons under few', async () => {
+    const results = Array.from({ length: 1000 }, (_, n) => ({ kind: `kind-${n}` }));
+    const log = { version: '2.1.0', runs: [{ tool: { driver: { name: 'T' } }, results }] };
+    const { notes } = await readAll(JSON.stringify(log));
+    expect([notes.skipped.size, notes.skipped.get('other')]).toEqual([51, 950]);
+  });
+});
+
 describe('a run is incomplete', () => {
   it.each<[string, ReportFormatName, string, string, number]>([
     [
