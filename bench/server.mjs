@@ -37,6 +37,12 @@ export async function startServer({ root, dataDir, databaseUrl, env = {} }) {
         ...{ DATABASE_URL: databaseUrl, MIGRATE_ON_START: 'true', JWT_SIGNING_KEYS: signingKeys() },
       }),
       ...(process.env.BENCH_REDIS_URL && { REDIS_URL: process.env.BENCH_REDIS_URL }),
+      // All subscribers are one user at one address.
+      ...{
+        STREAMS_MAX_PER_USER: '100000',
+        WEBSOCKETS_MAX_PER_USER: '100000',
+        WEBSOCKETS_MAX_PER_ADDRESS: '100000',
+      },
       ...env,
     },
   });

@@ -311,7 +311,7 @@ export const settings = {
     group: 'Limits',
     description: 'Live streams that one user may have open on an instance.',
     schema: wholeNumber(1, 1_000_000, 'streams'),
-    default: '20000',
+    default: '10000',
   },
   streamsMaxPerConnection: {
     name: 'STREAMS_MAX_PER_CONNECTION',
@@ -319,6 +319,21 @@ export const settings = {
     description: 'Operations that may run at a time on one WebSocket.',
     schema: wholeNumber(1, 100_000, 'operations'),
     default: '200',
+  },
+  webSocketsMaxPerUser: {
+    name: 'WEBSOCKETS_MAX_PER_USER',
+    group: 'Limits',
+    description: 'WebSocket connections that one user may have open on an instance.',
+    schema: wholeNumber(1, 1_000_000, 'connections'),
+    default: '1000',
+  },
+  webSocketsMaxPerAddress: {
+    name: 'WEBSOCKETS_MAX_PER_ADDRESS',
+    group: 'Limits',
+    description:
+      'WebSocket connections that one address (the /64 of an IPv6 address) may have open on an instance.',
+    schema: wholeNumber(1, 1_000_000, 'connections'),
+    default: '1000',
   },
   rateLimitPerMinute: {
     name: 'RATE_LIMIT_PER_MINUTE',

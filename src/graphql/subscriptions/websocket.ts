@@ -15,6 +15,7 @@ import { findsDuplicateKey } from '../../http/duplicate-keys.js';
 import { endRaw } from '../../http/headers.js';
 import type { Infra } from '../../infra/infra.js';
 import { logRefusal } from '../../infra/logging/security-events.js';
+import { addressKey } from '../../infra/rate-limiting/address-key.js';
 import {
   correlationIdOf,
   type RequestContext,
@@ -25,9 +26,11 @@ import type { DocumentParams } from '../documents/persisted-operations.js';
 import type { GraphQLServer } from '../http/yoga.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 import { createErrorMask, inThisRequest } from './backpressure.js';
+import { createOpenCounter, createRefusals } from './connection-limits.js';
 import { createHeartbeat } from './heartbeat.js';
-import { forward, type Line, send } from './websocket-frames.js';
+import { forward, send } from './websocket-frames.js';
 import { refuseUpgrade, subprotocol } from './websocket-handshake.js';
+import { createOperationCheck, type OperatingConnection } from './websocket-operations.js';
 
 /** WebSocket close code (IANA registry) for a server that is short of something for a moment. */
 const tryAgainLater = 1013;
@@ -40,12 +43,12 @@ interface ConnectionServices {
   requests: { take: (viewer: Viewer, ip: null) => { refusal?: AppError | undefined } | undefined };
 }
 
-interface Connection extends Line {
+interface Connection extends OperatingConnection {
   /** Of the handshake. */
   header: string | undefined;
-  /** As it was given when the connection was opened; checked again for each operation. */
-  authorization?: string;
   unwatch?: () => void;
+  /** Count the connection off. */
+  leave: (() => void)[];
 }
 
 /** The WebSocket side of the server. */
@@ -67,10 +70,15 @@ export function createWebSockets(
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: bodyLimits.webSocketMessage,
+    // One message in a turn of the event loop, and none is read meanwhile: thousands on one socket hold up nobody else.
+    allowSynchronousEvents: false,
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   });
   // A handshake with a wrong version or key; ws's own answer would lack the headers.
   sockets.on('wsClientError', (_error, socket) => endRaw(socket, '400 Bad Request', config.isProduction));
+  const onRefusal = metrics.refusalsOf('websockets');
+  const ofUser = createOpenCounter(config.webSocketsMaxPerUser, onRefusal);
+  const ofAddress = createOpenCounter(config.webSocketsMaxPerAddress, onRefusal);
   const mask = createErrorMask(log, config.isIntrospectionEnabled);
   const heartbeat = createHeartbeat(timing.pingEveryMs);
 
@@ -85,6 +93,12 @@ export function createWebSockets(
     if (viewer === null) return false;
     const { socket } = connection;
     if (socket.readyState !== socket.OPEN) return false;
+    const leave = ofUser.take(viewer.userId);
+    if (leave === undefined) {
+      socket.close(CloseCode.TooManyInitialisationRequests, 'Too many connections of this user');
+      return false;
+    }
+    connection.leave.push(leave);
     connection.authorization = given;
     connection.unwatch = services.streams.watch(viewer, () => socket.close(CloseCode.Forbidden, 'Forbidden'));
     return true;
@@ -102,45 +116,20 @@ export function createWebSockets(
   const masked = (result: ExecutionResult): ExecutionResult =>
     result.errors === undefined ? result : { ...result, errors: result.errors.map(mask) };
 
+  const checkOperation = createOperationCheck({
+    yoga,
+    maxPerConnection: config.streamsMaxPerConnection,
+    check,
+    take: (viewer) => services.requests.take(viewer, null)?.refusal,
+    onRefusal: metrics.refusalsOf('websocket-operations'),
+    mask,
+    trusted,
+  });
   const server = makeServer<Record<string, unknown>, { connection: Connection }>({
     connectionInitWaitTimeout: timing.greetingMs,
     onConnect: ({ connectionParams, extra }) => authenticate(connectionParams, extra.connection),
-    onSubscribe: async ({ extra, subscriptions }, _id, payload) => {
-      const { connection } = extra;
-      if (Object.keys(subscriptions).length > config.streamsMaxPerConnection) {
-        return [
-          mask(
-            new AppError('RATE_LIMITED', {
-              message: `At most ${config.streamsMaxPerConnection} operations at a time.`,
-            }),
-          ),
-        ];
-      }
-      try {
-        const viewer = await check(connection.authorization);
-        if (viewer === null) {
-          connection.socket.close(CloseCode.Forbidden, 'Forbidden');
-          return [mask(new AppError('TOKEN_REVOKED'))];
-        }
-        const refusal = services.requests.take(viewer, null)?.refusal;
-        if (refusal !== undefined) return [mask(refusal)];
-        const enveloped = yoga.getEnveloped({ viewer, params: payload } as never);
-        const document = enveloped.parse(trusted?.(payload) ?? payload.query);
-        const faults = enveloped.validate(enveloped.schema, document);
-        if (faults.length > 0) return faults.map(mask);
-        return {
-          schema: enveloped.schema,
-          document,
-          operationName: payload.operationName,
-          variableValues: payload.variables,
-          contextValue: await enveloped.contextFactory(),
-          execute: enveloped.execute,
-          subscribe: enveloped.subscribe,
-        } as ExecutionArgs;
-      } catch (error) {
-        return [mask(error)];
-      }
-    },
+    onSubscribe: ({ extra, subscriptions }, _id, payload) =>
+      checkOperation(extra.connection, Object.keys(subscriptions).length, payload as never), // its type lacks documentId
     execute: (args) =>
       (args as unknown as { execute: (args: ExecutionArgs) => never }).execute(args as ExecutionArgs),
     subscribe: (args) =>
@@ -172,6 +161,7 @@ export function createWebSockets(
         close: (code, reason) => socket.close(code, reason?.slice(0, 120)),
         onMessage: (callback) =>
           socket.on('message', (data, isBinary) => {
+            if (socket.readyState !== socket.OPEN) return; // what was sent before the client saw the end
             if (isBinary || isAmbiguous(String(data))) {
               socket.close(CloseCode.BadRequest, 'Invalid message received');
               return;
@@ -191,6 +181,8 @@ export function createWebSockets(
     socket.once('close', (code, reason) => {
       silence();
       connection.unwatch?.();
+      for (const leave of connection.leave) leave();
+      connection.refusals.report(store.ip);
       void closed(code, String(reason));
     });
   }
@@ -202,9 +194,15 @@ export function createWebSockets(
         endRaw(socket, fault, config.isProduction);
         return;
       }
+      const ip = clientIp(request, config.trustProxyHops);
+      const leave = ofAddress.take(addressKey(ip));
+      if (leave === undefined) {
+        endRaw(socket, '429 Too Many Requests', config.isProduction, [['Retry-After', '60']]);
+        return;
+      }
       const store: RequestContext = {
         correlationId: correlationIdOf(request.headers),
-        ip: clientIp(request, config.trustProxyHops),
+        ip,
         userAgent: userAgentOf(request.headers['user-agent']),
         metrics,
         onDenied: services.denied,
@@ -214,7 +212,13 @@ export function createWebSockets(
       const header = request.headers.authorization;
       const wire = socket as Socket;
       wire.setMaxListeners(config.streamsMaxPerConnection + 10); // each stream waits for it when it is full
-      sockets.handleUpgrade(request, socket, head, (opened) => open({ socket: opened, wire, header }, store));
+      socket.once('close', leave); // also when the handshake fails
+      sockets.handleUpgrade(request, socket, head, (opened) => {
+        const close = () =>
+          opened.close(CloseCode.TooManyInitialisationRequests, 'Too many refused operations');
+        const refusals = createRefusals(log, mask, close);
+        open({ socket: opened, wire, header, refusals, leave: [leave] }, store);
+      });
     },
     size: () => sockets.clients.size,
     async close() {

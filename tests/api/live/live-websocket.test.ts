@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import WebSocket from 'ws';
 import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
 import { eventsOf, follow, sleep, until } from '../../kit/live.js';
+import { readMetrics, sampleValue } from '../../kit/metrics.js';
 import { createPerson, type Person, startExecution } from '../../kit/seed.js';
 import { Socket } from '../../kit/socket.js';
 
@@ -273,4 +274,103 @@ it('pings are answered on both levels', async () => {
   await until(() => socket.messages.some(({ type }) => type === 'pong'), 'the pong');
   expect(socket.messages.at(-1)).toEqual({ type: 'pong', payload: { at: 1 } });
   socket.ws.close();
+});
+
+describe('many connections and many messages', () => {
+  const few = () =>
+    startTestServer({
+      METRICS: 'true',
+      WEBSOCKETS_MAX_PER_USER: '3',
+      WEBSOCKETS_MAX_PER_ADDRESS: '5',
+      STREAMS_MAX_PER_CONNECTION: '5',
+    });
+  const refusalsOf = async (own: TestServer, limiter: string) =>
+    sampleValue(await readMetrics(own), 'limiter_refusals_total', { limiter });
+
+  it('a user has so many connections, and an address too; refusals are counted, and closed ones count no more', async () => {
+    const own = await few();
+    try {
+      const token = await own.signIn();
+      const person = await createPerson(own, token, 'VIEWER');
+      const open = await Promise.all([1, 2, 3].map(() => new Socket(own.url).init(token)));
+      const fourth = new Socket(own.url);
+      await fourth.opened;
+      fourth.send({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
+      expect(await fourth.closed).toBe(4429);
+      const others = await Promise.all([1, 2].map(() => new Socket(own.url).init(person.token)));
+      expect(await new Socket(own.url).opened).toBe(429);
+      expect(await refusalsOf(own, 'websockets')).toBe(2);
+      open[0]?.ws.close();
+      await until(async () => {
+        const socket = new Socket(own.url);
+        const isOpen = (await socket.opened) === 'open';
+        if (isOpen) open.push(await socket.init(token));
+        return isOpen;
+      }, 'room again');
+      for (const socket of [...open, ...others]) socket.ws.close();
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('ten thousand operations on one socket are refused, counted, logged once and end it', async () => {
+    const own = await few();
+    try {
+      const token = await own.signIn();
+      const id = await startExecution(own, token);
+      const socket = await new Socket(own.url).init(token);
+      for (let n = 0; n < 10_000; n += 1) socket.subscribe(`s${n}`, eventsOf, { executionId: id });
+      const over = own.gql('{ __typename }').then(() => socket.messages.length);
+      expect(await socket.closed).toBe(4429);
+      expect(await over).toBeLessThan(100); // it was answered while the socket was busy
+      const errors = socket.messages.filter(({ type }) => type === 'error');
+      expect(errors).toHaveLength(50);
+      expect(errors.at(-1)?.payload[0].extensions).toMatchObject({
+        ...{ code: 'RATE_LIMITED', correlationId: expect.any(String) },
+      });
+      const lines = () => own.logs.filter(({ reason }) => reason === 'RATE_LIMITED');
+      await until(() => lines().length === 2, 'the log');
+      const counted = await refusalsOf(own, 'websocket-operations');
+      expect(lines()[1]).toMatchObject({ refusals: counted });
+      expect([counted > 50, counted < 100]).toEqual([true, true]);
+      await until(() => own.services.streams.size() === 0, 'no open stream');
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('refused operations count as requests', async () => {
+    const own = await startTestServer({ RATE_LIMIT_PER_MINUTE: '60', STREAMS_MAX_PER_CONNECTION: '1' });
+    try {
+      const token = await own.signIn();
+      const id = await startExecution(own, token);
+      const socket = await new Socket(own.url).init(token);
+      for (let n = 0; n < 45; n += 1) socket.subscribe(`s${n}`, eventsOf, { executionId: id });
+      const refused = () => socket.messages.filter(({ type }) => type === 'error').length;
+      await until(() => refused() === 44, 'the refusals');
+      for (let n = 0; n < 20; n += 1) await own.gql('{ me { id } }', {}, token);
+      (await own.gql('{ me { id } }', {}, token)).expectError('RATE_LIMITED');
+      socket.ws.close();
+    } finally {
+      await own.close();
+    }
+  });
+
+  it('others are answered between the operations of one socket', async () => {
+    const own = await startTestServer({ STREAMS_MAX_PER_CONNECTION: '100000' });
+    try {
+      const socket = await new Socket(own.url).init(await own.signIn());
+      for (let n = 0; n < 3000; n += 1) socket.subscribe(`q${n}`, '{ me { id name } }');
+      await own.gql('{ __typename }');
+      const answered = socket.messages.filter(({ type }) => type === 'complete').length;
+      expect(answered).toBeLessThan(2000);
+      await until(
+        () => socket.messages.filter(({ type }) => type === 'complete').length === 3000,
+        'all answers',
+      );
+      socket.ws.close();
+    } finally {
+      await own.close();
+    }
+  });
 });
