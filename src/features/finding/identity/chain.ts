@@ -9,6 +9,9 @@ interface Placed {
 
 /** Most pairs of alike findings that are compared with each other, which takes milliseconds. */
 const maxPairs = 2500;
+/** What a shift costs at the beginning of a chain: of two equal explanations, the one in which less has moved is the better. */
+const start = 1.2;
+
 interface Link {
   old: number;
   seen: number;
@@ -21,8 +24,7 @@ interface Link {
  * The chain of alike pairs with growing lines on both sides that holds the most findings at the fewest changes of the shift.
  * @param olds sorted by line, as are `news`
  * @param textOf evidence; findings with the same text are alike, null is like none
- * @param worth what a finding in the chain is worth: a change of the shift costs 1, by 16 lines 2, by 256 lines 3, and half of it at
- *   the beginning. With 3 single findings may have moved on their own; with less than 1 they must have moved together.
+ * @param worth what a finding in the chain is worth: a change of the shift by one line costs 1, by 16 lines 2, by 256 lines 3
  */
 export function findChain<O extends Placed, N extends Placed>(
   olds: readonly O[],
@@ -33,7 +35,7 @@ export function findChain<O extends Placed, N extends Placed>(
   const links = linksOf(olds, news, textOf);
   let last = -1;
   for (const [at, link] of links.entries()) {
-    link.total = worth - jump(Math.abs(link.shift)) / 2;
+    link.total = worth - start * jump(Math.abs(link.shift));
     for (let earlier = at - 1; earlier >= 0; earlier -= 1) {
       const before = links[earlier] as Link;
       if (before.old >= link.old || before.seen >= link.seen) continue;

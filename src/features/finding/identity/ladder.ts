@@ -27,8 +27,8 @@ const rungs: readonly Rung[] = [
   { textOf: codeOf },
   // The tool's fingerprints died with the lines.
   { textOf: ({ contentKey, messageKey }) => (contentKey === null ? messageKey : null), worth: 3 },
-  { textOf: ({ messageKey }) => messageKey, worth: 0.9, reach: 10 },
-  { textOf: () => '', worth: 0.75, reach: 3 },
+  { textOf: ({ messageKey }) => messageKey, worth: 2, reach: 10 },
+  { textOf: () => '', worth: 1.7, reach: 3 },
 ];
 
 /** The code that was found, or the tool's fingerprint, which is a hash of it as a rule. */

@@ -108,3 +108,16 @@ test('URLs do not move', () => {
   const at = (url: string) => candidate('x', { location: { url } });
   expect(matchMoves([at('https://a.example/x')], [at('https://a.example/y')])).toEqual([]);
 });
+
+test('findings whose messages a new version of the tool rewords are recognised by their distances', () => {
+  const at = (title: string, ...numbers: number[]) =>
+    numbers.map((line) => candidate(`a.js:${line} r`, { title }));
+  const pairs = matchGroup(at('Old words', 3, 40, 90), at('New words', 23, 60, 110));
+  expect(read(pairs)).toEqual(['a.js:3 → a.js:23', 'a.js:40 → a.js:60', 'a.js:90 → a.js:110']);
+});
+
+test('without code, a finding does not pass neighbours that stay', () => {
+  const olds = all('a.js:10 eval', 'a.js:20 other', 'a.js:30 third');
+  const news = all('a.js:20 other', 'a.js:30 third', 'a.js:200 eval');
+  expect(read(matchGroup(olds, news))).toEqual(['a.js:20 → a.js:20', 'a.js:30 → a.js:30']);
+});
