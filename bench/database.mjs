@@ -33,6 +33,13 @@ export async function openDatabases() {
       await addFunction(url);
       return { url, coldReadyMs };
     },
+    /** A migrated database of this name, which the caller fills. */
+    async empty(name) {
+      const url = await ensureDatabase(server.url, name);
+      if (!(await isMigrated(url)))
+        await (await startServer({ root, dataDir: join(dataDir, 'product'), databaseUrl: url })).stop();
+      return url;
+    },
     stop: () => server.stop(),
   };
 }

@@ -10,6 +10,7 @@ const usage = `Usage: npm run bench -- [WHAT] [options]
   W1 … W7, import       workloads, beside the peers; W1 to W7 when left out
   signins               sign-ins beside the native hash rate, and other requests meanwhile
   growth                reads with 1,000,000 and 10,000,000 results
+  findings              pages of findings by every filter and order; takes the options of findings.mjs
   startup               first and second start
   soak                  memory under a long mixed load
   live                  streams and runners; takes the options of live.mjs
@@ -29,10 +30,11 @@ BENCH_DATA_DIR (bench/.data). Databases are filled once and kept.
 `;
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
-if (process.argv[2] === 'live') {
-  process.argv.splice(2, 1);
+const alone = { live: './live.mjs', findings: './findings.mjs' };
+if (Object.hasOwn(alone, process.argv[2] ?? '')) {
+  const [name] = process.argv.splice(2, 1);
   buildProduct();
-  await import('./live.mjs');
+  await import(alone[name]);
 } else {
   await run();
 }

@@ -104,7 +104,8 @@ async function listFindings(
   const keyOf = cursorKeyOf(plan);
   const cursorOf = (row: FindingRow) => encodeCursor(plan.name, { id: row.id, key: keyOf(row) });
   const scope = await visibleScope(db, viewer, filter);
-  if (scope.projectIds.length === 0) return toPage(request, [], cursorOf, async () => 0);
+  if (scope.projectIds.length === 0 || scope.series?.length === 0)
+    return toPage(request, [], cursorOf, async () => 0);
   const count = () => countFindings(db, filter, scope, now);
   const counting = wanted.total ? count() : undefined;
   counting?.catch(() => {}); // reported to the caller that reads the count

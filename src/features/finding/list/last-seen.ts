@@ -4,11 +4,9 @@ import type { PageRequest, Position } from '../../../core/pagination.js';
 import type { Database } from '../../../infra/postgres/database.js';
 import { raw, type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import type { FindingFilter } from '../finding.input.js';
+import { estimateRows, fewRows } from './estimate.js';
 import { allConditionsOf, conditionsOf, ranksOf } from './filter.js';
 import { beyond, candidateOrder, type KeysetPlan, type PageSource } from './order.js';
-
-/** Findings up to which all are read and sorted rather than the series walked through. */
-const fewRows = 5000;
 
 /** See `candidatesOf`. */
 export async function candidatesByLastRun(
@@ -134,12 +132,4 @@ function isNarrow({
     triage,
   ];
   return conditions.some((value) => value != null);
-}
-
-/** PostgreSQL's own estimate from its statistics; it reads no row. */
-async function estimateRows(db: Database, conditions: Sql[]): Promise<number> {
-  const [row] = await db.queryUncached<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>(
-    sql`EXPLAIN (FORMAT JSON) SELECT id FROM findings ${where(conditions)}`,
-  );
-  return row?.['QUERY PLAN'][0].Plan['Plan Rows'] ?? 0;
 }

@@ -4,7 +4,8 @@ import type { PageRequest } from '../../../core/pagination.js';
 import type { Database } from '../../../infra/postgres/database.js';
 import { join, type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import { type FindingFilter, triageStates } from '../finding.input.js';
-import { conditionsOf, ranksOf } from './filter.js';
+import { estimateRows, fewRows } from './estimate.js';
+import { allConditionsOf, conditionsOf, ranksOf, type Scope } from './filter.js';
 import { candidatesByLastRun } from './last-seen.js';
 import { beyond, candidateColumns, candidateOrder, type KeysetPlan, type PageSource } from './order.js';
 
@@ -18,20 +19,36 @@ export async function candidatesOf(db: Database, source: PageSource, request: Pa
   const limit = request.limit + 1;
   if (plan.name === 'LAST_SEEN' && filter.presence !== 'ABSENT')
     return candidatesByLastRun(db, source, request);
+  if (isRare(filter) && (await estimateRows(db, allConditionsOf(filter, scope, source.now))) <= fewRows) {
+    const conditions = [...allConditionsOf(filter, scope, source.now), ...boundsOf(plan, request)];
+    return sql`SELECT ${candidateColumns(plan)} FROM findings ${where(conditions)}
+      ORDER BY ${candidateOrder(plan, isDescending)} LIMIT ${limit}`;
+  }
   const tail = sql`ORDER BY ${candidateOrder(plan, isDescending)} LIMIT ${limit}`;
   const fixed = [...conditionsOf(filter, scope, source.now), ...boundsOf(plan, request)];
+  // Ordered by itself, so that PostgreSQL merges the parts row by row instead of sorting all of them.
   const select = (split: Sql[]) =>
-    sql`SELECT ${candidateColumns(plan)} FROM findings ${where([...split, ...fixed])}`;
+    sql`(SELECT ${candidateColumns(plan)} FROM findings ${where([...split, ...fixed])} ${tail})`;
   const union = (parts: Sql[][]) =>
     sql`SELECT * FROM (${join(parts.map(select), ' UNION ALL ')}) AS part ${tail}`;
   const bySeries = seriesParts(source);
   if (bySeries !== undefined) return union(bySeries);
-  const { projectIds } = scope;
+  const projectIds = projectsOf(scope);
   const parts = projectIds.flatMap((id) => projectParts(source, sql`${id}::uuid`));
   if (parts.length <= maxParts) return union(parts);
   return sql`
     SELECT part.* FROM unnest(${[...projectIds]}::uuid[]) AS scope(project_id)
     CROSS JOIN LATERAL (${union(projectParts(source, sql`scope.project_id`))}) AS part ${tail}`;
+}
+
+/** The projects that have findings of the scope. */
+function projectsOf({ projectIds, series }: Scope): readonly string[] {
+  return series === undefined ? projectIds : [...new Set(series.map(({ projectId }) => projectId))];
+}
+
+/** Whether the filter looks for something that an index of its own finds at once if it is rare. */
+function isRare({ cweId, cveId, search, assigneeId }: FindingFilter): boolean {
+  return [cweId, cveId, search, assigneeId].some((value) => value != null);
 }
 
 /** Conditions that the rows lie between the positions of a page. */
@@ -52,7 +69,6 @@ function seriesParts({ plan, filter, scope }: PageSource): Sql[][] | undefined {
   const ranks = ranksOf(filter);
   const split = plan.name === 'FIRST_SEEN' ? (ranks ?? allRanks) : ranks;
   if (scope.series.length * (split?.length ?? 1) > maxParts) return undefined;
-  if (scope.series.length === 0) return [[sql`false`]];
   const states = triageOf(filter);
   return scope.series.flatMap(({ id }) => {
     const own = [sql`series_id = ${id}::int`, ...states];
@@ -68,7 +84,9 @@ function projectParts(source: PageSource, project: Sql): Sql[][] {
   const ranks = ranksOf(filter);
   const anyRank = ranks === undefined ? [] : [sql`severity = ANY(${ranks}::smallint[])`];
   const whole = [[...own, ...anyRank, ...triageOf(filter)]];
-  if (plan.name === 'LAST_SEEN' || plan.name === 'DUE' || scope.isByBranch) return whole;
+  if (plan.name === 'LAST_SEEN' || scope.isByBranch) return whole;
+  if (plan.name === 'DUE')
+    return (ranks ?? allRanks).map((value) => [...own, ...triageOf(filter), rank(value)]);
   const isRuleNamed = filter.ruleId != null;
   const states = isRuleNamed || filter.presence === 'ABSENT' ? undefined : filter.triage;
   const needsRanks = plan.name === 'FIRST_SEEN' && (isRuleNamed || ranks !== undefined || states != null);
