@@ -1,4 +1,4 @@
-// Prints .env.example and the README's table from the settings (after a build); with --check it only tells of drift.
+// Prints .env.example and the table of docs/settings.md from the settings (after a build); with --check it only reports drift.
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -19,8 +19,8 @@ export function renderEnvExample(rows) {
   return `${[...head, ...groups].join('\n')}\n`;
 }
 
-/** @returns the Markdown between the README's markers for the rows of describeSettings() */
-export function renderReadmeTable(rows) {
+/** @returns the Markdown between the markers of docs/settings.md for the rows of describeSettings() */
+export function renderSettingsTable(rows) {
   const lines = rows.map((row) => {
     const name = row.secret ? `\`${row.name}\`, \`${row.name}_FILE\`` : `\`${row.name}\``;
     const fallback = row.default === '' ? '' : `\`${row.default}\``;
@@ -29,12 +29,12 @@ export function renderReadmeTable(rows) {
   return ['| Setting | Default | What it is |', '|--|--|--|', ...lines].join('\n');
 }
 
-/** @returns the README with its table replaced; unchanged when it has no markers */
-export function withSettingsTable(readme, rows) {
-  const from = readme.indexOf(begin);
-  const to = readme.indexOf(end);
-  if (from < 0 || to < from) return readme;
-  return `${readme.slice(0, from)}${begin}\n${renderReadmeTable(rows)}\n${readme.slice(to)}`;
+/** @returns the page with its table replaced; unchanged when it has no markers */
+export function withSettingsTable(page, rows) {
+  const from = page.indexOf(begin);
+  const to = page.indexOf(end);
+  if (from < 0 || to < from) return page;
+  return `${page.slice(0, from)}${begin}\n${renderSettingsTable(rows)}\n${page.slice(to)}`;
 }
 
 function grouped(rows) {
@@ -61,9 +61,9 @@ async function main(isCheck) {
   const { describeSettings } = await import('../dist/config/load.js');
   const rows = describeSettings();
   const root = new URL('../', import.meta.url);
-  const readme = readOr(new URL('README.md', root), undefined);
+  const page = readOr(new URL('docs/settings.md', root), undefined);
   const wanted = { '.env.example': renderEnvExample(rows) };
-  if (readme !== undefined) wanted['README.md'] = withSettingsTable(readme, rows);
+  if (page !== undefined) wanted['docs/settings.md'] = withSettingsTable(page, rows);
   for (const [name, text] of Object.entries(wanted)) {
     const path = new URL(name, root);
     if (readOr(path, undefined) === text) continue;

@@ -1,7 +1,7 @@
 // Settings: what is read, what is refused and in which words, and what is printed about them; no server is started.
 
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
@@ -405,11 +405,12 @@ describe('documentation', () => {
   // Held in a variable: plain JavaScript has no types to check.
   const script = '../../../scripts/print-settings.mjs';
 
-  it('.env.example and the README have the settings as they are', async () => {
+  it('.env.example and docs/settings.md have the settings as they are', async () => {
     const { renderEnvExample, withSettingsTable } = await import(script);
     expect(readFileSync('.env.example', 'utf8')).toBe(renderEnvExample(describeSettings()));
-    const readme = existsSync('README.md') ? readFileSync('README.md', 'utf8') : '';
-    expect(withSettingsTable(readme, describeSettings())).toBe(readme);
+    const page = readFileSync('docs/settings.md', 'utf8');
+    expect(page).toContain('<!-- settings:begin -->');
+    expect(withSettingsTable(page, describeSettings())).toBe(page);
   });
 
   it('every line of .env.example works when it is uncommented', () => {
@@ -422,9 +423,9 @@ describe('documentation', () => {
   it('the table goes between the markers and nowhere else', async () => {
     const { withSettingsTable } = await import(script);
     const rows = [{ name: 'A', group: 'G', description: 'x | y', default: '', example: '', secret: true }];
-    const readme = 'top\n<!-- settings:begin -->\nold\n<!-- settings:end -->\nbottom\n';
+    const page = 'top\n<!-- settings:begin -->\nold\n<!-- settings:end -->\nbottom\n';
     const table = '| Setting | Default | What it is |\n|--|--|--|\n| `A`, `A_FILE` |  | x \\| y |';
-    expect(withSettingsTable(readme, rows)).toBe(
+    expect(withSettingsTable(page, rows)).toBe(
       `top\n<!-- settings:begin -->\n${table}\n<!-- settings:end -->\nbottom\n`,
     );
     expect(withSettingsTable('no markers', rows)).toBe('no markers');
