@@ -84,6 +84,31 @@ function parseJson(bytes: Buffer): unknown {
   return value;
 }
 
+/** A body that has not arrived whole. */
+interface PendingBody {
+  /** Milliseconds since 1970. */
+  since: number;
+  giveUp: () => void;
+}
+
+/** Longest time that a body may take; uploads have longer (upload.ts). */
+const bodyWithinMs = 30_000;
+const lookEveryMs = 2000;
+/** One look at all of them costs less than a timer for each. */
+const pending = new Set<PendingBody>();
+let looking: NodeJS.Timeout | undefined;
+
+function watch(body: PendingBody): void {
+  pending.add(body);
+  looking ??= setInterval(() => {
+    const oldest = Date.now() - bodyWithinMs;
+    for (const { since, giveUp } of pending) if (since < oldest) giveUp();
+    if (pending.size > 0) return;
+    clearInterval(looking);
+    looking = undefined;
+  }, lookEveryMs).unref();
+}
+
 /** At the limit it stops keeping bytes, not reading them: the sender must get to the end to see the refusal. */
 function readBytes(
   request: IncomingMessage,
@@ -102,14 +127,24 @@ function readBytes(
   const refuse = (error: AppError) => {
     isOver = true;
     pieces = [];
+    pending.delete(body);
     fail(error);
   };
+  const body: PendingBody = {
+    since: Date.now(),
+    giveUp: () => {
+      refuse(new AppError('VALIDATION_FAILED', { message: 'The body did not arrive in time.' }));
+      request.destroy();
+    },
+  };
+  watch(body);
   const finish = () => {
     if (isOver) return;
     isOver = true;
-    const body = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
+    pending.delete(body);
+    const bytes = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
     pieces = []; // the request outlives its body, and with it this function
-    done(body);
+    done(bytes);
   };
   request.on('data', (piece: Buffer) => {
     if (isOver) return;

@@ -8,6 +8,7 @@ import { codingOf } from './body.js';
 
 /** Longest time without a byte. */
 const idleMs = 30_000;
+const lookEveryMs = 5000;
 
 /**
  * Hands the stream of an uploaded file to `keep`. Gzip is not unpacked: files often are gzip themselves.
@@ -24,7 +25,26 @@ export async function receiveUpload<T>(
       message: 'Send the file compressed once with gzip, or uncompressed.',
       headers: { 'Accept-Encoding': 'gzip, identity' },
     });
-  request.setTimeout(idleMs, () => request.destroy());
+  const stopWatching = watchSilence(request);
+  try {
+    return await receive(request, keep);
+  } finally {
+    stopWatching();
+  }
+}
+
+/** Breaks a request off that sends nothing for half a minute. @returns what ends the watch */
+function watchSilence(request: IncomingMessage): () => void {
+  let [bytes, since] = [-1, Date.now()];
+  const timer = setInterval(() => {
+    const { bytesRead } = request.socket;
+    if (bytesRead !== bytes) [bytes, since] = [bytesRead, Date.now()];
+    else if (Date.now() - since > idleMs) request.destroy();
+  }, lookEveryMs);
+  return () => clearInterval(timer);
+}
+
+async function receive<T>(request: IncomingMessage, keep: (file: Readable) => Promise<T>): Promise<T> {
   const type = request.headers['content-type'] ?? '';
   if (!/^multipart\/form-data\b/i.test(type)) return keep(request);
   let kept: Promise<T> | undefined;

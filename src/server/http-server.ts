@@ -92,7 +92,7 @@ function createHttpServer(listener: ReturnType<typeof withMiddleware>): Server {
   const server = createServer(
     {
       headersTimeout: 10_000,
-      requestTimeout: 30_000,
+      requestTimeout: 1_800_000, // of an upload; other bodies have a shorter one (http/body.ts)
       keepAliveTimeout: 65_000,
       connectionsCheckingInterval: 2000,
       maxHeaderSize: 16_384,

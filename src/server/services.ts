@@ -17,6 +17,7 @@ import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
 import { createFindingService } from '../features/finding/finding.service.js';
 import { mergeRun } from '../features/finding/merge.js';
+import { unmergeRun } from '../features/finding/unmerge.js';
 import { createHealthService } from '../features/health/health.service.js';
 import { createImportService } from '../features/import/import.service.js';
 import { createProjectAccess } from '../features/project/access.js';
@@ -28,6 +29,7 @@ import { createStreamService } from '../features/session/stream-guard.service.js
 import { createPasswordLinkService } from '../features/user/password-link.service.js';
 import { createUserService } from '../features/user/user.service.js';
 import type { Infra } from '../infra/infra.js';
+import { runBulkTransaction } from '../infra/postgres/bulk-transaction.js';
 import { createAddressBudget } from '../infra/rate-limiting/address-limiter.js';
 import { createDurableLocks } from '../infra/rate-limiting/durable-locks.js';
 import { createLoginThrottle } from '../infra/rate-limiting/login-throttle.js';
@@ -199,7 +201,14 @@ export function createServices(infra: Infra) {
     now,
     accessTokenTtlSeconds,
   });
-  const executions = createExecutionService({ db, events: bus, audit, now });
+  const executions = createExecutionService({
+    db,
+    events: bus,
+    audit,
+    unmerge: unmergeRun,
+    transactLong: (work) => runBulkTransaction(infra.bulk, work),
+    now,
+  });
   const results = createResultService({
     db,
     audit,

@@ -3,8 +3,10 @@ import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Database, Statements, Transaction } from '../../infra/postgres/database.js';
 import { sql, where } from '../../infra/postgres/sql.js';
+import type { RunTransaction } from '../../infra/postgres/transaction.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
+import type { UnmergeRun } from '../finding/unmerge.js';
 import { createExecutionChanges, type ExecutionChanges, refusal } from './execution.changes.js';
 import { createExecution, createStartedExecution } from './execution.creation.js';
 import type { CreateExecutionInput, ReportProgressInput } from './execution.input.js';
@@ -19,6 +21,10 @@ export interface ExecutionServiceOptions {
   db: Database;
   events: Events;
   audit: AuditService;
+  /** Takes a run back from the findings; see unmergeRun there. */
+  unmerge: UnmergeRun;
+  /** As `db.transaction`, for statements on all results of an execution, which may be a million. */
+  transactLong: RunTransaction;
   /** Milliseconds since 1970. */
   now: () => number;
 }
@@ -155,12 +161,13 @@ async function reportProgress(
 }
 
 /**
- * Deletes an execution with its results and log.
+ * Deletes an execution with its results and log. What later runs share stays, and what the last run of a branch changed is
+ * undone; a finding that no run has seen any more is deleted too.
  * @throws NOT_FOUND
  * @throws FORBIDDEN for an execution of somebody else, or of a project where the viewer may only read
  */
 async function removeExecution(
-  { db, events, audit }: ExecutionServiceOptions,
+  { db, events, audit, unmerge, transactLong }: ExecutionServiceOptions,
   reads: ExecutionReads,
   viewer: Viewer,
   id: string,
@@ -171,16 +178,20 @@ async function removeExecution(
     throw new AppError('FORBIDDEN', {
       message: 'Only the user who created this execution, or an admin, may delete it.',
     });
-  await db.transaction(async (tx) => {
+  const transact = row.runNumber === null ? db.transaction : transactLong;
+  await transact(async (tx) => {
     const isDeletable = where([sql`id = ${id}`, ...workableBy(viewer, 'execution:delete')]);
-    const gone = await tx.query(sql`DELETE FROM test_executions ${isDeletable} RETURNING id`);
-    if (gone.length === 0) throw new AppError('NOT_FOUND');
+    const [run] = await tx.query<Pick<ExecutionRow, 'id' | 'scanBranchId' | 'runNumber'>>(sql`
+      SELECT id, scan_branch_id AS "scanBranchId", run_number AS "runNumber" FROM test_executions ${isDeletable} FOR UPDATE`);
+    if (run === undefined) throw new AppError('NOT_FOUND');
+    const findings = await unmerge(tx, run);
+    await tx.query(sql`DELETE FROM test_executions WHERE id = ${id}`);
     audit.record(tx, {
       action: 'execution.delete',
       actor: viewer,
       targetType: 'TestExecution',
       targetId: id,
-      changes: { name: row.name, target: row.target, status: row.status },
+      changes: { name: row.name, target: row.target, status: row.status, findings },
     });
     tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: 0 }));
   });

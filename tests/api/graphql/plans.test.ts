@@ -31,7 +31,10 @@ const takeKept = async (statement: Sql) => {
 };
 const db = { query: takeKept, read: takeKept, queryUncached: take } as never;
 const unused = {} as never;
-const executions = createExecutionService({ db, events: unused, audit: unused, now: Date.now });
+const executions = createExecutionService({
+  ...{ db, events: unused, audit: unused, unmerge: unused, transactLong: unused },
+  now: Date.now,
+});
 const results = createResultService({ db, audit: unused, executions, now: Date.now, batchWaitMs: 1000 });
 
 const minute = 60_000;

@@ -250,3 +250,59 @@ describe('importReport', () => {
     });
   });
 });
+
+describe('deleteExecution', () => {
+  const remove = async (id: string) =>
+    (
+      await server.gql('mutation ($id: ID!) { deleteExecution(id: $id) { deletedId } }', { id }, token)
+    ).expectData();
+  const presentOf = async (target: string) => {
+    const { findings } = (
+      await server.gql(
+        'query ($filter: FindingFilter) { findings(first: 100, filter: $filter) { totalCount nodes { location { startLine } } } }',
+        { filter: { target } },
+        token,
+      )
+    ).expectData();
+    return findings.nodes.map((node: { location: { startLine: number } }) => node.location.startLine).sort();
+  };
+  const resultsOf = async (id: string) => {
+    const { execution } = (
+      await server.gql(
+        'query ($id: ID!) { execution(id: $id) { results { totalCount nodes { id } } } }',
+        { id },
+        token,
+      )
+    ).expectData();
+    return execution.results.nodes.length;
+  };
+
+  test('of the first run keeps what later runs share', async () => {
+    const query = { target: 'delete-1', wait: '30' };
+    const first = await send(query, sarif(five));
+    const second = await send(query, sarif(five.slice(0, 4)));
+    await remove(first.body.executionId);
+    expect(await presentOf('delete-1')).toEqual([10, 20, 30, 40]);
+    expect(await resultsOf(second.body.executionId)).toBe(4);
+  });
+
+  test('of the last run undoes what it changed', async () => {
+    const query = { target: 'delete-2', wait: '30' };
+    const first = await send(query, sarif(five));
+    const second = await send(query, sarif([...five.slice(0, 3), { rule: 'R2', path: 'src/b.c', line: 7 }]));
+    expect(second.body).toMatchObject({ newFindings: 1, absentFindings: 2 });
+    await remove(second.body.executionId);
+    expect(await presentOf('delete-2')).toEqual([10, 20, 30, 40, 50]);
+    expect(await resultsOf(first.body.executionId)).toBe(5);
+    expect((await send(query, sarif(five))).body).toMatchObject({ newFindings: 0, unchangedFindings: 5 });
+  });
+
+  test('of the only run deletes its findings, and the counters follow', async () => {
+    const only = await send({ target: 'delete-3', wait: '30' }, sarif(five));
+    await remove(only.body.executionId);
+    const [row] = await server.sql<{ found: number; counted: number }>(`
+      SELECT (SELECT count(*)::int FROM findings) AS found, (SELECT sum(change)::int FROM finding_counts) AS counted`);
+    expect(row?.counted).toBe(row?.found);
+    expect(await presentOf('delete-3')).toEqual([]);
+  });
+});
