@@ -27,6 +27,8 @@ const rungs: readonly Rung[] = [
   { textOf: codeOf },
   // The tool's fingerprints died with the lines.
   { textOf: ({ contentKey, messageKey }) => (contentKey === null ? messageKey : null), worth: 3 },
+  // Without lines: a new version of a package, a page that says another time.
+  { textOf: ({ messageKey, line }) => (line === 0 ? messageKey : null) },
   { textOf: ({ messageKey }) => messageKey, worth: 2, reach: 10 },
   { textOf: () => '', worth: 1.7, reach: 3 },
 ];

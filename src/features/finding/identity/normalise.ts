@@ -112,6 +112,7 @@ const foldText = memoize((message) => {
   let text = message;
   if (/[\\/]/.test(text))
     text = text.replace(/(?<![\w:/.\\-])(?:file:\/\/|[A-Za-z]:[\\/]|\/)(?:[^\s\\/'"`<>|]+[\\/])+/g, '');
-  if (/\d/.test(text)) text = text.replace(/\b0x[\da-f]+\b|(?<![A-Za-z_\d])\d[\d.,:]*/gi, '#');
+  if (/\d/.test(text))
+    text = text.replace(/\b0x[\da-f]+\b|(?<![A-Za-z_\d])\d(?:[\d,:]*\.\w[\w.+~:-]*|[\d.,:]*)/gi, '#');
   return text.replace(/\s+/g, ' ').trim();
 });

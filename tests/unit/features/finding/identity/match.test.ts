@@ -121,3 +121,14 @@ test('without code, a finding does not pass neighbours that stay', () => {
   const news = all('a.js:20 other', 'a.js:30 third', 'a.js:200 eval');
   expect(read(matchGroup(olds, news))).toEqual(['a.js:20 → a.js:20', 'a.js:30 → a.js:30']);
 });
+
+test('two versions of a package in one file stay two findings when both go up', () => {
+  const at = (...components: string[]) =>
+    components.map((component) => ({
+      ...candidate('package-lock.json CVE-2021-1', { location: { path: 'package-lock.json', component } }),
+      id: component,
+    }));
+  const olds = at('lodash@3.9.1', 'lodash@4.17.1');
+  expect(matchGroup(olds, at('lodash@3.9.2', 'lodash@4.17.2'))).toHaveLength(2);
+  expect(read(matchGroup(olds, at('lodash@4.17.1')))).toEqual(['lodash@4.17.1 → lodash@4.17.1']);
+});
