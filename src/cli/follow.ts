@@ -14,7 +14,7 @@ const longestPauseMs = 5000;
 const silenceMs = 45_000;
 
 /** What following tells of on its way. */
-export interface Follower {
+export interface FollowOptions {
   onEvent(event: ExecutionEvent): void;
   /** The connection was lost and is tried again. */
   onLoss(reason: string): void;
@@ -32,7 +32,7 @@ export interface Follower {
 export async function followToEnd(
   api: Api,
   executionId: string,
-  { onEvent, onLoss, patienceMs, timeoutMs }: Follower,
+  { onEvent, onLoss, patienceMs, timeoutMs }: FollowOptions,
 ): Promise<ExecutionEvent> {
   const deadline = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   let after: string | undefined;

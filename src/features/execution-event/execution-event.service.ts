@@ -11,7 +11,7 @@ import type { ExecutionService } from '../execution/execution.service.js';
 import { createDeliveryTrails } from './delivery-trails.js';
 import { changedSince, lastNumbers, numberOf, placesSince, resumeFloor } from './event-cursors.js';
 import { createEventLog, type ExecutionEvent, lastTypes } from './event-log.js';
-import { createHubs } from './live-execution.js';
+import { createLiveExecutions } from './live-execution.js';
 import { createFeed } from './live-feed.js';
 import { createResumedFeed, type LoggedPlace } from './resumed-feed.js';
 
@@ -29,7 +29,7 @@ export function createEventService({ db, events, executions, log, timing }: Even
   const onError = (error: unknown) => log.warn({ event: 'event_log_unreadable', err: error });
   const eventLog = createEventLog(db, executions);
   const { intern, read, readAfter } = eventLog;
-  const hubs = createHubs<ExecutionEvent>({
+  const liveExecutions = createLiveExecutions<ExecutionEvent>({
     read,
     lastNumbers: (ids) => lastNumbers(db, ids),
     onError,
@@ -45,7 +45,7 @@ export function createEventService({ db, events, executions, log, timing }: Even
   executions.onEvent((logged) => {
     const number = logged.execution.lastEventNumber;
     const execution = intern(logged.execution);
-    hubs.offer(execution.id, {
+    liveExecutions.offer(execution.id, {
       ...logged,
       executionId: execution.id,
       execution,
@@ -54,7 +54,7 @@ export function createEventService({ db, events, executions, log, timing }: Even
     });
   });
   events.subscribe('execution.changed', ({ executionId, number }) => {
-    hubs.heard(executionId, number);
+    liveExecutions.heard(executionId, number);
     if (number > 0) feed.heard(executionId, number);
   });
 
@@ -78,7 +78,7 @@ export function createEventService({ db, events, executions, log, timing }: Even
       goOnWhile(() => roleIn(viewer, execution.projectId) !== undefined);
       const position = await numberOf(db, executionId, after);
       if (executions.isFinal(execution) && position >= execution.lastEventNumber) return emptyStream();
-      return hubs.follow(executionId, position, execution.lastEventNumber, signal);
+      return liveExecutions.follow(executionId, position, execution.lastEventNumber, signal);
     },
 
     /**
@@ -120,7 +120,7 @@ export function createEventService({ db, events, executions, log, timing }: Even
 
     /** Ends all streams, for the server's stop. */
     async close(): Promise<void> {
-      await hubs.close();
+      await liveExecutions.close();
       await feed.close();
     },
   };

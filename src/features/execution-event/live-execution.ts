@@ -1,14 +1,14 @@
-// Fan-out: one hub per watched execution reads new events once; all who follow it read from its memory.
+// Fan-out: one live execution per watched execution reads new events once; all its subscribers read from its memory.
 
 import { LRUCache } from 'lru-cache';
 import { inTurns } from '../../core/chunked.js';
 import { AppError } from '../../core/errors.js';
 import { type Stream, toStream } from '../../core/pull-stream.js';
 import { defaultTiming, type Timing } from '../../core/timeouts.js';
-import { createFollower } from './subscriber.js';
-import type { Hub, Numbered } from './types.js';
+import { createSubscriber } from './subscriber.js';
+import type { LiveExecution, Numbered } from './types.js';
 
-interface HubOptions<Event extends Numbered> {
+interface LiveExecutionOptions<Event extends Numbered> {
   /** Events with a number above `after`, in order. */
   read: (executionId: string, after: number, limit: number) => Promise<Event[]>;
   /** Numbers of the last events of these executions; one that is gone is left out. */
@@ -17,17 +17,18 @@ interface HubOptions<Event extends Numbered> {
   timing?: Timing;
 }
 
-/** Told instead of a number when the execution is deleted. */
+/** Replaces the number when the execution is deleted. */
 const gone = 0;
 const maxRecent = 200;
 const pageSize = 200;
 
-export type Hubs<Event extends Numbered> = ReturnType<typeof createHubs<Event>>;
+export type LiveExecutions<Event extends Numbered> = ReturnType<typeof createLiveExecutions<Event>>;
 
-export function createHubs<Event extends Numbered>(options: HubOptions<Event>) {
+/** Creates the live executions of one instance. */
+export function createLiveExecutions<Event extends Numbered>(options: LiveExecutionOptions<Event>) {
   const { read, lastNumbers, onError, timing = defaultTiming } = options;
-  const hubs = new Map<string, Hub<Event>>();
-  // What was heard while nobody followed: someone may just be about to.
+  const watched = new Map<string, LiveExecution<Event>>();
+  // Numbers announced while nobody subscribed: a subscription may be about to begin.
   const heardLately = new LRUCache<string, number>({ max: 10_000 });
   let timer: NodeJS.Timeout | undefined;
   let isPolling = false;
@@ -35,56 +36,56 @@ export function createHubs<Event extends Numbered>(options: HubOptions<Event>) {
 
   const closed = () => (isClosed ? stopping() : undefined);
 
-  function wakeAll(hub: Hub<Event>): void {
-    const woken = [...hub.waiting];
-    hub.waiting.clear();
+  function wakeAll(live: LiveExecution<Event>): void {
+    const woken = [...live.waiting];
+    live.waiting.clear();
     for (const wake of woken) wake();
   }
 
-  function append(hub: Hub<Event>, fresh: Event[], last: number): void {
-    hub.recent.push(...fresh);
-    if (hub.recent.length > maxRecent) hub.recent.splice(0, hub.recent.length - maxRecent);
-    hub.last = last;
-    wakeAll(hub);
+  function append(live: LiveExecution<Event>, fresh: Event[], last: number): void {
+    live.recent.push(...fresh);
+    if (live.recent.length > maxRecent) live.recent.splice(0, live.recent.length - maxRecent);
+    live.last = last;
+    wakeAll(live);
   }
 
-  /** Reads what is new, once for all; again while more was heard of meanwhile. */
-  async function pump(hub: Hub<Event>): Promise<void> {
-    if (hub.isReading) return;
-    hub.isReading = true;
+  /** Reads new events once for all subscribers; again while more were announced meanwhile. */
+  async function pump(live: LiveExecution<Event>): Promise<void> {
+    if (live.isReading) return;
+    live.isReading = true;
     try {
-      while (hub.wanted > hub.last && hub.followers > 0) {
-        const fresh = await read(hub.executionId, hub.last, pageSize);
+      while (live.wanted > live.last && live.subscribers > 0) {
+        const fresh = await read(live.executionId, live.last, pageSize);
         const newest = fresh.at(-1);
         if (newest === undefined) break;
-        append(hub, fresh, newest.number);
+        append(live, fresh, newest.number);
       }
     } catch (error) {
       onError(error); // the poll tries again
     } finally {
-      hub.isReading = false;
+      live.isReading = false;
     }
   }
 
-  /** @param number of an event that is there to be read; undefined when the execution is gone */
-  function tell(hub: Hub<Event>, number: number | undefined): void {
+  /** @param number of an event that can be read; undefined when the execution is gone */
+  function announce(live: LiveExecution<Event>, number: number | undefined): void {
     if (number === undefined) {
-      hub.isGone = true;
-      wakeAll(hub);
+      live.isGone = true;
+      wakeAll(live);
       return;
     }
-    hub.wanted = Math.max(hub.wanted, number);
-    if (hub.wanted > hub.last) void pump(hub);
+    live.wanted = Math.max(live.wanted, number);
+    if (live.wanted > live.last) void pump(live);
   }
 
-  /** Makes good for wake-ups that were lost: one statement for all hubs. */
+  /** Makes up for lost wake-ups, with one statement for all live executions. */
   async function poll(): Promise<void> {
     if (isPolling) return;
     isPolling = true;
-    const asked = [...hubs.values()];
+    const asked = [...watched.values()];
     try {
       const numbers = await lastNumbers(asked.map(({ executionId }) => executionId));
-      for (const hub of asked) tell(hub, numbers.get(hub.executionId));
+      for (const live of asked) announce(live, numbers.get(live.executionId));
     } catch (error) {
       onError(error);
     } finally {
@@ -92,38 +93,38 @@ export function createHubs<Event extends Numbered>(options: HubOptions<Event>) {
     }
   }
 
-  function join(executionId: string, last: number): Hub<Event> {
-    let hub = hubs.get(executionId);
-    if (hub === undefined) {
-      hub = {
+  function join(executionId: string, last: number): LiveExecution<Event> {
+    let live = watched.get(executionId);
+    if (live === undefined) {
+      live = {
         executionId,
         recent: [],
         last,
-        followers: 0,
+        subscribers: 0,
         waiting: new Set<() => void>(),
         isReading: false,
         wanted: last,
         isGone: false,
       };
-      hubs.set(executionId, hub);
+      watched.set(executionId, live);
       timer ??= setInterval(() => void poll(), timing.pollEveryMs).unref();
     }
-    hub.followers += 1;
+    live.subscribers += 1;
     const heard = heardLately.get(executionId);
-    tell(hub, heard === gone ? undefined : Math.max(heard ?? 0, last));
-    return hub;
+    announce(live, heard === gone ? undefined : Math.max(heard ?? 0, last));
+    return live;
   }
 
-  function leave(hub: Hub<Event>): void {
-    hub.followers -= 1;
-    if (hub.followers > 0) return;
-    hubs.delete(hub.executionId);
-    if (hubs.size > 0) return;
+  function leave(live: LiveExecution<Event>): void {
+    live.subscribers -= 1;
+    if (live.subscribers > 0) return;
+    watched.delete(live.executionId);
+    if (watched.size > 0) return;
     clearInterval(timer);
     timer = undefined;
   }
 
-  // Late joiners read the same old pages: keep them for a moment, so that a crowd costs one read.
+  // Late joiners read the same old pages: keep them for a moment, so that many of them cost one read.
   const pages = new LRUCache<string, Promise<Event[]>>({ max: 20, ttl: 1000 });
   function readPage(executionId: string, after: number): Promise<Event[]> {
     const key = `${executionId}:${after}`;
@@ -137,49 +138,49 @@ export function createHubs<Event extends Numbered>(options: HubOptions<Event>) {
   }
 
   return {
-    /** Gives an event of this process itself, which need not be read when it is the next one. */
+    /** Takes an event that this process has written; when it is the next one, nothing has to read it. */
     offer(executionId: string, event: Event): void {
-      const hub = hubs.get(executionId);
-      if (hub === undefined || hub.isReading || event.number !== hub.last + 1) return;
-      append(hub, [event], event.number);
+      const live = watched.get(executionId);
+      if (live === undefined || live.isReading || event.number !== live.last + 1) return;
+      append(live, [event], event.number);
     },
 
-    /** Tells of an event; 0 means that the execution is gone. */
+    /** Announces an event; 0 means that the execution is gone. */
     heard(executionId: string, number: number): void {
-      const hub = hubs.get(executionId);
+      const live = watched.get(executionId);
       heardLately.set(executionId, number);
-      if (hub !== undefined) tell(hub, number === gone ? undefined : number);
+      if (live !== undefined) announce(live, number === gone ? undefined : number);
     },
 
     /**
-     * Events after `after`: old ones, then new ones as they come, in order, none left out, none twice. Ends after
+     * Streams the events after `after`: old ones, then new ones as they come, in order and each once. Ends after
      * the last event or when the execution is gone.
-     * @param last number of the execution's last event when following began
+     * @param last number of the execution's last event when the subscription began
      * @param signal ends the stream; its reason is thrown
      * @throws UNAVAILABLE when the server stops
      */
     follow(executionId: string, after: number, last: number, signal: AbortSignal): Stream<Event> {
-      const hub = join(executionId, last);
+      const live = join(executionId, last);
       return toStream(
-        createFollower({
-          hub,
+        createSubscriber({
+          live,
           after,
           signal,
           closed,
           readPage: (from) => readPage(executionId, from),
-          leave: () => leave(hub),
+          leave: () => leave(live),
         }),
       );
     },
 
-    /** How many executions are watched here. */
-    size: () => hubs.size,
+    /** Number of executions that are watched on this instance. */
+    size: () => watched.size,
 
     /** Ends all streams. */
     async close(): Promise<void> {
       isClosed = true;
       clearInterval(timer);
-      for (const { waiting } of [...hubs.values()]) {
+      for (const { waiting } of [...watched.values()]) {
         await inTurns(waiting, (wake) => {
           if (waiting.delete(wake)) wake();
         });

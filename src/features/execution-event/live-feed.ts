@@ -1,4 +1,4 @@
-// The live feed of all executions: events from now on, to everyone whose filter lets them through.
+// The live feed of all executions: sends each event from now on to all subscribers whose filter matches.
 
 import { LRUCache } from 'lru-cache';
 import { inTurns } from '../../core/chunked.js';
@@ -15,7 +15,7 @@ interface FeedEvent {
   execution: { id: string };
 }
 
-/** What to read of an execution: events above `after` whose number is at least `from`, or that are new enough. */
+/** Position in an execution: its events above `after` whose number is at least `from`, or that are new enough. */
 export interface FeedPosition {
   executionId: string;
   after: number;
@@ -31,7 +31,7 @@ interface FeedOptions<Event> {
   timing?: Timing;
 }
 
-interface Follower<Event> {
+interface Subscriber<Event> {
   isWanted: (event: Event) => boolean;
   queue: Event[];
   wake: (() => void) | undefined;
@@ -41,21 +41,22 @@ interface Follower<Event> {
 const maxQueue = 5000;
 const maxBatch = 500;
 const maxRead = 500;
-/** How far back the poll looks: longer than a transaction takes from making an id to its commit. */
+/** How far back the poll looks: longer than a transaction takes from creating an id to its commit. */
 export const lookBackMs = 6000;
-/** How many events may come to be heard of in the wrong order. */
+/** Most events that may be announced in the wrong order. */
 const maxDisorder = 20;
 
+/** Creates the feed of one instance. */
 export function createFeed<Event extends FeedEvent>({
   readAfter,
   changedSince,
   onError,
   timing = defaultTiming,
 }: FeedOptions<Event>) {
-  const followers = new Set<Follower<Event>>();
-  /** Execution → number of its last event that was handed out. */
+  const subscribers = new Set<Subscriber<Event>>();
+  /** Execution → number of the last event that subscribers received. */
   const handed = new LRUCache<string, number>({ max: 50_000 });
-  /** Execution → the lowest number heard of that was not handed out. */
+  /** Execution → the lowest announced number that subscribers have not received. */
   const wanted = new Map<string, number>();
   let isReading = false;
   let isPolling = false;
@@ -67,11 +68,11 @@ export function createFeed<Event extends FeedEvent>({
 
   function hand(event: Event): void {
     handed.set(event.execution.id, event.number);
-    for (const follower of followers) {
-      if (!follower.isWanted(event)) continue;
-      if (follower.queue.length >= maxQueue) follower.isTooSlow = true;
-      else follower.queue.push(event);
-      wake(follower);
+    for (const subscriber of subscribers) {
+      if (!subscriber.isWanted(event)) continue;
+      if (subscriber.queue.length >= maxQueue) subscriber.isTooSlow = true;
+      else subscriber.queue.push(event);
+      wake(subscriber);
     }
   }
 
@@ -86,19 +87,19 @@ export function createFeed<Event extends FeedEvent>({
     wanted.set(executionId, Math.min(number, wanted.get(executionId) ?? number));
   }
 
-  /** Reads what was heard of, in each execution's order and without gaps; again while more is heard of meanwhile. */
+  /** Reads the announced events, in each execution's order and without gaps; again while more are announced. */
   async function pump(): Promise<void> {
     if (isReading) return;
     isReading = true;
     try {
-      while (wanted.size > 0 && followers.size > 0) {
+      while (wanted.size > 0 && subscribers.size > 0) {
         const batch = [...wanted].slice(0, maxBatch);
         for (const [id] of batch) wanted.delete(id);
         const events = await readAfter(batch.map(positionOf), floor(), maxRead);
         for (const event of inOrder(events)) hand(event);
         if (events.length < maxRead) continue;
         for (const [id, number] of batch) want(id, number);
-        await new Promise(setImmediate); // a flood: let those who read quickly do so
+        await new Promise(setImmediate); // under a flood, fast subscribers read meanwhile
       }
     } catch (error) {
       onError(error); // the poll finds them
@@ -108,12 +109,12 @@ export function createFeed<Event extends FeedEvent>({
   }
 
   function heard(executionId: string, number: number, first = number): void {
-    if (followers.size === 0 || number <= (handed.get(executionId) ?? 0)) return;
+    if (subscribers.size === 0 || number <= (handed.get(executionId) ?? 0)) return;
     want(executionId, first);
     void pump();
   }
 
-  /** Makes good for wake-ups that were lost. */
+  /** Makes up for lost wake-ups. */
   async function poll(): Promise<void> {
     if (isPolling) return;
     isPolling = true;
@@ -126,51 +127,51 @@ export function createFeed<Event extends FeedEvent>({
     }
   }
 
-  function join(follower: Follower<Event>, isResumed: boolean): void {
-    followers.add(follower);
-    if (followers.size > 1) return;
+  function join(subscriber: Subscriber<Event>, isResumed: boolean): void {
+    subscribers.add(subscriber);
+    if (subscribers.size > 1) return;
     startedAtMs = Date.now() - (isResumed ? lookBackMs : 0);
     handed.clear();
     timer = setInterval(() => void poll(), timing.pollEveryMs).unref();
   }
 
-  function leave(follower: Follower<Event>): void {
-    if (!followers.delete(follower) || followers.size > 0) return;
+  function leave(subscriber: Subscriber<Event>): void {
+    if (!subscribers.delete(subscriber) || subscribers.size > 0) return;
     clearInterval(timer);
     wanted.clear();
   }
 
   return {
-    /** Tells of an event. */
+    /** Announces an event. */
     heard: (executionId: string, number: number) => heard(executionId, number),
 
     /**
-     * Events from now on.
-     * @param isResumed the follower may get events of the last seconds, and leaves out what it has
+     * Streams events from now on.
+     * @param isResumed whether to include events of the last seconds; the subscriber drops the ones it already has
      * @param signal ends the stream; its reason is thrown
      * @throws UNAVAILABLE for a consumer that lags by 5,000 events, and when the server stops
      */
     follow(isWanted: (event: Event) => boolean, signal: AbortSignal, isResumed = false): Stream<Event> {
-      const follower: Follower<Event> = { isWanted, queue: [], wake: undefined, isTooSlow: false };
+      const subscriber: Subscriber<Event> = { isWanted, queue: [], wake: undefined, isTooSlow: false };
       let isOver = false;
-      join(follower, isResumed);
+      join(subscriber, isResumed);
 
-      const wakeThis = () => wake(follower);
+      const wakeThis = () => wake(subscriber);
       signal.addEventListener('abort', wakeThis);
 
       function end(): void {
         if (isOver) return;
         isOver = true;
-        follower.queue = [];
+        subscriber.queue = [];
         signal.removeEventListener('abort', wakeThis);
-        leave(follower);
+        leave(subscriber);
         wakeThis();
       }
 
       function fault(): unknown {
         if (signal.aborted) return signal.reason;
         if (isClosed) return unavailable('The server is stopping: connect again.');
-        return follower.isTooSlow ? unavailable('The stream was not read fast enough.') : undefined;
+        return subscriber.isTooSlow ? unavailable('The stream was not read fast enough.') : undefined;
       }
 
       return toStream<Event>({
@@ -183,11 +184,11 @@ export function createFeed<Event extends FeedEvent>({
             end();
             throw reason;
           }
-          const event = follower.queue.shift();
+          const event = subscriber.queue.shift();
           return event === undefined ? undefined : { done: false, value: event };
         },
         whenReady(callback) {
-          follower.wake = callback;
+          subscriber.wake = callback;
         },
       });
     },
@@ -196,14 +197,14 @@ export function createFeed<Event extends FeedEvent>({
     async close(): Promise<void> {
       isClosed = true;
       clearInterval(timer);
-      await inTurns(followers, wake);
+      await inTurns(subscribers, wake);
     },
   };
 }
 
-function wake(follower: Pick<Follower<never>, 'wake'>): void {
-  const waiter = follower.wake;
-  follower.wake = undefined;
+function wake(subscriber: Pick<Subscriber<never>, 'wake'>): void {
+  const waiter = subscriber.wake;
+  subscriber.wake = undefined;
   waiter?.();
 }
 

@@ -17,7 +17,7 @@ interface ResumedFeedOptions<Event extends { id: string }> {
   log: readonly LoggedPlace[];
   /** The client has every event with a smaller id. */
   floor: string;
-  /** Reads events, in this order; those that were deleted are absent. */
+  /** Reads events, in this order, without deleted ones. */
   readPage: (ids: readonly string[]) => Promise<Event[]>;
   isWanted: (event: Event) => boolean;
 }

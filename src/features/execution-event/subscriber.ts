@@ -1,31 +1,31 @@
-// One who follows an execution: where it has got to, and what it is given next from the hub's memory or from the log.
+// A subscriber of one execution: its position, and its next event, from the memory of the live execution or from the log.
 import type { AppError } from '../../core/errors.js';
 import { over, type Source, type Step } from '../../core/pull-stream.js';
-import type { Hub, Numbered } from './types.js';
+import type { LiveExecution, Numbered } from './types.js';
 
-interface FollowerOptions<Event extends Numbered> {
-  hub: Hub<Event>;
+interface SubscriberOptions<Event extends Numbered> {
+  live: LiveExecution<Event>;
   /** Number of the last event that it has. */
   after: number;
-  /** Cuts it off; its reason is thrown. */
+  /** Ends the stream; its reason is thrown. */
   signal: AbortSignal;
-  /** A page of the log behind this number. */
+  /** Reads a page of the log after this number. */
   readPage: (after: number) => Promise<readonly Event[]>;
-  /** Why the hubs are closed, if they are. */
+  /** Why the live executions are closed; undefined while they are open. */
   closed: () => AppError | undefined;
   /** Called once, when it is over. */
   leave: () => void;
 }
 
-/** Events behind `after`, old ones first, then new ones as the hub hears of them. */
-export function createFollower<Event extends Numbered>({
-  hub,
+/** Creates a source of the events after `after`: old ones first, then new ones as they are announced. */
+export function createSubscriber<Event extends Numbered>({
+  live,
   after,
   signal,
   readPage,
   closed,
   leave,
-}: FollowerOptions<Event>): Source<Event> {
+}: SubscriberOptions<Event>): Source<Event> {
   let position = after;
   let page: readonly Event[] = [];
   let isOver = false;
@@ -46,7 +46,7 @@ export function createFollower<Event extends Numbered>({
     isOver = true;
     page = [];
     signal.removeEventListener('abort', wake);
-    hub.waiting.delete(wake);
+    live.waiting.delete(wake);
     leave();
     wake();
   }
@@ -70,13 +70,13 @@ export function createFollower<Event extends Numbered>({
       });
   }
 
-  /** From the hub's memory, else from a page of the log; undefined when it is in neither. */
+  /** Takes the next event from memory, else from a page of the log; undefined when it is in neither. */
   function pick(): Event | undefined {
     const wanted = position + 1;
-    const first = hub.last - hub.recent.length + 1;
-    if (wanted >= first && wanted <= hub.last) {
+    const first = live.last - live.recent.length + 1;
+    if (wanted >= first && wanted <= live.last) {
       page = [];
-      return hub.recent[wanted - first];
+      return live.recent[wanted - first];
     }
     return page[wanted - (page[0]?.number ?? 0)];
   }
@@ -99,16 +99,16 @@ export function createFollower<Event extends Numbered>({
         if (event.isLast) end();
         return { done: false, value: event };
       }
-      if (isGone || (position >= hub.last && hub.isGone)) {
+      if (isGone || (position >= live.last && live.isGone)) {
         end();
         return over;
       }
-      if (position < hub.last) load();
+      if (position < live.last) load();
       return undefined;
     },
     whenReady(callback) {
       waiting = callback;
-      if (!isLoading && !isOver) hub.waiting.add(wake);
+      if (!isLoading && !isOver) live.waiting.add(wake);
     },
   };
 }

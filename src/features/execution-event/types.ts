@@ -1,4 +1,4 @@
-// What the live modules of an execution's events share.
+// Types that the modules of live events share.
 
 /** Events are numbered without gaps within an execution, from 1. */
 export interface Numbered {
@@ -8,17 +8,17 @@ export interface Numbered {
 }
 
 /** One watched execution. */
-export interface Hub<Event> {
+export interface LiveExecution<Event> {
   executionId: string;
   /** The newest events, contiguous and up to `last`; older ones are read from the log. */
   recent: Event[];
-  /** Number of the newest event that followers may have. */
+  /** Number of the newest event that subscribers may receive. */
   last: number;
-  followers: number;
-  /** Wakes those who have all there is. */
+  subscribers: number;
+  /** Wake the subscribers that have received everything so far. */
   waiting: Set<() => void>;
   isReading: boolean;
-  /** The highest number heard of. */
+  /** The highest number announced. */
   wanted: number;
   isGone: boolean;
 }

@@ -98,7 +98,7 @@ describe('the feed', () => {
   });
 
   it('keeps each execution’s order when wake-ups come in disorder, and gives nothing twice', async () => {
-    const follower = open();
+    const subscriber = open();
     for (let n = 0; n < 3; n += 1) write('a');
     feed.heard('a', 3);
     feed.heard('a', 1);
@@ -107,25 +107,25 @@ describe('the feed', () => {
     await poll();
     feed.heard('a', 3);
     await pause();
-    expect(follower.got).toEqual(['a1', 'a2', 'a3']);
+    expect(subscriber.got).toEqual(['a1', 'a2', 'a3']);
   });
 
   it('makes good for lost wake-ups with the next poll or wake-up', async () => {
-    const follower = open();
+    const subscriber = open();
     feed.heard('a', write('a'));
     await pause();
     write('a');
     feed.heard('a', write('a'));
     await pause();
-    expect(follower.got).toEqual(['a1', 'a2', 'a3']);
+    expect(subscriber.got).toEqual(['a1', 'a2', 'a3']);
     write('a');
     write('b');
     await poll();
-    expect(follower.got).toEqual(['a1', 'a2', 'a3', 'a4', 'b1']);
+    expect(subscriber.got).toEqual(['a1', 'a2', 'a3', 'a4', 'b1']);
   });
 
   it('reads again for what was heard of during a read', async () => {
-    const follower = open();
+    const subscriber = open();
     let release: () => void = () => {};
     gate = new Promise((resolve) => {
       release = resolve;
@@ -135,28 +135,28 @@ describe('the feed', () => {
     gate = undefined;
     release();
     await pause();
-    expect(follower.got).toEqual(['a1', 'a2']);
+    expect(subscriber.got).toEqual(['a1', 'a2']);
   });
 
   it('tries a read that failed again with the next poll', async () => {
-    const follower = open();
+    const subscriber = open();
     fault = new Error('the database is away');
     feed.heard('a', write('a'));
     await pause();
-    expect([follower.got, errors]).toEqual([[], [fault]]);
+    expect([subscriber.got, errors]).toEqual([[], [fault]]);
     fault = undefined;
     await poll();
-    expect(follower.got).toEqual(['a1']);
+    expect(subscriber.got).toEqual(['a1']);
   });
 
   it('reads more than one batch of a flood', async () => {
-    const follower = open();
+    const subscriber = open();
     const numbers: string[] = [];
     for (let n = 1; n <= 2500; n += 1) numbers.push(`a${write('a')}`);
     write('b');
     await poll();
     for (let turn = 0; turn < 20; turn += 1) await pause();
-    expect(follower.got.sort()).toEqual([...numbers, 'b1'].sort());
+    expect(subscriber.got.sort()).toEqual([...numbers, 'b1'].sort());
   });
 
   it('cuts off one who lags by 5,000 events, and nobody else', async () => {

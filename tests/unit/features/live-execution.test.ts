@@ -1,7 +1,10 @@
-// The hub under interleavings that are rare in the wild: lost wake-ups, late joiners, failing reads, aborts.
+// Live executions under interleavings that are rare in the wild: lost wake-ups, late joiners, failing reads, aborts.
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AppError } from '../../../src/core/errors.js';
-import { createHubs, type Hubs } from '../../../src/features/execution-event/live-execution.js';
+import {
+  createLiveExecutions,
+  type LiveExecutions,
+} from '../../../src/features/execution-event/live-execution.js';
 
 interface Entry {
   number: number;
@@ -15,12 +18,12 @@ let reads: number[];
 let gate: Promise<void> | undefined;
 let fault: Error | undefined;
 let errors: unknown[];
-let hubs: Hubs<Entry>;
+let liveExecutions: LiveExecutions<Entry>;
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'queueMicrotask', 'nextTick'] });
   [log, isDeleted, reads, gate, fault, errors] = [[], false, [], undefined, undefined, []];
-  hubs = createHubs<Entry>({
+  liveExecutions = createLiveExecutions<Entry>({
     read: async (_id, after, limit) => {
       reads.push(after);
       const found = log.filter(({ number }) => number > after).slice(0, limit);
@@ -33,14 +36,14 @@ beforeEach(() => {
   });
 });
 afterEach(() => {
-  hubs.close();
+  liveExecutions.close();
   jest.useRealTimers();
 });
 
 const write = (count = 1, isLast = false) => {
   for (let n = 0; n < count; n += 1) log.push({ number: log.length + 1, isLast: isLast && n === count - 1 });
 };
-const heard = (number = log.length) => hubs.heard('x', number);
+const heard = (number = log.length) => liveExecutions.heard('x', number);
 /** Until all is done that can be done. */
 const pause = () => new Promise((resolve) => setImmediate(resolve));
 const poll = async () => {
@@ -51,7 +54,7 @@ const poll = async () => {
 /** A subscriber that reads as fast as it can. */
 function open(after = 0, last = log.length) {
   const controller = new AbortController();
-  const stream = hubs.follow('x', after, last, controller.signal);
+  const stream = liveExecutions.follow('x', after, last, controller.signal);
   const numbers: number[] = [];
   const state = { numbers, stream, end: '', abort: (reason: unknown) => controller.abort(reason) };
   (async () => {
@@ -65,57 +68,57 @@ function open(after = 0, last = log.length) {
 
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
 
-describe('a hub', () => {
+describe('a live execution', () => {
   it('reads a new event once for all its subscribers', async () => {
-    const followers = [open(), open(), open()];
+    const subscribers = [open(), open(), open()];
     write();
     heard();
     await pause();
-    expect(followers.map(({ numbers }) => numbers)).toEqual([[1], [1], [1]]);
+    expect(subscribers.map(({ numbers }) => numbers)).toEqual([[1], [1], [1]]);
     expect(reads).toEqual([0]);
   });
 
   it('takes the next event from this process without reading it, and any other from the log', async () => {
-    const followers = [open(), open()];
+    const subscribers = [open(), open()];
     write();
-    hubs.offer('x', log[0] as Entry);
+    liveExecutions.offer('x', log[0] as Entry);
     heard();
     await pause();
-    expect([followers.map(({ numbers }) => numbers), reads]).toEqual([[[1], [1]], []]);
+    expect([subscribers.map(({ numbers }) => numbers), reads]).toEqual([[[1], [1]], []]);
     write(2);
-    hubs.offer('x', log[2] as Entry);
-    hubs.offer('y', log[2] as Entry);
+    liveExecutions.offer('x', log[2] as Entry);
+    liveExecutions.offer('y', log[2] as Entry);
     heard();
     await pause();
-    expect([followers.map(({ numbers }) => numbers), reads]).toEqual([[upTo(3), upTo(3)], [1]]);
+    expect([subscribers.map(({ numbers }) => numbers), reads]).toEqual([[upTo(3), upTo(3)], [1]]);
   });
 
   it('takes nothing from this process during a read, which may bring it too', async () => {
-    const follower = open();
+    const subscriber = open();
     let release: () => void = () => {};
     gate = new Promise((resolve) => {
       release = resolve;
     });
     write();
     heard();
-    hubs.offer('x', log[0] as Entry);
+    liveExecutions.offer('x', log[0] as Entry);
     release();
     gate = undefined;
     await pause();
-    expect(follower.numbers).toEqual([1]);
+    expect(subscriber.numbers).toEqual([1]);
   });
 
   it('makes good for a wake-up that was lost with the next poll', async () => {
-    const follower = open();
+    const subscriber = open();
     write(3);
     await pause();
-    expect(follower.numbers).toEqual([]);
+    expect(subscriber.numbers).toEqual([]);
     await poll();
-    expect(follower.numbers).toEqual([1, 2, 3]);
+    expect(subscriber.numbers).toEqual([1, 2, 3]);
   });
 
   it('reads again for what was heard of during a read', async () => {
-    const follower = open();
+    const subscriber = open();
     let release: () => void = () => {};
     gate = new Promise((resolve) => {
       release = resolve;
@@ -127,23 +130,23 @@ describe('a hub', () => {
     release();
     gate = undefined;
     await pause();
-    expect(follower.numbers).toEqual([1, 2]);
+    expect(subscriber.numbers).toEqual([1, 2]);
     expect(reads).toEqual([0, 1]);
   });
 
   it('does not mind wake-ups in the wrong order, doubled, or ahead of what can be read', async () => {
-    const follower = open();
+    const subscriber = open();
     write(2);
     heard(2);
     heard(1);
     heard(2);
     heard(3);
     await pause();
-    expect(follower.numbers).toEqual([1, 2]);
+    expect(subscriber.numbers).toEqual([1, 2]);
     write();
     heard(3);
     await pause();
-    expect(follower.numbers).toEqual([1, 2, 3]);
+    expect(subscriber.numbers).toEqual([1, 2, 3]);
   });
 
   it('knows what was heard of between looking up the last number and following', async () => {
@@ -151,9 +154,9 @@ describe('a hub', () => {
     const last = log.length;
     write();
     heard();
-    const follower = open(0, last);
+    const subscriber = open(0, last);
     await pause();
-    expect(follower.numbers).toEqual([1, 2]);
+    expect(subscriber.numbers).toEqual([1, 2]);
   });
 
   it('gives one who joins during a read everything, once', async () => {
@@ -180,7 +183,7 @@ describe('a hub', () => {
 
   it('reads from the log what is no longer in memory, for subscribers that lag', async () => {
     const controller = new AbortController();
-    const slow = hubs.follow('x', 0, 0, controller.signal);
+    const slow = liveExecutions.follow('x', 0, 0, controller.signal);
     const fast = open();
     for (let turn = 0; turn < 10; turn += 1) {
       write(100);
@@ -206,15 +209,15 @@ describe('a hub', () => {
   });
 
   it('tries a read that failed again with the next poll', async () => {
-    const follower = open();
+    const subscriber = open();
     fault = new Error('the database is away');
     write();
     heard();
     await pause();
-    expect([follower.numbers, errors]).toEqual([[], [fault]]);
+    expect([subscriber.numbers, errors]).toEqual([[], [fault]]);
     fault = undefined;
     await poll();
-    expect(follower.numbers).toEqual([1]);
+    expect(subscriber.numbers).toEqual([1]);
   });
 
   it('fails a late one whose pages cannot be read, and reads them again for the next', async () => {
@@ -239,12 +242,12 @@ describe('a hub', () => {
     heard(0);
     await pause();
     expect(deleted.end).toBe('over');
-    expect(hubs.size()).toBe(0);
+    expect(liveExecutions.size()).toBe(0);
   });
 
   it('finds out by polling that the execution is gone, but does not take a newcomer for gone', async () => {
     let release: () => void = () => {};
-    const slow = createHubs<Entry>({
+    const slow = createLiveExecutions<Entry>({
       read: async () => [],
       lastNumbers: async (ids) => {
         await new Promise<void>((resolve) => {
@@ -291,28 +294,28 @@ describe('a hub', () => {
     gate = new Promise((resolve) => {
       release = resolve;
     });
-    const follower = open();
+    const subscriber = open();
     await pause();
-    follower.abort(new Error('revoked'));
+    subscriber.abort(new Error('revoked'));
     release();
     await pause();
-    expect([follower.numbers, follower.end]).toEqual([[], 'revoked']);
+    expect([subscriber.numbers, subscriber.end]).toEqual([[], 'revoked']);
   });
 
-  it('a return ends one who waits, and the hub goes with its last follower', async () => {
-    const follower = open();
+  it('a return ends one who waits, and the live execution goes with its last subscriber', async () => {
+    const subscriber = open();
     await pause();
-    expect(hubs.size()).toBe(1);
-    await follower.stream.return?.();
+    expect(liveExecutions.size()).toBe(1);
+    await subscriber.stream.return?.();
     await pause();
-    expect([follower.end, hubs.size()]).toEqual(['over', 0]);
+    expect([subscriber.end, liveExecutions.size()]).toEqual(['over', 0]);
   });
 
   it('says that the server stops', async () => {
-    const follower = open();
+    const subscriber = open();
     await pause();
-    hubs.close();
+    liveExecutions.close();
     await pause();
-    expect(follower.end).toBe('The server is stopping: connect again.');
+    expect(subscriber.end).toBe('The server is stopping: connect again.');
   });
 });
