@@ -40,10 +40,8 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     await signIn();
     await watched.page.getByText('Signed in as Administrator (admin)').waitFor();
   };
-  // GraphiQL's tabs can be dragged, which swallows the clicks of a headless mouse.
   const openTab = async (name: string) => {
-    const tab = watched.page.locator('.graphiql-tab-button').filter({ hasText: name });
-    await tab.evaluate((button: unknown) => (button as { click: () => void }).click());
+    await watched.page.locator('.graphiql-tab-button').filter({ hasText: name }).click();
     await watched.page.locator('.graphiql-query-editor .view-lines').filter({ hasText: name }).waitFor();
   };
   const storedSession = async (): Promise<{ accessToken: string; refreshToken: string }> =>
@@ -107,6 +105,65 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     await watched.page.locator('.graphiql-execute-button[aria-label^="Stop"]').click();
     await until(() => server.services.streams.size() === 0, 'the stream is closed');
     expect(watched.faults).toEqual([]);
+  });
+
+  it.each([
+    ['a mouse at 1440 px', { width: 1440 }],
+    ['a mouse at 390 px', { width: 390 }],
+    ['touch at 390 px', { width: 390, hasTouch: true }],
+  ])('opens the tab that was clicked, each time, with %s', async (_name, options) => {
+    const { page } = await openPage(browser, `${server.url}/graphql`, options);
+    await page.locator('.graphiql-execute-button').waitFor();
+    const names = await page.locator('.graphiql-tab-button').allTextContents();
+    for (const at of [1, 3, 0, 2, 3, 1, 2, 0]) {
+      const tab = page.locator('.graphiql-tab-button').nth(at);
+      await tab.scrollIntoViewIfNeeded();
+      const { x, y, width, height } = (await tab.boundingBox()) as NonNullable<
+        Awaited<ReturnType<typeof tab.boundingBox>>
+      >;
+      const [middleX, middleY] = [x + width / 2, y + height / 2];
+      if ('hasTouch' in options) await page.touchscreen.tap(middleX, middleY);
+      else await page.mouse.click(middleX, middleY);
+      const active = page.locator('.graphiql-tab-active .graphiql-tab-button');
+      await active.filter({ hasText: names[at] as string }).waitFor();
+      // Its name is whole: it ends ahead of the button that closes it.
+      const room = await page.evaluate<number>(`(() => {
+        const tab = document.querySelector('.graphiql-tab-active');
+        const range = document.createRange();
+        range.selectNodeContents(tab.querySelector('.graphiql-tab-button'));
+        const close = tab.querySelector('.graphiql-tab-close');
+        return close.getBoundingClientRect().left - range.getBoundingClientRect().right;
+      })()`);
+      expect(room).toBeGreaterThanOrEqual(0);
+    }
+    await page.context().close();
+  });
+
+  it('opens tabs by the keyboard', async () => {
+    const { page } = watched;
+    const names = await page.locator('.graphiql-tab-button').allTextContents();
+    for (const at of [2, 0, 3]) {
+      await page.locator('.graphiql-tab-button').nth(at).focus();
+      await page.keyboard.press('Enter');
+      await page
+        .locator('.graphiql-tab-active')
+        .filter({ hasText: names[at] as string })
+        .waitFor();
+    }
+  });
+
+  it('leaves the editor usable beside the documentation at 390 px', async () => {
+    const { page } = await openPage(browser, `${server.url}/graphql`, { width: 390 });
+    await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+    await page.locator('.graphiql-doc-explorer').waitFor();
+    const editor = page.locator('.graphiql-query-editor');
+    expect((await editor.boundingBox())?.width).toBeGreaterThan(250);
+    expect((await editor.boundingBox())?.height).toBeGreaterThan(60);
+    await editor.click();
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type('query Typed ');
+    await editor.filter({ hasText: 'Typed' }).waitFor();
+    await page.context().close();
   });
 
   it('says why a sign-in failed, signs out, and keeps tokens out of addresses and of what lasts', async () => {

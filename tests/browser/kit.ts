@@ -28,8 +28,12 @@ export interface Watched {
 }
 
 /** A page on a profile of its own. */
-export async function openPage(browser: Browser, url: string): Promise<Watched> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+export async function openPage(
+  browser: Browser,
+  url: string,
+  { width = 1280, hasTouch = false } = {},
+): Promise<Watched> {
+  const context = await browser.newContext({ viewport: { width, height: 900 }, hasTouch });
   const page = await context.newPage();
   page.setDefaultTimeout(90_000);
   const faults: string[] = [];

@@ -5,6 +5,9 @@ export const style = `
   body > main { flex: 1; min-height: 0; }
   body #root .graphiql-container { height: 100%; }
   body #root .graphiql-logo { display: none; }
+  /* Dragging leaves tabs an old translateX, to which they jump under the pointer: the click would miss them. */
+  body #root .graphiql-tab { transform: none !important; }
+  body #root .graphiql-tab-active .graphiql-tab-button { padding-right: 42px; }
   body #root .graphiql-tab-close { min-width: 24px; min-height: 24px; }
   body #root .graphiql-doc-explorer a { color: #8a4b00; text-decoration: underline; }
   body #root .graphiql-doc-explorer .graphiql-doc-explorer-root-type,
@@ -31,6 +34,10 @@ export const style = `
     body #root #graphiql-session > .graphiql-horizontal-drag-bar { display: none; }
     body #root #graphiql-session > .graphiql-response { min-height: 35%; }
     body #root .graphiql-sidebar { width: 44px; }
+    body #root .graphiql-main { flex-direction: column; }
+    body #root .graphiql-main > .graphiql-plugin { flex: 0 0 45% !important; min-width: 0; max-width: none; overflow: auto; }
+    body #root .graphiql-main > .graphiql-horizontal-drag-bar { display: none; }
+    body #root .graphiql-main > .graphiql-sessions { min-height: 0; }
   }
 `;
 
