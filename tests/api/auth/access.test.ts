@@ -28,6 +28,11 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
   'Query.executions': [signedIn, '{ executions { totalCount } }', 'ok'],
   'Query.result': [signedIn, `{ result(id: "res_${v7()}") { id } }`, 'NOT_FOUND'],
   'Query.results': [signedIn, '{ results { totalCount } }', 'ok'],
+  'Query.project': [signedIn, '{ project(key: "nowhere") { id } }', 'NOT_FOUND'],
+  'Query.projects': [signedIn, '{ projects { totalCount } }', 'ok'],
+  'Query.finding': [signedIn, `{ finding(id: "fnd_${v7()}") { id } }`, 'NOT_FOUND'],
+  'Query.findings': [signedIn, '{ findings { totalCount } }', 'ok'],
+  'Query.import': [signedIn, `{ import(id: "imp_${v7()}") { id } }`, 'NOT_FOUND'],
   'Query.auditEvents': ['admin', '{ auditEvents { totalCount } }', 'ok'],
   'Mutation.login': [
     everyone,
@@ -98,6 +103,36 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
   'Mutation.deactivateUser': ['admin', onUser('deactivateUser'), 'NOT_FOUND'],
   'Mutation.activateUser': ['admin', onUser('activateUser'), 'NOT_FOUND'],
   'Mutation.deleteUser': ['admin', `mutation { deleteUser(id: "${user}") { deletedId } }`, 'NOT_FOUND'],
+  'Mutation.createProject': [
+    'admin',
+    'mutation { createProject(input: { key: "new", name: "New" }) { project { id } } }',
+    'ok',
+  ],
+  'Mutation.updateProject': [
+    'admin',
+    'mutation { updateProject(input: { key: "nowhere", name: "x" }) { project { id } } }',
+    'NOT_FOUND',
+  ],
+  'Mutation.archiveProject': [
+    'admin',
+    'mutation { archiveProject(key: "nowhere") { project { id } } }',
+    'NOT_FOUND',
+  ],
+  'Mutation.setProjectMember': [
+    'admin',
+    `mutation { setProjectMember(key: "default", userId: "${user}", role: VIEWER) { project { id } } }`,
+    'NOT_FOUND',
+  ],
+  'Mutation.importReport': [
+    workers,
+    `mutation { importReport(input: { executionId: "${execution}", content: "{}" }) { import { id } } }`,
+    'NOT_FOUND',
+  ],
+  'Mutation.triageFindings': [
+    workers,
+    `mutation { triageFindings(input: { ids: ["fnd_${v7()}"], comment: "x" }) { matched } }`,
+    'NOT_FOUND',
+  ],
   'Mutation.createExecution': [
     workers,
     'mutation { createExecution(input: { name: "x", target: "x", kind: DAST }) { execution { id } } }',
