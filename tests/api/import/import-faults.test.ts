@@ -1,0 +1,101 @@
+// Imports through faults: a server that is killed, a client that goes away, several reports at once, a cancelled execution.
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { until } from '../../kit/live.js';
+import { createServerProcess } from '../../kit/process.js';
+
+let server: TestServer;
+let token: string;
+beforeAll(async () => {
+  server = await startTestServer();
+  token = await server.signIn();
+});
+afterAll(() => server.close());
+
+/** A SARIF log with this many results, of which none is like another. */
+function sarif(count: number, offset = 0): string {
+  const results = Array.from({ length: count }, (_, n) => ({
+    ruleId: `R${n % 7}`,
+    message: { text: `Problem ${n + offset}` },
+    locations: [
+      {
+        physicalLocation: {
+          artifactLocation: { uri: `src/file${n % 50}.c` },
+          region: { startLine: n + 1, snippet: { text: `call_${n + offset}()` } },
+        },
+      },
+    ],
+  }));
+  return JSON.stringify({ version: '2.1.0', runs: [{ tool: { driver: { name: 'Faulty' } }, results }] });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape
+async function call(url: string, path: string, bearer: string, body?: string): Promise<any> {
+  const response = await fetch(`${url}/api/v1${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { Authorization: `Bearer ${bearer}` },
+    ...(body !== undefined && { body }),
+  });
+  return response.json();
+}
+
+test('a killed server takes its imports up again, and nothing is seen by halves', async () => {
+  const process = await createServerProcess();
+  try {
+    await process.start();
+    const login = await fetch(`${process.url}/api/v1/auth/login`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(admin),
+    });
+    const { accessToken } = (await login.json()) as { accessToken: string };
+    const begun = await call(process.url, '/imports?target=killed', accessToken, sarif(20_000));
+    expect(begun.state).toBe('RUNNING');
+    await process.stop('SIGKILL');
+    await process.start();
+    const read = () => call(process.url, `/imports/${begun.id}`, accessToken);
+    await until(async () => (await read()).state !== 'RUNNING', 'the end of the import');
+    expect(await read()).toMatchObject({
+      state: 'COMPLETED',
+      read: 20_000,
+      added: 20_000,
+      newFindings: 20_000,
+    });
+  } finally {
+    await process.remove();
+  }
+});
+
+test('a client that goes away halfway leaves nothing', async () => {
+  const url = new URL(`${server.url}/api/v1/imports?target=gone`);
+  const outgoing = request(url, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Length': 1_000_000 },
+  });
+  outgoing.on('error', () => {});
+  outgoing.write(sarif(100));
+  await sleep(100);
+  outgoing.destroy();
+  await sleep(100);
+  const [row] = await server.sql<{ n: number }>(
+    `SELECT (SELECT count(*) FROM imports WHERE state <> 'COMPLETED')::int
+      + (SELECT count(*) FROM test_executions WHERE target = 'gone')::int AS n`,
+  );
+  expect(row?.n).toBe(0);
+});
+
+test('several reports of one target at once follow each other', async () => {
+  const send = (offset: number) => call(server.url, '/imports?target=busy&wait=60', token, sarif(50, offset));
+  const receipts = await Promise.all([send(0), send(0), send(0), send(0)]);
+  expect(receipts.map(({ state }) => state)).toEqual(Array(4).fill('COMPLETED'));
+  expect(receipts.map(({ newFindings }) => newFindings).sort()).toEqual([0, 0, 0, 50]);
+});
+
+test('reports of two targets at once do not mix', async () => {
+  const send = (target: string, count: number) =>
+    call(server.url, `/imports?target=${target}&wait=60`, token, sarif(count));
+  const [left, right] = await Promise.all([send('left', 30), send('right', 40)]);
+  expect([left.newFindings, right.newFindings]).toEqual([30, 40]);
+});
