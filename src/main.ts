@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const stop = (reason: string, code: number) => {
     if (isLeaving) return;
     isLeaving = true;
-    // After a crash nothing can be relied on: it ends within 9 s, whatever hangs.
+    // After a crash nothing can be relied on: the process ends within 9 s even when something hangs.
     const limitMs = config.shutdownTimeoutMs + 5000;
     setTimeout(() => process.exit(1), code === 0 ? limitMs : Math.min(limitMs, 9000)).unref();
     log.info({ event: 'stopping', reason });

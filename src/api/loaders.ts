@@ -43,7 +43,7 @@ declare module '../graphql/schema-kit/context.js' {
     readonly findingHistories: DataLoader<string, TriageEventRow[]>;
     /** Results of a finding. */
     readonly occurrencePages: DataLoader<OccurrencePageKey, Page<ResultRow>>;
-    /** Those that the caller sees. */
+    /** Only rows that the caller sees. */
     readonly projects: DataLoader<string, ProjectRow | null>;
     /** Members of a project. */
     readonly projectMembers: DataLoader<string, MemberRow[]>;

@@ -1,10 +1,10 @@
-// Faults that are told in words, each with the exit code it ends the client with; how they are printed is in output.ts.
+// Failures with a message for people and the exit code of the client; output.ts prints them.
 
-/** Exit codes: what scripts decide by. */
+/** Exit codes, for scripts. */
 export const exitCodes = { ok: 0, notPassed: 1, usage: 2, failed: 3 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** What the API says of a fault beside its message. */
+/** Details of a failure beside its message. */
 export interface FailureDetails {
   exitCode: ExitCode;
   /** The API's error code, or UNREACHABLE. */
@@ -19,14 +19,14 @@ export type Failure = Error & FailureDetails;
 
 const failures = new WeakSet<Error>();
 
-/** An error that is told as it stands, without a stack; exit code 3 unless said otherwise. */
+/** Creates an error that the client prints without a stack; exit code 3 unless `details` has another. */
 export function failure(message: string, details: Partial<FailureDetails> = {}): Failure {
   const error = Object.assign(new Error(message), { exitCode: exitCodes.failed, ...details });
   failures.add(error);
   return error;
 }
 
-/** A wrong use of the command line. */
+/** Creates the failure for a wrong command line. */
 export function usageFault(message: string): Failure {
   return failure(message, { exitCode: exitCodes.usage });
 }
@@ -35,7 +35,7 @@ export function isFailure(error: unknown): error is Failure {
   return error instanceof Error && failures.has(error);
 }
 
-/** What an error says; fetch hides the reason in its cause. */
+/** The message of an error; fetch hides the reason in its cause. */
 export function reasonOf(error: unknown): string {
   const { name, message, cause, errors } = error as Partial<AggregateError>;
   if (errors !== undefined && !message) return [...new Set(errors.map(reasonOf))].join('; ');

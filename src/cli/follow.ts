@@ -1,4 +1,4 @@
-// Following an execution over the event stream to its end, through lost connections, restarts and expired tokens.
+// Follows an execution over the event stream to its end, through lost connections, restarts and expired tokens.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { type Failure, failure, isFailure, isNetworkFault, reasonOf } from './failure.js';
@@ -10,24 +10,24 @@ const lastTypes = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
 const passingCodes = ['UNREACHABLE', 'UNAVAILABLE', 'RATE_LIMITED', 'TOKEN_EXPIRED'];
 const firstPauseMs = 250;
 const longestPauseMs = 5000;
-/** The server says something every 15 s at the latest; after this silence the connection is taken for dead. */
+/** The server sends something at least every 15 s; after this silence the client takes the connection for dead. */
 const silenceMs = 45_000;
 
-/** What following tells of on its way. */
+/** Callbacks and limits of following. */
 export interface FollowOptions {
   onEvent(event: ExecutionEvent): void;
   /** The connection was lost and is tried again. */
   onLoss(reason: string): void;
   /** How long a server may be out of reach, in milliseconds. */
   patienceMs: number;
-  /** How long the execution may take from now, in milliseconds; for ever by default. */
+  /** How long the execution may take from now, in milliseconds; no limit by default. */
   timeoutMs?: number;
 }
 
 /**
- * Follows to the last event. A stream that breaks is taken up again behind the last event seen.
+ * Follows an execution to its last event. After a broken stream it continues after the last event seen.
  * @returns the last event
- * @throws Failure when there is no such execution, nobody is signed in, or the patience or the time is at its end
+ * @throws Failure when there is no such execution, nobody is signed in, or the patience or the time runs out
  */
 export async function followToEnd(
   api: Api,

@@ -1,7 +1,7 @@
-// The client's process: environment and streams in, exit code out. What it does is in program.ts.
+// The client's process: passes environment and streams to program.ts and sets the exit code.
 import { runCli } from './program.js';
 
-// Whoever reads the output may stop reading: `sec-tester results | head`.
+// The reader of the output may close it early: `sec-tester results | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });

@@ -15,7 +15,7 @@ const severityStyles: Record<string, Style[]> = {
   INFO: ['dim'],
 };
 const barWidth = 30;
-/** Progress is told in lines where there is no terminal: not every per cent. */
+/** Percent between two lines of progress where there is no terminal. */
 const lineStep = 10;
 
 /** Text of a table, or text that is styled already. */
@@ -153,7 +153,7 @@ export function countsInWords({ critical, high, medium, low, info }: SeverityCou
 function createProgress(output: Output): ReturnType<Printer['progress']> {
   const clear = '\r\u001b[K';
   let isBarShown = false;
-  let told = 0;
+  let shown = 0;
   const end = () => {
     if (isBarShown) output.write('\n');
     isBarShown = false;
@@ -171,8 +171,8 @@ function createProgress(output: Output): ReturnType<Printer['progress']> {
         const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
         output.write(clear + `${bar} ${place}`.slice(0, (output.columns ?? 80) - 1).trimEnd());
         isBarShown = true;
-      } else if (type !== 'PROGRESS' || progress >= told + lineStep) {
-        told = progress;
+      } else if (type !== 'PROGRESS' || progress >= shown + lineStep) {
+        shown = progress;
         output.write(`${place.trimEnd()}\n`);
       }
     },

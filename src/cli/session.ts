@@ -42,7 +42,7 @@ export function toSignIn({ accessToken, refreshToken, expiresIn, user }: Tokens)
 }
 
 /**
- * The API of a server for whoever the environment or the kept sign-ins name.
+ * Creates the API of a server for the caller that the environment or the stored sign-ins name.
  * @param givenToken an API key or access token, which is used as it is
  */
 export function createApi(server: URL, store: CredentialStore, givenToken: string | undefined): Api {

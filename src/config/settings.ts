@@ -288,8 +288,8 @@ export const settings = {
   argon2Parallelism: {
     name: 'ARGON2_PARALLELISM',
     group: 'Passwords',
-    description: 'Lanes of one Argon2id hash.',
-    schema: wholeNumber(1, 64, 'lanes'),
+    description: 'Degree of parallelism of one Argon2id hash.',
+    schema: wholeNumber(1, 64),
     default: '1',
   },
   hashQueueMax: {
@@ -401,7 +401,7 @@ export const settings = {
   auditSealKey: {
     name: 'AUDIT_SEAL_KEY',
     group: 'Audit trail',
-    description: 'Signs the seals (HMAC-SHA-256), so that who owns the database cannot make them anew.',
+    description: 'Signs the seals (HMAC-SHA-256), so that the owner of the database cannot forge them.',
     schema: text(/^.{32,1000}$/, 'at least 32 characters'),
     secret: true,
   },
@@ -422,7 +422,7 @@ export const settings = {
   isTracingDisabled: {
     name: 'OTEL_SDK_DISABLED',
     group: 'Metrics and traces',
-    description: 'Switches traces off, whatever else is set.',
+    description: 'Switches traces off, regardless of other settings.',
     schema: flag(),
     default: 'false',
   },

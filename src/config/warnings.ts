@@ -1,33 +1,37 @@
-// What a careful operator would ask about settings that are right by themselves; nothing here stops a start.
+// Warns operators of settings that are valid but risky; nothing here stops a start.
 import type { Config } from './load.js';
 import { type Setting, settings } from './settings.js';
 import type { Env } from './sources.js';
 
-/** Setting → what to think of, when it is so in production. */
+/** Setting → its warning, for values that are risky in production. */
 const inProduction: readonly [keyof typeof settings, (config: Config) => boolean, string][] = [
-  ['isGraphiqlEnabled', (config) => config.isGraphiqlEnabled, 'is on: strangers get GraphiQL'],
+  ['isGraphiqlEnabled', (config) => config.isGraphiqlEnabled, 'is on: anonymous callers get GraphiQL'],
   [
     'isIntrospectionEnabled',
     (config) => config.isIntrospectionEnabled,
-    'is on: strangers may read the schema',
+    'is on: anonymous callers can read the schema',
   ],
-  ['logLevel', ({ logLevel }) => /^(debug|trace)$/.test(logLevel), 'is meant for looking for a fault'],
+  ['logLevel', ({ logLevel }) => /^(debug|trace)$/.test(logLevel), 'is for debugging'],
   [
     'databaseUrl',
     ({ databaseUrl }) => databaseUrl === undefined,
     'is not set: the data is on this machine alone',
   ],
   ['redisUrl', ({ redisUrl }) => redisUrl === undefined, 'is not set: limits hold per instance'],
-  ['auditSealKey', ({ auditSealKey }) => auditSealKey === undefined, 'is not set: seals can be made anew'],
+  [
+    'auditSealKey',
+    ({ auditSealKey }) => auditSealKey === undefined,
+    'is not set: the owner of the database can forge seals',
+  ],
   ['rateLimitPerMinute', (config) => config.rateLimitPerMinute === 0, 'is 0: users have no limit'],
   [
     'rateLimitAnonymousPerMinute',
     (config) => config.rateLimitAnonymousPerMinute === 0,
-    'is 0: strangers have no limit',
+    'is 0: anonymous callers have no limit',
   ],
 ];
 
-/** @returns one line for each thing to think of: settings that are open in production, names that are nearly known */
+/** @returns one line for each warning: risky settings in production, and probably misspelt names */
 export function noticesOf(config: Config, env: Env): string[] {
   const open = inProduction
     .filter(([, isSo]) => config.isProduction && isSo(config))
@@ -42,8 +46,8 @@ function misspelt(env: Env): string[] {
   return Object.keys(env)
     .filter((name) => name.length > 5 && !known.includes(name))
     .flatMap((name) => {
-      const meant = known.find((other) => isNear(name, other));
-      return meant === undefined ? [] : [`${name} is not known: was ${meant} meant?`];
+      const similar = known.find((other) => isNear(name, other));
+      return similar === undefined ? [] : [`${name} is unknown; did you mean ${similar}?`];
     });
 }
 

@@ -1,4 +1,4 @@
-// Who may do what: roles, permissions and the one table that joins them. Rules about rows stand in the services.
+// Roles, permissions and the one table that joins them. Rules about rows are in the services.
 
 import { AppError } from './errors.js';
 import type { ProjectAccess } from './project-access.js';
@@ -13,11 +13,11 @@ const admins: readonly Role[] = ['ADMIN'];
 
 /** Permission → roles that have it, and what it allows. The only place where this is said. */
 export const permissions = {
-  'identity:read': { roles: everyone, allows: 'read one’s own id, name and role; every API key may' },
-  'profile:read': { roles: everyone, allows: 'read one’s own profile' },
-  'profile:update': { roles: everyone, allows: 'change one’s own password' },
-  'session:manage': { roles: everyone, allows: 'list and end one’s own sessions' },
-  'api_key:manage': { roles: everyone, allows: 'make, list and revoke one’s own API keys' },
+  'identity:read': { roles: everyone, allows: 'read the own id, name and role; every API key may' },
+  'profile:read': { roles: everyone, allows: 'read the own profile' },
+  'profile:update': { roles: everyone, allows: 'change the own password' },
+  'session:manage': { roles: everyone, allows: 'list and end the own sessions' },
+  'api_key:manage': { roles: everyone, allows: 'create, list and revoke the own API keys' },
   'execution:read': { roles: everyone, allows: 'read executions and watch them live' },
   'execution:create': { roles: workers, allows: 'create and rerun executions' },
   'execution:run': {

@@ -85,7 +85,7 @@ function withoutSuggestions(error: AppError): AppError {
   });
 }
 
-/** Those that GraphQL over HTTP answers with 200 for clients that accept no more than application/json. */
+/** Codes that GraphQL over HTTP answers with 200 for clients that accept only application/json. */
 function isDocumentFault({ code, fields }: AppError): boolean {
   return documentCodes.includes(code) || (code === 'VALIDATION_FAILED' && fields !== undefined);
 }

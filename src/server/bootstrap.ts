@@ -43,7 +43,7 @@ export interface Running {
 /**
  * Starts everything that the configuration asks for.
  * @param now milliseconds since 1970
- * @throws Error with a message for people; whatever was started by then is stopped again
+ * @throws Error with a message for people; everything that was started by then is stopped again
  */
 export async function start(
   config: Config,

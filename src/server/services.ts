@@ -37,7 +37,7 @@ import { createRequestQuota } from '../infra/rate-limiting/request-quota.js';
 
 /** Failed sign-ins that an address may make in a minute, in multiples of what an account may. */
 export const addressFactor = 10;
-/** Failed refreshes that an address may make in a minute, likewise. */
+/** Failed refreshes that an address may make in a minute, in the same multiples. */
 export const refreshFactor = 60;
 
 export type Services = ReturnType<typeof createServices>;

@@ -1,15 +1,15 @@
-// Shapes (zod) run as plain functions: what is sound passes many times as fast. Whatever is not is left to zod, which finds
-// the words; so is every part that is not known here.
+// Runs zod shapes as plain functions: valid values pass many times as fast. Invalid values, and parts of shapes that this
+// module does not know, are left to zod, which words the error.
 import type { z } from 'zod';
 
 type Zod = z.core.$ZodType;
 type Take = (value: unknown) => unknown;
 
-const sound = new WeakMap<object, (value: unknown) => boolean>();
+const quickChecks = new WeakMap<object, (value: unknown) => boolean>();
 
-/** Tells of a shape which values pass it as they are; the others are looked at by zod. @returns the shape */
-export function keeping<Shape extends z.ZodType>(shape: Shape, isSound: (value: unknown) => boolean): Shape {
-  sound.set(shape._zod.def, isSound); // which the same shape with a description shares
+/** Records which values pass a shape unchanged; zod checks all others. @returns the shape */
+export function keeping<Shape extends z.ZodType>(shape: Shape, isValid: (value: unknown) => boolean): Shape {
+  quickChecks.set(shape._zod.def, isValid); // which the same shape with a description shares
   return shape;
 }
 
@@ -21,24 +21,24 @@ export function quickly<Shape extends z.ZodType>(shape: Shape): Shape {
     try {
       return { value: take(value) as z.output<Shape> };
     } catch (error) {
-      if (error !== unsound) throw error;
+      if (error !== invalid) throw error;
       return own.validate(value, options);
     }
   };
   return { '~standard': { ...own, validate } } as Shape;
 }
 
-const unsound = new Error('does not fit its shape');
+const invalid = new Error('does not fit its shape');
 
 function takerOf(shape: Zod): Take {
   const { def } = shape._zod as unknown as { def: Def };
-  const isSound = sound.get(def);
+  const isValid = quickChecks.get(def);
   const byZod: Take = (value) => {
     const parsed = (shape as z.ZodType).safeParse(value);
-    if (!parsed.success) throw unsound;
+    if (!parsed.success) throw invalid;
     return parsed.data;
   };
-  if (isSound !== undefined) return (value) => (isSound(value) ? value : byZod(value));
+  if (isValid !== undefined) return (value) => (isValid(value) ? value : byZod(value));
   switch (def.type) {
     case 'optional':
       return unless(undefined, takerOf(def.innerType));
@@ -78,7 +78,7 @@ function listTaker({ checks = [] }: { checks?: Check[] }, take: Take): Take | un
     max = Math.min(max, maximum);
   }
   return (value) => {
-    if (!Array.isArray(value) || value.length < min || value.length > max) throw unsound;
+    if (!Array.isArray(value) || value.length < min || value.length > max) throw invalid;
     const taken: unknown[] = [];
     for (const item of value) taken.push(take(item));
     return taken;
@@ -95,9 +95,9 @@ function objectTaker({ shape, catchall, checks = [] }: Def & { type: 'object' })
   }));
   const names = new Set(Object.keys(shape));
   return (value) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unsound;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid;
     const given = value as Record<string, unknown>;
-    for (const name in given) if (!names.has(name)) throw unsound;
+    for (const name in given) if (!names.has(name)) throw invalid;
     const taken: Record<string, unknown> = {};
     for (const { name, take, isOptional } of fields)
       if (!isOptional || name in given) taken[name] = take(given[name]);

@@ -13,7 +13,7 @@ export function normaliseEmail(text: string): string {
   return domain === '' ? text : `${text.slice(0, at)}@${domain}`;
 }
 
-/** The key that an address is compared by: without regard to case, whatever the locale of the database. */
+/** The key that an address is compared by: without regard to case, in any locale of the database. */
 export function emailKeyOf(email: string): string {
   return normaliseEmail(email).toLowerCase();
 }

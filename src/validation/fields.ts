@@ -23,8 +23,8 @@ const plainLine = /^[!-~](?:[ -~]*[!-~])?$/;
 /** A one-line identifier or name: trimmed, NFC, no control characters. */
 export function line(min: number, max: number) {
   const tooShort = min === 1 ? 'must not be empty' : `must have at least ${min} characters`;
-  const isSound = (given: string) => given.length >= min && given.length <= max && plainLine.test(given);
-  return textWith({ minimum: min, maximum: max }, isSound, (given, refuse) => {
+  const isValid = (given: string) => given.length >= min && given.length <= max && plainLine.test(given);
+  return textWith({ minimum: min, maximum: max }, isValid, (given, refuse) => {
     if (!isWellFormed(given)) return refuse(wellFormed);
     const text = given.trim().normalize('NFC');
     if (text.length < min) refuse(tooShort);
@@ -37,8 +37,8 @@ export function line(min: number, max: number) {
 
 /** Longer text, kept as it is: line breaks and tabs are welcome. */
 export function text(max: number) {
-  const isSound = (given: string) => given.length <= max && isWellFormed(given);
-  return textWith({ maximum: max }, isSound, (given, refuse) => {
+  const isValid = (given: string) => given.length <= max && isWellFormed(given);
+  return textWith({ maximum: max }, isValid, (given, refuse) => {
     if (!isWellFormed(given)) refuse(wellFormed);
     if (given.length > max) refuse(`must have at most ${max} characters`);
     return given;
@@ -46,25 +46,25 @@ export function text(max: number) {
 }
 
 /**
- * All rules of a text as one check: in zod each one has a price of its own, and a batch of results has thousands.
- * @param bounds as the documentation tells them
- * @param isSound whether it is kept as it is
- * @param read gives it as it is kept; what it refuses is told
+ * Checks all rules of a text at once: in zod each rule has a cost of its own, and a batch of results has thousands.
+ * @param bounds for the documentation
+ * @param isValid whether the text is stored as it is
+ * @param read returns the text as it is stored, or refuses it with a message
  */
 function textWith(
   bounds: { minimum?: number; maximum: number },
-  isSound: (given: string) => boolean,
+  isValid: (given: string) => boolean,
   read: (given: string, refuse: (message: string) => string) => string,
 ) {
   const check = z.check<string>((payload) => {
-    if (isSound(payload.value)) return;
+    if (isValid(payload.value)) return;
     payload.value = read(payload.value, (message) => {
       payload.issues.push({ code: 'custom', message, input: payload.value, path: [] });
       return payload.value;
     });
   });
   check._zod.onattach.push((shape) => void Object.assign(shape._zod.bag, bounds));
-  return keeping(z.string().check(check), (value) => typeof value === 'string' && isSound(value));
+  return keeping(z.string().check(check), (value) => typeof value === 'string' && isValid(value));
 }
 
 /** A public id of one of these types; gives type and UUID. */

@@ -61,7 +61,7 @@ interface Finding {
 export function addFindingCommands(program: Command, action: Action): void {
   program
     .command('findings')
-    .description('List findings, the worst first: what the last runs saw, unless told otherwise')
+    .description('List findings, the worst first; without --presence, the ones that the last runs saw')
     .option('--project <key>', 'of this project')
     .option('--target <target>', 'of exactly this target')
     .option('--tool <name>', 'of this tool')

@@ -56,14 +56,14 @@ builder.mutationFields((t) => ({
   createApiKey: t.field({
     type: ApiKeyPayload,
     authScopes: { can: 'api_key:manage' },
-    description: 'Makes an API key that acts as oneself within its scopes.',
+    description: 'Creates an API key that acts as the caller within its scopes.',
     args: { input: inputArg(t.arg, 'CreateApiKeyInput', createApiKeyInput) },
     resolve: (_root, { input }, context) => context.services.apiKeys.create(viewerOf(context), input),
   }),
   revokeApiKey: t.field({
     type: ApiKeyPayload,
     authScopes: { can: 'api_key:manage' },
-    description: 'Revokes a key at once: one’s own, or anyone’s for an admin.',
+    description: 'Revokes a key at once: the caller’s own, or any for an admin.',
     args: { id: simpleArg(t.arg, idOf('ApiKey'), 'Id of the key.') },
     resolve: async (_root, { id }, context) => ({
       apiKey: await context.services.apiKeys.revoke(viewerOf(context), id),

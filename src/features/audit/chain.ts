@@ -44,7 +44,7 @@ export interface Seal extends SealBody {
   signature: Buffer | null;
 }
 
-/** jsonb prints in one form, and so does to_char, whatever the session's settings are. */
+/** jsonb prints in one form, and so does to_char, independently of the session's settings. */
 const utc = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 /** Select list of a {@link ChainEvent}. */
@@ -73,7 +73,7 @@ export function hashSeal(seal: SealBody): Buffer {
   return sha256(JSON.stringify(['seal-1', ...columns, seal.previousHash.toString('hex')]));
 }
 
-/** HMAC-SHA-256 of a seal's hash: who can write to the database but lacks the key cannot make the chain anew. */
+/** HMAC-SHA-256 of a seal's hash: a writer to the database without the key cannot forge the chain. */
 export function signSeal(hash: Buffer, key: string): Buffer {
   return createHmac('sha256', key).update('audit-seal-1').update(hash).digest();
 }

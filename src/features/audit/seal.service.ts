@@ -53,7 +53,7 @@ export function createSealService(options: SealServiceOptions) {
   const seal = () => sealSettled(options, memory);
   return {
     /**
-     * Seals the events that were marked in the turn before and are settled now, and marks those that came since.
+     * Seals the events that the turn before marked and that are settled now, and marks the events since then.
      * @returns the number of sealed events; 0 while another instance seals
      */
     seal,

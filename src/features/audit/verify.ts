@@ -84,9 +84,7 @@ export async function verifyChain(query: Query, options: VerifyOptions): Promise
   }
 
   if (!isExpectedSeen)
-    blame(
-      `Seal ${expected?.number} is not there as expected: the end of the chain was cut off or made anew.`,
-    );
+    blame(`Seal ${expected?.number} is missing: the end of the chain was cut off or forged.`);
   checkEnd(options.lastGiven, previous?.number, blame);
   if (verdict.seals === 0)
     notes.push(

@@ -22,8 +22,7 @@ function sessionRoutes(auth: AuthService): Route[] {
       tag: 'Authentication',
       permission: 'public',
       summary: 'Sign in',
-      description:
-        'Opens a session and ends the one it comes with. Failures look the same, whatever the reason.',
+      description: 'Opens a session and ends the one it comes with. All failures look the same.',
       isViewerWelcome: true,
       hasCapacity: () => auth.hasCapacity(),
       body: loginInput,
@@ -130,7 +129,7 @@ function profileRoutes(auth: AuthService, users: UserService): Route[] {
       tag: 'Authentication',
       permission: 'profile:read',
       summary: 'Who am I',
-      description: 'The profile of whoever signed in.',
+      description: 'The profile of the signed-in user.',
       responses: { 200: { description: 'The profile.', schema: userBody, example: authExamples.user } },
       errors: ['UNAUTHENTICATED', 'TOKEN_EXPIRED', 'TOKEN_REVOKED', 'FORBIDDEN', 'UNAVAILABLE'],
       handle: async ({ viewer }) => ({

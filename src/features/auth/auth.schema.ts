@@ -75,13 +75,13 @@ builder.mutationFields((t) => ({
     type: UserPayload,
     authScopes: { can: 'profile:update' },
     description:
-      'Removes one’s own second factor, with a code; or, for an admin, that of a user who lost it.',
+      'Removes the caller’s second factor, with a code; or, for an admin, the one that a user lost.',
     args: {
       userId: t
-        .arg({ type: 'ID', description: 'The user; oneself when left out.' })
+        .arg({ type: 'ID', description: 'The user; the caller unless given.' })
         .validate(idOf('User').nullish()),
       code: t
-        .arg({ type: 'String', description: 'Needed for one’s own.' })
+        .arg({ type: 'String', description: 'Required for the caller’s own.' })
         .validate(secondFactorCode.nullish()),
     },
     resolve: async (_root, { userId, code }, context) => {
@@ -97,7 +97,7 @@ builder.mutationFields((t) => ({
     type: AuthPayload,
     authScopes: { public: true },
     description:
-      'Opens a session and ends the one it is sent with, if any. Every failure is INVALID_CREDENTIALS, whatever its reason.',
+      'Opens a session and ends the one it is sent with, if any. Every failure is INVALID_CREDENTIALS.',
     args: { input: inputArg(t.arg, 'LoginInput', loginInput) },
     resolve: async (_root, { input }, context) => {
       const tokens = await context.services.auth.login(input, context.viewer);
@@ -131,7 +131,7 @@ builder.mutationFields((t) => ({
   revokeSession: t.field({
     type: LogoutPayload,
     authScopes: { can: 'session:manage' },
-    description: 'Ends one session: one’s own, or anyone’s for an admin.',
+    description: 'Ends one session: the caller’s own, or any for an admin.',
     args: { id: simpleArg(t.arg, idOf('Session'), 'Id of the session.') },
     resolve: async (_root, { id }, context) => ({
       revokedSessions: await context.services.auth.revokeSession(viewerOf(context), id),
@@ -140,7 +140,7 @@ builder.mutationFields((t) => ({
   endSessions: t.field({
     type: LogoutPayload,
     authScopes: { can: 'user:update' },
-    description: 'Ends all sessions of a user, or, without an id, of all users but oneself.',
+    description: 'Ends all sessions of a user, or, without an id, of all users but the caller.',
     args: { userId: t.arg({ type: 'ID', description: 'Id of the user.' }).validate(idOf('User').nullish()) },
     resolve: async (_root, { userId }, context) => ({
       revokedSessions: await context.services.auth.endSessions(viewerOf(context), userId ?? undefined),

@@ -1,5 +1,5 @@
-// Writes changes of executions: the row and its event in one statement, then the wake-up of those who watch.
-// Which changes exist is in execution.service.ts.
+// Writes changes of executions: the row and its event in one statement, then the wake-up of subscribers.
+// execution.service.ts has the list of changes.
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
@@ -65,7 +65,7 @@ export function createExecutionChanges(options: ExecutionChangeOptions) {
   const { events, now } = options;
   const listeners: ((event: LoggedEvent) => void)[] = [];
 
-  /** Wakes those who watch, once the event can be read. */
+  /** Wakes the subscribers, once the event can be read. */
   const announce = (tx: Statements, { id, lastEventNumber }: ExecutionRow): void =>
     tx.afterCommit(() => events.publish('execution.changed', { executionId: id, number: lastEventNumber }));
 
@@ -178,7 +178,7 @@ async function transition(
       ...(isFinal(to) ? [sql`finished_at = ${at}`, sql`lease_expires_at = NULL`] : []),
       ...extra,
     ];
-    // Whoever loses the right to it meanwhile changes nothing.
+    // A caller who loses the right meanwhile changes nothing.
     const row = await change(tx, id, [before.status], event, assignments, { only: changeableBy(viewer) });
     if (row === undefined)
       throw new AppError('CONFLICT', { message: 'The execution was changed at the same time.' });

@@ -72,7 +72,7 @@ export async function createExecution(
 }
 
 /**
- * Creates an execution that runs at once, in the caller's transaction, for whoever may import reports.
+ * Creates an execution that runs at once, in the caller's transaction, for callers with the right to import reports.
  * @param leaseSeconds lease of the caller, which it renews
  * @throws NOT_FOUND @throws FORBIDDEN @throws CONFLICT by its project, as {@link createExecution}
  */

@@ -27,7 +27,7 @@ export function createExecutionReads(db: Database) {
   return {
     matches,
 
-    /** Rows by id in any order, whoever asks: for callers that check access themselves. */
+    /** Reads rows by id in any order, without a check of access: for callers that check it themselves. */
     readByIds: (ids: readonly string[]): Promise<ExecutionRow[]> =>
       db.read<ExecutionRow>(sql`SELECT ${columns} FROM test_executions WHERE id = ANY(${ids}::uuid[])`),
 
@@ -53,7 +53,7 @@ export function createExecutionReads(db: Database) {
 
     lockChangeable,
 
-    /** Id of the project with a key, whoever asks; null where there is none. */
+    /** Reads the id of the project with a key, without a check of access; null where there is none. */
     async projectIdOf(key: string): Promise<string | null> {
       const [row] = await db.read<{ id: string }>(sql`SELECT id FROM projects WHERE key = ${key}`);
       return row?.id ?? null;

@@ -24,7 +24,7 @@ const { searchText: _text, idempotencyDigest: _digest, ...fields } = Prisma.Test
 
 /** The select list of {@link ExecutionRow}. */
 export const columns = columnsOf(fields);
-/** Select lists of some columns, with those that cursors need. */
+/** Select lists of some columns, with the ones that cursors need. */
 export const selectList = selectLists(fields, ['id', 'name', 'finishedAt']);
 
 /** The keyset order of a list; newest first by default. */

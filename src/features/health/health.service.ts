@@ -12,7 +12,7 @@ const believedMs = 500;
 export interface ComponentHealth<Details> {
   status: 'healthy' | 'unhealthy' | 'unused';
   latencyMs: number;
-  /** For operators: versions would tell a stranger which faults to try, and the pool how to fill it. */
+  /** For operators only: versions show anonymous callers which faults to try, and the pool how to fill it. */
   details?: Details;
 }
 

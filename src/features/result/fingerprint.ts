@@ -1,4 +1,4 @@
-// The computed identity of a finding: the same for the same tool, rule, place and title, whatever the line number.
+// Computes the identity of a finding: the same for the same tool, rule, place and title on any line.
 import { createHash } from 'node:crypto';
 import type { LocationInput, ResultInput } from './result.input.js';
 

@@ -29,7 +29,7 @@ export interface AddedResults {
   added: number;
   /** Results that the execution or the batch has already: the same place and content. */
   duplicates: number;
-  /** Of the duplicates, those that were worse and raised the severity of the stored result. */
+  /** Duplicates that were worse and raised the severity of the stored result. */
   raised: number;
   skipped: SkippedResult[];
 }

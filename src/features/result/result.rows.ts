@@ -27,7 +27,7 @@ const {
 
 /** The select list of {@link ResultRow}. */
 export const columns = columnsOf(fields);
-/** Select lists of some columns, with those that cursors and pages need. */
+/** Select lists of some columns, with the ones that cursors and pages need. */
 export const selectList = selectLists(fields, ['id', 'executionId', 'severity', 'cvssScore']);
 
 const { executionId: _execution, delta: _delta, ...sharedFields } = fields;
@@ -138,8 +138,8 @@ export function isCounted({
 }
 
 /**
- * Whether the filter stays within one execution, of any severity: whichever index serves it, the read is short, so that
- * one plan may serve all values.
+ * Whether the filter stays within one execution, of any severity. Such a read is short with any index, so one plan may
+ * serve all values.
  */
 export function isWithinExecution(filter: ResultFilter): boolean {
   return filter.executionId != null && isCounted(filter);

@@ -68,7 +68,7 @@ export interface ResultService {
     args: PageArgs,
     wanted?: Columns,
   ) => Promise<Page<ResultRow>[]>;
-  /** Results by id, in the order of the ids, without those that do not exist. */
+  /** Reads results by id, in the order of the ids, without missing ones. */
   byIds: (viewer: Viewer, ids: readonly string[]) => Promise<ResultRow[]>;
   /** @throws NOT_FOUND */
   get: (viewer: Viewer, id: string, wanted?: Columns) => Promise<ResultRow>;

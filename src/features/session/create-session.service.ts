@@ -1,5 +1,5 @@
-// Opening a session for whoever has proved who they are, in one statement. Proving it is the sign-in's matter, what
-// becomes of sessions afterwards that of session.service.ts.
+// Opens a session for an authenticated user, in one statement. The sign-in authenticates; session.service.ts refreshes and
+// ends sessions.
 
 import { newId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';

@@ -5,7 +5,7 @@ import { enumOf, idOf, line, text } from '../../validation/fields.js';
 
 export const role = enumOf('Role', 'Rights of a user.', {
   ADMIN: 'All rights: users, sessions, the audit trail and every execution.',
-  ANALYST: 'Creates and runs executions; changes only those that this user created or claimed.',
+  ANALYST: 'Creates and runs executions; changes only the ones that this user created or claimed.',
   VIEWER: 'Reads executions and results, and watches them live.',
 });
 

@@ -1,4 +1,4 @@
-// From the text of a document to one that may run: limits, parsing, validation, and the cache of those that passed.
+// Turns the text of a document into one that may run: limits, parsing, validation, and the cache of valid documents.
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -19,17 +19,17 @@ import { checkWeight, type DocumentWeight } from './complexity.js';
 import { documentLimits } from './document-limits.js';
 import { checkTokens } from './token-limits.js';
 
-/** Documents that passed: so many, of so many characters in all; longer ones are read anew each time. */
+/** Bounds of the cache: documents, their characters in all, and the longest one; longer ones are parsed each time. */
 const cacheLimits = { max: 1000, maxSize: 2_000_000, maxEntrySize: 20_000 };
 
-/** Faults that are told of a document: finding and wording each costs. */
+/** Most faults that are reported of a document: finding and wording each costs. */
 const maxErrors = 10;
 
 /** Documents as the transports see them. */
 export interface Documents {
-  /** Yoga's way to them. */
+  /** Gives them to Yoga. */
   plugin: Plugin;
-  /** A document that passed before, by its text. */
+  /** A document that was valid before, by its text. */
   known: (text: string) => DocumentNode | undefined;
   /** The errors of an operation whose variables make it too large. */
   faultOf: (
@@ -40,15 +40,15 @@ export interface Documents {
 }
 
 /**
- * Reads, checks and remembers documents. What fails is never remembered, so that no flood of hostile documents
- * drives the good ones out.
- * @param toAnswer what a client is told of an error
+ * Parses, checks and caches documents. Invalid ones are never cached, so that no flood of hostile documents evicts the
+ * valid ones.
+ * @param toAnswer maps an error to the one that the client gets
  */
 export function createDocuments(
   isIntrospectionEnabled: boolean,
   toAnswer: (error: unknown) => Error,
 ): Documents {
-  const sound = new LRUCache<string, DocumentNode>({
+  const valid = new LRUCache<string, DocumentNode>({
     ...cacheLimits,
     sizeCalculation: (_document, text) => text.length + 1,
   });
@@ -61,7 +61,7 @@ export function createDocuments(
 
   const parseChecked = (source: string | Source): DocumentNode => {
     const text = typeof source === 'string' ? source : source.body;
-    const known = sound.get(text);
+    const known = valid.get(text);
     if (known !== undefined) return known;
     checkTokens(text);
     return parse(text, { maxTokens: documentLimits.tokens });
@@ -77,7 +77,7 @@ export function createDocuments(
     if (faults.length > 0) return faults;
     passed.set(document, weight);
     const text = document.loc?.source.body;
-    if (text !== undefined) sound.set(text, document);
+    if (text !== undefined) valid.set(text, document);
     return [];
   };
 
@@ -107,5 +107,5 @@ export function createDocuments(
     const weight = passed.get(document);
     return weight === undefined || weight.dependsOnVariables || weight.bytes > bytes;
   };
-  return { plugin, faultOf, mayExceed, known: (text) => sound.get(text) };
+  return { plugin, faultOf, mayExceed, known: (text) => valid.get(text) };
 }

@@ -1,4 +1,4 @@
-// Limits on GraphQL documents, and the errors for those that exceed them.
+// Limits on GraphQL documents, and the errors for documents that exceed them.
 import { GraphQLError } from 'graphql';
 
 /** Limits on documents, the same on every transport; docs/security.md explains each. */

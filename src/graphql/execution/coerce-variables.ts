@@ -1,5 +1,5 @@
-// Variables by their types, for operations that are planned: what is sound is converted as graphql-js does it, many times as
-// fast. Whatever is not is left to graphql-js, which finds the words.
+// Converts the variables of planned operations by their types: valid values as graphql-js does, many times as fast. Invalid
+// ones are left to graphql-js, which words the error.
 import {
   GraphQLBoolean,
   GraphQLFloat,
@@ -30,7 +30,7 @@ interface Part {
   isNonNull: boolean;
 }
 
-function unsound(): never {
+function invalid(): never {
   throw new Error('no value of its type');
 }
 
@@ -65,9 +65,9 @@ function take(parts: readonly Part[], given: Values): Values {
     const value = Object.hasOwn(given, name) ? given[name] : undefined;
     if (value === undefined) {
       if (fallback !== undefined) taken[name] = fallback;
-      else if (isNonNull) unsound();
+      else if (isNonNull) invalid();
     } else if (value !== null) taken[name] = coerce(value);
-    else if (isNonNull) unsound();
+    else if (isNonNull) invalid();
     else taken[name] = null;
   }
   return taken;
@@ -84,15 +84,15 @@ function coercerOf(
   if (isInputObjectType(type)) return { coerce: known.get(type) ?? objectCoercer(type, known), isNonNull };
   switch (type) {
     case GraphQLString:
-      return { coerce: (value) => (typeof value === 'string' ? value : unsound()), isNonNull };
+      return { coerce: (value) => (typeof value === 'string' ? value : invalid()), isNonNull };
     case GraphQLBoolean:
-      return { coerce: (value) => (typeof value === 'boolean' ? value : unsound()), isNonNull };
+      return { coerce: (value) => (typeof value === 'boolean' ? value : invalid()), isNonNull };
     case GraphQLInt:
-      return { coerce: (value) => (value === ((value as number) | 0) ? value : unsound()), isNonNull };
+      return { coerce: (value) => (value === ((value as number) | 0) ? value : invalid()), isNonNull };
     case GraphQLFloat:
-      return { coerce: (value) => (Number.isFinite(value) ? value : unsound()), isNonNull };
+      return { coerce: (value) => (Number.isFinite(value) ? value : invalid()), isNonNull };
     default:
-      return { coerce: (value) => type.parseValue(value) ?? unsound(), isNonNull };
+      return { coerce: (value) => type.parseValue(value) ?? invalid(), isNonNull };
   }
 }
 
@@ -100,18 +100,18 @@ function coercerOf(
 function listCoercer({ coerce, isNonNull }: { coerce: Coerce; isNonNull: boolean }): Coerce {
   const item: Coerce = (value) => {
     if (value !== null && value !== undefined) return coerce(value);
-    return isNonNull ? unsound() : null;
+    return isNonNull ? invalid() : null;
   };
   return (value) => (Array.isArray(value) ? value.map(item) : [item(value)]);
 }
 
 function objectCoercer(type: GraphQLInputObjectType, known: Map<GraphQLInputObjectType, Coerce>): Coerce {
-  if (type.isOneOf) return unsound;
+  if (type.isOneOf) return invalid;
   const parts: Part[] = [];
   const names = new Set(Object.keys(type.getFields()));
   const coerce: Coerce = (value) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return unsound();
-    for (const name in value) if (!names.has(name)) unsound();
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return invalid();
+    for (const name in value) if (!names.has(name)) invalid();
     return take(parts, value as Values);
   };
   known.set(type, coerce); // before its fields, which may be of the same type

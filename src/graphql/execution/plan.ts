@@ -37,7 +37,7 @@ export interface Plan {
   root: ObjectPlan;
   /** Fields in all: fragments count wherever they are used. */
   size: number;
-  /** Converts the variables that are given; to undefined where they are not sound. */
+  /** Converts the given variables; undefined where they are invalid. */
   variables: (given: Record<string, unknown>) => Record<string, unknown> | undefined;
   /** Mutations run one after another. */
   isSerial: boolean;

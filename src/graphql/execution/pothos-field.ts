@@ -28,7 +28,7 @@ export interface FieldRule {
   needsInfo: boolean;
 }
 
-/** Options of types and fields that decide on access. Whatever there is of them besides a permission is Pothos's to run. */
+/** Options of types and fields that decide on access. Pothos itself runs every option other than a permission. */
 const scopeOptions = ['authScopes', 'grantScopes', 'skipTypeScopes', 'skipInterfaceScopes'];
 interface Extensions {
   pothosOptions?: Record<string, unknown>;

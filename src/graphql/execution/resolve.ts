@@ -40,7 +40,7 @@ export function resolve(run: Run, field: FieldPlan, source: unknown, path: Path)
     : rule.resolve(source, args, context, info);
 }
 
-/** Checks the arguments of a field. They are the same for every object of a run, so those that pass are kept. */
+/** Checks the arguments of a field. They are the same for every object of a run, so valid ones are kept. */
 function checkArgs(run: Run, field: FieldPlan, rule: FieldRule, path: Path): Args | Promise<Args> {
   let args: Args | Promise<Args> =
     field.args ?? getArgumentValues(field.definition, field.nodes[0] as never, run.variables);

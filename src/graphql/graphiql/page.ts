@@ -11,15 +11,15 @@ import { bar, script, style } from './sign-in-bar.js';
 const graphiqlOptions: GraphiQLOptions = {
   title: 'SEC-TESTER API',
   credentials: 'same-origin',
-  defaultQuery: '', // of tabs that one opens oneself
+  defaultQuery: '', // of tabs that the user opens
   defaultTabs: graphiqlTabs,
   method: 'POST', // a GET would put what is asked into addresses, which proxies log
   shouldPersistHeaders: false,
 };
 
 /**
- * Makes what sends the page. Its scripts run by their hashes: whatever else got into the page would not. Its editor
- * writes style sheets at run time, which only 'unsafe-inline' lets it do.
+ * Creates the function that sends the page. Only its own scripts run, by their hashes. Its editor writes style sheets at
+ * run time, which only 'unsafe-inline' allows.
  */
 export function createGraphiqlPage(): (response: ServerResponse) => Promise<void> {
   let made: Promise<GraphiqlPage> | undefined;

@@ -145,7 +145,7 @@ export const script = `
     } catch (error) {
       const asksForCode = error.code === 'SECOND_FACTOR_REQUIRED';
       say(asksForCode ? 'Enter a code of your authenticator app, or a recovery code.' : error.message);
-      // It stays after a wrong code: what was wrong is not told.
+      // It stays after a wrong code: the server does not say what was wrong.
       $('sign-in-code').hidden &&= !asksForCode;
       code.value = '';
       if (!asksForCode) password.value = '';

@@ -141,7 +141,7 @@ function isPlainExtensions(extensions: unknown): boolean {
   return !('persistedQuery' in extensions);
 }
 
-/** The first kind of JSON that Accept lists, whatever its weight; undefined when there is none. */
+/** The first kind of JSON that Accept lists, of any weight; undefined when there is none. */
 function mediaTypeOf(accept = '*/*'): MediaType | undefined {
   if (accept === '*/*' || accept === 'application/json') return 'application/json';
   for (const range of accept.toLowerCase().replace(/\s/g, '').split(',')) {
@@ -178,8 +178,8 @@ function send(
     if (http?.status !== undefined && !(mediaType === 'application/json' && http.spec === true))
       status = Math.max(status, http.status);
   }
-  const told = errors.length === 0 ? '' : `"errors":${JSON.stringify(errors.map(withoutHttp))},`;
-  const text = `{${told}"data":${data}}`;
+  const listed = errors.length === 0 ? '' : `"errors":${JSON.stringify(errors.map(withoutHttp))},`;
+  const text = `{${listed}"data":${data}}`;
   const list = ['Content-Type', contentTypes[mediaType]];
   for (const name in headers) list.push(name, headers[name] as string);
   list.push('Content-Length', String(Buffer.byteLength(text)));

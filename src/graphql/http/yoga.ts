@@ -13,7 +13,7 @@ import { toGraphQLError } from '../errors.js';
 import { checkParams } from '../plugins/check-params.js';
 import { correlationIds, withCorrelationIds } from '../plugins/correlation-ids.js';
 import { tellDeprecations, tellDeprecationsOf } from '../plugins/deprecation.js';
-import { hideFromStrangers } from '../plugins/hide-schema.js';
+import { hideSchema } from '../plugins/hide-schema.js';
 import { explainNotAcceptable } from '../plugins/not-acceptable.js';
 import { beginOperation, measureOperations } from '../plugins/operation-telemetry.js';
 import { createRateFence } from '../plugins/rate-fence.js';
@@ -62,7 +62,7 @@ export function createGraphQLServer({
     toAnswer: maskError,
     onRefusal: infra.metrics.refusalsOf('fence'),
   });
-  const hideSchema = hideFromStrangers({ authenticate, asksOnlyPublic, toAnswer: maskError });
+  const schemaHiding = hideSchema({ authenticate, asksOnlyPublic, toAnswer: maskError });
   const yoga = createYoga<object, GraphQLContext>({
     schema,
     graphqlEndpoint: '/(graphql|api/v1/graphql)',
@@ -90,7 +90,7 @@ export function createGraphQLServer({
       tellDeprecations,
       limitResponse(config.responseMaxBytes),
       correlationIds(log),
-      ...(config.isIntrospectionEnabled ? [] : [hideSchema]),
+      ...(config.isIntrospectionEnabled ? [] : [schemaHiding]),
       shareAnswers(createContext),
       streamAnswers(log, config.isIntrospectionEnabled),
       explainNotAcceptable(log),

@@ -1,5 +1,5 @@
-// Where the schema is not told, its names are not to be guessed either: who is not signed in gets one answer, whether what
-// was asked for exists or not.
+// With introspection disabled, unauthenticated callers get the same error for existing and unknown fields, so that field
+// names cannot be enumerated.
 import type { DocumentNode } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { AppError } from '../../core/errors.js';
@@ -11,17 +11,17 @@ interface Asked {
   params?: { operationName?: string | null };
 }
 
-interface StrangersOptions {
+interface HideSchemaOptions {
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
   asksOnlyPublic: (document: DocumentNode, operationName: string | null | undefined) => boolean;
   toAnswer: (error: unknown) => Error;
 }
 
 /**
- * Replaces the errors of documents that ask for more than what is public, valid or not.
- * @param toAnswer what a client is told of an error
+ * Replaces the errors of documents that ask for more than public fields, valid or not.
+ * @param toAnswer maps an error to the one that the client gets
  */
-export function hideFromStrangers({ authenticate, asksOnlyPublic, toAnswer }: StrangersOptions): Plugin {
+export function hideSchema({ authenticate, asksOnlyPublic, toAnswer }: HideSchemaOptions): Plugin {
   return {
     async onExecutionResult({ result, setResult, request, context }) {
       if (result === undefined || Array.isArray(result) || !('errors' in result) || !result.errors?.length)
@@ -33,7 +33,7 @@ export function hideFromStrangers({ authenticate, asksOnlyPublic, toAnswer }: St
     },
   };
 
-  /** Why somebody is a stranger; undefined for who is none, and where nobody can tell. */
+  /** Why the caller is anonymous; undefined for an authenticated one, and where the check itself fails. */
   async function refusalOf(authorization: string | undefined): Promise<AppError | undefined> {
     try {
       return (await authenticate(authorization)) === null ? new AppError('UNAUTHENTICATED') : undefined;

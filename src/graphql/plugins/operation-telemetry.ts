@@ -31,7 +31,7 @@ export function measureOperations(meters: Meters, isTrusted: boolean): Plugin {
   };
 }
 
-/** The code of the first error of an answer. Clients are told by graphql/errors.ts, which comes later. */
+/** The code of the first error of an answer. graphql/errors.ts, which comes later, words it for the client. */
 export function faultOf(result: unknown): string | undefined {
   if (isAsyncIterable(result)) return undefined;
   const [error] = (result as ExecutionResult | null)?.errors ?? [];

@@ -88,7 +88,7 @@ function configOf(): ConfigByField[] {
   }));
 }
 
-/** The user, whichever session or key is used; the address of an anonymous caller, whom the field itself refuses. */
+/** The user, for all sessions and keys; or the address of an anonymous caller, whom the field itself refuses. */
 function callerOf({ viewer }: GraphQLContext): string {
   return viewer?.userId ?? addressKey(currentRequest()?.ip);
 }

@@ -16,7 +16,7 @@ const jsonBytes = 131_072;
 /** Entries of a list without a weight. */
 const usualEntries = 100;
 
-/** The bounds of a field: its own, or those that are usual for its type. */
+/** The bounds of a field: its own, or the usual ones of its type. */
 export function weightOf(
   { extensions }: GraphQLField<unknown, unknown>,
   typeName: string,

@@ -10,7 +10,7 @@ import { encodeOnce } from './shared-execution.js';
 /** Puts what a client may see in the place of an answer's errors. */
 export type Mask = (answer: ExecutionResult) => ExecutionResult;
 
-/** What a client may see of an error, without what is meant for the head of an HTTP answer. */
+/** Reduces an error to its public part, without the fields for the head of an HTTP response. */
 export function createErrorMask(log: Logger, isSchemaPublic: boolean) {
   return (error: unknown): GraphQLError => {
     const { extensions, ...rest } =
@@ -22,7 +22,7 @@ export function createErrorMask(log: Logger, isSchemaPublic: boolean) {
   };
 }
 
-/** The same mask, always at work in the present request: a stream is woken from within whichever made the event. */
+/** The same mask, always run within this request: the request that wrote an event wakes the streams of others. */
 export function inThisRequest(mask: Mask): Mask {
   const request = currentRequest();
   return request === undefined ? mask : (answer) => runInRequest(request, () => mask(answer));
@@ -40,8 +40,8 @@ interface Delivery {
 }
 
 /**
- * Writes answers to a socket as they come. Those that are there already go out together; while the socket is full
- * nothing is taken, so that what its reader misses waits in the log.
+ * Writes answers to a socket as they come. Answers that are ready go out together. It takes none while the socket is full,
+ * so that later events wait in the log.
  * @returns how to stop
  */
 export function deliver({ answers, socket, isOpen, encode, onEnd }: Delivery): () => void {
@@ -98,7 +98,7 @@ export function bytesOf(
   try {
     return answer.errors === undefined ? encodeOnce(answer, form, write) : write(mask(answer));
   } catch (error) {
-    // Nobody above could answer for it: this runs for whoever made the event, and others wait for it too.
+    // No caller could handle it: this runs within the request that wrote the event, and other streams wait for it.
     const originalError = error as Error;
     return write(mask({ errors: [new GraphQLError(originalError.message, { originalError })] }));
   }

@@ -1,6 +1,6 @@
 // One timer for all open connections, which have their turns spread over its period. What a turn does is theirs.
 
-/** Calls back once per period, until it is told to stop. */
+/** Calls back once per period, until it is stopped. */
 export type Heartbeat = (beat: () => void) => () => void;
 
 const slots = 12;

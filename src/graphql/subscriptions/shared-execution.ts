@@ -30,7 +30,7 @@ interface Traits {
 /** An answer that is being made, or made. */
 interface Making {
   answer: ExecutionResult | undefined;
-  /** Wakes those who wait for it. */
+  /** Wake the subscribers that wait for it. */
   waiting: Set<() => void>;
 }
 
@@ -101,7 +101,7 @@ function createAnswers(
   let making: Making | undefined;
   let isOver = false;
 
-  /** Whoever comes first executes for all, within a request of their own and not of whoever made the event. */
+  /** The first subscriber executes for all, within its own request and not the one that wrote the event. */
   const run = (event: object): ExecutionResult | Promise<ExecutionResult> => {
     const contextValue = createContext(viewer);
     const work = () => execute({ ...args, rootValue: event, contextValue }) as ExecutionResult;
@@ -171,7 +171,7 @@ function makingOf(
   if (isShared) known.set(key, making);
   const done = (answer: ExecutionResult) => {
     making.answer = answer;
-    // What failed for a moment is tried again by those who come later.
+    // Later subscribers try again what failed for a moment.
     if (answer.errors !== undefined && isShared) known.delete(key);
     const woken = [...making.waiting];
     making.waiting.clear();

@@ -1,4 +1,4 @@
-// What goes out over a WebSocket: messages of graphql-ws, and subscriptions' answers as frames that are made here.
+// Sends messages of graphql-ws over a WebSocket, and subscriptions' answers as frames that are built here.
 import type { Socket } from 'node:net';
 import type { ExecutionResult } from 'graphql';
 import type { WebSocket } from 'ws';
@@ -15,8 +15,8 @@ export interface Line {
 const maxBufferedBytes = 4_000_000;
 
 /**
- * Resolves when the socket has taken the message; one who leaves megabytes lying is cut off. What comes after the end
- * of the connection goes nowhere.
+ * Resolves when the socket has taken the message. It terminates a connection whose reader leaves megabytes waiting, and
+ * drops messages after the end of the connection.
  */
 export function send(socket: WebSocket, data: string): Promise<void> {
   if (socket.bufferedAmount > maxBufferedBytes) socket.terminate();
@@ -27,8 +27,8 @@ export function send(socket: WebSocket, data: string): Promise<void> {
 }
 
 /**
- * Sends a subscription's answers, which graphql-ws and ws would write as JSON and as a frame for each subscriber anew.
- * @returns what is left to graphql-ws: an iteration that yields nothing and ends when the answers do
+ * Sends a subscription's answers, which graphql-ws and ws would serialize and frame again for each subscriber.
+ * @returns the part for graphql-ws: an iteration that yields nothing and ends when the answers do
  */
 export function forward(
   answers: Stream<ExecutionResult>,

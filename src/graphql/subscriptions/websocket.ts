@@ -232,7 +232,7 @@ export function createWebSockets(
   };
 }
 
-/** A key twice in an object; what is no JSON is told of by graphql-ws. */
+/** Whether an object has a key twice; graphql-ws reports invalid JSON. */
 function isAmbiguous(message: string): boolean {
   try {
     JSON.parse(message);

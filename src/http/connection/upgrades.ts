@@ -62,9 +62,9 @@ function readAgain(server: Server, request: IncomingMessage, socket: Socket, hea
 const added = new WeakMap<Socket, unknown[]>();
 
 /**
- * Injects the connection into the server, as Node documents for this event. Whoever watches connections listens to the
- * socket once more each time; what the last announcement left is removed, so that a connection may make any number of
- * offers.
+ * Injects the connection into the server, as Node documents for this event. Each event adds the
+ * listeners of connection watchers to the socket once more; the listeners of the last event are removed, so that a
+ * connection may make any number of offers.
  */
 function announceAgain(server: Server, socket: Socket): void {
   for (const listener of added.get(socket) ?? []) socket.off('close', listener as () => void);

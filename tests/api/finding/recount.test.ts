@@ -36,7 +36,7 @@ describe('recount', () => {
     expect(await total()).toBe(4);
   });
 
-  it('names the counters that differ, and corrects them when it is told to', async () => {
+  it('names the counters that differ, and corrects them with --fix', async () => {
     await server.sql('UPDATE finding_counts SET change = 7 WHERE severity = 4');
     const found = await run();
     expect(found.code).toBe(1);

@@ -1,5 +1,4 @@
-// The log line of a request is the same whichever writer it has: pino-http for REST and Yoga, the compact one for the
-// fast path.
+// The log line of a request is the same with both writers: pino-http for REST and Yoga, the compact one for the fast path.
 import { generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

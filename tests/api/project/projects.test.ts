@@ -218,7 +218,7 @@ describe('the list', () => {
 });
 
 describe('an archived project', () => {
-  it('takes no new executions, and shows those that it has', async () => {
+  it('takes no new executions, and shows its existing ones', async () => {
     const key = await createProject(server, adminToken);
     const id = await createExecution(server, analyst.token, { project: key, category: 'api' });
     expect((await archive(key)).expectData().archiveProject.project.archivedAt).not.toBeNull();

@@ -248,7 +248,7 @@ describe('requests of any kind', () => {
     expect((await server.rest('GET', '/api/v1/auth/me', { token })).status).toBe(200);
   });
 
-  it('are limited by user whichever session or API key sends them: more keys are no larger limit', async () => {
+  it('are limited by user across all sessions and API keys: more keys are no larger limit', async () => {
     const { email } = await createPerson(server, token, 'ANALYST');
     beginMinute(server);
     const sessions = [await openSession(server, email, password), await openSession(server, email, password)];

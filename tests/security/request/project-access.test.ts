@@ -370,7 +370,7 @@ const within = [
 const across = ['TestExecution.rerunOf', 'ApiKey.project'];
 
 describe('an edge into another project', () => {
-  it('is null for those who do not see it', async () => {
+  it('is null for callers who do not see it', async () => {
     const persona = {
       name: '',
       role: 'ANALYST',

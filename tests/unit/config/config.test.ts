@@ -382,10 +382,10 @@ describe('what is printed about settings', () => {
     expect(noticesOf({ PATH: '/bin', HOME: '/root', HOSTNAME: 'x' })).toEqual([]);
     const near = { LOGLEVEL: 'x', RATE_LIMT_PER_MINUTE: '1', DATABASE_URL_FIEL: 'y', TRUST_PROXI: '1' };
     expect(noticesOf(near)).toEqual([
-      '- LOGLEVEL is not known: was LOG_LEVEL meant?',
-      '- RATE_LIMT_PER_MINUTE is not known: was RATE_LIMIT_PER_MINUTE meant?',
-      '- DATABASE_URL_FIEL is not known: was DATABASE_URL_FILE meant?',
-      '- TRUST_PROXI is not known: was TRUST_PROXY meant?',
+      '- LOGLEVEL is unknown; did you mean LOG_LEVEL?',
+      '- RATE_LIMT_PER_MINUTE is unknown; did you mean RATE_LIMIT_PER_MINUTE?',
+      '- DATABASE_URL_FIEL is unknown; did you mean DATABASE_URL_FILE?',
+      '- TRUST_PROXI is unknown; did you mean TRUST_PROXY?',
     ]);
     const open = { NODE_ENV: 'production', GRAPHIQL: 'on', LOG_LEVEL: 'debug', RATE_LIMIT_PER_MINUTE: '0' };
     expect(noticesOf(open).map((line) => line.split(' ')[1])).toEqual([
