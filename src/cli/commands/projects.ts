@@ -4,7 +4,7 @@ import { type Action, type CommonOptions, type Context, oneOf, wholeNumber, word
 import { type ExitCode, exitCodes, failure, usageFault } from '../failure.js';
 import { plain } from '../output.js';
 import { readPages } from '../pages.js';
-import { type Project, projectQueries, projectRoles, type User, visibilities } from '../project-queries.js';
+import { type Project, projectQueries, projectRoles, type User, visibilities } from './project-queries.js';
 
 interface ListOptions extends CommonOptions {
   search?: string;

@@ -37,17 +37,6 @@ ExecutionType.implement({
     progress: t.exposeInt('progress', { description: 'Progress in per cent, 0 to 100; it never decreases.' }),
     phase: t.exposeString('phase', { nullable: true, description: 'Current phase.' }),
     parameters: t.expose('parameters', { type: 'JSON', description: 'Settings for the runner.' }),
-    project: t.field({
-      type: ProjectType,
-      authScopes: { can: 'project:read' },
-      description: 'The project that it belongs to.',
-      extensions: { columns: ['projectId'] } satisfies ReadsColumns,
-      resolve: async ({ projectId }, _args, { loaders }) => {
-        const project = await loaders.projects.load(projectId);
-        if (project === null) throw new AppError('NOT_FOUND'); // made private in between
-        return project;
-      },
-    }),
     category: t.exposeString('category', {
       nullable: true,
       description: 'Tells runs of the same tool on the same target apart.',
@@ -67,23 +56,6 @@ ExecutionType.implement({
       extensions: { columns: counters } satisfies ReadsColumns,
       resolve: (execution) => execution,
     }),
-    createdBy: t.field({
-      type: UserType,
-      nullable: true,
-      description: 'Creator; null once that user is deleted.',
-      extensions: { columns: ['createdById'] } satisfies ReadsColumns,
-      resolve: ({ createdById }, _args, { services, loaders }) =>
-        createdById === null ? null : (services.users.recall(createdById) ?? loaders.users.load(createdById)),
-    }),
-    rerunOf: t.field({
-      type: ExecutionType,
-      authScopes: { can: 'execution:read' },
-      nullable: true,
-      description: 'The execution that this one repeats.',
-      extensions: { columns: ['rerunOfId'] } satisfies ReadsColumns,
-      resolve: ({ rerunOfId }, _args, { loaders }) =>
-        rerunOfId === null ? null : loaders.executions.load(rerunOfId),
-    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
     startedAt: t.expose('startedAt', {
       type: 'DateTime',
@@ -95,17 +67,49 @@ ExecutionType.implement({
       nullable: true,
       description: 'Time at which it finished.',
     }),
-    results: t.field({
-      type: ResultConnection,
-      authScopes: { can: 'result:read' },
-      description: 'Results, newest first.',
-      args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'ResultFilter', resultFilter) },
-      extensions: { columns: ['id', ...counters, ...sharing] } satisfies ReadsColumns,
-      resolve: (execution, args, { loaders }, info) =>
-        loaders.resultPages.load({ execution, args, columns: columnsFor(info) }),
-    }),
   }),
 });
+
+/** Its edges. */
+builder.objectFields(ExecutionType, (t) => ({
+  project: t.field({
+    type: ProjectType,
+    authScopes: { can: 'project:read' },
+    description: 'The project that it belongs to.',
+    extensions: { columns: ['projectId'] } satisfies ReadsColumns,
+    resolve: async ({ projectId }, _args, { loaders }) => {
+      const project = await loaders.projects.load(projectId);
+      if (project === null) throw new AppError('NOT_FOUND'); // made private in between
+      return project;
+    },
+  }),
+  createdBy: t.field({
+    type: UserType,
+    nullable: true,
+    description: 'Creator; null once that user is deleted.',
+    extensions: { columns: ['createdById'] } satisfies ReadsColumns,
+    resolve: ({ createdById }, _args, { services, loaders }) =>
+      createdById === null ? null : (services.users.recall(createdById) ?? loaders.users.load(createdById)),
+  }),
+  rerunOf: t.field({
+    type: ExecutionType,
+    authScopes: { can: 'execution:read' },
+    nullable: true,
+    description: 'The execution that this one repeats.',
+    extensions: { columns: ['rerunOfId'] } satisfies ReadsColumns,
+    resolve: ({ rerunOfId }, _args, { loaders }) =>
+      rerunOfId === null ? null : loaders.executions.load(rerunOfId),
+  }),
+  results: t.field({
+    type: ResultConnection,
+    authScopes: { can: 'result:read' },
+    description: 'Results, newest first.',
+    args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'ResultFilter', resultFilter) },
+    extensions: { columns: ['id', ...counters, ...sharing] } satisfies ReadsColumns,
+    resolve: (execution, args, { loaders }, info) =>
+      loaders.resultPages.load({ execution, args, columns: columnsFor(info) }),
+  }),
+}));
 
 const ExecutionConnection = connectionType('Execution', ExecutionType, 'executions');
 

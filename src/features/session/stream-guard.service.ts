@@ -2,7 +2,7 @@
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import { type Source, type Stream, toStream } from '../../core/pull-stream.js';
-import { createStreamWatch, type StreamWatchOptions } from './stream-watch.js';
+import { createStreamWatch, type StreamWatchOptions, type WatchStream } from './stream-watch.js';
 
 /** What streams are guarded with. */
 export interface StreamServiceOptions extends StreamWatchOptions {
@@ -11,6 +11,12 @@ export interface StreamServiceOptions extends StreamWatchOptions {
   /** Called for every refused stream. */
   onRefusal?: (() => void) | undefined;
 }
+
+/** Starts a stream that throws the signal's reason when it is aborted, and goes on only while a condition holds. */
+type BeginStream<Event> = (
+  signal: AbortSignal,
+  goOnWhile: (condition: () => boolean) => void,
+) => Source<Event> | Promise<Source<Event>>;
 
 /** Opens and ends streams. */
 export type StreamService = ReturnType<typeof createStreamService>;
@@ -49,38 +55,10 @@ export function createStreamService(options: StreamServiceOptions) {
      * @throws RATE_LIMITED when the user has too many open
      * @throws UNAVAILABLE when the server is stopping
      */
-    async open<Event>(
-      viewer: Viewer,
-      begin: (
-        signal: AbortSignal,
-        goOnWhile: (condition: () => boolean) => void,
-      ) => Source<Event> | Promise<Source<Event>>,
-    ): Promise<Stream<Event>> {
+    async open<Event>(viewer: Viewer, begin: BeginStream<Event>): Promise<Stream<Event>> {
       assertRoom(viewer);
       count(viewer.userId, 1);
-      const controller = new AbortController();
-      let mayGoOn = () => true;
-      const unwatch = watch(
-        viewer,
-        (reason) => controller.abort(reason),
-        () => mayGoOn(),
-      );
-      const goOnWhile = (condition: () => boolean): void => {
-        mayGoOn = condition;
-      };
-      let isOpen = true;
-      const close = () => {
-        if (!isOpen) return;
-        isOpen = false;
-        unwatch();
-        count(viewer.userId, -1);
-      };
-      try {
-        return closing(await begin(controller.signal, goOnWhile), close);
-      } catch (error) {
-        close();
-        throw error;
-      }
+      return openStream(watch, viewer, begin, () => count(viewer.userId, -1));
     },
 
     /** Number of open streams of all users. */
@@ -91,6 +69,37 @@ export function createStreamService(options: StreamServiceOptions) {
       isClosed = true;
     },
   };
+}
+
+async function openStream<Event>(
+  watch: WatchStream,
+  viewer: Viewer,
+  begin: BeginStream<Event>,
+  onClose: () => void,
+): Promise<Stream<Event>> {
+  const controller = new AbortController();
+  let mayGoOn = () => true;
+  const unwatch = watch(
+    viewer,
+    (reason) => controller.abort(reason),
+    () => mayGoOn(),
+  );
+  let isOpen = true;
+  const close = (): void => {
+    if (!isOpen) return;
+    isOpen = false;
+    unwatch();
+    onClose();
+  };
+  const goOnWhile = (condition: () => boolean): void => {
+    mayGoOn = condition;
+  };
+  try {
+    return closing(await begin(controller.signal, goOnWhile), close);
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 /** The same stream; calls `onEnd` when it is over. */

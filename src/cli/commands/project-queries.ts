@@ -1,5 +1,5 @@
 // The documents on projects that the client sends, and the shapes of their answers.
-import type { SeverityCounts } from './queries.js';
+import type { SeverityCounts } from '../queries.js';
 
 export const visibilities = ['INTERNAL', 'PRIVATE'] as const;
 export const projectRoles = ['ANALYST', 'VIEWER'] as const;
