@@ -18,6 +18,8 @@ const { APP_ROLE, urlAs } = await import('../dist/infra/migrations/app-role.js')
 const { openDevDatabase } = await import('./dev-database.mjs');
 
 const database = process.env.DATABASE_URL ? undefined : await openDevDatabase();
+if (database)
+  console.log(`\n  Data        ${database.where} (embedded PostgreSQL), to the server as DATABASE_URL`);
 // Modules are compiled once, not at every restart (Node.js 22 and later).
 const cache = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/dev') };
 const env = {
@@ -70,7 +72,7 @@ async function settingsFor(ownerUrl) {
   const { ADMIN_EMAIL = 'admin@localhost.test', ADMIN_PASSWORD, ADMIN_PASSWORD_FILE } = process.env;
   if (ADMIN_PASSWORD || ADMIN_PASSWORD_FILE || (await hasUsers(ownerUrl))) return settings;
   const password = randomBytes(18).toString('base64url');
-  console.log(`\n  First admin: ${ADMIN_EMAIL} / ${password}\n  (shown this once: write it down)\n`);
+  console.log(`  Sign in     ${ADMIN_EMAIL} / ${password}\n              (shown this once: write it down)\n`);
   return { ...settings, ADMIN_EMAIL, ADMIN_PASSWORD: password };
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { type Env, loadConfig } from '../config/load.js';
+import { findRunningPostgres } from '../infra/embedded-postgres/running.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
 import { grantToAppRole, roleOf } from '../infra/migrations/app-role.js';
 import { applyMigrations, createMigration, migrationStatus } from '../infra/migrations/migrate.js';
@@ -58,6 +59,9 @@ export async function migrate(args: string[], env: Env, print: Print): Promise<0
         await grantAgain(migrationDatabaseUrl, serverUrl, print);
       return code;
     }
+    // Reading disturbs no server that has the database running; migrations are for one that is stopped.
+    const running = command === 'status' ? await findRunningPostgres(dataDir) : undefined;
+    if (running !== undefined) return await status(running, print);
     return await withEmbedded(dataDir, true, (url) => run(url, print));
   } catch (error) {
     print(`Failed: ${wordsOf(error)}`);

@@ -1,7 +1,14 @@
 // The printed contracts: what stands in schema.graphql, openapi.yaml and docs/errors.md is what the code does.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { type GraphQLNamedType, isEnumType, isInputObjectType, isInterfaceType, isObjectType } from 'graphql';
+import {
+  type GraphQLNamedType,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isObjectType,
+  isScalarType,
+} from 'graphql';
 import { parse } from 'yaml';
 import { printContracts } from '../../src/api/contracts.js';
 import { allRoutes } from '../../src/api/routes.js';
@@ -22,6 +29,20 @@ describe('the printed contracts', () => {
   it.each(Object.entries(printContracts()))('have not drifted: %s', (name, text) => {
     expect(read(name)).toBe(text);
   });
+});
+
+it('says of every scalar of its own by which standard it is', () => {
+  const own = Object.values(buildSchema().getTypeMap()).filter(isScalarType);
+  const builtIn = new Set(['ID', 'String', 'Int', 'Float', 'Boolean']);
+  for (const { name, specifiedByURL } of own)
+    if (!builtIn.has(name)) expect([name, specifiedByURL]).toEqual([name, expect.stringMatching(/^https:/)]);
+});
+
+it('the configuration for code generation knows every scalar of the schema', async () => {
+  const { default: config } = await import('../../examples/codegen.js');
+  const options = Object.values(config.generates)[0]?.config;
+  for (const { name } of Object.values(buildSchema().getTypeMap()).filter(isScalarType))
+    if (!['String', 'Int', 'Float', 'Boolean'].includes(name)) expect(options?.scalars).toHaveProperty(name);
 });
 
 describe('openapi.yaml', () => {

@@ -80,6 +80,10 @@ it('starts the server and the client from what is packed, and stops when asked',
       env: { ...settings, SEC_TESTER_URL: address() ?? out, SEC_TESTER_PASSWORD: admin.password },
     });
   expect(run('sec-tester', 'login', '--email', admin.email)).toMatchObject({ status: 0, stderr: '' });
+  // Also beside the running server, whose database it leaves alone.
+  expect(run('sec-tester-api', 'migrate', 'status')).toMatchObject({
+    ...{ status: 0, stdout: expect.stringContaining('up to date') },
+  });
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
   expect(run('sec-tester-api', 'migrate', 'status')).toMatchObject({

@@ -95,6 +95,7 @@ function parseDateTime(value: unknown, node?: ValueNode): Date {
 }
 
 builder.scalarType('DateTime', {
+  specifiedByURL: 'https://scalars.graphql.org/andimarek/date-time.html',
   description: 'A moment: RFC 3339, UTC, with milliseconds, for example 2026-01-31T09:30:00.000Z.',
   serialize: (value) => (typeof value === 'string' ? value : value.toISOString()),
   parseValue: (value) => parseDateTime(value),
@@ -102,6 +103,7 @@ builder.scalarType('DateTime', {
 });
 
 builder.scalarType('JSON', {
+  specifiedByURL: 'https://www.rfc-editor.org/rfc/rfc8259',
   description: 'Any JSON value.',
   serialize: (value) => value,
   parseValue: (value) => value,

@@ -35,7 +35,7 @@ export async function waitUntilUnused(pgData: string): Promise<void> {
 }
 
 /** Whether the process is a postmaster of this directory, not another program that got its process id. */
-async function isPostmasterOf(pid: number, pgData: string): Promise<boolean> {
+export async function isPostmasterOf(pid: number, pgData: string): Promise<boolean> {
   if (process.platform === 'linux') {
     const comm = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
     return comm.startsWith('postgres') && (await readlink(`/proc/${pid}/cwd`).catch(() => '')) === pgData;
