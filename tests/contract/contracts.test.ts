@@ -1,5 +1,5 @@
 // The printed contracts: what stands in schema.graphql, openapi.yaml and docs/errors.md is what the code does.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import {
   type GraphQLNamedType,
@@ -43,6 +43,15 @@ it('the configuration for code generation knows every scalar of the schema', asy
   const options = Object.values(config.generates)[0]?.config;
   for (const { name } of Object.values(buildSchema().getTypeMap()).filter(isScalarType))
     if (!['String', 'Int', 'Float', 'Boolean'].includes(name)) expect(options?.scalars).toHaveProperty(name);
+});
+
+it('no document has people run a program of the registry that nobody owns', () => {
+  const root = new URL('../../', import.meta.url);
+  const names = ['README.md', ...readdirSync(new URL('docs', root)).map((name) => `docs/${name}`)];
+  const calls = names
+    .filter((name) => name.endsWith('.md'))
+    .flatMap((name) => read(name).match(/\bnpx (?!--no )[^\n`]*\bsec-tester\b[^\n]*/g) ?? []);
+  expect(calls.filter((call) => !call.includes('--package ./'))).toEqual([]);
 });
 
 describe('openapi.yaml', () => {
