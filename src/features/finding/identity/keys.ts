@@ -13,6 +13,7 @@ import {
   type PathOptions,
   queryOf,
   withoutVersion,
+  withoutVersions,
 } from './normalise.js';
 
 export { createRootFinder, type RootFinder } from './root.js';
@@ -70,15 +71,18 @@ export function identityOf(item: ReportItem, options: PathOptions): IdentityKeys
   };
 }
 
-function addressOf({ url, path }: ItemLocation, options: PathOptions): string {
+function addressOf({ url, path, component }: ItemLocation, options: PathOptions): string {
   if (url !== undefined) return normaliseUrl(url);
-  return path === undefined ? '' : normalisePath(path, options);
+  if (path === undefined) return '';
+  const normalised = normalisePath(path, options);
+  return component === undefined ? normalised : withoutVersions(normalised);
 }
 
-function contentKeyOf(code: string, { url = '', component = '' }: ItemLocation): string | null {
-  const parts = [foldCode(code), queryOf(url)];
+function contentKeyOf(code: string, { url = '', component = '', startLine }: ItemLocation): string | null {
   const hasVersion = component !== '' && withoutVersion(component) !== component.toLowerCase();
-  parts.push(hasVersion ? component : '');
+  // Evidence of a package without a line names where it lies, such as an image with its tag.
+  const isPackage = hasVersion && startLine === undefined;
+  const parts = [isPackage ? '' : foldCode(code), queryOf(url), hasVersion ? component : ''];
   return parts.every((part) => part === '') ? null : keyOf(parts.join('\0'));
 }
 

@@ -58,6 +58,16 @@ export function withoutVersion(component: string): string {
     .toLowerCase();
 }
 
+/** The path of a package without its version: of an archive, of its metadata, of a folder of pnpm. */
+export function withoutVersions(path: string): string {
+  return path
+    .replace(
+      /-v?\d[\w.+-]*?(?=\.(?:[jwe]ar|whl|egg|gem|gemspec|nupkg|tar\.gz|tgz|(?:dist|egg)-info)(?:\/|$))/gi,
+      '',
+    )
+    .replace(/(?<=[^/])@\d[^/]*(?=\/)/g, '');
+}
+
 /** Code without any white space, so that re-indentation and line ends do not matter. */
 export function foldCode(code: string): string {
   return code.replace(/\s+/g, '');

@@ -62,8 +62,29 @@ test.each([
   expect(seen?.contentKey).not.toBe(old?.contentKey);
 });
 
+test.each([
+  ['app/libs/commons-compress-1.14.jar', 'app/libs/commons-compress-1.21.jar'],
+  ['site-packages/requests-2.25.1.dist-info/METADATA', 'site-packages/requests-2.31.0.dist-info/METADATA'],
+  [
+    '.pnpm/lodash@4.17.20/node_modules/lodash/package.json',
+    '.pnpm/lodash@4.17.21/node_modules/lodash/package.json',
+  ],
+])('a package in %s stays the one that it is in %s', (before, after) => {
+  const [old, seen] = [before, after].map((path) =>
+    identityOf(itemWith({ location: { path, component: 'name' } }), {}),
+  );
+  expect(seen?.groupKey).toBe(old?.groupKey);
+});
+
+test('a package in an image is the same under another tag', () => {
+  const [old, seen] = ['app:1 (debian 10.4)', 'app:2 (debian 10.4)'].map((evidence) =>
+    identityOf(itemWith({ evidence, location: { component: 'openssl@1.1.1n' } }), {}),
+  );
+  expect(seen).toEqual(old);
+});
+
 test('packages of other names are other findings', () => {
-  const [one, other] = ['@scope/a', '@scope/b', 'name', 'name2'].map(
+  const [one, other] = ['@scope/a', '@scope/b'].map(
     (component) => identityOf(itemWith({ location: { component } }), {}).groupKey,
   );
   expect(one).not.toBe(other);
