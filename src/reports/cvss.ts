@@ -1,15 +1,15 @@
 // CVSS in reports: vectors that lack their version, and the rating that counts among several.
 import { textFrom } from './text.js';
 
-const prefixes: Record<string, string> = {
-  '3': 'CVSS:3.0/',
-  '3.0': 'CVSS:3.0/',
-  '30': 'CVSS:3.0/',
-  '3.1': 'CVSS:3.1/',
-  '31': 'CVSS:3.1/',
-  '4': 'CVSS:4.0/',
-  '4.0': 'CVSS:4.0/',
-};
+const prefixes = new Map([
+  ['3', 'CVSS:3.0/'],
+  ['3.0', 'CVSS:3.0/'],
+  ['30', 'CVSS:3.0/'],
+  ['3.1', 'CVSS:3.1/'],
+  ['31', 'CVSS:3.1/'],
+  ['4', 'CVSS:4.0/'],
+  ['4.0', 'CVSS:4.0/'],
+]);
 
 /**
  * A vector with its version in front, as FIRST writes it; null for a text that is no vector.
@@ -23,7 +23,7 @@ export function cvssVectorOf(vector: unknown, version?: unknown): string | null 
   if (/^CVSS:[34]\.\d\/[A-Z]/.test(text)) return text;
   if (!/^A[VC]:[A-Z]\//.test(text)) return null;
   const number = textFrom(version)?.replace(/^cvss\s*v?/i, '') ?? '';
-  const prefix = prefixes[number] ?? (/\/S:[UC]\b/.test(text) ? 'CVSS:3.0/' : '');
+  const prefix = prefixes.get(number) ?? (/\/S:[UC]\b/.test(text) ? 'CVSS:3.0/' : '');
   // Version 2 has Au: and no prefix.
   return /\/Au:/.test(text) ? text : `${prefix}${text}`;
 }

@@ -1,6 +1,13 @@
 // Texts of reports that are written in HTML, as plain text.
 
-const entities: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: ' ' };
+const entities = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+  ['nbsp', ' '],
+]);
 
 const maxLength = 100_000;
 
@@ -30,7 +37,7 @@ function withoutTags(html: string): string {
 
 function decodeEntities(text: string): string {
   return text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,6}));/gi, (found, decimal, hex, name) => {
-    if (name !== undefined) return entities[String(name).toLowerCase()] ?? found;
+    if (name !== undefined) return entities.get(String(name).toLowerCase()) ?? found;
     const code = decimal === undefined ? Number.parseInt(String(hex), 16) : Number(decimal);
     return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : found;
   });

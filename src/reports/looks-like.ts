@@ -8,21 +8,23 @@ export function looksLike(head: ReportHead): string {
   return textLike(head);
 }
 
-const xmlFormats: Record<string, string> = {
-  checkstyle: 'Checkstyle XML; let the tool write SARIF or JUnit instead',
-  html: 'an HTML page',
-  NessusClientData_v2: 'a Nessus report, which is not supported',
-  BugCollection: 'SpotBugs XML; let the tool write SARIF instead',
-  pmd: 'PMD XML; let the tool write SARIF instead',
-  analysis: 'a Dependency-Check XML report; let the tool write SARIF instead',
-  report: 'an XML report of an unknown tool; let the tool write SARIF instead',
-  Envelope: 'a SOAP message',
-};
+const xmlFormats = new Map(
+  Object.entries({
+    checkstyle: 'Checkstyle XML; let the tool write SARIF or JUnit instead',
+    html: 'an HTML page',
+    NessusClientData_v2: 'a Nessus report, which is not supported',
+    BugCollection: 'SpotBugs XML; let the tool write SARIF instead',
+    pmd: 'PMD XML; let the tool write SARIF instead',
+    analysis: 'a Dependency-Check XML report; let the tool write SARIF instead',
+    report: 'an XML report of an unknown tool; let the tool write SARIF instead',
+    Envelope: 'a SOAP message',
+  }),
+);
 
 function xmlLike({ xmlRoot, text }: ReportHead): string {
   if (/^\s*<!doctype html/i.test(text)) return 'it looks like an HTML page';
   if (xmlRoot === undefined) return 'it looks like XML without a root element';
-  const known = xmlFormats[xmlRoot];
+  const known = xmlFormats.get(xmlRoot);
   if (known !== undefined) return `it looks like ${known}`;
   return `it is XML with the root element <${xmlRoot.slice(0, 60)}>`;
 }

@@ -9,7 +9,7 @@ export function severityFromScore(score: number): SeverityRank {
   return score > 0 ? 1 : 0;
 }
 
-const words: Record<string, SeverityRank> = {
+const ranks: Record<string, SeverityRank> = {
   critical: 4,
   blocker: 4,
   severe: 4,
@@ -37,7 +37,10 @@ const words: Record<string, SeverityRank> = {
   ok: 0,
 };
 
+// A map: words of reports may be names of an object's prototype.
+const words = new Map(Object.entries(ranks));
+
 /** The rank of a word in any case; undefined for a word that names no severity. */
 export function severityFromWord(word: unknown): SeverityRank | undefined {
-  return typeof word === 'string' ? words[word.trim().toLowerCase()] : undefined;
+  return typeof word === 'string' ? words.get(word.trim().toLowerCase()) : undefined;
 }

@@ -55,6 +55,11 @@ export function stringsOf(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }
 
+/** A text, number or boolean as text; empty for all else. `String()` would throw for `{"toString": null}`. */
+export function wordOf(value: unknown): string {
+  return textFrom(value) ?? '';
+}
+
 /** The first string that is not blank; null where there is none. */
 export function firstString(...values: unknown[]): string | null {
   for (const value of values) if (typeof value === 'string' && value.trim() !== '') return value;

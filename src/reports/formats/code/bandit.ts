@@ -5,7 +5,7 @@ import { markIncomplete, markUnread, type ReportNotes, skip, warn } from '../../
 import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
 import { severityFromWord } from '../../severity.js';
-import { firstString, numberOf, objectOf, textFrom } from '../../text.js';
+import { firstString, numberOf, objectOf, textFrom, wordOf } from '../../text.js';
 
 export const bandit: ReportFormat = {
   format: 'BANDIT',
@@ -55,7 +55,7 @@ function draftOf(result: Record<string, unknown>): DraftItem {
   const code = textFrom(result.code);
   const confidence = textFrom(result.issue_confidence)?.toLowerCase();
   return {
-    title: textFrom(result.issue_text) ?? String(result.test_name ?? ''),
+    title: textFrom(result.issue_text) ?? wordOf(result.test_name),
     severity: severityFromWord(result.issue_severity) ?? 2,
     description: textFrom(result.issue_text),
     ruleId: firstString(result.test_id, result.test_name),

@@ -8,7 +8,7 @@ import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
 import { reportError } from '../../report-error.js';
 import { severityFromScore, severityFromWord } from '../../severity.js';
-import { firstString, lineOf, numberOf, objectOf, paragraphs, textFrom } from '../../text.js';
+import { firstString, lineOf, numberOf, objectOf, paragraphs, textFrom, wordOf } from '../../text.js';
 import { idsIn } from '../../vulnerability-ids.js';
 
 export const checkov: ReportFormat = {
@@ -115,5 +115,5 @@ function componentOf(check: Json, details: Json | undefined): string | null {
 /** Lines as [number, text]. */
 function codeOf(block: unknown): string | null {
   if (!Array.isArray(block) || block.length === 0) return null;
-  return block.map((line) => (Array.isArray(line) ? String(line[1] ?? '') : '')).join('');
+  return block.map((line) => (Array.isArray(line) ? wordOf(line[1]) : '')).join('');
 }

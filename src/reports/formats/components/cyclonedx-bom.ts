@@ -3,7 +3,7 @@ import type { ReportSource } from '../../format.js';
 import { type JsonKind, type JsonPath, keptLimits, type Selection } from '../../read/json-handler.js';
 import { collectJson } from '../../read/read-json.js';
 import { reportError } from '../../report-error.js';
-import { firstString, objectOf, objectsOf } from '../../text.js';
+import { firstString, objectOf, objectsOf, wordOf } from '../../text.js';
 
 type Json = Record<string, unknown>;
 
@@ -47,7 +47,7 @@ export async function readJsonBom(source: ReportSource): Promise<Bom> {
     else if (section === 'metadata' && key === 'tools') [bom.tool] = toolsOf(value);
     else if (section === 'metadata') addLabel(bom, objectOf(value) ?? {});
     else if (section === 'components' && path.length > 2)
-      Object.assign(open.at(-1) ?? {}, { [String(path.at(-1))]: value });
+      Object.assign(open.at(-1) ?? {}, { [wordOf(path.at(-1))]: value });
   };
   const onEnd = (path: JsonPath) => {
     if (path[0] === 'components' && typeof path.at(-1) === 'number') addLabel(bom, open.pop() ?? {});

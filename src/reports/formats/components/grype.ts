@@ -6,7 +6,16 @@ import { markIncomplete, type ReportNotes, skip, warn } from '../../notes.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
 import { severityFromScore, severityFromWord } from '../../severity.js';
-import { firstString, lineOf, numberOf, objectOf, objectsOf, paragraphs, stringsOf } from '../../text.js';
+import {
+  firstString,
+  lineOf,
+  numberOf,
+  objectOf,
+  objectsOf,
+  paragraphs,
+  stringsOf,
+  wordOf,
+} from '../../text.js';
 import { cwesIn, idsIn } from '../../vulnerability-ids.js';
 
 export const grype: ReportFormat = {
@@ -66,8 +75,8 @@ function draftOf(match: Json): DraftItem {
     severity: rank === undefined || rank === 0 ? severityOr(rank, score) : rank,
     description: paragraphs(firstString(...all.map(({ description }) => description))),
     ruleId: id,
-    cweIds: cwesIn(all.flatMap(({ cwes }) => objectsOf(cwes).map(({ cwe }) => String(cwe)))),
-    vulnerabilityIds: [...(id === null ? [] : [id]), ...idsIn(related.map((other) => String(other.id)))],
+    cweIds: cwesIn(all.flatMap(({ cwes }) => objectsOf(cwes).map(({ cwe }) => wordOf(cwe)))),
+    vulnerabilityIds: [...(id === null ? [] : [id]), ...idsIn(related.map((other) => wordOf(other.id)))],
     cvssVector: vector,
     cvssScore: score ?? null,
     location: {

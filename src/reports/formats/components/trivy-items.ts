@@ -2,7 +2,7 @@
 import { cvssVectorOf } from '../../cvss.js';
 import type { DraftItem, ItemLocation, SeverityRank } from '../../item.js';
 import { severityFromScore, severityFromWord } from '../../severity.js';
-import { firstString, numberOf, objectOf, objectsOf, paragraphs, stringsOf } from '../../text.js';
+import { firstString, numberOf, objectOf, objectsOf, paragraphs, stringsOf, wordOf } from '../../text.js';
 import { cwesIn, idsIn } from '../../vulnerability-ids.js';
 
 type Json = Record<string, unknown>;
@@ -93,7 +93,7 @@ function severityOf(word: unknown, score: number | undefined): SeverityRank {
 /** The rating of the source that the severity is from, else of another one; the newest version of CVSS. */
 function ratingOf(entry: Json): { vector: string | null; score: number | undefined } {
   const cvss = objectOf(entry.CVSS) ?? {};
-  const sources = [String(entry.SeveritySource), 'nvd', 'ghsa', 'redhat', ...Object.keys(cvss)];
+  const sources = [wordOf(entry.SeveritySource), 'nvd', 'ghsa', 'redhat', ...Object.keys(cvss)];
   const ratings = objectsOf(sources.map((source) => cvss[source]));
   for (const version of ['V40', 'V3', 'V2'])
     for (const rating of ratings) {
@@ -122,5 +122,5 @@ function linesOf(place: Json): ItemLocation {
 
 function codeOf(code: unknown): string | null {
   const lines = objectsOf(objectOf(code)?.Lines);
-  return lines.length === 0 ? null : lines.map(({ Content }) => String(Content ?? '')).join('\n');
+  return lines.length === 0 ? null : lines.map(({ Content }) => wordOf(Content)).join('\n');
 }

@@ -6,7 +6,7 @@ import type { JsonKind, JsonPath, Selection } from '../../read/json-handler.js';
 import { pointerOf } from '../../read/pointer.js';
 import { type AddItem, readJsonItems } from '../../read/read-json.js';
 import { reportError } from '../../report-error.js';
-import { firstString, lineOf, objectOf } from '../../text.js';
+import { firstString, lineOf, objectOf, wordOf } from '../../text.js';
 import { misconfigurationOf, secretOf, type TrivyTarget, vulnerabilityOf } from './trivy-items.js';
 
 export const trivy: ReportFormat = {
@@ -76,7 +76,7 @@ function partOf(path: JsonPath): Part {
   if (typeof rest[0] === 'string')
     return { kind: 'key', of, key: rest.length === 1 ? rest[0] : rest.join('.') };
   if (rest.length === 1) return { kind: 'target' };
-  const list = String(rest[1]);
+  const list = wordOf(rest[1]);
   if (!lists.includes(list)) return { kind: 'key', of: 'target', key: rest.slice(1).join('.') };
   if (rest.length === 2) return { kind: 'list' };
   return rest.length === 3 ? { kind: 'entry', list } : { kind: 'other' };

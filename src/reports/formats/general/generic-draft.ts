@@ -2,7 +2,7 @@
 import type { DraftItem, ItemLocation } from '../../item.js';
 import { reportError } from '../../report-error.js';
 import { severityFromWord } from '../../severity.js';
-import { firstString, numberOf } from '../../text.js';
+import { firstString, numberOf, wordOf } from '../../text.js';
 import { cwesIn } from '../../vulnerability-ids.js';
 
 /** Names of a result's fields. */
@@ -61,7 +61,7 @@ export function genericDraft(fields: Fields, placeOf: PlaceOf): DraftItem {
     severity,
     description: text('description'),
     ruleId: text('ruleId'),
-    cweIds: list('cweIds').flatMap((cwe) => numberOf(cwe) ?? cwesIn([String(cwe)])),
+    cweIds: list('cweIds').flatMap((cwe) => numberOf(cwe) ?? cwesIn([wordOf(cwe)])),
     vulnerabilityIds: [...list('cveIds'), ...list('vulnerabilityIds')].map(String),
     cvssVector: text('cvssVector'),
     cvssScore: scoreField(fields, placeOf),

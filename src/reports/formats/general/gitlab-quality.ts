@@ -1,8 +1,14 @@
 // An issue of GitLab's code quality report, which is Code Climate's, as a draft.
 import type { DraftItem, SeverityRank } from '../../item.js';
-import { firstString, numberOf, objectOf, stringsOf, textFrom } from '../../text.js';
+import { firstString, numberOf, objectOf, stringsOf, textFrom, wordOf } from '../../text.js';
 
-const severities: Record<string, SeverityRank> = { info: 0, minor: 1, major: 2, critical: 3, blocker: 4 };
+const severities = new Map<string, SeverityRank>([
+  ['info', 0],
+  ['minor', 1],
+  ['major', 2],
+  ['critical', 3],
+  ['blocker', 4],
+]);
 
 /** The draft of an issue. */
 export function qualityDraft(issue: Record<string, unknown>): DraftItem {
@@ -13,7 +19,7 @@ export function qualityDraft(issue: Record<string, unknown>): DraftItem {
   const description = textFrom(issue.description);
   return {
     title: firstString(description, issue.check_name) ?? '',
-    severity: severities[String(issue.severity)] ?? 2,
+    severity: severities.get(wordOf(issue.severity)) ?? 2,
     description: firstString(objectOf(issue.content)?.body, description),
     ruleId: firstString(issue.check_name),
     location: {

@@ -6,7 +6,7 @@ import type { JsonKind, JsonPath, Selection } from '../../read/json-handler.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
 import { reportError } from '../../report-error.js';
-import { firstString, lineOf, objectOf, textFrom } from '../../text.js';
+import { firstString, lineOf, objectOf, textFrom, wordOf } from '../../text.js';
 import { qualityDraft } from './gitlab-quality.js';
 import { vulnerabilityDraft } from './gitlab-vulnerability.js';
 
@@ -92,6 +92,6 @@ function readScan(path: JsonPath, value: unknown, notes: ReportNotes): void {
     for (const [index, message] of value.entries()) {
       const { level, value: text } = objectOf(message) ?? {};
       if (level === 'fatal' || level === 'warn' || level === 'error')
-        warn(notes, firstString(text) ?? String(level), `${pointerOf(path)}/${index}`);
+        warn(notes, firstString(text) ?? wordOf(level), `${pointerOf(path)}/${index}`);
     }
 }

@@ -1,5 +1,5 @@
 // Messages of SARIF with their arguments put in, and with links to related locations written out.
-import { objectOf, objectsOf } from '../../text.js';
+import { objectOf, objectsOf, textFrom, wordOf } from '../../text.js';
 import type { Json, SarifComponent } from './sarif-runs.js';
 
 /** `full` with the addresses of related places, `plain` without links. */
@@ -13,12 +13,12 @@ export function messageOf(result: Json, rule: Json, component: SarifComponent): 
   const message = objectOf(result.message) ?? {};
   const plainText = fastText(message);
   if (plainText !== undefined) return { full: plainText, plain: plainText };
-  const id = String(message.id ?? '');
+  const id = wordOf(message.id);
   const source =
     objectOf(objectOf(rule.messageStrings)?.[id]) ??
     objectOf(objectOf(component.properties.globalMessageStrings)?.[id]) ??
     {};
-  const places = new Map(objectsOf(result.relatedLocations).map((place) => [String(place.id), place]));
+  const places = new Map(objectsOf(result.relatedLocations).map((place) => [wordOf(place.id), place]));
   const values = Array.isArray(message.arguments) ? message.arguments : [];
   const text = fill(message.text ?? source.text, values);
   const markdown = fill(message.markdown ?? source.markdown, values);
@@ -45,7 +45,7 @@ function fastText({ text, markdown, id }: Json): string | undefined {
 function fill(template: unknown, values: readonly unknown[]): string {
   if (typeof template !== 'string') return '';
   return template.replace(/\{\{|\}\}|\{(\d{1,4})\}/g, (found, index?: string) =>
-    index === undefined ? (found[0] ?? '') : String(values[Number(index)] ?? found),
+    index === undefined ? (found[0] ?? '') : (textFrom(values[Number(index)]) ?? found),
   );
 }
 

@@ -1,6 +1,6 @@
 // What a SARIF result takes from its rule. Runs have few rules and many results, so it is put together once a rule.
 import { shareList } from '../../finish-item.js';
-import { firstString, objectOf, objectsOf, stringsOf } from '../../text.js';
+import { firstString, objectOf, objectsOf, stringsOf, wordOf } from '../../text.js';
 import { cwesIn, idsIn } from '../../vulnerability-ids.js';
 import type { Json, SarifComponent, SarifRun } from './sarif-runs.js';
 
@@ -80,7 +80,7 @@ function describe(run: SarifRun, component: SarifComponent, json: Json): SarifRu
   const help = objectOf(json.help);
   const labels = stringsOf(objectOf(json.properties)?.tags);
   const targets = objectsOf(json.relationships).map((relation) => objectOf(relation.target) ?? {});
-  const weaknesses = cwesIn([...labels, ...weaknessLabels(run, targets), String(json.helpUri ?? '')]);
+  const weaknesses = cwesIn([...labels, ...weaknessLabels(run, targets), wordOf(json.helpUri)]);
   return {
     component,
     json,
@@ -101,7 +101,7 @@ export function weaknessLabels(run: SarifRun, references: readonly Json[]): stri
   return references.flatMap((reference) => {
     const { name, index } = objectOf(reference.toolComponent) ?? {};
     const taxonomy = name ?? (typeof index === 'number' ? run.taxonomies[index]?.name : undefined);
-    return /^cwe$/i.test(String(taxonomy ?? '')) ? `CWE-${String(reference.id).replace(/^cwe-/i, '')}` : [];
+    return /^cwe$/i.test(wordOf(taxonomy)) ? `CWE-${wordOf(reference.id).replace(/^cwe-/i, '')}` : [];
   });
 }
 

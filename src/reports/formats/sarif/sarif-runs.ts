@@ -146,7 +146,8 @@ function takeComponent(component: SarifComponent, key: unknown, value: unknown, 
     component.rules.push(rule);
     return;
   }
-  component.properties[key as string] = value;
+  // Assigned as it is, this key would change the prototype.
+  if (key !== '__proto__') component.properties[key as string] = value;
   if (key === 'name') component.name = lineOf(value, 200);
   if (key === 'guid') component.guid = lineOf(value, 100);
   if (run === undefined) return;

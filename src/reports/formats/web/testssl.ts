@@ -8,7 +8,7 @@ import type { JsonKind, JsonPath, Selection } from '../../read/json-handler.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
 import { reportError } from '../../report-error.js';
-import { lineOf, objectOf, textFrom } from '../../text.js';
+import { lineOf, objectOf, textFrom, wordOf } from '../../text.js';
 import { createTestsslRows, type TestsslRow } from './testssl-rows.js';
 
 export const testssl: ReportFormat = {
@@ -63,7 +63,7 @@ async function* readJsonReport(source: ReportSource, notes: ReportNotes): AsyncG
       if (path[0] === 'version') notes.facts.toolVersion = lineOf(textFrom(value)?.split(' ')[0], 100);
       else if (path[0] === 'scanTime') rows.takeEnd(textFrom(value) ?? '', pointer);
       else if (path[0] === 'scanResult' && path.length === 3)
-        setTarget(target, String(path[2]), textFrom(value) ?? '');
+        setTarget(target, wordOf(path[2]), textFrom(value) ?? '');
       else {
         const draft = rows.take(rowOf(objectOf(value) ?? {}, target), pointer);
         if (draft !== null) add(draft, path);

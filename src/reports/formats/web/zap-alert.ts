@@ -1,7 +1,7 @@
 // An alert of ZAP as one finding: at its site, with the requests that show it as evidence.
 import { addressesIn, textFromHtml } from '../../html.js';
 import type { DraftItem, SeverityRank } from '../../item.js';
-import { firstString, numberOf, paragraphs, textFrom } from '../../text.js';
+import { firstString, numberOf, paragraphs, textFrom, wordOf } from '../../text.js';
 
 /** The site that alerts belong to. */
 export interface ZapSite {
@@ -69,7 +69,7 @@ function labelled(label: string, value: unknown): string | null {
 
 /** Why an alert is no finding: ZAP marks a false positive with confidence 0. */
 export function reasonToSkipAlert({ fields }: ZapAlert): string | null {
-  return String(fields.confidence) === '0' ? 'false positive' : null;
+  return wordOf(fields.confidence) === '0' ? 'false positive' : null;
 }
 
 /** The draft of a whole alert. */
@@ -98,11 +98,7 @@ export function alertDraft({ fields, evidence, instances }: ZapAlert, site: ZapS
 function severityOf({ riskcode, riskdesc }: ZapFields): SeverityRank {
   const code =
     numberOf(riskcode) ??
-    ['info', 'low', 'medium', 'high'].findIndex((word) =>
-      String(riskdesc ?? '')
-        .toLowerCase()
-        .startsWith(word),
-    );
+    ['info', 'low', 'medium', 'high'].findIndex((word) => wordOf(riskdesc).toLowerCase().startsWith(word));
   return ([0, 1, 2, 3] as const).find((rank) => rank === code) ?? 0;
 }
 
