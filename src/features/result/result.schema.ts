@@ -92,63 +92,69 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
       extensions: { weight: { bytes: 3000 } },
       description: 'CVE ids.',
     }),
-    vulnerabilityIds: t.exposeStringList('vulnerabilityIds', {
-      extensions: { weight: { bytes: 12000 } },
-      description: 'Vulnerability ids of other schemes, for example GHSA or RUSTSEC.',
-    }),
-    cvssVector: t.exposeString('cvssVector', {
-      extensions: { weight: { bytes: 1600 } },
-      nullable: true,
-      description: 'CVSS vector, version 2.0 to 4.0.',
-    }),
-    cvssScore: t.exposeFloat('cvssScore', { nullable: true, description: 'CVSS score, 0.0 to 10.0.' }),
-    location: t.field({
-      type: Location,
-      nullable: true,
-      description: 'Location.',
-      extensions: { columns: ['location'] } satisfies ReadsColumns,
-      resolve: ({ location }) => location as LocationInput | null,
-    }),
-    evidence: t.exposeString('evidence', {
-      extensions: { weight: { bytes: 200000 } },
-      nullable: true,
-      description: 'Request, response or code that proves it.',
-    }),
-    remediation: t.exposeString('remediation', {
-      extensions: { weight: { bytes: 20000 } },
-      nullable: true,
-      description: 'How to fix it.',
-    }),
-    references: t.exposeStringList('references', {
-      extensions: { weight: { bytes: 400000 } },
-      description: 'Further reading.',
-    }),
-    tags: t.exposeStringList('tags', {
-      extensions: { weight: { bytes: 20000 } },
-      description: 'Free labels.',
-    }),
-    fingerprint: t.exposeString('fingerprint', {
-      description: 'Identity across runs of the same tool on the same target; several results may share it.',
-    }),
-    finding: t.field({
-      type: FindingType,
-      authScopes: { can: 'finding:read' },
-      nullable: true,
-      description: 'The finding that it belongs to; null until its execution has met the findings.',
-      extensions: { columns: ['findingId'] } satisfies ReadsColumns,
-      resolve: ({ findingId }, _args, { loaders }) =>
-        findingId === null ? null : loaders.findings.load(findingId),
-    }),
-    delta: t.field({
-      type: enumType(resultDelta),
-      nullable: true,
-      description: 'What it is to its finding; null until its execution has met the findings.',
-      extensions: { columns: ['delta'] } satisfies ReadsColumns,
-      resolve: ({ delta }) => (delta === null ? null : (deltas[delta] ?? null)),
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time at which it was added.' }),
   }),
 });
+
+builder.objectFields(ResultType, (t) => ({
+  vulnerabilityIds: t.exposeStringList('vulnerabilityIds', {
+    extensions: { weight: { bytes: 12000 } },
+    description: 'Vulnerability ids of other schemes, for example GHSA or RUSTSEC.',
+  }),
+  cvssVector: t.exposeString('cvssVector', {
+    extensions: { weight: { bytes: 1600 } },
+    nullable: true,
+    description: 'CVSS vector, version 2.0 to 4.0.',
+  }),
+  cvssScore: t.exposeFloat('cvssScore', { nullable: true, description: 'CVSS score, 0.0 to 10.0.' }),
+  location: t.field({
+    type: Location,
+    nullable: true,
+    description: 'Location.',
+    extensions: { columns: ['location'] } satisfies ReadsColumns,
+    resolve: ({ location }) => location as LocationInput | null,
+  }),
+  evidence: t.exposeString('evidence', {
+    extensions: { weight: { bytes: 200000 } },
+    nullable: true,
+    description: 'Request, response or code that proves it.',
+  }),
+  remediation: t.exposeString('remediation', {
+    extensions: { weight: { bytes: 20000 } },
+    nullable: true,
+    description: 'How to fix it.',
+  }),
+  references: t.exposeStringList('references', {
+    extensions: { weight: { bytes: 400000 } },
+    description: 'Further reading.',
+  }),
+  tags: t.exposeStringList('tags', {
+    extensions: { weight: { bytes: 20000 } },
+    description: 'Free labels.',
+  }),
+}));
+
+builder.objectFields(ResultType, (t) => ({
+  fingerprint: t.exposeString('fingerprint', {
+    description: 'Identity across runs of the same tool on the same target; several results may share it.',
+  }),
+  finding: t.field({
+    type: FindingType,
+    authScopes: { can: 'finding:read' },
+    nullable: true,
+    description: 'The finding that it belongs to; null until its execution has met the findings.',
+    extensions: { columns: ['findingId'] } satisfies ReadsColumns,
+    resolve: ({ findingId }, _args, { loaders }) =>
+      findingId === null ? null : loaders.findings.load(findingId),
+  }),
+  delta: t.field({
+    type: enumType(resultDelta),
+    nullable: true,
+    description: 'What it is to its finding; null until its execution has met the findings.',
+    extensions: { columns: ['delta'] } satisfies ReadsColumns,
+    resolve: ({ delta }) => (delta === null ? null : (deltas[delta] ?? null)),
+  }),
+  createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time at which it was added.' }),
+}));
 
 export const ResultConnection = connectionType('Result', ResultType, 'results');
 
