@@ -29,7 +29,14 @@ import {
   termConditionsOf,
   visibleTo,
 } from './result.rows.js';
-import { indexedRows, listShared, listSharedOfEach, sharesRows, sharing } from './shared.reads.js';
+import {
+  countIn,
+  indexedSources,
+  listShared,
+  listSharedOfEach,
+  sharesRows,
+  sharing,
+} from './shared.reads.js';
 
 export type { ResultRow } from './result.rows.js';
 
@@ -103,10 +110,11 @@ async function listResults(
 ): Promise<Page<ResultRow>> {
   const { executionId } = filter;
   const conditions = [...visibleTo(viewer), ...conditionsOf(filter)];
-  const rows = executionId == null ? indexedRows(filter) : sql`test_results`;
+  const sources = executionId == null ? indexedSources(filter) : [sql`test_results`];
   if (executionId != null) conditions.push(sql`NOT is_shared`, ...termConditionsOf(filter));
   const source = {
-    select: sql`SELECT ${selectList(wanted.columns)} FROM ${rows}`,
+    list: selectList(wanted.columns),
+    sources,
     conditions,
     order: orderOf(order),
   };
@@ -117,7 +125,7 @@ async function listResults(
     return reading;
   };
   const count = async () => {
-    if (executionId == null || !isCounted(filter)) return countRows(db, rows, conditions);
+    if (executionId == null || !isCounted(filter)) return countIn(db, sources, conditions);
     const row = await execution();
     return row == null ? 0 : countBySeverity(row, filter.severity ?? severities);
   };
@@ -188,13 +196,6 @@ async function listOfEachFinding(
   const byParent = await fetchOfEach<ResultRow>(db.read, findingIds, select, (row) => row.findingId ?? '');
   const countOf = lazyCounts(db, 'finding_id', findingIds, conditions);
   return findingIds.map((id) => toPage(request, byParent.get(id) ?? [], cursorIn(order), () => countOf(id)));
-}
-
-async function countRows(db: Database, rows: Sql, conditions: Sql[]): Promise<number> {
-  const [row] = await db.queryUncached<{ count: number }>(
-    sql`SELECT count(*)::int AS count FROM ${rows} ${where(conditions)}`,
-  );
-  return row?.count ?? 0;
 }
 
 /** Counts the results of many executions or findings in one statement, once the first of the counts is read. */

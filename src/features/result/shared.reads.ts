@@ -2,7 +2,7 @@
 // later run up to the one that its interval ends with. Its public id stays the same in all of them.
 import { type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
 import type { Database } from '../../infra/postgres/database.js';
-import { cursorIn, fetchPage, type KeysetOrder, pageClauses } from '../../infra/postgres/keyset-page.js';
+import { cursorIn, fetchPage, type KeysetOrder, mergedPage } from '../../infra/postgres/keyset-page.js';
 import { type Columns, join, type Sql, sql, type Wanted, where } from '../../infra/postgres/sql.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
 import { countBySeverity } from './counts.js';
@@ -31,22 +31,20 @@ interface Run {
   number: Sql;
 }
 
-/** The rows of a run as `test_results`, in a part for each severity, as the index on branch and severity has them. */
-function rowsOf({ branchId, number }: Run, filter: ResultFilter): Sql {
+/** The rows of a run as sources named `test_results`, one for each severity, as the index on branch and severity has them. */
+function sourcesOf({ branchId, number }: Run, filter: ResultFilter): Sql[] {
   const terms = termConditionsOf(filter, sql`finding.search_text`);
-  const named = filter.severity ?? severities;
+  const named = [...new Set(filter.severity ?? severities)];
   const found = terms.length === 0 ? sql`` : sql`JOIN findings AS finding ON finding.id = result.finding_id`;
-  const parts = [...new Set(named)].map(
+  if (named.length === 0) return [sql`(SELECT * FROM test_results WHERE false) AS test_results`];
+  return named.map(
     (name) =>
-      sql`SELECT result.* FROM test_results AS result ${found} ${where([
+      sql`(SELECT result.* FROM test_results AS result ${found} ${where([
         sql`result.is_shared AND result.scan_branch_id = ${branchId} AND result.severity = ${severities.indexOf(name)}::smallint`,
         sql`result.from_run <= ${number} AND (result.until_run IS NULL OR result.until_run >= ${number})`,
         ...terms,
-      ])}`,
+      ])}) AS test_results`,
   );
-  return parts.length === 0
-    ? sql`(SELECT * FROM test_results WHERE false) AS test_results`
-    : sql`(${join(parts, ' UNION ALL ')}) AS test_results`;
 }
 
 /** The select list for a run: a row that an earlier run wrote is UNCHANGED in it. */
@@ -70,7 +68,8 @@ export async function listShared(
   const run = runOf(execution);
   const conditions = conditionsOf(filter, run.id);
   const source = {
-    select: sql`SELECT ${listOf(run, wanted.columns)} FROM ${rowsOf(run, filter)}`,
+    list: listOf(run, wanted.columns),
+    sources: sourcesOf(run, filter),
     conditions,
     order,
   };
@@ -82,10 +81,16 @@ export async function listShared(
 async function countShared(db: Database, execution: ExecutionRow, filter: ResultFilter): Promise<number> {
   if (isCounted(filter)) return countBySeverity(execution, filter.severity ?? severities);
   const run = runOf(execution);
-  const [row] = await db.queryUncached<{ count: number }>(
-    sql`SELECT count(*)::int AS count FROM ${rowsOf(run, filter)} ${where(conditionsOf(filter, run.id))}`,
+  return countIn(db, sourcesOf(run, filter), conditionsOf(filter, run.id));
+}
+
+/** Counts the rows of these sources that meet the conditions. */
+export async function countIn(db: Database, sources: readonly Sql[], conditions: Sql[]): Promise<number> {
+  const parts = sources.map(
+    (source) => sql`SELECT count(*)::int AS count FROM ${source} ${where(conditions)}`,
   );
-  return row?.count ?? 0;
+  const rows = await db.queryUncached<{ count: number }>(join(parts, ' UNION ALL '));
+  return rows.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** The same page of each run, newest first, in one statement; see `ResultService.listOfEach`. */
@@ -99,14 +104,19 @@ export async function listSharedOfEach(
   const order = orderOf(null);
   const request = parsePage(args, order.name);
   const run = { id: sql`parent.id`, branchId: sql`parent.branch_id`, number: sql`parent.run` };
-  const own = { conditions: conditionsOf(filter, run.id), order };
+  const source = {
+    list: listOf(run, wanted),
+    sources: sourcesOf(run, filter),
+    conditions: conditionsOf(filter, run.id),
+    order,
+  };
   const ids = parents.map(({ id }) => id);
   const branchIds = parents.map(({ scanBranchId }) => scanBranchId);
   const runs = parents.map(({ runNumber }) => runNumber);
   const query = isCounted(filter) ? db.read : db.queryUncached;
   const rows = await query<ResultRow>(sql`
     SELECT found.* FROM unnest(${ids}::uuid[], ${branchIds}::int[], ${runs}::int[]) AS parent(id, branch_id, run)
-    CROSS JOIN LATERAL (SELECT ${listOf(run, wanted)} FROM ${rowsOf(run, filter)} ${pageClauses(own, request)}) AS found`);
+    CROSS JOIN LATERAL (${mergedPage(source, request)}) AS found`);
   const byParent = new Map<string, ResultRow[]>(ids.map((id) => [id, []]));
   for (const row of rows) byParent.get(row.executionId)?.push(row);
   return parents.map((parent) =>
@@ -117,23 +127,26 @@ export async function listSharedOfEach(
 }
 
 /**
- * `test_results` for a filter that an index answers: own rows have indexes of their own, and shared ones are found through
- * their findings, which have folded text, rule and CWE once.
+ * Sources named `test_results` for a filter that an index answers: own rows have indexes of their own, and shared ones are
+ * found through their findings, which have folded text, rule and CWE once.
  */
-export function indexedRows(filter: ResultFilter): Sql {
+export function indexedSources(filter: ResultFilter): Sql[] {
   const { ruleId, ruleIds, cweId, cweIds } = filter;
   const ofFinding = termConditionsOf(filter, sql`finding.search_text`);
-  if (ruleId != null) ofFinding.push(sql`finding.rule_id = ${ruleId}`);
-  if (ruleIds != null) ofFinding.push(sql`finding.rule_id = ANY(${ruleIds}::text[])`);
+  const rules = ruleIds ?? (ruleId == null ? undefined : [ruleId]);
+  // The index on rules begins with the project.
+  if (rules !== undefined)
+    ofFinding.push(
+      sql`finding.rule_id = ANY(${rules}::text[]) AND finding.project_id IN (SELECT id FROM projects)`,
+    );
   if (cweId != null)
     ofFinding.push(sql`finding.cwe_ids @> ARRAY[${cweId}]::integer[] AND finding.cwe_ids <> '{}'`);
   if (cweIds != null)
     ofFinding.push(sql`finding.cwe_ids && ${cweIds}::integer[] AND finding.cwe_ids <> '{}'`);
-  if (ofFinding.length === 0) return sql`test_results`;
-  return sql`(
-    SELECT * FROM test_results ${where([sql`NOT is_shared`, ...termConditionsOf(filter)])}
-    UNION ALL
-    SELECT result.* FROM test_results AS result JOIN findings AS finding ON finding.id = result.finding_id
-    ${where([sql`result.is_shared`, ...ofFinding])}
-  ) AS test_results`;
+  if (ofFinding.length === 0) return [sql`test_results`];
+  return [
+    sql`(SELECT * FROM test_results ${where([sql`NOT is_shared`, ...termConditionsOf(filter)])}) AS test_results`,
+    sql`(SELECT result.* FROM test_results AS result JOIN findings AS finding ON finding.id = result.finding_id
+      ${where([sql`result.is_shared`, ...ofFinding])}) AS test_results`,
+  ];
 }

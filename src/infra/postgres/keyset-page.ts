@@ -7,7 +7,7 @@ import {
   parsePage,
   toPage,
 } from '../../core/pagination.js';
-import { raw, type Sql, sql, where } from './sql.js';
+import { join, raw, type Sql, sql, where } from './sql.js';
 
 /** A total, indexable order: by an expression and then by id, both in one direction. */
 export interface KeysetOrder<Row> {
@@ -63,6 +63,34 @@ export function cursorIn<Row extends { id: string }>(order: KeysetOrder<Row>): (
   return (row) => encodeCursor(name, key === undefined ? { id: row.id } : { id: row.id, key: key.of(row) });
 }
 
+/** The rows that a page is cut from, where several sources hold them. */
+export interface MergedSource<Row> {
+  /** Select list, the same for all sources. */
+  list: Sql;
+  /** What stands behind FROM for each source, under the names that list and conditions use. No row is in two of them. */
+  sources: readonly Sql[];
+  conditions: Sql[];
+  order: KeysetOrder<Row>;
+}
+
+/**
+ * The statement of one page of several sources. Each source is ordered and limited by itself, so that PostgreSQL merges them
+ * row by row where indexes have the order, and stops at the limit.
+ */
+export function mergedPage<Row>(
+  { list, sources, conditions, order }: MergedSource<Row>,
+  request: PageRequest,
+): Sql {
+  const [only] = sources;
+  const clauses = pageClauses({ conditions, order }, request);
+  if (sources.length === 1) return sql`SELECT ${list} FROM ${only} ${clauses}`;
+  const key = order.key === undefined ? sql`` : sql`, ${order.key.expression} AS sort_key`;
+  const parts = sources.map((source) => sql`(SELECT ${list}${key} FROM ${source} ${clauses})`);
+  const direction = raw(order.isDescending !== request.isBackward ? 'DESC' : 'ASC');
+  const by = order.key === undefined ? sql`id ${direction}` : sql`sort_key ${direction}, id ${direction}`;
+  return sql`SELECT * FROM (${join(parts, ' UNION ALL ')}) AS part ORDER BY ${by} LIMIT ${request.limit + 1}`;
+}
+
 /**
  * Reads one keyset page: one statement for the rows, and another for the count, only when the caller reads it.
  * @param isTotalWanted whether the caller will read the total count
@@ -70,13 +98,15 @@ export function cursorIn<Row extends { id: string }>(order: KeysetOrder<Row>): (
  */
 export async function fetchPage<Row extends { id: string }>(
   query: (statement: Sql) => Promise<Row[]>,
-  source: PageSource<Row>,
+  source: PageSource<Row> | MergedSource<Row>,
   args: PageArgs,
   totalCount: () => Promise<number>,
   isTotalWanted = false,
 ): Promise<Page<Row>> {
   const request = parsePage(args, source.order.name, source.order.key?.is);
-  const fetching = query(sql`${source.select} ${pageClauses(source, request)}`);
+  const statement =
+    'list' in source ? mergedPage(source, request) : sql`${source.select} ${pageClauses(source, request)}`;
+  const fetching = query(statement);
   const counting = isTotalWanted ? totalCount() : undefined;
   counting?.catch(() => {}); // reported to the caller that reads the count
   const rows = await fetching;

@@ -170,7 +170,7 @@ describe('changing', () => {
     expect(await cost(create)).toBe(4);
     const id = await startExecution(server, adminToken);
     const remove = 'mutation Remove($id: ID!) { deleteExecution(id: $id) { deletedId } }';
-    expect(await cost(remove, { id })).toBe(5);
+    expect(await cost(remove, { id })).toBe(6);
   });
 
   it('costs the same for one result and for a thousand', async () => {
