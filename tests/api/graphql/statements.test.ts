@@ -143,7 +143,7 @@ describe('what the bench asks', () => {
       ...(query.includes('$after') && { after }),
     };
     const named = query.startsWith('{') ? `query Q ${query}` : query;
-    // The first time by Yoga, the second by the short way.
+    // The first time by Yoga, the second by the fast path.
     for (let turn = 0; turn < 2; turn += 1) expect(await cost(named, variables)).toBe(statements);
   });
 });

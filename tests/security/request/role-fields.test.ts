@@ -72,7 +72,7 @@ const ways = (): Record<string, [type: string, query: string]> => {
   const run = `execution(id: "${execution}")`;
   return {
     'User (another)': ['User', `{ ${run} { createdBy { # } } }`],
-    'User (oneself)': ['User', '{ me { # } }'],
+    'User (self)': ['User', '{ me { # } }'],
     TestExecution: ['TestExecution', `{ ${run} { # } }`],
     'TestExecution (by node)': [
       'TestExecution',
@@ -152,7 +152,7 @@ it('who may read a field is what docs/role-fields.md says, for every field of ev
   const text = [
     '# Who may read which field',
     '',
-    'Measured by tests/security/request/role-fields.test.ts on a running server; write it anew with `UPDATE_MATRIX=1 npm test -- tests/security/request/role-fields.test.ts`.',
+    'Measured by tests/security/request/role-fields.test.ts on a running server; update it with `UPDATE_MATRIX=1 npm test -- tests/security/request/role-fields.test.ts`.',
     'Which rows of a type one sees is a second question: see docs/projects.md.',
     '',
     '## Root fields and the permission each asks for',
