@@ -45,7 +45,10 @@ export interface IdentityKeys {
  */
 export function identityOf(item: ReportItem, options: PathOptions): IdentityKeys {
   const location = item.location ?? {};
-  const excerpt = foundLine(item.snippet ?? item.evidence ?? '', location.startLine ?? 0);
+  const evidence = item.evidence ?? '';
+  // Evidence with a masked secret goes first, so that no key is made of the secret itself.
+  const shown = isMasked(evidence) ? evidence : (item.snippet ?? evidence);
+  const excerpt = foundLine(shown, location.startLine ?? 0);
   const code = isMasked(excerpt) ? '' : excerpt;
   const fold = (text: string | null) => (text === null || text === '' ? '' : foldMessage(text, location));
   const fingerprint = foldFingerprint(item.toolFingerprint, location);

@@ -166,3 +166,10 @@ test('a masked secret is part of the message rather than code, because others lo
   expect(one?.contentKey).toBeNull();
   expect(one?.messageKey).not.toBe(other?.messageKey);
 });
+
+test('no key is made of a secret that the evidence masks', () => {
+  const [one, other] = ['a', 'b'].map((secret) =>
+    identityOf(itemWith({ snippet: `password = "${secret}"`, evidence: 'password = "****"' }), {}),
+  );
+  expect(one).toEqual(other);
+});
