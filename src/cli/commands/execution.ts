@@ -201,7 +201,7 @@ async function follow(
     const { execution } = await followToEnd(api, id, {
       patienceMs: patience * 1000,
       ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
-      onEvent: (event) => (tell ?? progress.show)(event as never),
+      onEvent: tell ?? progress.show,
       onLoss: (reason) => progress.note(`Connection lost (${reason}): trying again`),
     });
     return execution;

@@ -3,7 +3,7 @@ import { invalid } from '../../core/errors.js';
 import { parsePublicId, toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { type GraphQLContext, viewerOf } from '../../graphql/schema-kit/context.js';
-import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { enumType, filterArg, optionalArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { enumOf, idOf } from '../../validation/fields.js';
 import { executionFilter } from '../execution/execution.input.js';
 import { ExecutionType } from '../execution/execution.ref.js';
@@ -58,9 +58,11 @@ builder.subscriptionType({
         'Completes after the terminal event.',
       args: {
         executionId: simpleArg(t.arg, idOf('TestExecution'), 'Id of the execution.'),
-        after: t.arg
-          .id({ description: 'Id of the last event seen; none means from the first.' })
-          .validate(idOf('ExecutionEvent').nullish() as never),
+        after: optionalArg(
+          t.arg,
+          idOf('ExecutionEvent').nullish(),
+          'Id of the last event seen; none means from the first.',
+        ),
       },
       subscribe: (_root, { executionId, after }, context) => {
         const viewer = viewerOf(context);
@@ -79,9 +81,11 @@ builder.subscriptionType({
         'then live ones. CURSOR_EXPIRED when the cursor is older than 24 hours or more than 10,000 events follow it.',
       args: {
         filter: filterArg(t.arg, 'ExecutionFilter', executionFilter),
-        after: t.arg
-          .id({ description: 'Id of the last event seen, of any execution; none means from now on.' })
-          .validate(idOf('ExecutionEvent').nullish() as never),
+        after: optionalArg(
+          t.arg,
+          idOf('ExecutionEvent').nullish(),
+          'Id of the last event seen, of any execution; none means from now on.',
+        ),
       },
       subscribe: (_root, { filter, after }, context) => {
         const viewer = viewerOf(context);

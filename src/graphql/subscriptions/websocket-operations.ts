@@ -1,6 +1,6 @@
 // Checks an operation that comes over a WebSocket, as an HTTP request is checked, before it is executed.
 import type { ExecutionArgs, GraphQLError } from 'graphql';
-import { CloseCode } from 'graphql-ws';
+import { CloseCode, type OperationResult } from 'graphql-ws';
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { DocumentParams } from '../documents/persisted-operations.js';
@@ -29,12 +29,18 @@ interface OperationOptions {
   trusted: ((params: DocumentParams) => string) | undefined;
 }
 
+/** An operation with the functions that run it, which plugins may wrap. */
+export interface CheckedOperation extends ExecutionArgs {
+  execute: (args: ExecutionArgs) => OperationResult;
+  subscribe: (args: ExecutionArgs) => OperationResult;
+}
+
 /** Checks an operation; returns its arguments, or the errors that keep it from running. */
 export type OperationCheck = (
   connection: OperatingConnection,
   running: number,
   payload: DocumentParams & { operationName?: string | null; variables?: Record<string, unknown> | null },
-) => Promise<ExecutionArgs | readonly GraphQLError[]>;
+) => Promise<CheckedOperation | readonly GraphQLError[]>;
 
 /** Creates the check. Every operation counts as a request, a refused one too. */
 export function createOperationCheck(options: OperationOptions): OperationCheck {
@@ -66,7 +72,7 @@ export function createOperationCheck(options: OperationOptions): OperationCheck 
         contextValue: await enveloped.contextFactory(),
         execute: enveloped.execute,
         subscribe: enveloped.subscribe,
-      } as ExecutionArgs;
+      };
     } catch (error) {
       return [mask(error)];
     }

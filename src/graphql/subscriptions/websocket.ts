@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { CloseCode, makeServer } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import { inTurns } from '../../core/chunked.js';
@@ -30,7 +30,11 @@ import { createOpenCounter, createRefusals } from './connection-limits.js';
 import { createHeartbeat } from './heartbeat.js';
 import { forward, send } from './websocket-frames.js';
 import { refuseUpgrade, subprotocol } from './websocket-handshake.js';
-import { createOperationCheck, type OperatingConnection } from './websocket-operations.js';
+import {
+  type CheckedOperation,
+  createOperationCheck,
+  type OperatingConnection,
+} from './websocket-operations.js';
 
 /** WebSocket close code (IANA registry) for a server that is short of something for a moment. */
 const tryAgainLater = 1013;
@@ -129,11 +133,9 @@ export function createWebSockets(
     connectionInitWaitTimeout: timing.greetingMs,
     onConnect: ({ connectionParams, extra }) => authenticate(connectionParams, extra.connection),
     onSubscribe: ({ extra, subscriptions }, _id, payload) =>
-      checkOperation(extra.connection, Object.keys(subscriptions).length, payload as never), // its type lacks documentId
-    execute: (args) =>
-      (args as unknown as { execute: (args: ExecutionArgs) => never }).execute(args as ExecutionArgs),
-    subscribe: (args) =>
-      (args as unknown as { subscribe: (args: ExecutionArgs) => never }).subscribe(args as ExecutionArgs),
+      checkOperation(extra.connection, Object.keys(subscriptions).length, payload),
+    execute: (args) => (args as CheckedOperation).execute(args),
+    subscribe: (args) => (args as CheckedOperation).subscribe(args),
     onOperation: ({ extra }, id, _payload, { contextValue }) => {
       const { answers } = contextValue as GraphQLContext;
       return answers && forward(answers, id, extra.connection, inThisRequest(masked));

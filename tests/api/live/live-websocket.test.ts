@@ -344,13 +344,18 @@ describe('many connections and many messages', () => {
     try {
       const token = await own.signIn();
       const id = await startExecution(own, token);
-      const socket = await new Socket(own.url).init(token);
-      for (let n = 0; n < 45; n += 1) socket.subscribe(`s${n}`, eventsOf, { executionId: id });
-      const refused = () => socket.messages.filter(({ type }) => type === 'error').length;
-      await until(() => refused() === 44, 'the refusals');
-      for (let n = 0; n < 20; n += 1) await own.gql('{ me { id } }', {}, token);
-      (await own.gql('{ me { id } }', {}, token)).expectError('RATE_LIMITED');
-      socket.ws.close();
+      const isLimited = async () => {
+        const socket = await new Socket(own.url).init(token);
+        for (let n = 0; n < 45; n += 1) socket.subscribe(`s${n}`, eventsOf, { executionId: id });
+        const refused = () => socket.messages.filter(({ type }) => type === 'error').length;
+        await until(() => refused() >= 44, 'the refusals');
+        const answers = [];
+        for (let n = 0; n < 20; n += 1) answers.push(await own.gql('{ me { id } }', {}, token));
+        socket.ws.close();
+        return answers.some(({ body }) => body.errors?.[0]?.extensions.code === 'RATE_LIMITED');
+      };
+      // A minute may end in between; twice the other requests would not reach the limit.
+      expect((await isLimited()) || (await isLimited())).toBe(true);
     } finally {
       await own.close();
     }
