@@ -14,6 +14,7 @@ import '../features/project/project-mutations.schema.js';
 import '../features/finding/finding.schema.js';
 import '../features/finding/finding-life.schema.js';
 import '../features/finding/triage/triage.schema.js';
+import '../features/gate/gate.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';
 import '../features/import/import.schema.js';

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { addExecutionCommands } from './commands/execution.js';
 import { addFindingCommands } from './commands/findings.js';
+import { addGateCommand } from './commands/gate.js';
 import { addImportCommand } from './commands/import.js';
 import { addKeyCommands } from './commands/keys.js';
 import { addProjectCommands } from './commands/projects.js';
@@ -24,7 +25,7 @@ Environment:
 
 Exit codes:
   0  all is well: done, completed, passed
-  1  not passed: results at or above --fail-on, a failed import, or an execution that did not complete
+  1  not passed: results at or above --fail-on, findings beyond a limit, a failed import, or an execution that did not complete
   2  the command line is wrong
   3  it could not be found out: server, network, sign-in or rights`;
 
@@ -62,6 +63,7 @@ export async function runCli(args: string[], surroundings: Surroundings): Promis
     .exitOverride()
     .addHelpText('after', help);
   addExecutionCommands(program, action);
+  addGateCommand(program, action);
   addImportCommand(program, action);
   addResultCommands(program, action);
   addFindingCommands(program, action);

@@ -107,6 +107,9 @@ export const queries = {
     createExecution(input: $input) { execution { ${executionFields} } }
   }`,
   execution: `query Execution($id: ID!) { execution(id: $id) { ${executionFields} } }`,
+  gate: `query Gate($id: ID!, $policy: GatePolicy!) {
+    gate(executionId: $id, policy: $policy) { verdict reasons counts { total critical high medium low info } }
+  }`,
   executions: `query Executions($filter: ExecutionFilter, $first: Int, $after: String) {
     page: executions(filter: $filter, first: $first, after: $after) {
       nodes { ${executionFields} } pageInfo { hasNextPage endCursor }

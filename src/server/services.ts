@@ -17,7 +17,9 @@ import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
 import { createFindingService } from '../features/finding/finding.service.js';
 import { mergeRun } from '../features/finding/merge.js';
+import { rowsOfRun } from '../features/finding/run-rows.js';
 import { unmergeRun } from '../features/finding/unmerge.js';
+import { createGateService } from '../features/gate/gate.service.js';
 import { createHealthService } from '../features/health/health.service.js';
 import { createImportService } from '../features/import/import.service.js';
 import { createProjectAccess } from '../features/project/access.js';
@@ -223,6 +225,7 @@ export function createServices(infra: Infra) {
     now,
     maxAcceptanceDays: config.riskAcceptanceMaxDays,
   });
+  const gates = createGateService({ db, executions, rowsOfRun, now });
   const imports = createImportService({
     db,
     bulk: infra.bulk,
@@ -263,6 +266,7 @@ export function createServices(infra: Infra) {
     executions,
     results,
     findings,
+    gates,
     imports,
     runners,
     events,

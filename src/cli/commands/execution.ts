@@ -1,4 +1,4 @@
-// run, watch, gate, executions: making executions, following them and judging how they went. Results are in results.ts.
+// run, watch, executions: making executions, following and listing them. Gates are in gate.ts, results in results.ts.
 import { randomUUID } from 'node:crypto';
 import { type Command, InvalidArgumentError } from 'commander';
 import {
@@ -38,10 +38,10 @@ interface RunOptions extends WaitOptions {
   wait: boolean;
 }
 
-const failOnText = `exit with 1 when there are results of this severity or above (${wordsOf(severities)})`;
-const patienceText = 'seconds that the server may be out of reach meanwhile';
-const timeoutText = 'exit with 3 when it has not ended after so many seconds; it goes on';
-const mostSeconds = 604_800;
+export const failOnText = `exit with 1 when there are results of this severity or above (${wordsOf(severities)})`;
+export const patienceText = 'seconds that the server may be out of reach meanwhile';
+export const timeoutText = 'exit with 3 when it has not ended after so many seconds; it goes on';
+export const mostSeconds = 604_800;
 
 /** Adds the commands to the program. */
 export function addExecutionCommands(program: Command, action: Action): void {
@@ -72,15 +72,6 @@ export function addExecutionCommands(program: Command, action: Action): void {
     .option('--timeout <seconds>', timeoutText, wholeNumber(1, mostSeconds))
     .option('--patience <seconds>', patienceText, wholeNumber(0, 86_400), 60)
     .action(action(watch));
-  program
-    .command('gate')
-    .description('Pass only an execution that completed without results of a severity or above')
-    .argument('<execution>', 'its id')
-    .requiredOption('--fail-on <severity>', failOnText, oneOf(severities))
-    .option('--wait', 'wait for its end first')
-    .option('--timeout <seconds>', timeoutText, wholeNumber(1, mostSeconds))
-    .option('--patience <seconds>', patienceText, wholeNumber(0, 86_400), 60)
-    .action(action(gate));
   program
     .command('executions')
     .description('List executions, newest first')
@@ -131,23 +122,6 @@ async function watch(context: Context, options: WaitOptions, id: string): Promis
   return conclude(context, await follow(context, id, options, true), options.failOn);
 }
 
-async function gate(
-  context: Context,
-  options: WaitOptions & { failOn: Severity; wait?: boolean },
-  id: string,
-): Promise<ExitCode> {
-  const { api, printer } = context;
-  let { execution } = await api.graphql<{ execution: Execution }>(queries.execution, { id });
-  if (options.wait && !['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'].includes(execution.status))
-    execution = await follow(context, id, options);
-  const found = countAtOrAbove(execution, options.failOn);
-  if (printer.isJson) {
-    const passed = execution.status === 'COMPLETED' && found === 0;
-    printer.json({ passed, failOn: options.failOn, found, execution });
-  }
-  return conclude(context, execution, options.failOn);
-}
-
 async function list(context: Context, options: CommonOptions & ListOptions): Promise<ExitCode> {
   const { printer } = context;
   const { status, kind, project, target, search } = options;
@@ -189,10 +163,10 @@ function worst(execution: Execution, show: Printer['severity']): Cell {
 }
 
 /** Follows with a bar; with --json and `isTold` each event is printed as a line. */
-async function follow(
+export async function follow(
   { api, printer }: Context,
   id: string,
-  { patience, timeout }: WaitOptions,
+  { patience, timeout }: Pick<WaitOptions, 'patience' | 'timeout'>,
   isTold = false,
 ): Promise<Execution> {
   const progress = printer.progress();

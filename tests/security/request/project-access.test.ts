@@ -138,6 +138,7 @@ const cases: Record<string, Case> = {
   'Query.execution': one(({ execution }) => `execution(id: "${execution}") { id }`),
   'Query.result': one(({ result }) => `result(id: "${result}") { id }`),
   'Query.finding': one(({ finding }) => `finding(id: "${finding}") { id }`),
+  'Query.gate': one(({ execution }) => `gate(executionId: "${execution}", policy: {}) { verdict }`),
   'Query.import': one((here) => `import(id: "${here.import}") { id }`),
   'Query.project': one(({ key }) => `project(key: "${key}") { id }`),
   'Query.node': {

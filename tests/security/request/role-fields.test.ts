@@ -97,6 +97,7 @@ const ways = (): Record<string, [type: string, query: string]> => {
     TriageEvent: ['TriageEvent', `{ finding(id: "${finding}") { history { # } } }`],
     FindingConnection: ['FindingConnection', '{ findings { # } }'],
     FindingEdge: ['FindingEdge', '{ findings { edges { # } } }'],
+    Gate: ['Gate', `{ gate(executionId: "${execution}", policy: {}) { # } }`],
     Project: ['Project', '{ project(key: "default") { # } }'],
     DaysToFix: ['DaysToFix', '{ project(key: "default") { daysToFix { # } } }'],
     ProjectMember: ['ProjectMember', '{ project(key: "default") { members { # } } }'],
