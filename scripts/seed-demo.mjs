@@ -8,7 +8,9 @@ import { createPasswordHasher } from '../dist/infra/credentials/password-hasher.
 import { applyMigrations } from '../dist/infra/migrations/migrate.js';
 import { emailKeyOf } from '../dist/validation/email.js';
 import { foldForSearch } from '../dist/validation/search-text.js';
+import { projects as software } from './demo/catalogue.mjs';
 import { makeMonth } from './demo/month.mjs';
+import { addProjects, decide, demoProjects, settleAll } from './demo/projects.mjs';
 import { openDevDatabase } from './dev-database.mjs';
 
 const usage = `Usage: npm run seed:demo -- [--seed TEXT] [--until YYYY-MM-DD] [--remove] [--yes]
@@ -18,6 +20,7 @@ const usage = `Usage: npm run seed:demo -- [--seed TEXT] [--until YYYY-MM-DD] [-
   --yes     also in a database on another machine
 Their password is SEED_PASSWORD, or a random one that is shown.`;
 const eveningMs = 18 * 3_600_000;
+const defaultProject = '00000000-0000-7000-8000-000000000001';
 const isDemoUser = `email LIKE '%@demo.test'`;
 const options = readOptions();
 const database = await openDevDatabase();
@@ -61,6 +64,8 @@ async function seed({ url, where, isEmbedded }) {
     const code = options.remove ? await remove(client) : await add(client, where);
     await client.query('COMMIT');
     await client.query('ANALYZE users, test_executions, execution_events, test_results');
+    if (code === 0 && !options.remove) await addFindings(client, url);
+    await client.query('ANALYZE findings, test_results');
     return code;
   } finally {
     await client.end();
@@ -87,10 +92,14 @@ async function add(client, where) {
     'users',
     users.map((user) => ({ ...user, emailKey: emailKeyOf(user.email) })),
   );
+  const projectOf = await addProjects(client, software, rows.users);
   await insert(
     client,
     'test_executions',
-    withSearch(rows.executions, ({ name, target }) => search(name, target)),
+    withSearch(rows.executions, ({ name, target }) => search(name, target)).map((execution) => ({
+      ...execution,
+      projectId: projectOf(execution.target) ?? defaultProject,
+    })),
   );
   await insert(client, 'execution_events', rows.events);
   await insert(
@@ -123,9 +132,32 @@ async function add(client, where) {
   return 0;
 }
 
+/** Findings that live across the month, and decisions about them. */
+async function addFindings(client, url) {
+  const runs = await settleAll(client, url);
+  const { rows } = await client.query(
+    `SELECT id, email FROM users WHERE ${isDemoUser} AND role = 'ANALYST' AND status = 'ACTIVE' ORDER BY id LIMIT 1`,
+  );
+  if (runs === 0 || rows.length === 0) return;
+  await decide(client, rows[0]);
+  const { rows: counts } = await client.query(
+    `SELECT count(*)::int AS all, count(*) FILTER (WHERE is_present)::int AS present FROM findings`,
+  );
+  console.log(
+    `${runs} runs have met the findings: ${counts[0].all}, of which ${counts[0].present} are present; projects ${demoProjects.map(({ key }) => key).join(', ')}.`,
+  );
+}
+
 async function remove(client) {
   const ofThem = `created_by_id IN (SELECT id FROM users WHERE ${isDemoUser})`;
   const executions = await client.query(`DELETE FROM test_executions WHERE ${ofThem}`);
+  await client.query(
+    `DELETE FROM findings WHERE NOT EXISTS (SELECT FROM test_results WHERE finding_id = findings.id)`,
+  );
+  await client.query(
+    `DELETE FROM projects WHERE key = ANY($1) AND NOT EXISTS (SELECT FROM test_executions WHERE project_id = projects.id)`,
+    [demoProjects.map(({ key }) => key)],
+  );
   const users = await client.query(`DELETE FROM users WHERE ${isDemoUser}`);
   console.log(`Removed ${users.rowCount} users and ${executions.rowCount} executions with their results.`);
   return 0;

@@ -2,7 +2,7 @@
 // also those from before there were findings.
 import type { Logger } from 'pino';
 import { type BulkConnection, type BulkOptions, openBulkConnection } from '../../infra/postgres/bulk.js';
-import { runBulkTransaction } from '../../infra/postgres/bulk-transaction.js';
+import { type BulkTransactions, openBulkTransactions } from '../../infra/postgres/bulk-transaction.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { matchStaged } from './match-staged.js';
@@ -35,7 +35,7 @@ interface EndedExecution {
 const everyMs = 1000;
 /** Executions that are settled before the lock is given back. */
 const batchSize = 50;
-/** Key of the session-level advisory lock that lets one instance at a time settle. */
+/** Key of the transaction-level advisory lock that lets one instance at a time settle. */
 const settleLock = 7_304_002;
 
 /**
@@ -85,24 +85,30 @@ export async function settle(
 ): Promise<number> {
   const waiting = await findEnded(options.db, 1);
   if (waiting.length === 0) return 0;
-  const [rows, lookups] = await Promise.all([
-    openBulkConnection(options.bulk),
-    openBulkConnection(options.bulk),
-  ]);
+  const open = () => openBulkConnection(options.bulk);
+  const [lock, rows, lookups, transactions] = await Promise.all([
+    ...[open(), open(), open()],
+    openBulkTransactions(options.bulk),
+  ] as const);
   try {
-    const [lock] = await rows.query<{ isMine: boolean }>(
-      sql`SELECT pg_try_advisory_lock(${settleLock}) AS "isMine"`,
+    await lock.query(sql`BEGIN`); // a transaction's lock, as poolers give sessions to others
+    const [taken] = await lock.query<{ isMine: boolean }>(
+      sql`SELECT pg_try_advisory_xact_lock(${settleLock}) AS "isMine"`,
     );
-    if (lock?.isMine !== true) return 0;
+    if (taken?.isMine !== true) return 0;
+    const ended = await findEnded(lookups, batchSize);
+    const ids = ended.map(({ id }) => id);
+    await clearStaged(lookups, ids); // what an earlier attempt left
     let count = 0;
-    for (const execution of await findEnded(lookups, batchSize)) {
+    for (const execution of ended) {
       if (isStopped()) break;
-      await settleOne(options, execution, rows, lookups);
+      await settleOne(options.db, execution, { rows, lookups, transactions });
       count += 1;
     }
+    await clearStaged(lookups, ids);
     return count;
   } finally {
-    await Promise.allSettled([rows.close(), lookups.close()]); // gives the lock back
+    await Promise.allSettled([lock, rows, lookups, transactions].map((connection) => connection.close()));
   }
 }
 
@@ -114,12 +120,17 @@ function findEnded(connection: Pick<BulkConnection, 'query'>, limit: number): Pr
     ORDER BY finished_at, id LIMIT ${limit}`);
 }
 
+interface Connections {
+  rows: BulkConnection;
+  lookups: BulkConnection;
+  transactions: BulkTransactions;
+}
+
 /** A run that reported nothing and did not run to its end says nothing; it is numbered 0, as no run of a branch. */
 async function settleOne(
-  { db, bulk }: SettleOptions,
+  db: Database,
   execution: EndedExecution,
-  rows: BulkConnection,
-  lookups: BulkConnection,
+  { rows, lookups, transactions }: Connections,
 ): Promise<void> {
   const { id, isComplete, hasResults, finishedAt } = execution;
   if (!hasResults && !isComplete) {
@@ -131,7 +142,7 @@ async function settleOne(
   const series = await findSeries(lookups, execution);
   await stageOwnResults(lookups, id);
   if (series?.hasFindings === true && hasResults) await matchStaged(rows, lookups, id, series);
-  await runBulkTransaction(bulk, async (tx) => {
+  await transactions.run(async (tx) => {
     const [known] = await tx.query<{ isWaiting: boolean }>(sql`
       SELECT run_number IS NULL AS "isWaiting" FROM test_executions WHERE id = ${id}::uuid FOR UPDATE`);
     if (known?.isWaiting !== true) return;
@@ -150,10 +161,10 @@ async function settleOne(
       UPDATE test_executions SET scan_branch_id = ${merged.scanBranchId}, run_number = ${merged.runNumber}
       WHERE id = ${id}::uuid`);
   });
-  await clearOwn(lookups, id);
 }
 
-async function clearOwn(connection: BulkConnection, id: string): Promise<void> {
-  await connection.query(sql`DELETE FROM staged_matches WHERE import_id = ${id}::uuid`);
-  await connection.query(sql`DELETE FROM staged_results WHERE import_id = ${id}::uuid`);
+async function clearStaged(connection: BulkConnection, ids: readonly string[]): Promise<void> {
+  await connection.query(sql`
+    WITH matches AS (DELETE FROM staged_matches WHERE import_id = ANY(${[...ids]}::uuid[]))
+    DELETE FROM staged_results WHERE import_id = ANY(${[...ids]}::uuid[])`);
 }

@@ -17,10 +17,8 @@ const pageSize = 1000;
 /** Fingerprints that the server has computed hold no more than the other keys do. */
 const computed = /^v\d+:/;
 
-/** Stages the results of an execution under its id; what an earlier attempt staged is forgotten. */
+/** Stages the results of an execution under its id, of which nothing is staged. */
 export async function stageOwnResults(connection: BulkConnection, executionId: string): Promise<void> {
-  await connection.query(sql`DELETE FROM staged_matches WHERE import_id = ${executionId}::uuid`);
-  await connection.query(sql`DELETE FROM staged_results WHERE import_id = ${executionId}::uuid`);
   let after = '00000000-0000-0000-0000-000000000000';
   let position = 0;
   for (;;) {

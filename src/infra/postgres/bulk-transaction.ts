@@ -6,15 +6,23 @@ import { codeOf, toDatabaseError } from './errors.js';
 import type { Sql } from './sql.js';
 import type { Transaction } from './transaction.js';
 
+/** Transactions one after the other on a connection of their own. */
+export interface BulkTransactions {
+  /**
+   * Runs work in one transaction (READ COMMITTED).
+   * @throws UNAVAILABLE when the database is down
+   * @throws QUERY_TIMEOUT
+   */
+  run: <T>(work: (tx: Transaction) => Promise<T>) => Promise<T>;
+  close: () => Promise<void>;
+}
+
 /**
- * Runs work in one transaction (READ COMMITTED).
+ * Opens a connection for transactions.
  * @throws UNAVAILABLE when the database is down
- * @throws QUERY_TIMEOUT
  */
-export async function runBulkTransaction<T>(
-  { url, statementTimeoutMs, connectTimeoutMs }: BulkOptions,
-  work: (tx: Transaction) => Promise<T>,
-): Promise<T> {
+export async function openBulkTransactions(options: BulkOptions): Promise<BulkTransactions> {
+  const { url, statementTimeoutMs, connectTimeoutMs } = options;
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -23,11 +31,19 @@ export async function runBulkTransaction<T>(
     options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs}`,
     types: { getTypeParser: (oid: number) => parserOf(oid) ?? ((text: string) => text) },
   });
-  client.on('error', () => {}); // the statement that is under way fails too
+  client.on('error', () => {}); // the statement that is under way, or the next one, fails too
+  try {
+    await client.connect();
+  } catch (error) {
+    throw toDatabaseError(error);
+  }
+  return { run: (work) => runOn(client, work), close: () => client.end().catch(() => {}) };
+}
+
+async function runOn<T>(client: pg.Client, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const actions: (() => void)[] = [];
   const last: Sql[] = [];
   try {
-    await client.connect();
     await client.query('BEGIN');
     const value = await work({
       query: async <Row>({ text, values }: Sql) => (await client.query(text, values)).rows as Row[],
@@ -41,8 +57,19 @@ export async function runBulkTransaction<T>(
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {});
     throw toDatabaseError(error);
+  }
+}
+
+/** Runs work in one transaction on a connection of its own. Errors as {@link BulkTransactions.run}. */
+export async function runBulkTransaction<T>(
+  options: BulkOptions,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  const transactions = await openBulkTransactions(options);
+  try {
+    return await transactions.run(work);
   } finally {
-    await client.end().catch(() => {});
+    await transactions.close();
   }
 }
 
