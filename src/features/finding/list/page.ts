@@ -25,10 +25,10 @@ export async function candidatesOf(db: Database, source: PageSource, request: Pa
       ORDER BY ${candidateOrder(plan, isDescending)} LIMIT ${limit}`;
   }
   const tail = sql`ORDER BY ${candidateOrder(plan, isDescending)} LIMIT ${limit}`;
-  const fixed = [...conditionsOf(filter, scope, source.now), ...boundsOf(plan, request)];
+  const bounds = boundsOf(plan, request);
   // Ordered by itself, so that PostgreSQL merges the parts row by row instead of sorting all of them.
   const select = (split: Sql[]) =>
-    sql`(SELECT ${candidateColumns(plan)} FROM findings ${where([...split, ...fixed])} ${tail})`;
+    sql`(SELECT ${candidateColumns(plan)} FROM findings ${where([...split, ...bounds])} ${tail})`;
   const union = (parts: Sql[][]) =>
     sql`SELECT * FROM (${join(parts.map(select), ' UNION ALL ')}) AS part ${tail}`;
   const bySeries = seriesParts(source);
@@ -63,23 +63,23 @@ const rank = (value: number) => sql`severity = ${value}::smallint`;
 const allRanks = [0, 1, 2, 3, 4];
 
 /** One part for each series and severity, where the filter names few series: see the index on series_id, severity. */
-function seriesParts({ plan, filter, scope }: PageSource): Sql[][] | undefined {
+function seriesParts({ plan, filter, scope, now }: PageSource): Sql[][] | undefined {
   const isSuited = plan.name === 'SEVERITY' || plan.name === 'FIRST_SEEN';
   if (scope.series === undefined || !isSuited) return undefined;
   const ranks = ranksOf(filter);
   const split = plan.name === 'FIRST_SEEN' ? (ranks ?? allRanks) : ranks;
   if (scope.series.length * (split?.length ?? 1) > maxParts) return undefined;
   const states = triageOf(filter);
-  return scope.series.flatMap(({ id }) => {
-    const own = [sql`series_id = ${id}::int`, ...states];
+  return scope.series.flatMap((series) => {
+    const others = conditionsOf(filter, { ...scope, series: [series] }, now);
+    const own = [sql`series_id = ${series.id}::int`, ...states, ...others];
     return split === undefined ? [own] : split.map((value) => [...own, rank(value)]);
   });
 }
 
 /** The parts of one project, each in the order of an index. */
-function projectParts(source: PageSource, project: Sql): Sql[][] {
-  const { plan, filter, scope } = source;
-  const own = [sql`project_id = ${project}`];
+function projectParts({ plan, filter, scope, now }: PageSource, project: Sql): Sql[][] {
+  const own = [sql`project_id = ${project}`, ...conditionsOf(filter, scope, now)];
   if (scope.series !== undefined) own.push(sql`series_id = ANY(${scope.series.map(({ id }) => id)}::int[])`);
   const ranks = ranksOf(filter);
   const anyRank = ranks === undefined ? [] : [sql`severity = ANY(${ranks}::smallint[])`];
