@@ -1,4 +1,4 @@
-// The executions' live events: one execution without a gap, or all of them, resumed behind a cursor. Reading the log is in event-log.ts.
+// The executions' live events: one execution without a gap, or all of them, resumed behind a cursor (ADR 22). Reading the log is in event-log.ts.
 import type { Logger } from 'pino';
 import { idFloor } from '../../core/ids.js';
 import { roleIn, type Viewer } from '../../core/permissions.js';
