@@ -32,8 +32,8 @@ builder.queryField('node', (t) =>
     type: builder.nodeInterfaceRef(),
     nullable: true,
     authScopes: { can: 'identity:read' },
-    description: 'Anything that has an id. Error NOT_FOUND when there is none, or none that one may see.',
-    args: { id: simpleArg(t.arg, nodeId, 'Id of the thing.') },
+    description: 'An object by its id. Error NOT_FOUND when it does not exist, or not for the caller.',
+    args: { id: simpleArg(t.arg, nodeId, 'Id of the object.') },
     resolve: async (_root, { id: { type, uuid } }, context) => {
       const viewer = viewerOf(context);
       const reader = readers[type];

@@ -8,7 +8,7 @@ const scope = z.enum(keyScopes as [string, ...string[]]);
 
 export const createApiKeyInput = z
   .strictObject({
-    name: line(1, 100).describe('What it is for, for example "nightly zap".'),
+    name: line(1, 100).describe('Name: its purpose, for example "nightly zap".'),
     scopes: z
       .array(
         z.string().superRefine((name, check) => {
@@ -19,11 +19,11 @@ export const createApiKeyInput = z
       .min(1, 'must have at least 1 scope')
       .max(keyScopes.length, 'has too many scopes')
       .refine((scopes) => new Set(scopes).size === scopes.length, 'names a scope twice')
-      .describe(`Permissions that it is limited to: ${keyScopes.join(', ')}.`),
+      .describe(`Permissions that the key is limited to: ${keyScopes.join(', ')}.`),
     project: projectKey
       .nullish()
-      .describe('Key of the only project that it sees and changes; none for all of its owner’s.'),
-    expiresAt: dateTime.describe('When it ends: at most a year from now.'),
+      .describe('Key of the only project that it reads and changes; all projects of its owner unless given.'),
+    expiresAt: dateTime.describe('Time of expiry: at most a year from now.'),
   })
   .describe('A new API key.');
 export type CreateApiKeyInput = z.output<typeof createApiKeyInput>;

@@ -10,31 +10,31 @@ import { createApiKeyInput } from './api-key.input.js';
 import type { ApiKeyRow } from './api-key.service.js';
 
 export const ApiKeyType = builder.objectRef<ApiKey | ApiKeyRow>('ApiKey').implement({
-  description: 'A bearer secret for scripts, without the secret.',
+  description: 'An API key, without its secret.',
   fields: (t) => ({
     id: t.id({ description: 'Id of the key.', resolve: ({ id }) => toPublicId('ApiKey', id) }),
-    name: t.exposeString('name', { description: 'What it is for.' }),
-    prefix: t.exposeString('prefix', { description: 'Its first characters, to tell keys apart.' }),
-    scopes: t.exposeStringList('scopes', { description: 'Permissions it is limited to.' }),
+    name: t.exposeString('name', { description: 'Name: its purpose.' }),
+    prefix: t.exposeString('prefix', { description: 'First characters of the secret, to distinguish keys.' }),
+    scopes: t.exposeStringList('scopes', { description: 'Permissions that the key is limited to.' }),
     project: t.field({
       type: ProjectType,
       authScopes: { can: 'project:read' },
       nullable: true,
-      description: 'The only project that it sees and changes; null for all of its owner’s.',
+      description: 'The only project that the key reads and changes; null for all projects of its owner.',
       resolve: ({ projectId }, _args, { loaders }) =>
         projectId === null ? null : loaders.projects.load(projectId),
     }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it ends.' }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'Time of expiry.' }),
     lastUsedAt: t.expose('lastUsedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it was last used, to the minute.',
+      description: 'Time of the last use, to the minute.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
     revokedAt: t.expose('revokedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it was revoked.',
+      description: 'Time of revocation.',
     }),
   }),
 });

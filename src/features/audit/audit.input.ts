@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import { dateTime, enumOf, idOf, line } from '../../validation/fields.js';
 
-export const auditOutcome = enumOf('AuditOutcome', 'How an audited action ended.', {
-  SUCCESS: 'It was done.',
-  DENIED: 'It was refused.',
-  FAILURE: 'It was tried and failed.',
+export const auditOutcome = enumOf('AuditOutcome', 'Outcome of an audited action.', {
+  SUCCESS: 'The action succeeded.',
+  DENIED: 'The server refused the action.',
+  FAILURE: 'The action failed.',
 });
 
 export const auditEventFilter = z
@@ -14,10 +14,10 @@ export const auditEventFilter = z
     actorId: idOf('User').nullish().describe('Done by this user.'),
     targetId: idOf('User', 'Session', 'ApiKey', 'TestExecution', 'Project')
       .nullish()
-      .describe('Done to this thing.'),
-    outcome: auditOutcome.nullish().describe('Ended like this.'),
+      .describe('With this target.'),
+    outcome: auditOutcome.nullish().describe('With this outcome.'),
     after: dateTime.nullish().describe('At or after this moment.'),
     before: dateTime.nullish().describe('Before this moment.'),
   })
-  .describe('Which audit events; conditions are joined by and.');
+  .describe('Filter for audit events; all conditions must hold.');
 export type AuditEventFilter = z.output<typeof auditEventFilter>;

@@ -8,42 +8,42 @@ import { UserType } from '../user/user.schema.js';
 import { auditEventFilter, auditOutcome } from './audit.input.js';
 
 const AuditEventType = builder.prismaObject('AuditEvent', {
-  description: 'Something that was done, refused or tried.',
+  description: 'An audited action: done, refused or failed.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({ description: 'Id of the event.', resolve: ({ id }) => toPublicId('AuditEvent', id) }),
-    at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'Time of the event.' }),
     action: t.exposeString('action', {
-      description: 'What was done: entity.verb, for example user.deactivate.',
+      description: 'Action: entity.verb, for example user.deactivate.',
     }),
     outcome: t.field({
       type: enumType(auditOutcome),
-      description: 'How it ended.',
+      description: 'Outcome.',
       resolve: ({ outcome }) => outcome,
     }),
     actor: t.field({
       type: UserType,
       nullable: true,
-      description: 'Who did it; null for nobody known and for users who are gone.',
+      description: 'The acting user; null for unknown actors and deleted users.',
       resolve: ({ actorId }, _args, { loaders }) => (actorId === null ? null : loaders.users.load(actorId)),
     }),
     actorLabel: t.exposeString('actorLabel', {
-      description: 'Who it was, as it was then; survives the user.',
+      description: 'Name of the actor at that time; survives the user.',
     }),
-    targetType: t.exposeString('targetType', { nullable: true, description: 'Type of what it was done to.' }),
+    targetType: t.exposeString('targetType', { nullable: true, description: 'Type of the target.' }),
     targetId: t.id({
       nullable: true,
-      description: 'Id of what it was done to.',
+      description: 'Id of the target.',
       resolve: ({ targetType, targetId }) =>
         targetType === null || targetId === null ? null : toPublicId(targetType as IdType, targetId),
     }),
     ip: t.exposeString('ip', { nullable: true, description: 'Address of the request.' }),
-    userAgent: t.exposeString('userAgent', { nullable: true, description: 'Program that sent it.' }),
+    userAgent: t.exposeString('userAgent', { nullable: true, description: 'User agent of the request.' }),
     correlationId: t.exposeString('correlationId', { description: 'Id of the request, as in the logs.' }),
     changes: t.field({
       type: 'JSON',
       nullable: true,
-      description: 'What changed; never a secret.',
+      description: 'Changed values; never a secret.',
       resolve: ({ changes }) => changes,
     }),
   }),

@@ -50,8 +50,8 @@ export const tokensBody = z
 
 /** Outcome of signing out. */
 export const logoutBody = z
-  .strictObject({ revokedSessions: z.int().min(0).max(2_147_483_647).describe('How many sessions ended.') })
-  .meta({ id: 'LogoutResult', description: 'What ended.' });
+  .strictObject({ revokedSessions: z.int().min(0).max(2_147_483_647).describe('Number of ended sessions.') })
+  .meta({ id: 'LogoutResult', description: 'Outcome of the end of sessions.' });
 
 /** A JWK Set. */
 export const keysBody = z

@@ -24,24 +24,24 @@ const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implement({
     deviceToken: t.exposeString('deviceToken', {
       nullable: true,
       description:
-        'Send it with the next sign-in from this device, so that nobody can lock you out. Null after a refresh.',
+        'Send it with the next sign-in from this device: failed attempts of others then do not lock it out. Null after a refresh.',
     }),
     user: t.field({ type: UserType, description: 'The signed-in user.', resolve: ({ user }): User => user }),
   }),
 });
 
 const LogoutPayload = builder.objectRef<{ revokedSessions: number }>('LogoutPayload').implement({
-  description: 'What ended.',
+  description: 'Outcome of the end of sessions.',
   fields: (t) => ({
-    revokedSessions: t.exposeInt('revokedSessions', { description: 'How many sessions ended.' }),
+    revokedSessions: t.exposeInt('revokedSessions', { description: 'Number of ended sessions.' }),
   }),
 });
 
 const EnrolmentPayload = builder.objectRef<Enrolment>('SecondFactorEnrolmentPayload').implement({
-  description: 'What an authenticator app needs; shown once.',
+  description: 'Secret for an authenticator app; shown once.',
   fields: (t) => ({
-    secret: t.exposeString('secret', { description: 'The secret in base32, to be typed.' }),
-    uri: t.exposeString('uri', { description: 'The same as otpauth://…, to be shown as a QR code.' }),
+    secret: t.exposeString('secret', { description: 'The secret in base32, for typing.' }),
+    uri: t.exposeString('uri', { description: 'The secret as otpauth://…, for a QR code.' }),
   }),
 });
 
@@ -49,7 +49,7 @@ const ConfirmedPayload = builder.objectRef<{ recoveryCodes: string[] }>('SecondF
   description: 'A second factor that is in force.',
   fields: (t) => ({
     recoveryCodes: t.exposeStringList('recoveryCodes', {
-      description: 'Each stands in for the app once. Shown once.',
+      description: 'Recovery codes; each replaces a code of the app once. Shown once.',
     }),
   }),
 });
@@ -59,13 +59,13 @@ builder.mutationFields((t) => ({
     type: EnrolmentPayload,
     authScopes: { can: 'profile:update' },
     description:
-      'Makes a secret for an authenticator app (TOTP). In force once confirmSecondFactor got a code.',
+      'Creates a secret for an authenticator app (TOTP). It is in force after confirmSecondFactor.',
     resolve: (_root, _args, context) => context.services.secondFactors.enrol(viewerOf(context)),
   }),
   confirmSecondFactor: t.field({
     type: ConfirmedPayload,
     authScopes: { can: 'profile:update' },
-    description: 'Puts the second factor in force: from now on a sign-in needs a code too.',
+    description: 'Enables the second factor: from now on a sign-in also needs a code.',
     args: { code: simpleArg(t.arg, secondFactorCode) },
     resolve: async (_root, { code }, context) => ({
       recoveryCodes: await context.services.secondFactors.confirm(viewerOf(context), code),
@@ -149,7 +149,7 @@ builder.mutationFields((t) => ({
   changePassword: t.field({
     type: UserPayload,
     authScopes: { can: 'profile:update' },
-    description: 'Sets a new password and ends one’s other sessions.',
+    description: 'Sets a new password and ends the other sessions of the caller.',
     args: { input: inputArg(t.arg, 'ChangePasswordInput', changePasswordInput) },
     resolve: async (_root, { input }, context) => ({
       user: await context.services.auth.changePassword(viewerOf(context), input),

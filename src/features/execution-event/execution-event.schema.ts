@@ -10,31 +10,35 @@ import { ExecutionType } from '../execution/execution.ref.js';
 import { ResultType } from '../result/result.schema.js';
 import type { ExecutionEvent } from './event-log.js';
 
-const eventType = enumOf('ExecutionEventType', 'What happened to an execution.', {
-  CREATED: 'It was created and waits.',
+const eventType = enumOf('ExecutionEventType', 'Type of an event of an execution.', {
+  CREATED: 'It was created and waits for a runner.',
   STARTED: 'It was started or claimed.',
   PROGRESS: 'Its progress or phase was reported.',
   RESULTS_ADDED: 'Results were added.',
-  CANCEL_REQUESTED: 'Its runner was asked to stop.',
-  COMPLETED: 'It ran to its end. Nothing follows.',
-  FAILED: 'It ended with an error. Nothing follows.',
-  CANCELLED: 'It was called off. Nothing follows.',
-  INTERRUPTED: 'Its runner was not heard of in time. Nothing follows.',
+  CANCEL_REQUESTED: 'The server asks its runner to stop.',
+  COMPLETED: 'It completed. No event follows.',
+  FAILED: 'It ended with an error. No event follows.',
+  CANCELLED: 'It was cancelled. No event follows.',
+  INTERRUPTED: 'Its lease expired. No event follows.',
 });
 
 const ExecutionEventType = builder.objectRef<ExecutionEvent>('ExecutionEvent').implement({
   description: 'An entry of an execution’s log.',
   fields: (t) => ({
     id: t.id({
-      description: 'Id of the event; give it as `after` to resume behind it.',
+      description: 'Id of the event; pass it as `after` to resume after it.',
       resolve: ({ id }) => toPublicId('ExecutionEvent', id),
     }),
-    type: t.field({ type: enumType(eventType), description: 'What happened.', resolve: ({ type }) => type }),
-    at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
+    type: t.field({
+      type: enumType(eventType),
+      description: 'Type of the event.',
+      resolve: ({ type }) => type,
+    }),
+    at: t.expose('at', { type: 'DateTime', description: 'Time of the event.' }),
     execution: t.field({
       type: ExecutionType,
       authScopes: { can: 'execution:read' },
-      description: 'The execution as it was right after.',
+      description: 'The execution right after the event.',
       resolve: ({ execution }) => execution,
     }),
     results: t.field({
@@ -54,7 +58,7 @@ builder.subscriptionType({
       type: ExecutionEventType,
       authScopes: { can: 'execution:read' },
       description:
-        'Every event of one execution, in order and without gaps: first those after the cursor, then live ones. ' +
+        'Every event of one execution, in order and without gaps: first the events after the cursor, then live ones. ' +
         'Completes after the terminal event.',
       args: {
         executionId: simpleArg(t.arg, idOf('TestExecution'), 'Id of the execution.'),

@@ -80,7 +80,7 @@ export const createExecutionInput = z
       .describe('Key of the project: "default" by default, or the project that the API key is bound to.'),
     category: line(1, 200)
       .nullish()
-      .describe('Tells runs of the same tool on the same target apart, for example by folder.'),
+      .describe('Distinguishes runs of the same tool on the same target, for example by folder.'),
     parameters: jsonObject.nullish().describe('Settings for the runner: a JSON object of at most 64 KiB.'),
     tool: line(1, 200).nullish().describe('Tool, for example "zap".'),
     toolVersion: line(1, 100).nullish().describe('Version of the tool.'),
@@ -123,5 +123,5 @@ export const claimExecutionInput = z
       .nullish()
       .describe('Seconds until the lease expires unless it is renewed: 10 to 3,600, default 60.'),
   })
-  .describe('What a runner accepts.');
+  .describe('Conditions of a claim.');
 export type ClaimExecutionInput = z.output<typeof claimExecutionInput>;

@@ -39,7 +39,7 @@ ExecutionType.implement({
     parameters: t.expose('parameters', { type: 'JSON', description: 'Settings for the runner.' }),
     category: t.exposeString('category', {
       nullable: true,
-      description: 'Tells runs of the same tool on the same target apart.',
+      description: 'Distinguishes runs of the same tool on the same target.',
     }),
     tool: t.exposeString('tool', { nullable: true, description: 'Tool.' }),
     toolVersion: t.exposeString('toolVersion', { nullable: true, description: 'Version of the tool.' }),

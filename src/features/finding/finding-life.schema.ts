@@ -60,7 +60,7 @@ builder.objectFields(FindingType, (t) => ({
   assignee: t.field({
     type: UserType,
     nullable: true,
-    description: 'The user who looks after it.',
+    description: 'The assigned user.',
     extensions: { columns: ['assigneeId'] } satisfies ReadsColumns,
     resolve: ({ assigneeId }, _args, { services, loaders }) =>
       assigneeId === null ? null : (services.users.recall(assigneeId) ?? loaders.users.load(assigneeId)),
@@ -86,7 +86,7 @@ builder.objectFields(FindingType, (t) => ({
   }),
   branches: t.field({
     type: [FindingBranch],
-    description: 'The branches that have seen it, by name.',
+    description: 'Branches whose runs have seen it, by name.',
     extensions: { columns: ['id'] } satisfies ReadsColumns,
     resolve: ({ id }, _args, { loaders }) => loaders.findingBranches.load(id),
   }),

@@ -12,12 +12,12 @@ export { severities };
 export const triageStates = ['OPEN', 'CONFIRMED', 'FALSE_POSITIVE', 'RISK_ACCEPTED', 'RESOLVED'] as const;
 export type Triage = (typeof triageStates)[number];
 
-export const triageState = enumOf('TriageState', 'What people have decided about a finding.', {
-  OPEN: 'Nobody has decided anything yet, or the decision has expired.',
-  CONFIRMED: 'Somebody has confirmed it; it waits for a fix.',
-  FALSE_POSITIVE: 'It is none; it stays so when it is seen again.',
-  RISK_ACCEPTED: 'Its risk is accepted until a date, on which it opens by itself.',
-  RESOLVED: 'It is fixed; when a run sees it again, it opens by itself.',
+export const triageState = enumOf('TriageState', 'Decision of people about a finding.', {
+  OPEN: 'Undecided, or the decision has expired.',
+  CONFIRMED: 'Confirmed; it waits for a fix.',
+  FALSE_POSITIVE: 'Not a weakness; it keeps this state when a run sees it again.',
+  RISK_ACCEPTED: 'Risk accepted until a date, on which the finding opens.',
+  RESOLVED: 'Fixed; the finding opens when a run sees it again.',
 });
 
 export const presence = enumOf('Presence', 'Whether the last complete run on a branch saw a finding.', {
@@ -27,9 +27,9 @@ export const presence = enumOf('Presence', 'Whether the last complete run on a b
 
 /** In the order of the column `delta`. */
 export const deltas = ['NEW', 'UNCHANGED', 'REOPENED'] as const;
-export const resultDelta = enumOf('ResultDelta', 'What a result is to its finding.', {
+export const resultDelta = enumOf('ResultDelta', 'Relation of a result to its finding.', {
   NEW: 'No run had seen the finding before.',
-  UNCHANGED: 'The finding was known.',
+  UNCHANGED: 'An earlier run had seen the finding.',
   REOPENED: 'The finding was absent on the branch and has come back.',
 });
 

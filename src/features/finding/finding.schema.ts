@@ -58,7 +58,7 @@ FindingType.implement({
     severityOverride: t.field({
       type: enumType(severity),
       nullable: true,
-      description: 'Severity that somebody has set in place of the reported one.',
+      description: 'Severity that a user has set in place of the reported one.',
       extensions: { columns: ['severityOverride'] } satisfies ReadsColumns,
       resolve: ({ severityOverride }) => (severityOverride === null ? null : rank(severityOverride)),
     }),
@@ -83,7 +83,7 @@ builder.objectFields(FindingType, (t) => ({
   description: t.exposeString('description', {
     extensions: { weight: { bytes: 20_000 } },
     nullable: true,
-    description: 'What was found, and why it matters.',
+    description: 'The weakness, and why it matters.',
   }),
   cvssVector: t.exposeString('cvssVector', {
     extensions: { weight: { bytes: 1600 } },
@@ -128,7 +128,7 @@ builder.queryFields((t) => ({
   findings: t.field({
     type: FindingConnection,
     authScopes: { can: 'finding:read' },
-    description: 'Findings of all projects that one may see, the latest found first by default.',
+    description: 'Findings of all projects that the caller sees, the latest found first by default.',
     args: {
       ...pageArgs(t.arg),
       filter: filterArg(t.arg, 'FindingFilter', findingFilter),

@@ -38,11 +38,11 @@ export const importBody = z
       .describe('SHA-256 of the report as it was sent.'),
     bytes: bytes('Bytes of the report as it was sent.'),
     read: count('Findings that the report holds.'),
-    added: count('Results of the execution that came of it.'),
-    duplicates: count('Results that the report holds twice, or the execution has already.'),
-    skipped: count('What the format says is no finding: passed, suppressed, not applicable.'),
+    added: count('Results of the execution that come from the report.'),
+    duplicates: count('Results that the report holds twice, or the execution already has.'),
+    skipped: count('Entries that the format marks as no finding: passed, suppressed, not applicable.'),
     skippedReasons: z.array(skippedReason).max(100).describe('What was skipped, by reason.'),
-    newFindings: count('Findings that were not known before.'),
+    newFindings: count('Findings that no earlier run had seen.'),
     unchangedFindings: count('Findings that the run saw again.'),
     reopenedFindings: count('Findings that had been absent and were seen again.'),
     absentFindings: count('Findings that the branch showed before and this run did not see.'),
@@ -54,7 +54,7 @@ export const importBody = z
     warnings: z
       .array(
         z.strictObject({
-          message: z.string().max(500).describe('What was noticed.'),
+          message: z.string().max(500).describe('Text of the warning.'),
           pointer: z.string().max(500).nullable().describe('JSON Pointer, or line:column.'),
         }),
       )
@@ -64,7 +64,7 @@ export const importBody = z
     incomplete: z
       .array(z.string().max(300))
       .max(20)
-      .describe('Why the run is not whole; such a run closes no finding and passes no gate.'),
+      .describe('Reasons why the run is incomplete; such a run makes no finding absent and passes no gate.'),
     errorMessage: z.string().max(2000).nullable().describe('Why the import failed.'),
     createdAt: moment.describe('Time at which the report arrived.'),
     finishedAt: moment.nullable().describe('Time at which the import ended.'),

@@ -28,9 +28,9 @@ export const reportFormat = enumOf('ReportFormat', 'Format of a report.', {
 });
 
 export const importState = enumOf('ImportState', 'State of an import.', {
-  RUNNING: 'Reads the report, or waits for its turn.',
-  COMPLETED: 'All results are there.',
-  FAILED: 'Nothing of the report was kept; the error message says why.',
+  RUNNING: 'The server reads the report, or the report waits for its turn.',
+  COMPLETED: 'All results are in the execution.',
+  FAILED: 'Nothing of the report is kept; the error message says why.',
 });
 
 const category = line(1, 200);
@@ -88,9 +88,7 @@ export const importReportInput = z
   .strictObject({
     executionId: idOf('TestExecution')
       .nullish()
-      .describe(
-        'A running execution that the results are added to; without it the import makes one of its own.',
-      ),
+      .describe('A running execution that gets the results; without it the import creates one.'),
     project: projectKey.nullish().describe('Key of the project; "default" unless given.'),
     target: target
       .nullish()
@@ -111,5 +109,5 @@ export const importReportInput = z
       .nullish()
       .describe('Repeating the call with the same key and report returns the same import.'),
   })
-  .describe('A report and what it is of.');
+  .describe('A report and its target.');
 export type ImportReportInput = z.output<typeof importReportInput>;

@@ -16,18 +16,18 @@ import type { ImportRow } from './import.rows.js';
 const waitMs = 10_000;
 
 const ImportWarning = builder.objectRef<ReportWarning>('ImportWarning').implement({
-  description: 'Something that an import noticed.',
+  description: 'A warning of an import.',
   fields: (t) => ({
-    message: t.exposeString('message', { description: 'What was noticed.' }),
+    message: t.exposeString('message', { description: 'Text of the warning.' }),
     pointer: t.exposeString('pointer', {
       nullable: true,
-      description: 'Where: a JSON Pointer, or line:column for XML and CSV.',
+      description: 'Place: a JSON Pointer, or line:column for XML and CSV.',
     }),
   }),
 });
 
 export const ImportType = builder.objectRef<ImportRow>('Import').implement({
-  description: 'A report on its way into an execution, and its receipt.',
+  description: 'The import of a report into an execution, with its receipt.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({ description: 'Id of the import.', resolve: ({ id }) => toPublicId('Import', id) }),
@@ -65,7 +65,8 @@ export const ImportType = builder.objectRef<ImportRow>('Import').implement({
     }),
     warningCount: t.exposeInt('warningCount', { description: 'Number of all warnings.' }),
     incomplete: t.exposeStringList('incomplete', {
-      description: 'Why the run is not whole; such a run closes no finding and passes no gate.',
+      description:
+        'Reasons why the run is incomplete; such a run makes no finding absent and passes no gate.',
     }),
     errorMessage: t.exposeString('errorMessage', { nullable: true, description: 'Why the import failed.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time at which the report arrived.' }),
@@ -78,15 +79,15 @@ export const ImportType = builder.objectRef<ImportRow>('Import').implement({
 });
 
 builder.objectFields(ImportType, (t) => ({
-  read: t.exposeInt('read', { description: 'Findings that the report holds, counted while it is read.' }),
-  added: t.exposeInt('added', { description: 'Results of the execution that came of it.' }),
+  read: t.exposeInt('read', { description: 'Results in the report, counted while the server reads it.' }),
+  added: t.exposeInt('added', { description: 'Results of the execution that come from the report.' }),
   duplicates: t.exposeInt('duplicates', {
-    description: 'Results that the report holds twice, or the execution has already.',
+    description: 'Results that the report holds twice, or the execution already has.',
   }),
   skipped: t.exposeInt('skipped', {
-    description: 'What the format says is no finding: passed, suppressed, not applicable.',
+    description: 'Entries that the format marks as no finding: passed, suppressed, not applicable.',
   }),
-  newFindings: t.exposeInt('newFindings', { description: 'Findings that were not known before.' }),
+  newFindings: t.exposeInt('newFindings', { description: 'Findings that no earlier run had seen.' }),
   unchangedFindings: t.exposeInt('unchangedFindings', { description: 'Findings that the run saw again.' }),
   reopenedFindings: t.exposeInt('reopenedFindings', {
     description: 'Findings that had been absent and were seen again.',

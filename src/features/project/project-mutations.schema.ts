@@ -31,7 +31,7 @@ builder.mutationFields((t) => ({
   archiveProject: t.field({
     type: ProjectPayload,
     authScopes: { can: 'project:manage' },
-    description: 'Archives a project: it takes no new executions, and all that it has stays readable.',
+    description: 'Archives a project: it takes no new executions, and its content stays readable.',
     args: { key: simpleArg(t.arg, projectKey, keyText) },
     resolve: async (_root, { key }, context) => ({
       project: await context.services.projects.archive(viewerOf(context), key),
@@ -41,7 +41,7 @@ builder.mutationFields((t) => ({
     type: ProjectPayload,
     authScopes: { can: 'project:manage' },
     description:
-      'Makes a user a member with a role, or without one a member no longer. It acts at once, on open streams too.',
+      'Makes a user a member with a role; without a role it ends the membership. It acts at once, on open streams too.',
     args: {
       key: simpleArg(t.arg, projectKey, keyText),
       userId: simpleArg(t.arg, idOf('User'), 'Id of the user.'),

@@ -4,13 +4,13 @@ import { enumOf, int, line, text } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 
 export const projectVisibility = enumOf('ProjectVisibility', 'Who sees a project.', {
-  INTERNAL: 'All users; each acts with the own role, members with that of their membership.',
-  PRIVATE: 'Members and admins; for all others it does not exist.',
+  INTERNAL: 'All users. Members act with the role of their membership, all others with their own.',
+  PRIVATE: 'Members and admins. For all others the project does not exist.',
 });
 
 export const projectRole = enumOf('ProjectRole', 'Rights of a member in a project.', {
   ANALYST: 'Creates and runs executions, imports reports and triages findings.',
-  VIEWER: 'Reads.',
+  VIEWER: 'Reads everything in the project.',
 });
 
 const key = projectKey.describe('Key: 1 to 63 of a-z, 0-9 and hyphens.');
@@ -25,7 +25,7 @@ export const createProjectInput = z
     name: name.describe('Name.'),
     description: description.describe('Description.'),
     visibility: projectVisibility.nullish().describe('Who sees it; INTERNAL by default.'),
-    defaultBranch: defaultBranch.describe('Branch whose findings count where no branch is named.'),
+    defaultBranch: defaultBranch.describe('Branch whose findings count unless a request names another.'),
   })
   .describe('A new project.');
 export type CreateProjectInput = z.output<typeof createProjectInput>;
@@ -47,7 +47,7 @@ export const updateProjectInput = z
     description: description.describe('New description; null for none.'),
     visibility: projectVisibility.nullish().describe('New visibility; it acts at once.'),
     defaultBranch: defaultBranch.describe('New default branch; null for none.'),
-    daysToFix: daysToFix.nullish().describe('New limits; open findings become due by them.'),
+    daysToFix: daysToFix.nullish().describe('New limits; they set the due dates of open findings.'),
     retainDays: int(1, 36_500).nullish().describe('Days after which executions are deleted; null for never.'),
   })
   .describe('Changes of a project; absent fields stay as they are.');

@@ -41,7 +41,7 @@ const DaysToFix = builder.objectRef<ProjectRow>('DaysToFix').implement({
 
 ProjectType.implement({
   description:
-    'Targets, executions and findings that belong together, and who sees them. There is always one with the key "default".',
+    'Targets, executions and findings that belong together, and who sees them. The project with the key "default" always exists.',
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({ description: 'Id of the project.', resolve: ({ id }) => toPublicId('Project', id) }),
@@ -55,7 +55,7 @@ ProjectType.implement({
     visibility: t.expose('visibility', { type: enumType(projectVisibility), description: 'Who sees it.' }),
     defaultBranch: t.exposeString('defaultBranch', {
       nullable: true,
-      description: 'Branch whose findings count where no branch is named.',
+      description: 'Branch whose findings count unless a request names another.',
     }),
     members: t.field({
       extensions: { weight: { entries: maxMembers } },

@@ -43,13 +43,13 @@ export const locationInput = z
     component: line(1, 500).nullish().describe('Package or component, with its version.'),
     host: line(1, 500).nullish().describe('Host, with its port where it matters.'),
   })
-  .meta({ graphql: 'LocationInput', description: 'Where a result is.' });
+  .meta({ graphql: 'LocationInput', description: 'Location of a result.' });
 export type LocationInput = z.output<typeof locationInput>;
 
 export const resultInput = z
   .strictObject({
     title: line(1, 500).describe('The result in one line.'),
-    description: text(20_000).nullish().describe('What was found, and why it matters.'),
+    description: text(20_000).nullish().describe('The weakness, and why it matters.'),
     severity: severity.describe('Severity.'),
     ruleId: line(1, 300).nullish().describe('Rule or check of the tool.'),
     cweIds: z.array(int(1, 99_999)).max(50).nullish().describe('CWE numbers, for example 79.'),
@@ -75,7 +75,7 @@ export const resultInput = z
       .nullish()
       .describe('Score, 0.0 to 10.0, for a result without a vector; a vector overrides it.'),
     location: locationInput.nullish().describe('Location.'),
-    evidence: text(50_000).nullish().describe('Request, response or code that proves it.'),
+    evidence: text(50_000).nullish().describe('Request, response or code that proves the result.'),
     remediation: text(20_000).nullish().describe('How to fix it.'),
     references: z.array(line(1, 2000)).max(50).nullish().describe('Further reading, as URLs.'),
     tags: z.array(line(1, 100)).max(50).nullish().describe('Free labels.'),
@@ -96,7 +96,7 @@ export const addResultsInput = z
       .describe(
         'Names the batch: repeating it adds nothing. Error IDEMPOTENCY_KEY_REUSED for another batch under the same key.',
       ),
-    onInvalid: enumOf('OnInvalid', 'What happens to a batch with invalid results.', {
+    onInvalid: enumOf('OnInvalid', 'Handling of a batch with invalid results.', {
       REFUSE: 'Nothing is added.',
       SKIP: 'The valid results are added; the payload lists the others.',
     })

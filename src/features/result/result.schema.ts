@@ -24,7 +24,7 @@ import type { ResultRow } from './result.service.js';
 import { addResultsCheck } from './skip-invalid.js';
 
 export const Location = builder.objectRef<LocationInput>('Location').implement({
-  description: 'Where a result is; fields that do not apply are null.',
+  description: 'Location of a result; fields that do not apply are null.',
   fields: (t) => ({
     path: t.exposeString('path', {
       extensions: { weight: { bytes: 2000 } },
@@ -74,7 +74,7 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
     description: t.exposeString('description', {
       extensions: { weight: { bytes: 20000 } },
       nullable: true,
-      description: 'What was found, and why it matters.',
+      description: 'The weakness, and why it matters.',
     }),
     severity: t.field({
       type: enumType(severity),
@@ -116,7 +116,7 @@ builder.objectFields(ResultType, (t) => ({
   evidence: t.exposeString('evidence', {
     extensions: { weight: { bytes: 200000 } },
     nullable: true,
-    description: 'Request, response or code that proves it.',
+    description: 'Request, response or code that proves the result.',
   }),
   remediation: t.exposeString('remediation', {
     extensions: { weight: { bytes: 20000 } },
@@ -149,7 +149,7 @@ builder.objectFields(ResultType, (t) => ({
   delta: t.field({
     type: enumType(resultDelta),
     nullable: true,
-    description: 'What it is to its finding; null until its execution has met the findings.',
+    description: 'Relation to its finding; null until its execution has met the findings.',
     extensions: { columns: ['delta'] } satisfies ReadsColumns,
     resolve: ({ delta }) => (delta === null ? null : (deltas[delta] ?? null)),
   }),
@@ -164,7 +164,7 @@ const SkippedResultType = builder.objectRef<SkippedResult>('SkippedResult').impl
     index: t.exposeInt('index', { description: 'Position in the batch, from 0.' }),
     title: t.exposeString('title', { nullable: true, description: 'Its title; null where it has none.' }),
     path: t.exposeString('path', { description: 'Field of its first fault, for example `cvssVector`.' }),
-    message: t.exposeString('message', { description: 'What is wrong with the field.' }),
+    message: t.exposeString('message', { description: 'Fault of the field.' }),
   }),
 });
 
@@ -181,7 +181,7 @@ const AddResultsPayload = builder.objectRef<AddedResults>('AddResultsPayload').i
     }),
     added: t.exposeInt('added', { description: 'Number of new results.' }),
     duplicates: t.exposeInt('duplicates', {
-      description: 'Results that the execution has already: the same place and content, or a repeated batch.',
+      description: 'Results that the execution already has: the same place and content, or a repeated batch.',
     }),
     raised: t.exposeInt('raised', {
       description: 'Duplicates with a higher severity, which the stored results have taken over.',

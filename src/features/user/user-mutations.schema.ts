@@ -90,7 +90,7 @@ builder.mutationFields((t) => ({
   activateUser: t.field({
     type: UserPayload,
     authScopes: { can: 'user:update' },
-    description: 'Activates a deactivated user, who signs in again and makes new API keys.',
+    description: 'Activates a deactivated user, who has to sign in again and create new API keys.',
     args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
     resolve: async (_root, { id }, context) => ({
       user: await context.services.users.activate(viewerOf(context), id),

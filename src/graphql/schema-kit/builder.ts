@@ -60,11 +60,11 @@ export const builder = new SchemaBuilder<BuilderTypes>({
     cursorType: 'String',
     nodeQueryOptions: false,
     nodesQueryOptions: false,
-    nodeTypeOptions: { description: 'Anything with an id that is unique across all types.' },
+    nodeTypeOptions: { description: 'An object with an id that is unique across all types.' },
     idFieldOptions: { description: 'Opaque and unique across all types; the same in REST.' },
-    pageInfoTypeOptions: { description: 'Where a page lies in its list (Relay).' },
-    hasNextPageFieldOptions: { description: 'Whether more follows this page.' },
-    hasPreviousPageFieldOptions: { description: 'Whether something comes before this page.' },
+    pageInfoTypeOptions: { description: 'Position of a page in its list (Relay).' },
+    hasNextPageFieldOptions: { description: 'Whether entries follow this page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether entries precede this page.' },
     startCursorFieldOptions: { description: 'Cursor of the first entry; null for an empty page.' },
     endCursorFieldOptions: {
       description: 'Cursor of the last entry; give it as `after` to get the next page.',
@@ -111,5 +111,5 @@ builder.scalarType('JSON', {
 
 builder.queryType({ description: 'Reading.' });
 builder.mutationType({
-  description: 'Changing. Each mutation is one transaction: all of it happens, or nothing.',
+  description: 'Changes. Each mutation is one transaction: all of it happens, or nothing.',
 });

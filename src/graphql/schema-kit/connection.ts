@@ -22,7 +22,7 @@ export function connectionType<Row>(
     description: `An entry of a list of ${plural}.`,
     fields: (t) => ({
       cursor: t.string({
-        description: 'Where the entry lies in the list.',
+        description: 'Cursor of the entry.',
         extensions: fromKeys,
         resolve: ({ page, row }) => page.cursorOf(row),
       }),
@@ -44,7 +44,7 @@ export function connectionType<Row>(
       }),
       pageInfo: t.field({
         type: builder.pageInfoRef(),
-        description: 'Where the page lies in the list.',
+        description: 'Position of the page in the list.',
         extensions: fromKeys,
         resolve: ({ rows, cursorOf, hasNextPage, hasPreviousPage }) => {
           const [first, last] = [rows[0], rows.at(-1)];
@@ -57,7 +57,7 @@ export function connectionType<Row>(
         },
       }),
       totalCount: t.int({
-        description: 'How many there are in all; costs a count only when it is asked for.',
+        description: 'Number of all entries; counted only when it is selected.',
         extensions: fromKeys,
         resolve: (page) => page.totalCount(),
       }),

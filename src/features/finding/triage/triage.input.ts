@@ -26,7 +26,7 @@ export const triageFindingsInput = z
       .describe('These findings, at most 10,000. Error NOT_FOUND when one does not exist.'),
     filter: findingFilter
       .nullish()
-      .describe('All findings of the filter in projects where one may triage; at most 10,000.'),
+      .describe('All findings of the filter in projects where the caller may triage; at most 10,000.'),
     state: triageState.nullish().describe('Decision; it stays as it is by default.'),
     expectedState: z
       .array(triageState)
@@ -46,8 +46,11 @@ export const triageFindingsInput = z
     severityOverride: severity
       .nullish()
       .describe('Severity in place of the reported one; null removes the override.'),
-    assigneeId: idOf('User').nullish().describe('The user who looks after them; null for nobody.'),
-    dryRun: z.boolean().nullish().describe('Changes nothing; the payload says what would change.'),
+    assigneeId: idOf('User').nullish().describe('The assigned user; null for none.'),
+    dryRun: z
+      .boolean()
+      .nullish()
+      .describe('Changes nothing; the payload has the outcome that the change would have.'),
   })
   .describe('A decision about findings: all of them change, or none.');
 export type TriageFindingsInput = z.output<typeof triageFindingsInput>;

@@ -11,7 +11,7 @@ const TriagePayload = builder.objectRef<TriageOutcome>('TriagePayload').implemen
   fields: (t) => ({
     matched: t.exposeInt('matched', { description: 'Findings that the input names.' }),
     changed: t.exposeInt('changed', {
-      description: 'Those of them that the decision changes; with `dryRun`, would change.',
+      description: 'Findings that the decision changes; with `dryRun`, would change.',
     }),
     counts: t.field({
       type: SeverityCounts,
