@@ -14,7 +14,7 @@ const string = (description: string, example: string): ZodOpenApiHeaderObject =>
 
 const usualHeaders: Record<string, ZodOpenApiHeaderObject> = {
   'X-Correlation-ID': {
-    description: 'Id of the request, as in the logs: the one that the request came with, if it was valid.',
+    description: 'Id of the request, as in the logs; the valid id that the request came with is kept.',
     schema: { type: 'string', pattern: correlationIdPattern, maxLength: 128 },
     example: '4e0c1c52-6c0e-4f5e-9f4b-0d4a8f1d7a55',
   },
@@ -37,11 +37,11 @@ const usualHeaders: Record<string, ZodOpenApiHeaderObject> = {
     example: 30,
   },
   'WWW-Authenticate': string(
-    'How to sign in, and the fault of the token that was sent (RFC 6750).',
+    'How to sign in, and the fault of the token in the request (RFC 6750).',
     'Bearer realm="sec-tester", error="invalid_token", error_description="The token has expired; refresh it or sign in."',
   ),
   'Accept-Encoding': string(
-    'Content codings that the server takes, where that is the fault.',
+    'Content codings that the server accepts, where the request used another.',
     'gzip, identity',
   ),
 };

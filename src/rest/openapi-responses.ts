@@ -10,7 +10,7 @@ const text = z.string().max(200_000);
 
 const problem = z
   .strictObject({
-    type: z.literal('about:blank').describe('Always the same: `code` names the kind.'),
+    type: z.literal('about:blank').describe('Always the same; `code` has the kind of the error.'),
     title: z.enum(titles).describe('The kind, in a few words.'),
     status: z.int().min(400).max(599).describe('The HTTP status.'),
     detail: text.describe('The error in a sentence, for people.'),

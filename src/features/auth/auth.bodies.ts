@@ -21,15 +21,15 @@ export const userBody = z
       .regex(/^usr_[0-9a-f-]{36}$/)
       .max(40)
       .describe('Id of the user, the same as in GraphQL.'),
-    email: z.string().max(254).meta({ format: 'email' }).describe('Address to sign in with.'),
+    email: z.string().max(254).meta({ format: 'email' }).describe('E-mail address for signing in.'),
     name: z.string().max(200).describe('Display name.'),
     role,
     status: userStatus,
-    lastLoginAt: moment.nullable().describe('When they last signed in.'),
-    createdAt: moment.describe('When the account was made.'),
-    updatedAt: moment.describe('When it last changed.'),
+    lastLoginAt: moment.nullable().describe('Time of the last sign-in.'),
+    createdAt: moment.describe('Time of creation.'),
+    updatedAt: moment.describe('Time of the last change.'),
   })
-  .meta({ id: 'User', description: 'Someone who signs in.' });
+  .meta({ id: 'User', description: 'A user.' });
 
 /** Tokens of a session. */
 export const tokensBody = z
@@ -42,7 +42,7 @@ export const tokensBody = z
     deviceToken: token
       .nullable()
       .describe(
-        'After a sign-in: send it with the next one from this device, so that nobody can lock you out. Null after a refresh.',
+        'After a sign-in: send it with the next sign-in from this device; failed attempts of others then do not lock it out. Null after a refresh.',
       ),
     user: userBody,
   })
@@ -60,15 +60,15 @@ export const keysBody = z
       .array(
         z.strictObject({
           kty: z.literal('OKP').describe('Kind of key.'),
-          crv: z.literal('Ed25519').describe('Its curve.'),
+          crv: z.literal('Ed25519').describe('Curve of the key.'),
           x: z
             .string()
             .regex(/^[\w-]{43}$/)
             .max(43)
             .describe('The public key, base64url.'),
-          kid: z.string().max(200).describe('Its name, as tokens give it.'),
+          kid: z.string().max(200).describe('Id of the key, as in the header of tokens.'),
           use: z.literal('sig').describe('What it is for.'),
-          alg: z.literal('EdDSA').describe('With which algorithm.'),
+          alg: z.literal('EdDSA').describe('Algorithm of the key.'),
         }),
       )
       .max(100)

@@ -22,7 +22,8 @@ function sessionRoutes(auth: AuthService): Route[] {
       tag: 'Authentication',
       permission: 'public',
       summary: 'Sign in',
-      description: 'Opens a session and ends the one it comes with. All failures look the same.',
+      description:
+        'Opens a session and ends the session that the request comes with. All failures look the same.',
       isViewerWelcome: true,
       hasCapacity: () => auth.hasCapacity(),
       body: loginInput,
@@ -89,11 +90,16 @@ function passwordRoutes(auth: AuthService): Route[] {
       tag: 'Authentication',
       permission: 'public',
       summary: 'Choose a password',
-      description: 'With the token of an invitation or a reset, once. Ends all sessions of the user.',
+      description:
+        'Requires the token of an invitation or a reset, which works once. Ends all sessions of the user.',
       body: setPasswordInput,
       bodyExample: authExamples.choice,
       responses: {
-        200: { description: 'Chosen: sign in with it.', schema: userBody, example: authExamples.user },
+        200: {
+          description: 'The password is set: sign in with it.',
+          schema: userBody,
+          example: authExamples.user,
+        },
       },
       errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'RATE_LIMITED', 'UNAVAILABLE'],
       handle: async ({ body }) => ({ body: toUserBody(await auth.setPassword(body, '')) }),
@@ -105,10 +111,13 @@ function passwordRoutes(auth: AuthService): Route[] {
       tag: 'Authentication',
       permission: 'profile:update',
       summary: 'Change the password',
-      description: 'With the present one. Ends the user’s other sessions; API keys and this session stay.',
+      description:
+        'Requires the current password. Ends the user’s other sessions; API keys and this session stay.',
       body: changePasswordInput,
       bodyExample: authExamples.change,
-      responses: { 200: { description: 'Changed.', schema: userBody, example: authExamples.user } },
+      responses: {
+        200: { description: 'The password is changed.', schema: userBody, example: authExamples.user },
+      },
       errors: [
         ...(['VALIDATION_FAILED', 'UNAUTHENTICATED', 'INVALID_CREDENTIALS', 'TOKEN_EXPIRED'] as const),
         ...(['TOKEN_REVOKED', 'FORBIDDEN', 'CONFLICT', 'RATE_LIMITED', 'UNAVAILABLE'] as const),

@@ -97,7 +97,7 @@ builder.mutationFields((t) => ({
     type: AuthPayload,
     authScopes: { public: true },
     description:
-      'Opens a session and ends the one it is sent with, if any. Every failure is INVALID_CREDENTIALS.',
+      'Opens a session and ends the session that the request comes with, if any. Every failure is INVALID_CREDENTIALS.',
     args: { input: inputArg(t.arg, 'LoginInput', loginInput) },
     resolve: async (_root, { input }, context) => {
       const tokens = await context.services.auth.login(input, context.viewer);

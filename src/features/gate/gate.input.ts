@@ -19,12 +19,12 @@ export const gatePolicy = z
       .boolean()
       .nullish()
       .describe(
-        'Counts only findings that are NEW or REOPENED in this run. Run again on the same branch, a finding is no longer new.',
+        'Counts only findings that are NEW or REOPENED in this run. In a repeated run on the same branch, a finding is no longer new.',
       ),
     failOnOverdue: z
       .boolean()
       .nullish()
       .describe('Fails when a finding of the run is overdue, also one that is not new.'),
   })
-  .describe('What an execution must not exceed to pass.');
+  .describe('Limits that an execution must not exceed to pass.');
 export type GatePolicy = z.output<typeof gatePolicy>;

@@ -6,8 +6,8 @@ import type { HealthService } from './health.service.js';
 
 const status = z
   .enum(['healthy', 'unhealthy', 'unused'])
-  .describe('"unused": there is no Redis and none is needed.');
-const latencyMs = z.number().min(0).describe('How long the check took, in milliseconds.');
+  .describe('"unused": no Redis is configured and none is needed.');
+const latencyMs = z.number().min(0).describe('Duration of the check, in milliseconds.');
 const version = z.string().max(100).nullable().describe('Its version; null while it does not answer.');
 const connections = (what: string) => z.int().min(0).max(10_000).describe(what);
 
@@ -20,15 +20,15 @@ const database = z
         version,
         pool: z
           .strictObject({
-            max: connections('Most connections there may be.'),
-            total: connections('Connections there are.'),
-            idle: connections('Connections that are free.'),
+            max: connections('Maximum number of connections.'),
+            total: connections('Open connections.'),
+            idle: connections('Idle connections.'),
             waiting: connections('Requests that wait for a connection.'),
           })
           .describe('Connections of this instance, and requests that wait for one.'),
       })
       .optional()
-      .describe('Only for those with the permission health:read.'),
+      .describe('Only for callers with the permission health:read.'),
   })
   .meta({ id: 'DatabaseHealth', description: 'PostgreSQL.' });
 
@@ -40,21 +40,21 @@ const redis = z
       .strictObject({
         mode: z
           .enum(['redis', 'in-process'])
-          .describe('Whether Redis does what instances share, or this process alone.'),
+          .describe('Whether Redis or this process alone holds the state that instances share.'),
         version,
       })
       .optional()
-      .describe('Only for those with the permission health:read.'),
+      .describe('Only for callers with the permission health:read.'),
   })
   .meta({ id: 'RedisHealth', description: 'Redis.' });
 
 const overall = z
   .strictObject({
-    status: z.enum(['healthy', 'degraded', 'unhealthy']).describe('Degraded works, slower.'),
+    status: z.enum(['healthy', 'degraded', 'unhealthy']).describe('Degraded: the server works, but slower.'),
     uptimeSeconds: z.int().min(0).max(2_147_483_647).describe('Seconds since the start.'),
-    components: z.strictObject({ database, redis }).describe('What it stands on.'),
+    components: z.strictObject({ database, redis }).describe('Components that the server depends on.'),
   })
-  .meta({ id: 'Health', description: 'The server and what it stands on.' });
+  .meta({ id: 'Health', description: 'The server and the components that it depends on.' });
 
 const simple = z
   .strictObject({ status: z.enum(['ok', 'unavailable']).describe('The answer.') })
@@ -135,8 +135,8 @@ function probes(health: HealthService): Route[] {
       path: '/api/v1/health/live',
       operationId: 'healthLive',
       summary: 'Liveness',
-      description: 'Whether the process answers at all; depends on nothing else.',
-      responses: { 200: { description: 'It lives.', schema: simple, example: { status: 'ok' } } },
+      description: 'Whether the process answers; depends on nothing else.',
+      responses: { 200: { description: 'The process answers.', schema: simple, example: { status: 'ok' } } },
       handle: async () => ({ body: { status: 'ok' } }),
     }),
     defineRoute({

@@ -15,8 +15,8 @@ const id = (prefix: string) =>
     .max(40);
 
 const skippedReason = z.strictObject({
-  reason: z.string().max(200).describe('Why, for example "suppressed".'),
-  count: count('Number of what was skipped for it.'),
+  reason: z.string().max(200).describe('Reason, for example "suppressed".'),
+  count: count('Number of entries that were skipped for this reason.'),
 });
 
 const itemLimit = z.strictObject({
@@ -37,11 +37,11 @@ export const importBody = z
       .max(64)
       .describe('SHA-256 of the report as it was sent.'),
     bytes: bytes('Bytes of the report as it was sent.'),
-    read: count('Findings that the report holds.'),
+    read: count('Results in the report.'),
     added: count('Results of the execution that come from the report.'),
     duplicates: count('Results that the report holds twice, or the execution already has.'),
     skipped: count('Entries that the format marks as no finding: passed, suppressed, not applicable.'),
-    skippedReasons: z.array(skippedReason).max(100).describe('What was skipped, by reason.'),
+    skippedReasons: z.array(skippedReason).max(100).describe('Skipped entries, by reason.'),
     newFindings: count('Findings that no earlier run had seen.'),
     unchangedFindings: count('Findings that the run saw again.'),
     reopenedFindings: count('Findings that had been absent and were seen again.'),
@@ -102,7 +102,7 @@ export const limitsBody = z
     importsAtOnce: count('Imports that one instance works on at a time.'),
     reportInGraphQLCharacters: count('Largest report in `importReport`, in characters.'),
     warnings: count('Most warnings that a receipt keeps.'),
-    item: z.array(itemLimit).max(50).describe('Limits of one result; a warning names what was cut.'),
+    item: z.array(itemLimit).max(50).describe('Limits of one result; a warning names each cut.'),
   })
   .meta({ id: 'Limits', description: 'The limits of imports.' });
 

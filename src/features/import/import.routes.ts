@@ -15,7 +15,7 @@ import type { ImportService } from './import.service.js';
 
 const upload = {
   description:
-    'The report itself in any media type, or a form whose first file is the report; plain or compressed with gzip.',
+    'The report in any media type, or a form whose first file is the report; plain or compressed with gzip.',
 };
 const writeErrors = [
   ...([
@@ -30,12 +30,12 @@ const writeErrors = [
 ];
 const responses = {
   200: {
-    description: 'The import has ended, or an earlier request has begun it.',
+    description: 'The import has ended, or an earlier request began it.',
     schema: importBody,
     example: importExamples.ended,
   },
   202: {
-    description: 'The report has arrived and is being read.',
+    description: 'The report has arrived; the server is reading it.',
     schema: importBody,
     example: importExamples.running,
   },
@@ -56,7 +56,7 @@ function uploadRoutes(imports: ImportService): Route[] {
       permission: 'report:import',
       summary: 'Import a report',
       description:
-        'Makes an execution of a report: its results meet the findings of the project, target, tool, category and branch. ' +
+        'Creates an execution for a report: its results meet the findings of the project, target, tool, category and branch. ' +
         'The format is recognised by the content; the media type and the name do not matter.',
       query: importQuery,
       headers: importHeaders,
