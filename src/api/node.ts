@@ -23,6 +23,11 @@ const readers: Partial<Record<IdType, NodeReader>> = {
   Finding: { permission: 'finding:read', get: ({ findings }, viewer, id) => findings.get(viewer, id) },
   Project: { permission: 'project:read', get: ({ projects }, viewer, id) => projects.get(viewer, id) },
   Import: { permission: 'execution:read', get: ({ imports }, viewer, id) => imports.get(viewer, id) },
+  Webhook: { permission: 'webhook:manage', get: ({ webhooks }, _viewer, id) => webhooks.get(id) },
+  WebhookDelivery: {
+    permission: 'webhook:manage',
+    get: ({ webhooks }, _viewer, id) => webhooks.getDelivery(id),
+  },
   AuditEvent: { permission: 'audit:read', get: ({ audit }, viewer, id) => audit.get(viewer, id) },
 };
 const nodeId = anyIdOf(...(Object.keys(readers) as IdType[]));

@@ -18,6 +18,7 @@ import '../features/gate/gate.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';
 import '../features/import/import.schema.js';
+import '../features/webhook/webhook.schema.js';
 import './node.js';
 
 /**
@@ -63,6 +64,9 @@ const entityPermissions: Readonly<Record<string, string>> = {
   Project: 'project:read',
   ProjectConnection: 'project:read',
   Import: 'execution:read',
+  Webhook: 'webhook:manage',
+  WebhookDelivery: 'webhook:manage',
+  WebhookDeliveryConnection: 'webhook:manage',
   AuditEvent: 'audit:read',
   AuditEventConnection: 'audit:read',
 };

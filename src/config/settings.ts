@@ -378,6 +378,21 @@ export const settings = {
     schema: text(/^[A-Za-z0-9+/]{43}=$/, '32 bytes in base64, for example from: openssl rand -base64 32'),
     secret: true,
   },
+  webhookKey: {
+    name: 'WEBHOOK_KEY',
+    group: 'Webhooks',
+    description: 'Key that encrypts the secrets of webhooks in the database: 32 bytes in base64.',
+    schema: text(/^[A-Za-z0-9+/]{43}=$/, '32 bytes in base64, for example from: openssl rand -base64 32'),
+    secret: true,
+  },
+  arePrivateWebhooksAllowed: {
+    name: 'WEBHOOK_PRIVATE_ADDRESSES',
+    group: 'Webhooks',
+    description:
+      'Whether webhooks may use http and reach private, loopback and link-local addresses. Every admin could then make the server call services of the inner network.',
+    schema: flag(),
+    default: 'false',
+  },
   auditSealEverySeconds: {
     name: 'AUDIT_SEAL_EVERY_SECONDS',
     group: 'Audit trail',

@@ -13,6 +13,8 @@ export const idPrefixes = {
   Project: 'prj',
   Finding: 'fnd',
   Import: 'imp',
+  Webhook: 'whk',
+  WebhookDelivery: 'whd',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

@@ -35,6 +35,7 @@ export const permissions = {
   'user:create': { roles: admins, allows: 'create users' },
   'user:update': { roles: admins, allows: 'change, activate and deactivate users and end their sessions' },
   'user:delete': { roles: admins, allows: 'delete users' },
+  'webhook:manage': { roles: admins, allows: 'create, read, switch and delete webhooks' },
   'audit:read': { roles: admins, allows: 'read the audit trail' },
   'health:read': { roles: admins, allows: 'see versions and the use of the pool in health' },
 } as const satisfies Record<string, { roles: readonly Role[]; allows: string }>;

@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/load.js';
 import { defaultTiming, type Timing } from '../core/timeouts.js';
 import { startSettling } from '../features/finding/settle.js';
+import { reportRun } from '../features/webhook/webhook.events.js';
 import { createTokens, generateSigningKey } from '../infra/credentials/jwt.js';
 import { createPasswordHasher, type PasswordHasher } from '../infra/credentials/password-hasher.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
@@ -108,8 +109,9 @@ export async function start(
     const stopReaper = services.runners.startReaper();
     const stopSealer = services.seals.startSealer();
     const stopKeeper = services.findings.startKeeper();
+    const stopWebhooks = services.webhooks.startDelivering();
     const stopImports = services.imports.start();
-    const settling = startSettling({ db, bulk, log, now });
+    const settling = startSettling({ db, bulk, log, reportRun, now });
     services.executions.onEvent(({ execution }) => {
       if (services.executions.isFinal(execution)) settling.wake();
     });
@@ -120,7 +122,14 @@ export async function start(
         response.shouldKeepAlive = false;
       });
       const drained = config.isProduction ? sleep(timing.drainMs) : undefined;
-      await Promise.all([stopReaper(), stopSealer(), stopImports(), settling.stop(), stopKeeper()]);
+      await Promise.all([
+        stopReaper(),
+        stopSealer(),
+        stopImports(),
+        settling.stop(),
+        stopKeeper(),
+        stopWebhooks(),
+      ]);
       await endStreams();
       await drained;
       await terminator.terminate();

@@ -30,6 +30,8 @@ import { createSessionService } from '../features/session/session.service.js';
 import { createStreamService } from '../features/session/stream-guard.service.js';
 import { createPasswordLinkService } from '../features/user/password-link.service.js';
 import { createUserService } from '../features/user/user.service.js';
+import { reportEnd, reportRun, reportTriage } from '../features/webhook/webhook.events.js';
+import { createWebhookService } from '../features/webhook/webhook.service.js';
 import type { Infra } from '../infra/infra.js';
 import { runBulkTransaction } from '../infra/postgres/bulk-transaction.js';
 import { createAddressBudget } from '../infra/rate-limiting/address-limiter.js';
@@ -208,6 +210,7 @@ export function createServices(infra: Infra) {
     events: bus,
     audit,
     unmerge: unmergeRun,
+    reportEnd,
     transactLong: (work) => runBulkTransaction(infra.bulk, work),
     now,
   });
@@ -221,6 +224,7 @@ export function createServices(infra: Infra) {
   const findings = createFindingService({
     db,
     audit,
+    reportTriage,
     log,
     now,
     maxAcceptanceDays: config.riskAcceptanceMaxDays,
@@ -232,11 +236,20 @@ export function createServices(infra: Infra) {
     audit,
     executions,
     merge: mergeRun,
+    reportRun,
     log,
     directory: config.importDir ?? join(config.dataDir, 'imports'),
     maxBytes: config.importMaxBytes,
     maxUnpackedBytes: config.importMaxUnpackedBytes,
     atOnce: config.importsAtOnce,
+    now,
+  });
+  const webhooks = createWebhookService({
+    db,
+    audit,
+    log,
+    key: config.webhookKey === undefined ? undefined : Buffer.from(config.webhookKey, 'base64'),
+    isPrivateAllowed: config.arePrivateWebhooksAllowed,
     now,
   });
   const runners = createRunnerService({ db, audit, executions, log, now });
@@ -268,6 +281,7 @@ export function createServices(infra: Infra) {
     findings,
     gates,
     imports,
+    webhooks,
     runners,
     events,
     streams,

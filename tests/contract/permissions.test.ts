@@ -47,6 +47,7 @@ describe('the access table', () => {
       'user:create      | yes | -   | -',
       'user:update      | yes | -   | -',
       'user:delete      | yes | -   | -',
+      'webhook:manage   | yes | -   | -',
       'audit:read       | yes | -   | -',
       'health:read      | yes | -   | -',
     ]);
@@ -98,6 +99,11 @@ describe('every root field', () => {
       rootFields(buildSchema()).map(({ name, permission }) => [name, permission]),
     );
     expect(table).toEqual({
+      'Query.webhooks': 'webhook:manage',
+      'Mutation.createWebhook': 'webhook:manage',
+      'Mutation.setWebhookActive': 'webhook:manage',
+      'Mutation.deleteWebhook': 'webhook:manage',
+      'Mutation.redeliverWebhook': 'webhook:manage',
       'Query.me': 'identity:read',
       'Query.node': 'identity:read',
       'Query.user': 'user:read',

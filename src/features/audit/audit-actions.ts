@@ -48,6 +48,11 @@ export const vocabulary: Readonly<Record<string, Words>> = {
   'finding.triage': { success: 'sensitive_update' },
   'finding.expire_acceptance': { success: 'sensitive_update' },
   'execution.delete': { success: 'sensitive_delete' },
+  'webhook.create': { success: 'sensitive_create' },
+  'webhook.set_active': { success: 'sensitive_update' },
+  'webhook.redeliver': { success: 'sensitive_update' },
+  'webhook.switch_off': { success: 'sensitive_update' },
+  'webhook.delete': { success: 'sensitive_delete' },
   'report.import': { success: 'sensitive_create' },
 };
 

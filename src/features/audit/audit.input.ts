@@ -12,7 +12,7 @@ export const auditEventFilter = z
   .strictObject({
     action: line(1, 100).nullish().describe('Exactly this action, for example auth.login.'),
     actorId: idOf('User').nullish().describe('Done by this user.'),
-    targetId: idOf('User', 'Session', 'ApiKey', 'TestExecution', 'Project')
+    targetId: idOf('User', 'Session', 'ApiKey', 'TestExecution', 'Project', 'Webhook')
       .nullish()
       .describe('With this target.'),
     outcome: auditOutcome.nullish().describe('With this outcome.'),

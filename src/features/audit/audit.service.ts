@@ -20,7 +20,7 @@ export interface AuditEntry {
   actor: { userId: string; email: string } | null;
   /** Name of an actor who is no user: "anonymous" by default. */
   actorLabel?: string;
-  targetType?: 'User' | 'Session' | 'ApiKey' | 'TestExecution' | 'Project' | 'Import' | 'Finding';
+  targetType?: 'User' | 'Session' | 'ApiKey' | 'TestExecution' | 'Project' | 'Import' | 'Finding' | 'Webhook';
   /** UUID of the row. */
   targetId?: string;
   changes?: Record<string, unknown>;

@@ -1,9 +1,10 @@
 // Takes codes of authenticator apps and recovery codes, each once. How often a user may guess is the caller's concern.
 import { createHash } from 'node:crypto';
 import { Secret } from 'otpauth';
+import { unsealSecret } from '../../infra/credentials/sealed-secret.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
-import { stepOf, totpOf, unsealSecret } from './totp.js';
+import { stepOf, totpOf } from './totp.js';
 
 /** What codes are checked with. */
 export interface CodeOptions {
@@ -56,7 +57,11 @@ async function takeAppCode(
     sql`SELECT secret FROM second_factors WHERE user_id = ${userId}`,
   );
   if (row === undefined) return false;
-  const step = stepOf(totpOf(unsealSecret(userId, row.secret, key), issuer), code, now());
+  const step = stepOf(
+    totpOf(unsealSecret(userId, row.secret, key, 'SECOND_FACTOR_KEY'), issuer),
+    code,
+    now(),
+  );
   if (step === undefined) return false;
   const taken = await tx.query(sql`
     UPDATE second_factors SET last_step = ${step} WHERE user_id = ${userId} AND last_step < ${step} RETURNING user_id`);

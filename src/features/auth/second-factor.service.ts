@@ -3,13 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { assertFresh, can, type Viewer } from '../../core/permissions.js';
+import { sealSecret } from '../../infra/credentials/sealed-secret.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { LoginThrottle } from '../../infra/rate-limiting/login-throttle.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { type CodeOptions, createRecoveryCodes, hashOfCode, takeCode } from './second-factor.codes.js';
-import { sealSecret, totpOf } from './totp.js';
+import { totpOf } from './totp.js';
 
 /** What second factors are stored and checked with. */
 export interface SecondFactorServiceOptions extends CodeOptions {

@@ -7,6 +7,7 @@ import type { RunTransaction } from '../../infra/postgres/transaction.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { UnmergeRun } from '../finding/unmerge.js';
+import type { ReportEnd } from '../webhook/webhook.events.js';
 import { createExecutionChanges, type ExecutionChanges, refusal } from './execution.changes.js';
 import { createExecution, createStartedExecution } from './execution.creation.js';
 import type { CreateExecutionInput, ReportProgressInput } from './execution.input.js';
@@ -25,6 +26,8 @@ export interface ExecutionServiceOptions {
   unmerge: UnmergeRun;
   /** As `db.transaction`, for statements on all results of an execution, which may be a million. */
   transactLong: RunTransaction;
+  /** Tells webhooks of an end. */
+  reportEnd: ReportEnd;
   /** Milliseconds since 1970. */
   now: () => number;
 }

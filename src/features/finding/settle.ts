@@ -5,6 +5,7 @@ import { type BulkConnection, type BulkOptions, openBulkConnection } from '../..
 import { type BulkTransactions, openBulkTransactions } from '../../infra/postgres/bulk-transaction.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
+import type { ReportRun } from '../webhook/webhook.events.js';
 import { matchStaged } from './match-staged.js';
 import { mergeRun } from './merge.js';
 import { findSeries } from './series.js';
@@ -15,6 +16,8 @@ export interface SettleOptions {
   db: Database;
   bulk: BulkOptions;
   log: Logger;
+  /** Tells webhooks of new and reopened findings. */
+  reportRun: ReportRun;
   /** Milliseconds since 1970. */
   now: () => number;
 }
@@ -102,7 +105,7 @@ export async function settle(
     let count = 0;
     for (const execution of ended) {
       if (isStopped()) break;
-      await settleOne(options.db, execution, { rows, lookups, transactions });
+      await settleOne(options, execution, { rows, lookups, transactions });
       count += 1;
     }
     await clearStaged(lookups, ids);
@@ -128,7 +131,7 @@ interface Connections {
 
 /** A run that reported nothing and did not run to its end says nothing; it is numbered 0, as no run of a branch. */
 async function settleOne(
-  db: Database,
+  { db, reportRun, now }: SettleOptions,
   execution: EndedExecution,
   { rows, lookups, transactions }: Connections,
 ): Promise<void> {
@@ -160,6 +163,13 @@ async function settleOne(
     await tx.query(sql`
       UPDATE test_executions SET scan_branch_id = ${merged.scanBranchId}, run_number = ${merged.runNumber}
       WHERE id = ${id}::uuid`);
+    await reportRun(tx, {
+      projectId: execution.projectId,
+      executionId: id,
+      at: new Date(now()),
+      newFindings: merged.newFindings,
+      reopenedFindings: merged.reopenedFindings,
+    });
   });
 }
 

@@ -34,6 +34,22 @@ export async function finishImport(
       ? await mergeWhole(options, tx, row, staged, execution)
       : await addToExecution(options, tx, row, staged);
     await writeReceipt(options, tx, row, staged, merged);
+    const { added, newFindings, unchangedFindings, reopenedFindings, absentFindings } = merged;
+    const counts = { added, newFindings, unchangedFindings, reopenedFindings, absentFindings };
+    await options.reportRun(tx, {
+      projectId: execution.projectId,
+      executionId: row.executionId,
+      at: new Date(options.now()),
+      newFindings,
+      reopenedFindings,
+      receipt: {
+        id: row.id,
+        format: staged.format,
+        target: execution.target,
+        branch: execution.branch,
+        ...counts,
+      },
+    });
   });
 }
 

@@ -4,6 +4,7 @@ import type { BulkOptions } from '../../infra/postgres/bulk.js';
 import type { Database } from '../../infra/postgres/database.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import type { MergeRun } from '../finding/merge.js';
+import type { ReportRun } from '../webhook/webhook.events.js';
 import type { Spool } from './spool.js';
 
 /** What imports are worked off with. */
@@ -13,6 +14,8 @@ export interface ImportRunOptions {
   bulk: BulkOptions;
   executions: ExecutionService;
   merge: MergeRun;
+  /** Tells webhooks of the import and its findings. */
+  reportRun: ReportRun;
   spool: Spool;
   log: Logger;
   maxUnpackedBytes: number;

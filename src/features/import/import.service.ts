@@ -8,6 +8,7 @@ import { fetchOfEach, sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import type { MergeRun } from '../finding/merge.js';
+import type { ReportRun } from '../webhook/webhook.events.js';
 import { type AcceptedImport, acceptReport, type ReportClaims, type SendReport } from './import.accept.js';
 import { createImportQueue } from './import.queue.js';
 import { columns, type ImportRow } from './import.rows.js';
@@ -23,6 +24,8 @@ export interface ImportServiceOptions {
   executions: ExecutionService;
   /** See mergeRun in the findings. */
   merge: MergeRun;
+  /** Tells webhooks of the import and its findings. */
+  reportRun: ReportRun;
   log: Logger;
   /** Folder of the reports that wait. */
   directory: string;

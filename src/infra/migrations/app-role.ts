@@ -17,7 +17,13 @@ const GRANTS: Readonly<Record<string, string>> = {
 };
 
 /** Columns that the database numbers as the server inserts. */
-const NUMBERED = ['audit_seals_number', 'scan_series_id', 'scan_branches_id', 'finding_counts_id'];
+const NUMBERED = [
+  'audit_seals_number',
+  'scan_series_id',
+  'scan_branches_id',
+  'finding_counts_id',
+  'webhook_deliveries_number',
+];
 
 /** Name and password of a role, as a connection string carries them. */
 export function roleOf(databaseUrl: string): { name: string; password: string } {

@@ -40,6 +40,13 @@ beforeAll(async () => {
       owner.token,
     )
   ).expectData();
+  (
+    await server.gql(
+      'mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }',
+      { input: { url: 'https://hooks.invalid', events: ['import.completed'], project: 'default' } },
+      admin,
+    )
+  ).expectData();
   const imports = await server.gql(
     'mutation ($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
     { input: { target: 'a', content: JSON.stringify(sarifWithWarning) } },
@@ -103,6 +110,10 @@ const ways = (): Record<string, [type: string, query: string]> => {
     ProjectMember: ['ProjectMember', '{ project(key: "default") { members { # } } }'],
     ProjectConnection: ['ProjectConnection', '{ projects { # } }'],
     ProjectEdge: ['ProjectEdge', '{ projects { edges { # } } }'],
+    Webhook: ['Webhook', '{ webhooks { # } }'],
+    WebhookDelivery: ['WebhookDelivery', '{ webhooks { deliveries { nodes { # } } } }'],
+    WebhookDeliveryConnection: ['WebhookDeliveryConnection', '{ webhooks { deliveries { # } } }'],
+    WebhookDeliveryEdge: ['WebhookDeliveryEdge', '{ webhooks { deliveries { edges { # } } } }'],
     AuditEvent: ['AuditEvent', '{ auditEvents { nodes { # } } }'],
     AuditEventConnection: ['AuditEventConnection', '{ auditEvents { # } }'],
     AuditEventEdge: ['AuditEventEdge', '{ auditEvents { edges { # } } }'],

@@ -3,12 +3,15 @@ import type { Logger } from 'pino';
 import type { Database } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import type { AuditService } from '../../audit/audit.service.js';
+import type { ReportTriage } from '../../webhook/webhook.events.js';
 import { compactCounts } from '../finding.counts.js';
 
 /** What the keeper works with. */
 export interface KeeperOptions {
   db: Database;
   audit: AuditService;
+  /** Tells webhooks of decisions. */
+  reportTriage: ReportTriage;
   log: Logger;
   /** Milliseconds since 1970. */
   now: () => number;
@@ -52,14 +55,14 @@ async function keep(options: KeeperOptions): Promise<void> {
  * Opens up to 1,000 findings whose RISK_ACCEPTED has ended, with an entry in the history of each.
  * @returns their number
  */
-export async function expireAcceptances({ db, audit, now }: KeeperOptions): Promise<number> {
+export async function expireAcceptances({ db, audit, reportTriage, now }: KeeperOptions): Promise<number> {
   const at = new Date(now());
   const [due] = await db.read<{ isThere: boolean }>(
     sql`SELECT EXISTS (SELECT FROM findings WHERE triage = 'RISK_ACCEPTED' AND accepted_until <= ${at}) AS "isThere"`,
   );
   if (due?.isThere !== true) return 0;
   return db.transaction(async (tx) => {
-    const opened = await tx.query(sql`
+    const opened = await tx.query<{ id: string }>(sql`
       WITH ended AS (
         SELECT id FROM findings WHERE triage = 'RISK_ACCEPTED' AND accepted_until <= ${at}
         ORDER BY accepted_until LIMIT ${batch} FOR UPDATE SKIP LOCKED
@@ -71,14 +74,20 @@ export async function expireAcceptances({ db, audit, now }: KeeperOptions): Prom
       )
       INSERT INTO triage_events (id, finding_id, at, actor_label, "from", "to", reason)
       SELECT gen_random_uuid(), id, ${at}::timestamptz, 'system', 'RISK_ACCEPTED', 'OPEN', 'the acceptance has ended'
-      FROM opened RETURNING id`);
-    if (opened.length > 0)
+      FROM opened RETURNING finding_id AS id`);
+    if (opened.length > 0) {
+      await reportTriage(
+        tx,
+        opened.map(({ id }) => id),
+        at,
+      );
       audit.record(tx, {
         action: 'finding.expire_acceptance',
         actor: null,
         actorLabel: 'system',
         changes: { findings: opened.length },
       });
+    }
     return opened.length;
   });
 }

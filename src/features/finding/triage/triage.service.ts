@@ -6,6 +6,7 @@ import { violates } from '../../../infra/postgres/errors.js';
 import { conditionOn } from '../../../infra/postgres/project-access.js';
 import { join, type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import type { AuditService } from '../../audit/audit.service.js';
+import type { ReportTriage } from '../../webhook/webhook.events.js';
 import { visibleProjects } from '../finding.access.js';
 import { severities } from '../finding.input.js';
 import { matchingIn } from '../finding.reads.js';
@@ -16,6 +17,8 @@ import { maxTriaged, type TriageFindingsInput, triageRules } from './triage.inpu
 export interface TriageOptions {
   db: Database;
   audit: AuditService;
+  /** Tells webhooks of decisions. */
+  reportTriage: ReportTriage;
   /** Milliseconds since 1970. */
   now: () => number;
   /** Longest acceptance of a risk, in days. */
@@ -46,7 +49,10 @@ export async function triageFindings(
   const work = async (tx: Transaction) => {
     const chosen = await choose(tx, viewer, input, conditions, true);
     const outcome = await applyDecision(tx, chosen, decision);
-    if (outcome.changed > 0) record(audit, tx, decision, outcome);
+    if (outcome.changed > 0) {
+      record(audit, tx, decision, outcome);
+      await options.reportTriage(tx, chosen, now);
+    }
     return outcome;
   };
   return db.transaction(work).catch((error: unknown) => {

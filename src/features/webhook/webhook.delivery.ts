@@ -1,0 +1,181 @@
+// Delivers events to webhooks: at least once, in order for each webhook, with growing pauses after failures. Instances share
+// the work: each webhook is held by one of them at a time.
+import type { Logger } from 'pino';
+import { toPublicId } from '../../core/ids.js';
+import { unsealSecret } from '../../infra/credentials/sealed-secret.js';
+import type { Database } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { AuditService } from '../audit/audit.service.js';
+import type { Attempt, Sender } from './sender.js';
+
+/** What deliveries are made with. */
+export interface DeliveryOptions {
+  db: Database;
+  audit: AuditService;
+  log: Logger;
+  sender: Sender;
+  /** Key of the secrets; see {@link unsealSecret}. */
+  key: Buffer | undefined;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+interface HeldWebhook {
+  id: string;
+  url: string;
+  secret: Buffer;
+}
+
+interface DueDelivery {
+  id: string;
+  body: string;
+  attempts: number;
+}
+
+/** Seconds between the attempts of a delivery: eleven attempts within 24 hours. */
+const pauses = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800];
+/** Time of failures without a success after which a webhook is switched off. */
+const switchOffMs = 3 * 86_400_000;
+/** Longest time that an instance holds a webhook; longer than a turn and the last attempt in it take. */
+const leaseMs = 60_000;
+/** After this time a turn ends, so that the other webhooks get theirs. */
+const turnMs = 20_000;
+/** Deliveries that are read, and noted as delivered, in one statement. */
+const chunkSize = 50;
+/** Longest time before deliveries are noted, in milliseconds: as many are repeated after a crash. */
+const noteEveryMs = 1000;
+
+/**
+ * Holds due webhooks for this instance.
+ * @returns up to `limit` webhooks, each with a delivery that is due
+ */
+export function holdDue({ db, now }: DeliveryOptions, limit: number): Promise<HeldWebhook[]> {
+  const at = new Date(now());
+  return db.query<HeldWebhook>(sql`
+    UPDATE webhooks SET leased_until = ${new Date(at.getTime() + leaseMs)}
+    WHERE id IN (
+      SELECT webhook.id FROM webhooks AS webhook CROSS JOIN LATERAL (
+        SELECT next_attempt_at FROM webhook_deliveries
+        WHERE webhook_id = webhook.id AND state = 'PENDING' ORDER BY number LIMIT 1
+      ) AS next
+      WHERE webhook.is_active AND (webhook.leased_until IS NULL OR webhook.leased_until < ${at}) AND next.next_attempt_at <= ${at}
+      ORDER BY next.next_attempt_at LIMIT ${limit} FOR UPDATE OF webhook SKIP LOCKED
+    ) RETURNING id, url, secret`);
+}
+
+/** Delivers what is due to a webhook that this instance holds, until a failure or for 20 seconds, and lets go of it. */
+export async function deliverTo(
+  options: DeliveryOptions,
+  webhook: HeldWebhook,
+  stopped: AbortSignal,
+): Promise<void> {
+  const { db, log } = options;
+  const until = performance.now() + turnMs;
+  try {
+    while (performance.now() < until && !stopped.aborted) {
+      const due = await readDue(options, webhook.id);
+      if (due.length === 0 || !(await deliverChunk(options, webhook, due, until, stopped))) break;
+    }
+  } catch (error) {
+    log.warn({ event: 'webhook_turn_failed', webhookId: webhook.id, err: error });
+  } finally {
+    await db.query(sql`UPDATE webhooks SET leased_until = NULL WHERE id = ${webhook.id}::uuid`);
+  }
+}
+
+async function readDue({ db, now }: DeliveryOptions, webhookId: string): Promise<DueDelivery[]> {
+  const rows = await db.query<DueDelivery & { isDue: boolean }>(sql`
+    SELECT delivery.id, payload::text AS body, attempts, next_attempt_at <= ${new Date(now())} AS "isDue"
+    FROM webhook_deliveries AS delivery JOIN webhooks AS webhook ON webhook.id = webhook_id AND webhook.is_active
+    WHERE webhook_id = ${webhookId}::uuid AND state = 'PENDING' ORDER BY number LIMIT ${chunkSize}`);
+  const firstLater = rows.findIndex(({ isDue }) => !isDue);
+  return firstLater === -1 ? rows : rows.slice(0, firstLater);
+}
+
+/** @returns false after a failure, as later events wait for this one */
+async function deliverChunk(
+  options: DeliveryOptions,
+  { id, url, secret }: HeldWebhook,
+  due: readonly DueDelivery[],
+  until: number,
+  stopped: AbortSignal,
+): Promise<boolean> {
+  const { sender, key, now } = options;
+  const signing = unsealSecret(id, secret, key, 'WEBHOOK_KEY');
+  let delivered: { id: string; status: number }[] = [];
+  let notedAt = performance.now();
+  const note = async () => {
+    await noteDelivered(options, id, delivered);
+    delivered = [];
+    notedAt = performance.now();
+  };
+  for (const delivery of due) {
+    const { status, error } = await sender.send({
+      url,
+      secret: signing,
+      id: toPublicId('WebhookDelivery', delivery.id),
+      body: delivery.body,
+      timestamp: Math.floor(now() / 1000),
+    });
+    if (error !== undefined) {
+      await note();
+      await noteFailure(options, id, delivery, { error, ...(status !== undefined && { status }) });
+      return false;
+    }
+    delivered.push({ id: delivery.id, status: status ?? 0 });
+    if (performance.now() - notedAt > noteEveryMs) await note();
+    if (performance.now() > until || stopped.aborted) break;
+  }
+  await note();
+  return true;
+}
+
+async function noteDelivered(
+  { db, now }: DeliveryOptions,
+  webhookId: string,
+  delivered: readonly { id: string; status: number }[],
+): Promise<void> {
+  if (delivered.length === 0) return;
+  const ids = delivered.map(({ id }) => id);
+  const statuses = delivered.map(({ status }) => status);
+  await db.query(sql`
+    WITH noted AS (
+      UPDATE webhook_deliveries AS delivery SET state = 'DELIVERED', attempts = attempts + 1, last_status = done.status,
+        last_error = NULL, delivered_at = ${new Date(now())}, next_attempt_at = NULL
+      FROM unnest(${ids}::uuid[], ${statuses}::int[]) AS done(id, status) WHERE delivery.id = done.id
+    )
+    UPDATE webhooks SET failing_since = NULL WHERE id = ${webhookId}::uuid AND failing_since IS NOT NULL`);
+}
+
+/** Notes a failure; after three days of them, or an answer 410, the webhook is switched off. */
+async function noteFailure(
+  { db, audit, log, now }: DeliveryOptions,
+  webhookId: string,
+  { id, attempts }: DueDelivery,
+  { status, error }: Attempt,
+): Promise<void> {
+  const at = new Date(now());
+  const pause = pauses[attempts];
+  const next = pause === undefined ? null : new Date(at.getTime() + pause * 1000 * (1 + Math.random() / 10));
+  log.info({ event: 'webhook_failed', webhookId, deliveryId: id, status, reason: error });
+  await db.transaction(async (tx) => {
+    await tx.query(sql`
+      UPDATE webhook_deliveries SET attempts = attempts + 1, last_status = ${status ?? null}::int, last_error = ${error},
+        state = ${next === null ? 'FAILED' : 'PENDING'}::webhook_delivery_state, next_attempt_at = ${next}::timestamptz
+      WHERE id = ${id}::uuid`);
+    const [webhook] = await tx.query<{ isActive: boolean }>(sql`
+      UPDATE webhooks SET failing_since = coalesce(failing_since, ${at}::timestamptz),
+        is_active = is_active AND ${status !== 410} AND coalesce(failing_since > ${new Date(at.getTime() - switchOffMs)}, true)
+      WHERE id = ${webhookId}::uuid AND is_active RETURNING is_active AS "isActive"`);
+    if (webhook?.isActive === false)
+      audit.record(tx, {
+        action: 'webhook.switch_off',
+        outcome: 'FAILURE',
+        actor: null,
+        actorLabel: 'system',
+        targetType: 'Webhook',
+        targetId: webhookId,
+        changes: { reason: error },
+      });
+  });
+}

@@ -1,0 +1,153 @@
+// Writes events for webhooks in the transaction of the change that they report: either both are there, or neither. Each
+// function is one statement, which ends at once where no webhook subscribes.
+import { newId } from '../../core/ids.js';
+import type { Statements } from '../../infra/postgres/database.js';
+import { type Sql, sql } from '../../infra/postgres/sql.js';
+import type { WebhookEvent } from './webhook.input.js';
+
+/** Findings that an event describes; it says how many there are in all. */
+const maxFindings = 100;
+
+/** A run that has met the findings. */
+export interface MetRun {
+  projectId: string;
+  executionId: string;
+  at: Date;
+  newFindings: number;
+  reopenedFindings: number;
+  /** The receipt of the import that the run comes from. */
+  receipt?: { id: string; [name: string]: unknown };
+}
+
+/**
+ * Rows of deliveries for the webhooks that want an event of a project. Ids are in the order of time, and differ in their last
+ * 48 bits.
+ * @param events rows of (event, position, data), which may refer to `wanted`
+ */
+function insertion(at: Date, wanted: Sql, events: Sql): Sql {
+  const prefix = newId().slice(0, 24);
+  return sql`
+    WITH wanted AS MATERIALIZED (${wanted})
+    INSERT INTO webhook_deliveries (id, webhook_id, event, payload, created_at, next_attempt_at)
+    SELECT (${prefix} || substr(gen_random_uuid()::text, 25))::uuid, wanted.id, event.name,
+      jsonb_build_object('type', event.name, 'timestamp', ${at.toISOString()}::text, 'data', event.data),
+      ${at}::timestamptz, ${at}::timestamptz
+    FROM wanted CROSS JOIN LATERAL (${events}) AS event(name, position, data)
+    WHERE event.name = ANY(wanted.events) ORDER BY event.position, wanted.id`;
+}
+
+const webhooksOf = (projectId: string, names: readonly WebhookEvent[]) => sql`
+  SELECT id, events FROM webhooks WHERE is_active AND events && ${[...names]}::text[]
+    AND (project_id IS NULL OR project_id = ${projectId}::uuid)`;
+
+const projectKey = (projectId: string) => sql`(SELECT key FROM projects WHERE id = ${projectId}::uuid)`;
+
+const severityName = (rank: Sql) => sql`(ARRAY['INFO', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL'])[${rank} + 1]`;
+
+/** A finding in an event. */
+const findingObject = sql`jsonb_build_object('id', 'fnd_' || finding.id, 'title', finding.title, 'severity',
+  ${severityName(sql`finding.severity`)}, 'ruleId', finding.rule_id, 'cweIds', finding.cwe_ids, 'cveIds', finding.cve_ids,
+  'path', nullif(finding.path, ''), 'triage', finding.triage)`;
+
+/** Findings of a run by what it made of them, worst first. */
+function findingsOf({ executionId, projectId }: MetRun, delta: 0 | 2, total: number): Sql {
+  return sql`(SELECT jsonb_build_object('project', ${projectKey(projectId)}, 'executionId', ${`exe_${executionId}`}::text,
+      'total', ${total}::int, 'findings', coalesce(jsonb_agg(listed.finding ORDER BY listed.severity DESC, listed.id), '[]'::jsonb))
+    FROM (
+      SELECT finding.id, finding.severity, ${findingObject} AS finding
+      FROM test_results AS result JOIN findings AS finding ON finding.id = result.finding_id
+      WHERE result.execution_id = ${executionId}::uuid AND result.delta = ${delta}::smallint
+      ORDER BY result.severity DESC, result.id LIMIT ${maxFindings}
+    ) AS listed)`;
+}
+
+/** Reports runs, ends of executions and decisions; services get these as arguments. */
+export type ReportRun = typeof reportRun;
+export type ReportEnd = typeof reportEnd;
+export type ReportTriage = typeof reportTriage;
+
+/** Reports a run that has met the findings: import.completed, finding.new and finding.reopened, as far as they apply. */
+export async function reportRun(tx: Statements, run: MetRun): Promise<void> {
+  const { receipt, newFindings, reopenedFindings, projectId, executionId } = run;
+  const names: WebhookEvent[] = [
+    ...(receipt === undefined ? [] : (['import.completed'] as const)),
+    ...(newFindings === 0 ? [] : (['finding.new'] as const)),
+    ...(reopenedFindings === 0 ? [] : (['finding.reopened'] as const)),
+  ];
+  if (names.length === 0) return;
+  const { id, ...counts } = receipt ?? { id: '' };
+  const facts = JSON.stringify({ id: `imp_${id}`, executionId: `exe_${executionId}`, ...counts });
+  await tx.query(
+    insertion(
+      run.at,
+      webhooksOf(projectId, names),
+      sql`SELECT name, position, CASE name
+          WHEN 'import.completed' THEN ${facts}::jsonb || jsonb_build_object('project', ${projectKey(projectId)})
+          WHEN 'finding.new' THEN ${findingsOf(run, 0, newFindings)}
+          ELSE ${findingsOf(run, 2, reopenedFindings)} END
+        FROM unnest(${names}::text[]) WITH ORDINALITY AS given(name, position)`,
+    ),
+  );
+}
+
+/** An execution that has ended. */
+export interface EndedExecution {
+  id: string;
+  projectId: string;
+  name: string;
+  target: string;
+  status: string;
+  errorMessage: string | null;
+  infoCount: number;
+  lowCount: number;
+  mediumCount: number;
+  highCount: number;
+  criticalCount: number;
+}
+
+/** Reports the end of an execution: execution.completed or execution.failed. */
+export async function reportEnd(tx: Statements, execution: EndedExecution, at: Date): Promise<void> {
+  const { id, projectId, name, target, status, errorMessage } = execution;
+  const event: WebhookEvent = status === 'COMPLETED' ? 'execution.completed' : 'execution.failed';
+  const counts = {
+    info: execution.infoCount,
+    low: execution.lowCount,
+    medium: execution.mediumCount,
+    high: execution.highCount,
+    critical: execution.criticalCount,
+  };
+  const facts = JSON.stringify({ id: `exe_${id}`, name, target, status, errorMessage, counts });
+  await tx.query(
+    insertion(
+      at,
+      webhooksOf(projectId, [event]),
+      sql`SELECT ${event}::text, 1, ${facts}::jsonb || jsonb_build_object('project', ${projectKey(projectId)})`,
+    ),
+  );
+}
+
+/**
+ * Reports decisions about findings, from their history: triage.changed for each project, with at most 100 findings.
+ * @param at time of the decision, as the history has it
+ */
+export async function reportTriage(tx: Statements, findingIds: readonly string[], at: Date): Promise<void> {
+  const name: WebhookEvent = 'triage.changed';
+  await tx.query(
+    insertion(
+      at,
+      sql`SELECT id, events, project_id FROM webhooks WHERE is_active AND ${name} = ANY(events)`,
+      sql`SELECT ${name}::text, row_number() OVER (), jsonb_build_object('project', min(project.key), 'total', count(*),
+          'actor', min(change.actor_label),
+          'findings', jsonb_agg(${findingObject} || jsonb_build_object('from', change."from", 'to', change."to", 'severityFrom',
+            ${severityName(sql`change.severity_from`)}, 'severityTo', ${severityName(sql`change.severity_to`)}, 'reason', change.reason)
+            ORDER BY change.place) FILTER (WHERE change.place <= ${maxFindings}))
+        FROM (
+          SELECT event.*, row_number() OVER (PARTITION BY finding.project_id ORDER BY finding.severity DESC, finding.id) AS place
+          FROM triage_events AS event JOIN findings AS finding ON finding.id = event.finding_id
+          WHERE event.finding_id = ANY(${[...findingIds]}::uuid[]) AND event.at = ${at}::timestamptz
+        ) AS change JOIN findings AS finding ON finding.id = change.finding_id
+          JOIN projects AS project ON project.id = finding.project_id
+        WHERE wanted.project_id IS NULL OR wanted.project_id = finding.project_id GROUP BY finding.project_id`,
+    ),
+  );
+}
