@@ -2,10 +2,9 @@
 import type { Page } from './queries.js';
 import type { Api } from './session.js';
 
-const pageSize = 100;
-
 /**
  * The first `limit` entries of a list.
+ * @param pageSize entries that one request asks for; fewer where they are large
  * @param query with the variables $first and $after, and the list as `page`
  */
 export async function readPages<Node>(
@@ -13,6 +12,7 @@ export async function readPages<Node>(
   query: string,
   variables: object,
   limit: number,
+  pageSize = 100,
 ): Promise<{ nodes: Node[]; hasMore: boolean }> {
   const nodes: Node[] = [];
   let after: string | null = null;

@@ -49,7 +49,7 @@ export interface Result {
   location: Record<string, string | number | null> | null;
   fingerprint: string;
   createdAt: string;
-  execution: { id: string };
+  execution: { id: string; name: string; target: string };
 }
 
 /** The receipt of an import. */
@@ -95,6 +95,17 @@ const keyFields = 'id name prefix scopes createdAt expiresAt lastUsedAt revokedA
 const executionFields = `id name target kind status progress phase errorMessage createdAt finishedAt
   severityCounts { total critical high medium low info }`;
 
+const resultFields = `id severity title ruleId cweIds cveIds vulnerabilityIds cvssScore fingerprint createdAt
+  execution { id name target }
+  location { path startLine startColumn endLine endColumn url method parameter host component }`;
+
+const resultsQuery = (fields: string) => `
+  query Results($filter: ResultFilter, $orderBy: ResultOrder, $first: Int, $after: String) {
+    page: results(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+      nodes { ${fields} } pageInfo { hasNextPage endCursor }
+    }
+  }`;
+
 export const queries = {
   me: 'query Me { me { id email name role } }',
   identity: 'query Identity { me { id name role } }',
@@ -122,15 +133,11 @@ export const queries = {
       execution { id status }
     }
   }`,
-  results: `query Results($filter: ResultFilter, $orderBy: ResultOrder, $first: Int, $after: String) {
-    page: results(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
-      nodes {
-        id severity title ruleId cweIds cveIds cvssScore fingerprint createdAt execution { id }
-        location { path startLine startColumn endLine endColumn url method parameter host component }
-      }
-      pageInfo { hasNextPage endCursor }
-    }
-  }`,
+  results: resultsQuery(resultFields),
+  /** With the long texts too. */
+  wholeResults: resultsQuery(
+    `${resultFields} description cvssVector evidence remediation references tags delta`,
+  ),
   findings: `query Findings($filter: FindingFilter, $orderBy: FindingOrder, $first: Int, $after: String) {
     page: findings(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
       nodes {

@@ -1,5 +1,5 @@
 // results: reading findings as a table or as JSON. Executions are in execution.ts.
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Action, type CommonOptions, type Context, someOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes, usageFault } from '../failure.js';
 import { placeOf, plain } from '../output.js';
@@ -13,8 +13,13 @@ interface ResultsOptions extends CommonOptions {
   search?: string;
   fingerprint?: string;
   newest?: boolean;
+  cvss?: boolean;
   limit: number;
 }
+
+/** With their long texts, fewer results fit into one response. */
+const wholePageSize = 20;
+const originHead = ['Target', 'Execution', 'Date'];
 
 /** Adds the command to the program. */
 export function addResultCommands(program: Command, action: Action): void {
@@ -34,6 +39,7 @@ export function addResultCommands(program: Command, action: Action): void {
     .option('--search <text>', 'part of the title or rule')
     .option('--fingerprint <text>', 'exactly this fingerprint')
     .option('--newest', 'the newest first')
+    .addOption(new Option('--cvss', 'the highest CVSS score first').conflicts('newest'))
     .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 100)
     .action(action(list));
 }
@@ -43,20 +49,33 @@ async function list(
   options: ResultsOptions,
   executionId?: string,
 ): Promise<ExitCode> {
-  const { severity, rule, cwe, search, fingerprint, newest = false, limit } = options;
+  const { severity, rule, cwe, search, fingerprint, newest = false, cvss = false, limit } = options;
   if (executionId === '') throw usageFault('The id of the execution is empty');
   const filter = { executionId, severity, ruleId: rule, cweId: cwe, search, fingerprint };
-  const orderBy = { field: newest ? 'CREATED_AT' : 'SEVERITY', direction: 'DESC' };
-  const { nodes, hasMore } = await readPages<Result>(api, queries.results, { filter, orderBy }, limit);
+  const field = newest ? 'CREATED_AT' : cvss ? 'CVSS_SCORE' : 'SEVERITY';
+  const variables = { filter, orderBy: { field, direction: 'DESC' } };
   if (printer.isJson) {
-    printer.json({ results: nodes, hasMore });
+    const whole = await readPages<Result>(api, queries.wholeResults, variables, limit, wholePageSize);
+    printer.json({ results: whole.nodes, hasMore: whole.hasMore });
     return exitCodes.ok;
   }
+  const { nodes, hasMore } = await readPages<Result>(api, queries.results, variables, limit);
+  // Within one execution its columns would say the same in each row.
+  const isAcross = executionId === undefined;
+  const isScored = nodes.some(({ cvssScore }) => cvssScore !== null);
+  const score = ({ cvssScore }: Result) => (isScored ? [cvssScore?.toFixed(1) ?? ''] : []);
+  const origin = ({ execution, createdAt }: Result) =>
+    isAcross ? [plain(execution.target, 40), execution.id, createdAt.slice(0, 10)] : [];
   printer.table(
-    ['Severity', 'Title', 'Rule', 'CWE', 'Where'],
+    ['Severity', isScored ? 'CVSS' : [], 'Title', 'Rule', 'CWE', 'Where', isAcross ? originHead : []].flat(),
     nodes.map((row) => [
-      ...[printer.severity(row.severity), plain(row.title, 60), plain(row.ruleId ?? '', 32)],
-      ...[row.cweIds.join(' '), plain(placeOf(row), 60)],
+      printer.severity(row.severity),
+      ...score(row),
+      plain(row.title, 60),
+      plain(row.ruleId ?? '', 32),
+      row.cweIds.join(' '),
+      plain(placeOf(row), 60),
+      ...origin(row),
     ]),
   );
   if (nodes.length === 0) printer.note('There are none.');

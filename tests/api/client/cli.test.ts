@@ -305,6 +305,46 @@ describe('results and gate', () => {
     expect((await read('--search', 'finding 22', '--newest')).results).toHaveLength(11);
   });
 
+  it('shows across executions where results come from, orders by CVSS, and gives all fields as JSON', async () => {
+    const id = await startExecution(server, analyst.token, { target: 'https://across.test' });
+    const vector = (impact: string) => `CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:${impact}/I:${impact}/A:${impact}`;
+    await addResults(server, analyst.token, id, [
+      {
+        title: 'Across one',
+        severity: 'HIGH',
+        cvssVector: vector('L'),
+        evidence: 'the evidence',
+        tags: ['a'],
+      },
+      { title: 'Across two', severity: 'LOW', cvssVector: vector('H') },
+    ]);
+    const table = await cli(['results', '--search', 'across', '--cvss'], withToken());
+    const rows = table.out
+      .trim()
+      .split('\n')
+      .map((row) => row.split(/ {2,}/));
+    expect(rows[0]).toEqual([
+      'Severity',
+      'CVSS',
+      'Title',
+      'Rule',
+      'CWE',
+      'Where',
+      'Target',
+      'Execution',
+      'Date',
+    ]);
+    const today = new Date(server.clock.now()).toISOString().slice(0, 10);
+    expect(rows[1]).toEqual(['LOW', '9.8', 'Across two', 'https://across.test', id, today]);
+    expect(rows[2]?.[1]).toBe('7.3');
+    const json = await cli(['results', id, '--json'], withToken());
+    expect(JSON.parse(json.out).results[0]).toMatchObject({
+      ...{ title: 'Across one', evidence: 'the evidence', tags: ['a'], cvssVector: vector('L') },
+      execution: { id, target: 'https://across.test' },
+    });
+    expect(await cli(['results', '--cvss', '--newest'], withToken())).toMatchObject({ code: 2 });
+  });
+
   it('shows what scanners say without obeying it, in colours only at a terminal that wants them', async () => {
     const id = await finished('HIGH');
     // Whatever way it got there: the API refuses it.
