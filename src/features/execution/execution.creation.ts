@@ -56,7 +56,7 @@ export async function createExecution(
     if (row === undefined) {
       const existing = await readByKey(tx, viewer, idempotencyKey, digest);
       if (existing !== undefined) return existing;
-      throw await refusalOf(tx, viewer, project, permission);
+      throw (await refusalOf(tx, viewer, project, permission)) ?? new AppError('CONFLICT');
     }
     audit.record(tx, {
       action: rerunOfId === null ? 'execution.create' : 'execution.rerun',
@@ -87,7 +87,8 @@ export async function createStartedExecution(
   const project = projectOf(viewer, input);
   const permission = 'report:import';
   const created = await insert(tx, viewer, input, { id, rerunOfId: null, digest: null, project, permission });
-  if (created === undefined) throw await refusalOf(tx, viewer, project, permission);
+  if (created === undefined)
+    throw (await refusalOf(tx, viewer, project, permission)) ?? new AppError('CONFLICT');
   announce(tx, created);
   const at = momentOf(id);
   const started = await change(tx, id, ['QUEUED'], 'STARTED', [
@@ -105,10 +106,27 @@ export async function createStartedExecution(
   return started;
 }
 
-function projectOf({ projects }: Viewer, { project }: CreateExecutionInput, repeated?: ExecutionRow): Sql {
+function projectOf(
+  { projects }: Viewer,
+  { project }: Pick<CreateExecutionInput, 'project'>,
+  repeated?: ExecutionRow,
+): Sql {
   if (repeated !== undefined) return sql`p.id = ${repeated.projectId}::uuid`;
   if (project == null && projects?.boundTo !== undefined) return sql`p.id = ${projects.boundTo}::uuid`;
   return sql`p.key = ${project ?? defaultProject.key}`;
+}
+
+/**
+ * Refuses what a project would not take, before anything is read of a report for it.
+ * @throws NOT_FOUND @throws FORBIDDEN @throws CONFLICT by its project, as {@link createExecution}
+ */
+export async function assertTakesReports(
+  db: Database,
+  viewer: Viewer,
+  input: Pick<CreateExecutionInput, 'project'>,
+): Promise<void> {
+  const refusal = await refusalOf(db, viewer, projectOf(viewer, input), 'report:import');
+  if (refusal !== undefined) throw refusal;
 }
 
 /** @returns undefined when the key is known, or the project takes none from the viewer */
@@ -161,13 +179,13 @@ async function readByKey(
   return row;
 }
 
-/** Why a project takes no execution. */
+/** Why a project takes no execution; undefined when it takes one now. */
 async function refusalOf(
-  tx: Transaction,
+  tx: Pick<Transaction, 'query'>,
   viewer: Viewer,
   project: Sql,
   permission: Permission,
-): Promise<AppError> {
+): Promise<AppError | undefined> {
   const isAllowed = join([sql`TRUE`, ...conditionOn(viewer, sql`p.id`, permission)], ' AND ');
   const [found] = await tx.query<{ isAllowed: boolean; isArchived: boolean }>(sql`
     SELECT ${isAllowed} AS "isAllowed", p.archived_at IS NOT NULL AS "isArchived" FROM projects p
@@ -176,7 +194,7 @@ async function refusalOf(
   if (!found.isAllowed) return notWorkable();
   if (found.isArchived)
     return new AppError('CONFLICT', { message: 'The project is archived: it takes no new executions.' });
-  return new AppError('CONFLICT'); // it changed in between
+  return undefined;
 }
 
 function translate(error: unknown): never {

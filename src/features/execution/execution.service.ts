@@ -9,7 +9,7 @@ import type { AuditService } from '../audit/audit.service.js';
 import type { UnmergeRun } from '../finding/unmerge.js';
 import type { ReportEnd } from '../webhook/webhook.events.js';
 import { createExecutionChanges, type ExecutionChanges, refusal } from './execution.changes.js';
-import { createExecution, createStartedExecution } from './execution.creation.js';
+import { assertTakesReports, createExecution, createStartedExecution } from './execution.creation.js';
 import type { CreateExecutionInput, ReportProgressInput } from './execution.input.js';
 import { createExecutionReads, type ExecutionReads } from './execution.reads.js';
 import { assertWorkable, changeableBy, type ExecutionRow, workableBy } from './execution.rows.js';
@@ -66,6 +66,10 @@ export function createExecutionService(options: ExecutionServiceOptions) {
 
     /** See {@link createExecution}: a waiting execution. */
     create: (viewer: Viewer, input: CreateExecutionInput) => createExecution(creation, viewer, input),
+
+    /** See {@link assertTakesReports}. */
+    assertTakesReports: (viewer: Viewer, input: Pick<CreateExecutionInput, 'project'>) =>
+      assertTakesReports(db, viewer, input),
 
     /** See {@link createStartedExecution}. */
     createStarted: (tx: Transaction, viewer: Viewer, input: CreateExecutionInput, leaseSeconds: number) =>

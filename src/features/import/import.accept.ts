@@ -65,9 +65,8 @@ export async function acceptReport(
   send: SendReport,
   idempotencyKey: string | null,
 ): Promise<AcceptedImport> {
-  const { executions, spool } = options;
-  if (claims.executionId != null)
-    assertActive(executions, await executions.getChangeable(viewer, claims.executionId));
+  const { spool } = options;
+  await assertWelcome(options, viewer, claims, idempotencyKey);
   const id = newId();
   const report = await send((stream) => spool.keep(id, stream));
   try {
@@ -78,6 +77,27 @@ export async function acceptReport(
     await spool.remove(id);
     throw error;
   }
+}
+
+/** Refuses a report before it is read, unless its key is known: the answer to that is the import that it began. */
+async function assertWelcome(
+  { db, executions }: AcceptOptions,
+  viewer: Viewer,
+  { executionId, target, project }: ReportClaims,
+  key: string | null,
+): Promise<void> {
+  if (executionId != null) {
+    assertActive(executions, await executions.getChangeable(viewer, executionId));
+    return;
+  }
+  if (target == null)
+    throw new AppError('VALIDATION_FAILED', { fields: [{ path: 'target', message: 'is required' }] });
+  const known =
+    key === null
+      ? []
+      : await db.query(sql`
+          SELECT FROM imports WHERE created_by_id = ${viewer.userId}::uuid AND idempotency_key = ${key}`);
+  if (known.length === 0) await executions.assertTakesReports(viewer, { project });
 }
 
 interface Arrived {
