@@ -114,8 +114,22 @@ function variablesOf(options: FindingsOptions): object {
   } = options;
   return {
     filter: {
-      ...{ project, target, tool, category, branch, severity, triage, presence, search, overdue },
-      ...{ ruleId, cweId, cveId, assigneeId, firstSeenAfter: since, firstSeenBefore: before },
+      project,
+      target,
+      tool,
+      category,
+      branch,
+      severity,
+      triage,
+      presence,
+      search,
+      overdue,
+      ruleId,
+      cweId,
+      cveId,
+      assigneeId,
+      firstSeenAfter: since,
+      firstSeenBefore: before,
     },
     orderBy: { field: order, direction: ascending ? 'ASC' : 'DESC' },
   };
