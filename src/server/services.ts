@@ -16,8 +16,9 @@ import { createExecutionService } from '../features/execution/execution.service.
 import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
 import { createFindingService } from '../features/finding/finding.service.js';
+import { createComparisonService } from '../features/finding/list/compare.service.js';
+import { rowsOfRun } from '../features/finding/list/run-rows.js';
 import { mergeRun } from '../features/finding/merge.js';
-import { rowsOfRun } from '../features/finding/run-rows.js';
 import { unmergeRun } from '../features/finding/unmerge.js';
 import { createGateService } from '../features/gate/gate.service.js';
 import { createHealthService } from '../features/health/health.service.js';
@@ -229,6 +230,7 @@ export function createServices(infra: Infra) {
     now,
     maxAcceptanceDays: config.riskAcceptanceMaxDays,
   });
+  const comparisons = createComparisonService({ db, executions });
   const gates = createGateService({ db, executions, rowsOfRun, now });
   const imports = createImportService({
     db,
@@ -279,6 +281,7 @@ export function createServices(infra: Infra) {
     executions,
     results,
     findings,
+    comparisons,
     gates,
     imports,
     webhooks,

@@ -117,6 +117,7 @@ describe('every root field', () => {
       'Query.projects': 'project:read',
       'Query.finding': 'finding:read',
       'Query.findings': 'finding:read',
+      'Query.compareExecutions': 'finding:read',
       'Query.gate': 'finding:read',
       'Query.auditEvents': 'audit:read',
       'Mutation.login': 'public',

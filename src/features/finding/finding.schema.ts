@@ -113,7 +113,8 @@ builder.objectFields(FindingType, (t) => ({
   }),
 }));
 
-const FindingConnection = connectionType('Finding', FindingType, 'findings');
+/** Pages of findings. */
+export const FindingConnection = connectionType('Finding', FindingType, 'findings');
 
 builder.queryFields((t) => ({
   finding: t.field({

@@ -2,7 +2,7 @@
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
-import type { RowsOfRun } from '../finding/run-rows.js';
+import type { RowsOfRun } from '../finding/list/run-rows.js';
 import type { GatePolicy } from './gate.input.js';
 import type { ImportedState, RankCounts } from './gate.reasons.js';
 

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Viewer } from '../../core/permissions.js';
 import type { Database } from '../../infra/postgres/database.js';
 import type { ExecutionService } from '../execution/execution.service.js';
-import type { RowsOfRun } from '../finding/run-rows.js';
+import type { RowsOfRun } from '../finding/list/run-rows.js';
 import { countFindings, type GatedRow, gatedColumns, readImported } from './gate.counts.js';
 import type { GatePolicy } from './gate.input.js';
 import { type RankCounts, reasonsAgainst } from './gate.reasons.js';

@@ -25,6 +25,8 @@ interface Things {
   execution: string;
   result: string;
   finding: string;
+  /** An execution whose results have met the findings. */
+  run: string;
   import: string;
   project: string;
 }
@@ -73,7 +75,15 @@ async function fill(key: string): Promise<Things> {
     adminToken,
   );
   const { id } = begun.expectData().importReport.import;
-  return { key, execution, result: results.nodes[0].id, finding, import: id, project: project.id };
+  return {
+    key,
+    execution,
+    result: results.nodes[0].id,
+    finding,
+    run: `exe_${run}`,
+    import: id,
+    project: project.id,
+  };
 }
 
 const ask = (query: string, token: string): Promise<GqlAnswer> => server.gql(query, {}, token);
@@ -138,6 +148,9 @@ const cases: Record<string, Case> = {
   'Query.execution': one(({ execution }) => `execution(id: "${execution}") { id }`),
   'Query.result': one(({ result }) => `result(id: "${result}") { id }`),
   'Query.finding': one(({ finding }) => `finding(id: "${finding}") { id }`),
+  'Query.compareExecutions': one(
+    ({ run }) => `compareExecutions(base: "${run}", head: "${run}") { unchanged { totalCount } }`,
+  ),
   'Query.gate': one(({ execution }) => `gate(executionId: "${execution}", policy: {}) { verdict }`),
   'Query.import': one((here) => `import(id: "${here.import}") { id }`),
   'Query.project': one(({ key }) => `project(key: "${key}") { id }`),
@@ -365,6 +378,8 @@ const within = [
   ...['TestExecution.project', 'TestExecution.results', 'TestResult.execution', 'TestResult.finding'],
   ...['ExecutionEvent.execution', 'ExecutionEvent.results'],
   ...['TestExecution.imports', 'Import.execution'],
+  ...['ExecutionComparison.new', 'ExecutionComparison.fixed'],
+  ...['ExecutionComparison.unchanged', 'ExecutionComparison.reopened'],
   ...['Finding.project', 'Finding.firstSeenIn', 'Finding.lastSeenIn', 'Finding.occurrences'],
 ];
 /** Edges that may lead into another project. */

@@ -22,6 +22,7 @@ let tokens: Record<(typeof identities)[number], string | undefined>;
 let execution: string;
 let result: string;
 let finding: string;
+let run: string;
 let imported: string;
 beforeAll(async () => {
   server = await startTestServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
@@ -56,7 +57,9 @@ beforeAll(async () => {
   const found = await server.gql('{ results { nodes { id } } }', {}, owner.token);
   result = found.expectData().results.nodes[0].id;
   const branch = await insertBranch(server);
-  finding = await insertFinding(server, { executionId: await insertRun(server, branch, new Date()), branch });
+  const executionId = await insertRun(server, branch, new Date());
+  run = `exe_${executionId}`;
+  finding = await insertFinding(server, { executionId, branch });
   const decision = { ids: [finding], state: 'CONFIRMED' };
   (
     await server.gql(
@@ -76,16 +79,16 @@ afterAll(() => server.close());
 
 /** Row of the matrix → its type and a way to one of it, with # for the field. */
 const ways = (): Record<string, [type: string, query: string]> => {
-  const run = `execution(id: "${execution}")`;
+  const own = `execution(id: "${execution}")`;
   return {
-    'User (another)': ['User', `{ ${run} { createdBy { # } } }`],
+    'User (another)': ['User', `{ ${own} { createdBy { # } } }`],
     'User (self)': ['User', '{ me { # } }'],
-    TestExecution: ['TestExecution', `{ ${run} { # } }`],
+    TestExecution: ['TestExecution', `{ ${own} { # } }`],
     'TestExecution (by node)': [
       'TestExecution',
       `{ node(id: "${execution}") { ... on TestExecution { # } } }`,
     ],
-    SeverityCounts: ['SeverityCounts', `{ ${run} { severityCounts { # } } }`],
+    SeverityCounts: ['SeverityCounts', `{ ${own} { severityCounts { # } } }`],
     TestResult: ['TestResult', `{ result(id: "${result}") { # } }`],
     Location: ['Location', `{ result(id: "${result}") { location { # } } }`],
     Import: ['Import', `{ import(id: "${imported}") { # } }`],
@@ -94,16 +97,20 @@ const ways = (): Record<string, [type: string, query: string]> => {
     ExecutionEdge: ['ExecutionEdge', '{ executions { edges { # } } }'],
     PageInfo: ['PageInfo', '{ executions { pageInfo { # } } }'],
     ResultConnection: ['ResultConnection', '{ results { # } }'],
-    ResultEdge: ['ResultEdge', `{ ${run} { results { edges { # } } } }`],
+    ResultEdge: ['ResultEdge', `{ ${own} { results { edges { # } } } }`],
     UserConnection: ['UserConnection', '{ users { # } }'],
     UserEdge: ['UserEdge', '{ users { edges { # } } }'],
-    'Session (of another)': ['Session', `{ ${run} { createdBy { sessions { # } } } }`],
-    'ApiKey (of another)': ['ApiKey', `{ ${run} { createdBy { apiKeys { # } } } }`],
+    'Session (of another)': ['Session', `{ ${own} { createdBy { sessions { # } } } }`],
+    'ApiKey (of another)': ['ApiKey', `{ ${own} { createdBy { apiKeys { # } } } }`],
     Finding: ['Finding', `{ finding(id: "${finding}") { # } }`],
     FindingBranch: ['FindingBranch', `{ finding(id: "${finding}") { branches { # } } }`],
     TriageEvent: ['TriageEvent', `{ finding(id: "${finding}") { history { # } } }`],
     FindingConnection: ['FindingConnection', '{ findings { # } }'],
     FindingEdge: ['FindingEdge', '{ findings { edges { # } } }'],
+    ExecutionComparison: [
+      'ExecutionComparison',
+      `{ compareExecutions(base: "${run}", head: "${run}") { # } }`,
+    ],
     Gate: ['Gate', `{ gate(executionId: "${execution}", policy: {}) { # } }`],
     Project: ['Project', '{ project(key: "default") { # } }'],
     DaysToFix: ['DaysToFix', '{ project(key: "default") { daysToFix { # } } }'],

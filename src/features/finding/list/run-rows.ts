@@ -1,7 +1,7 @@
-// The results of one run in SQL, with what the run made of them, for gates. Pages of results are in
+// The results of one run in SQL, with what the run made of them, for gates and comparisons. Pages of results are in
 // features/result.
-import { type Sql, sql } from '../../infra/postgres/sql.js';
-import type { ExecutionRow } from '../execution/execution.service.js';
+import { type Sql, sql } from '../../../infra/postgres/sql.js';
+import type { ExecutionRow } from '../../execution/execution.service.js';
 
 /** An execution as far as its rows depend on it. */
 export type RunRow = Pick<ExecutionRow, 'id' | 'isShared' | 'scanBranchId' | 'runNumber'>;
