@@ -14,8 +14,8 @@ import {
 import { type ExitCode, exitCodes } from '../failure.js';
 import { followToEnd } from '../follow.js';
 import { type Cell, countsInWords, inWords, type Printer, plain } from '../output.js';
-import { readPages } from '../pages.js';
 import { type Execution, kinds, queries, type Severity, severities, statuses } from '../queries.js';
+import { readPages } from './pages.js';
 
 interface WaitOptions extends CommonOptions {
   failOn?: Severity;

@@ -11,8 +11,8 @@ import {
 } from '../context.js';
 import { type ExitCode, exitCodes } from '../failure.js';
 import { placeOf, plain } from '../output.js';
-import { readPages } from '../pages.js';
 import { queries, type Severity, severities } from '../queries.js';
+import { readPages } from './pages.js';
 
 const triages = ['OPEN', 'CONFIRMED', 'FALSE_POSITIVE', 'RISK_ACCEPTED', 'RESOLVED'] as const;
 const presences = ['PRESENT', 'ABSENT'] as const;

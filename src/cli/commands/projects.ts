@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type Action, type CommonOptions, type Context, oneOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes, failure, usageFault } from '../failure.js';
 import { plain } from '../output.js';
-import { readPages } from '../pages.js';
+import { readPages } from './pages.js';
 import { type Project, projectQueries, projectRoles, type User, visibilities } from './project-queries.js';
 
 interface ListOptions extends CommonOptions {

@@ -3,8 +3,8 @@ import { type Command, Option } from 'commander';
 import { type Action, type CommonOptions, type Context, someOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes, usageFault } from '../failure.js';
 import { placeOf, plain } from '../output.js';
-import { readPages } from '../pages.js';
 import { queries, type Result, type Severity, severities } from '../queries.js';
+import { readPages } from './pages.js';
 
 interface ResultsOptions extends CommonOptions {
   severity?: Severity[];

@@ -44,7 +44,8 @@ export function forward(
       new Promise((resolve) => {
         finish = resolve;
         stop = deliver({
-          ...{ answers, socket: wire },
+          answers,
+          socket: wire,
           isOpen: () => socket.readyState === socket.OPEN,
           encode: (answer) => textFrame(head, bytesOf(answer, mask, 'json', toJson), tail),
           onEnd: () => resolve(over),

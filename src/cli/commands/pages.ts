@@ -1,6 +1,6 @@
 // Reading a list page by page, up to a limit. What is listed is said by the commands.
-import type { Page } from './queries.js';
-import type { Api } from './session.js';
+import type { Page } from '../queries.js';
+import type { Api } from '../session.js';
 
 /**
  * The first `limit` entries of a list.
