@@ -1,4 +1,4 @@
-// The command line of verifying the audit trail: where it looks and what it prints; the checks are in features/audit/verify.ts.
+// The command line that verifies the audit trail: its options and output; features/audit/verify.ts has the checks.
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

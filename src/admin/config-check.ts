@@ -1,4 +1,4 @@
-// Tells what settings are in force, where they come from and what to think of, or every fault; starts nothing.
+// Prints the settings in force, their sources and warnings, or every fault; starts nothing.
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Env, type ExplainedSetting, explainConfig, loadConfig } from '../config/load.js';

@@ -1,4 +1,4 @@
-// The command line of the server's database role: makes or updates it; what it may do is in infra/app-role.ts.
+// The command line that creates or updates the server's database role; infra/migrations/app-role.ts has its rights.
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Env, loadConfig } from '../config/load.js';

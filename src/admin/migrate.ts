@@ -1,4 +1,4 @@
-// The command line of the migrations: deploy, status and new; what these do is in infra/migrate.ts.
+// The command line of migrations: deploy, status and new; infra/migrations/migrate.ts runs them.
 import { randomBytes } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// The command line of the counters of findings: proves them by a count of all findings, corrects them, and adds up their changes.
+// The command line that checks the counters of findings by a full count, corrects them, and adds up their changes.
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';

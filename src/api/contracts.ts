@@ -1,4 +1,4 @@
-// The printed contracts: schema.graphql and openapi.yaml as text. Needs no database.
+// Prints the contracts, schema.graphql and openapi.yaml, as text. Needs no database.
 import { printSchema } from 'graphql';
 import { apiVersion } from '../http/headers.js';
 import { printOpenApi } from '../rest/openapi.js';

@@ -1,4 +1,4 @@
-// Loaders that batch the reads of one request: each is made when it is first used, as most requests need one or none.
+// Loaders that batch the reads of one request: each is created on first use, as most requests need one or none.
 import DataLoader from 'dataloader';
 import { AppError } from '../core/errors.js';
 import type { Page, PageArgs } from '../core/pagination.js';

@@ -1,4 +1,4 @@
-// node(id): any thing by its id, under the same rules as its own query.
+// node(id): reads any object by its id, under the same rules as the query for its type.
 
 import { AppError } from '../core/errors.js';
 import type { IdType } from '../core/ids.js';

@@ -1,4 +1,4 @@
-// Every REST route of the product: the list that is mounted and documented.
+// Lists every REST route of the product, for mounting and for the documentation.
 import { authRoutes } from '../features/auth/auth.routes.js';
 import { healthRoutes } from '../features/health/health.routes.js';
 import { importRoutes } from '../features/import/import.routes.js';

@@ -1,4 +1,4 @@
-// The executable schema: every feature's part, and the refusal of root fields that do not say who may use them.
+// Assembles the executable schema from all features, and refuses root fields that name no permission.
 import { type GraphQLSchema, getNamedType, isObjectType } from 'graphql';
 import { publicRootFields } from '../graphql/documents/public-operations.js';
 import { builder, knownPlugins } from '../graphql/schema-kit/builder.js';

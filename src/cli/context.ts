@@ -1,4 +1,4 @@
-// What the commands share: the server, the sign-ins, the API as the caller, readers of options. No command is here.
+// Shared by the commands: the server, the sign-ins, the API as the caller, parsers of options. Contains no command.
 import { InvalidArgumentError } from 'commander';
 import { type CredentialStore, createCredentialStore, credentialFile } from './credentials.js';
 import type { ExitCode } from './failure.js';

@@ -1,4 +1,4 @@
-// The file of sign-ins, one per server, that only its owner can read, and its lock; when it is refreshed is in session.ts.
+// Stores sign-ins, one per server, in a file that only its owner can read, under a lock; session.ts refreshes them.
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';

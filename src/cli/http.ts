@@ -1,4 +1,4 @@
-// Requests to the API: addresses, JSON, waiting when the server asks for it, its errors in words. Who signs in is in session.ts.
+// Sends requests to the API: addresses, JSON, retries when the server asks for them, errors in words. session.ts signs in.
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Failure, failure, isNetworkFault, reasonOf, usageFault } from './failure.js';

@@ -1,4 +1,4 @@
-// What the client prints: tables, JSON, a progress bar, faults; made safe for terminals. It decides nothing.
+// Prints tables, JSON, a progress bar and failures, safely for terminals. It decides nothing.
 import { stripVTControlCharacters, styleText } from 'node:util';
 import Table from 'cli-table3';
 import { exitCodes, type Failure } from './failure.js';

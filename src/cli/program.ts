@@ -1,4 +1,4 @@
-// The client's command line: its commands and options, and what ends it with which exit code. The process is in main.ts.
+// The client's command line: its commands, options and exit codes. main.ts has the process.
 import { Command, CommanderError } from 'commander';
 import { addExecutionCommands } from './commands/execution.js';
 import { addFindingCommands } from './commands/findings.js';

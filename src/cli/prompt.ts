@@ -1,4 +1,4 @@
-// Asking a person at a terminal, with or without echo. What is asked is in the commands.
+// Asks a person at a terminal, with or without echo, for the commands.
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { failure } from './failure.js';

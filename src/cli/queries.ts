@@ -1,4 +1,4 @@
-// The documents that the client sends and the shapes of their answers; when they are sent is in the commands.
+// The GraphQL documents that the commands send, and the shapes of their responses.
 
 export const severities = ['INFO', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL'] as const;
 export type Severity = (typeof severities)[number];

@@ -1,4 +1,4 @@
-// Who calls: an API key from the environment, or the sign-in that is kept, refreshed in time; commands are in commands/.
+// Authenticates the client: by an API key from the environment, or by the stored sign-in, refreshed in time.
 import type { CredentialStore, SignIn } from './credentials.js';
 import { failure } from './failure.js';
 import { type GraphqlBody, graphqlErrorOf, problemOf, send } from './http.js';

@@ -1,4 +1,4 @@
-// What the client sees of the process it runs in, so that tests can give it another; it reads and writes nothing.
+// Describes the process that the client runs in, so that tests can pass another one; it reads and writes nothing.
 import type { Readable, Writable } from 'node:stream';
 
 /** A stream to people or to another program. */

@@ -1,4 +1,4 @@
-// Shows how far a report has been sent and read: a bar with rates on a terminal, nothing elsewhere.
+// Shows the progress of sending and reading a report: a bar with rates on a terminal, nothing elsewhere.
 import { plain } from './output.js';
 import type { Output } from './surroundings.js';
 

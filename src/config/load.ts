@@ -1,4 +1,4 @@
-// Turns the environment into one checked, frozen configuration; which settings exist is in settings.ts.
+// Turns the environment into one checked, frozen configuration; settings.ts declares the settings.
 import type { z } from 'zod';
 import type { SigningJwk } from './schemas.js';
 import { type Environment, type Setting, settings as table } from './settings.js';

@@ -1,4 +1,4 @@
-// The zod shapes that settings are made of, each worded as what is expected; which settings exist is in settings.ts.
+// The zod shapes of settings, each with a message that names the expected value; settings.ts declares the settings.
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { resolve } from 'node:path';
 import { z } from 'zod';

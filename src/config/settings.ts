@@ -1,4 +1,4 @@
-// Every setting, declared once as data: name, group, words, shape and default; reading them is in load.ts.
+// Declares every setting once, as data: name, group, description, shape and default; load.ts reads them.
 import { z } from 'zod';
 import {
   flag,

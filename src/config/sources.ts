@@ -1,4 +1,4 @@
-// Where the text of a setting comes from: the environment or a secret's file; what the text means is in settings.ts.
+// Reads the text of a setting from the environment or a secret's file; settings.ts gives it a meaning.
 import { readFileSync } from 'node:fs';
 import type { Setting } from './settings.js';
 

@@ -1,4 +1,4 @@
-// Work on very many things, without keeping the event loop from everything else meanwhile.
+// Processes very many items in chunks, so that the event loop serves other work in between.
 import { setImmediate } from 'node:timers/promises';
 
 const perTurn = 100;

@@ -1,4 +1,4 @@
-// What a deprecation is, and the headers that announce it; each deprecated thing says so where it is defined.
+// Deprecations and the headers that announce them; each deprecated part is marked where it is defined.
 
 /** How long what is deprecated stays at least, in days. */
 export const minSunsetDays = 180;

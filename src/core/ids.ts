@@ -1,4 +1,4 @@
-// Public ids: a prefix that names the type, then the row's UUIDv7. Making and reading them, nothing else.
+// Creates and parses public ids: a prefix that names the type, then the row's UUIDv7.
 import { v7 } from 'uuid';
 
 /** Prefix of each type's public id. */

@@ -1,4 +1,4 @@
-// A set of 64-bit keys in a few bytes each, for telling what has come before among millions.
+// A set of 64-bit keys in a few bytes each, to recognise repeated ones among millions.
 
 /** A growing set of keys. */
 export interface KeySet {

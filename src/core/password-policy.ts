@@ -1,4 +1,4 @@
-// What makes a password acceptable (NIST SP 800-63B-4): length and not being guessable. Hashing is elsewhere.
+// Decides which passwords are acceptable (NIST SP 800-63B-4): by length and guessability. infra/credentials hashes them.
 import { invalid } from './errors.js';
 
 const maxLength = 128;

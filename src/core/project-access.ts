@@ -1,4 +1,4 @@
-// What a caller may reach by project: memberships, private projects and the binding of an API key. permissions.ts judges by it.
+// The projects that a caller may reach: memberships, private projects and the binding of an API key. permissions.ts uses it.
 
 /** Roles that a member has in a project. */
 export const projectRoles = ['ANALYST', 'VIEWER'] as const;

@@ -1,4 +1,4 @@
-// Streams whose items are taken at once where they are there, without a promise each. What flows in them is not known here.
+// Streams whose ready items are taken at once, without a promise each. They know nothing of their items.
 
 /** What comes next; undefined when it has to be waited for. */
 export type Step<Item> = IteratorResult<Item, undefined> | undefined;

@@ -1,4 +1,4 @@
-// Makes links relative, because behind a proxy that serves the API under a sub-path only those lead to it.
+// Makes links relative, because only relative links work behind a proxy that serves the API under a sub-path.
 
 /**
  * The link as a reference relative to the path of the request.

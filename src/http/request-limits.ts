@@ -1,4 +1,4 @@
-// Applies the general limit on requests ahead of GraphQL and REST, and reports what is left of it in headers.
+// Applies the general limit on requests ahead of GraphQL and REST, and reports the rest in headers.
 import type { IncomingMessage } from 'node:http';
 import { isOutage } from '../core/errors.js';
 import type { Viewer } from '../core/permissions.js';

@@ -1,4 +1,4 @@
-// Hands responses to their sockets, all those of one turn of the event loop together.
+// Hands responses to their sockets, all responses of one turn of the event loop together.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ServerResponse } from 'node:http';
 

@@ -1,4 +1,4 @@
-// CVSS in reports: vectors that lack their version, and the rating that counts among several.
+// CVSS in reports: completes vectors that lack their version, and chooses among several ratings.
 import { textFrom } from './text.js';
 
 const prefixes = new Map([

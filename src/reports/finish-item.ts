@@ -1,4 +1,4 @@
-// Turns a format's draft into a result within all limits, with its secrets masked; says in the notes where a limit took something away.
+// Turns a format's draft into a result within all limits, with its secrets masked; notes each cut.
 import { type DraftItem, type ItemLocation, itemLimits, type ReportItem } from './item.js';
 import { maskSecrets } from './mask-secrets.js';
 import { type ReportNotes, warn } from './notes.js';

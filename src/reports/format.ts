@@ -1,4 +1,4 @@
-// What a report format consists of: how it is recognised, and how it is read.
+// The interface of a report format: recognition and reading.
 import type { ReportItem } from './item.js';
 import type { ReportNotes } from './notes.js';
 

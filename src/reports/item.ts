@@ -1,4 +1,4 @@
-// One result as a report tells it, in the words of this server, and the limits that it is cut to.
+// One result of a report in the model of this server, and the limits that it is cut to.
 
 /** 0 INFO, 1 LOW, 2 MEDIUM, 3 HIGH, 4 CRITICAL. */
 export type SeverityRank = 0 | 1 | 2 | 3 | 4;

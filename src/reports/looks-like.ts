@@ -1,4 +1,4 @@
-// Names what an unrecognised report looks like, so that its sender knows what to change.
+// Guesses the format of an unrecognised report for the error message.
 import type { ReportHead } from './format.js';
 
 /** A clause for an error message, for example `it looks like Checkstyle XML`. */

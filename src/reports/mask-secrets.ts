@@ -1,4 +1,4 @@
-// Masks what looks like a secret in texts of reports before they are stored: a finding says where a secret is, not what it is.
+// Masks probable secrets in texts of reports before they are stored: a finding shows the place of a secret, not its value.
 
 const mask = '********';
 

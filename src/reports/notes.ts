@@ -1,4 +1,4 @@
-// What an import has to say besides its results: warnings, what was passed over and why, and whether the run was whole.
+// The notes of an import: warnings, skipped entries with reasons, and whether the run was complete.
 import { maskSecrets } from './mask-secrets.js';
 
 /** A warning for the receipt; `pointer` is a JSON Pointer, or `line:column` for XML and CSV. */

@@ -1,4 +1,4 @@
-// What is wrong with a report, and where.
+// Errors of reports, with their place.
 import { AppError } from '../core/errors.js';
 
 /** A place in a report: a JSON Pointer or a line and column, and the byte offset where it is known. */

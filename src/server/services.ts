@@ -1,4 +1,4 @@
-// The composition root: which service gets what, one line each.
+// The composition root: creates each service with its dependencies, one line each.
 import { join } from 'node:path';
 import { defaultTiming } from '../core/timeouts.js';
 import { createApiKeyService } from '../features/api-key/api-key.service.js';

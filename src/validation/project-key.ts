@@ -1,4 +1,4 @@
-// The key of a project as an input: what projects are named by in URLs, filters and command lines.
+// The key of a project as an input, for URLs, filters and command lines.
 import { z } from 'zod';
 
 /** 1 to 63 lower-case letters, digits and hyphens, as in a DNS label. */

@@ -1,4 +1,4 @@
-// run, watch, executions: making executions, following and listing them. Gates are in gate.ts, results in results.ts.
+// run, watch, executions: creates, follows and lists executions. Gates are in gate.ts, results in results.ts.
 import { randomUUID } from 'node:crypto';
 import { type Command, InvalidArgumentError } from 'commander';
 import {

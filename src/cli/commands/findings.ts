@@ -1,4 +1,4 @@
-// findings: reading what lives across runs, as a table or as JSON. Results of single executions are in results.ts.
+// findings: lists findings as a table or as JSON. Results of single executions are in results.ts.
 import type { Command } from 'commander';
 import {
   type Action,

@@ -11,10 +11,10 @@ import {
   wordsOf,
 } from '../context.js';
 import { type ExitCode, exitCodes, usageFault } from '../failure.js';
-import { type GateReport, toJUnit, toMarkdown } from '../gate-report.js';
 import { countsInWords, inWords, plain } from '../output.js';
 import { type Execution, queries, type Severity, type SeverityCounts, severities } from '../queries.js';
 import { failOnText, follow, mostSeconds, patienceText, timeoutText } from './execution.js';
+import { type GateReport, toJUnit, toMarkdown } from './gate-report.js';
 
 const formats = ['TEXT', 'JSON', 'JUNIT', 'MARKDOWN'] as const;
 

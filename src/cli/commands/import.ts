@@ -1,4 +1,4 @@
-// import: sending reports, following what the server makes of them, and judging the outcome.
+// import: sends reports, follows their imports, and judges the outcome.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';

@@ -1,4 +1,4 @@
-// Reading a list page by page, up to a limit. What is listed is said by the commands.
+// Reads a list page by page, up to a limit, for the commands.
 import type { Page } from '../queries.js';
 import type { Api } from '../session.js';
 

@@ -1,4 +1,4 @@
-// The documents on projects that the client sends, and the shapes of their answers.
+// The GraphQL documents on projects, and the shapes of their responses.
 import type { SeverityCounts } from '../queries.js';
 
 export const visibilities = ['INTERNAL', 'PRIVATE'] as const;

@@ -1,4 +1,4 @@
-// projects: listing, creating, changing and archiving projects, and their members. Executions of a project are in execution.ts.
+// projects: lists, creates, changes and archives projects, and manages their members. Executions of a project are in execution.ts.
 import type { Command } from 'commander';
 import { type Action, type CommonOptions, type Context, oneOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes, failure, usageFault } from '../failure.js';

@@ -1,4 +1,4 @@
-// results: reading findings as a table or as JSON. Executions are in execution.ts.
+// results: lists results as a table or as JSON. Executions are in execution.ts.
 import { type Command, Option } from 'commander';
 import { type Action, type CommonOptions, type Context, someOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes, usageFault } from '../failure.js';

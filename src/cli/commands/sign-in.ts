@@ -1,4 +1,4 @@
-// login, logout, whoami: getting and ending a sign-in. How tokens are kept and refreshed is in credentials.ts and session.ts.
+// login, logout, whoami: signs in and out. credentials.ts stores the tokens, session.ts refreshes them.
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { Action, CommonOptions, Context } from '../context.js';

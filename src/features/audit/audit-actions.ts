@@ -1,4 +1,4 @@
-// What an audited action is called in the log: the words of OWASP's Logging Vocabulary Cheat Sheet.
+// Names of audited actions in the log, from OWASP's Logging Vocabulary Cheat Sheet.
 
 interface Words {
   success: string;

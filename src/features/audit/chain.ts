@@ -1,4 +1,4 @@
-// The hash chain over the audit trail: what is hashed and how, in one place for sealing and verifying. It reads nothing.
+// The hash chain over the audit trail: its input and its hash, in one place for sealing and verifying. It reads nothing.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { raw } from '../../infra/postgres/sql.js';
 

@@ -1,4 +1,4 @@
-// Audits refused access: who asked for what without the right to it. A flood of refusals fills no table.
+// Audits refused access: the caller and the missing right. A flood of refusals fills no table.
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import type { RequestContext } from '../../infra/telemetry/request-context.js';

@@ -1,4 +1,4 @@
-// Checks the audit trail against its seals and says what is wrong where; it changes nothing and knows no server.
+// Checks the audit trail against its seals and locates each fault; it changes nothing and needs no server.
 import {
   type ChainEvent,
   eventColumns,

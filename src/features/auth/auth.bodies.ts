@@ -1,4 +1,4 @@
-// Response bodies of the auth routes: their shapes and how they are made.
+// Response bodies of the auth routes: their shapes and their construction.
 import { z } from 'zod';
 import { toPublicId } from '../../core/ids.js';
 import type { User } from '../../generated/prisma/client.js';

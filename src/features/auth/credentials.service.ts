@@ -1,4 +1,4 @@
-// An account's credentials and what is recorded when a guess at them fails. How often one may guess is the callers' matter.
+// Checks an account's credentials and records failed guesses. Its callers limit the guesses.
 
 import { AppError } from '../../core/errors.js';
 import type { Role, Viewer } from '../../core/permissions.js';

@@ -1,4 +1,4 @@
-// Takes codes of authenticator apps and recovery codes, each once. How often a user may guess is the caller's concern.
+// Takes codes of authenticator apps and recovery codes, each once. Its callers limit the guesses.
 import { createHash } from 'node:crypto';
 import { Secret } from 'otpauth';
 import { unsealSecret } from '../../infra/credentials/sealed-secret.js';

@@ -1,4 +1,4 @@
-// Ends sessions on request: one's own, another user's, everybody's.
+// Ends sessions on request: the caller's own, another user's, everybody's.
 import { AppError } from '../../core/errors.js';
 import { can, type Viewer } from '../../core/permissions.js';
 import type { Database } from '../../infra/postgres/database.js';

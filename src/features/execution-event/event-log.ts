@@ -1,4 +1,5 @@
-// Reads the executions' event log: by execution, by position, by id. Cursors are in event-cursors.ts; how it is followed is in execution-event.service.ts.
+// Reads the executions' event log: by execution, by position, by id. event-cursors.ts has cursors;
+// execution-event.service.ts follows the log.
 import { LRUCache } from 'lru-cache';
 import type { ExecutionEventType } from '../../generated/prisma/client.js';
 import type { Database } from '../../infra/postgres/database.js';

@@ -1,4 +1,4 @@
-// Executions as rows: their columns, orders, filters and access rules in SQL. Who reads them is in execution.reads.ts.
+// Executions as rows: columns, orders, filters and access rules in SQL, for execution.reads.ts.
 import { AppError } from '../../core/errors.js';
 import { idFloor } from '../../core/ids.js';
 import {

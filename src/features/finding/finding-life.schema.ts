@@ -1,4 +1,4 @@
-// The life of a finding in GraphQL: decisions of people, and what runs saw where and when.
+// The life of a finding in GraphQL: decisions of people, and the presence that runs report.
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { pageArgs } from '../../graphql/schema-kit/connection.js';
 import { columnsFor, type ReadsColumns } from '../../graphql/schema-kit/selected-columns.js';

@@ -1,4 +1,4 @@
-// Which projects a viewer may see findings of. The one place where the feature asks.
+// Decides whose projects' findings a viewer may see: the feature's one check of access.
 import type { Viewer } from '../../core/permissions.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { conditionOn } from '../../infra/postgres/project-access.js';

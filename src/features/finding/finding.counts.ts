@@ -1,5 +1,5 @@
-// The counters of findings: proving them by a recount, correcting them, and adding up their many small changes. The database
-// writes the changes itself, by a trigger on findings.
+// Counters of findings: checks them by a recount, corrects them, and adds up their changes, which a trigger on findings
+// writes (docs/adr/0021).
 import type { Statements } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 

@@ -1,4 +1,4 @@
-// What a finding shows beside its own columns: its branches, its presence on one of them, and its history.
+// Reads the parts of a finding beside its own columns: its branches, its presence on one of them, and its history.
 import type { TriageEvent } from '../../generated/prisma/client.js';
 import type { Database, SqlRow } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';

@@ -1,4 +1,4 @@
-// Findings as rows: where each of their columns is read from, and select lists for the columns that a caller reads.
+// Findings as rows: the source of each column, and select lists for the columns that a caller reads.
 import { Prisma, type Finding as StoredFinding, type TestResult } from '../../generated/prisma/client.js';
 import type { SqlRow } from '../../infra/postgres/database.js';
 import { type Columns, raw, type Sql, sql } from '../../infra/postgres/sql.js';

@@ -1,4 +1,4 @@
-// Recognises staged results as findings that there are: file by file, then across files for what is left.
+// Recognises staged results as existing findings: file by file, then across files for the rest.
 import type { BulkConnection } from '../../infra/postgres/bulk.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { type Candidate, matchGroup, matchMoves } from './identity/match.js';

@@ -1,4 +1,4 @@
-// Lets a run meet the findings: what was staged becomes results and findings, and what the run did not see becomes absent.
+// Merges a staged run: staged rows become results and findings, and findings that the run did not see become absent.
 // One set-based pass within the caller's transaction, so that readers see nothing of it or all.
 import type { Transaction } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';

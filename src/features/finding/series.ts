@@ -1,4 +1,4 @@
-// The scans that findings live across: finding those of an execution, and what is known of them.
+// Scan series, which findings live across: finds the series of an execution and its state.
 import type { Statements } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 

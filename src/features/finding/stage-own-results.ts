@@ -1,4 +1,4 @@
-// Puts the results that an execution has already into the working tables, with the keys that they are recognised by.
+// Copies the results of an execution into the staging tables, with the keys that they are recognised by.
 import type { BulkConnection } from '../../infra/postgres/bulk.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { ItemLocation, ReportItem } from '../../reports/item.js';

@@ -1,5 +1,5 @@
-// Takes a run back from the findings when its execution is deleted: what later runs share stays, the last run's changes are
-// undone, and a finding that no run has seen any more goes with it.
+// Takes a run back from the findings when its execution is deleted: rows that later runs share stay, the last run's changes are
+// undone, and findings that no other run has seen are deleted.
 import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 

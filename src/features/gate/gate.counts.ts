@@ -1,4 +1,4 @@
-// What a gate counts: the findings of one run that nobody has ruled out, and what its imports say of it.
+// Counts for a gate the findings of one run that nobody has ruled out, and reads the state of its imports.
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { ExecutionRow } from '../execution/execution.service.js';

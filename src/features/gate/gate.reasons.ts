@@ -1,4 +1,4 @@
-// Why a gate fails, in sentences for people. What they are about is counted in gate.service.ts.
+// Why a gate fails, in sentences for people. gate.counts.ts has the counts.
 import type { ExecutionRow } from '../execution/execution.service.js';
 import type { GatePolicy } from './gate.input.js';
 

@@ -1,4 +1,4 @@
-// Gates in GraphQL.
+// Gates in GraphQL: the policy as input, the verdict with its reasons.
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { viewerOf } from '../../graphql/schema-kit/context.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';

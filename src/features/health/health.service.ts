@@ -1,4 +1,4 @@
-// Health of the server and what it stands on: bounded, shared checks, so that probes cannot load the database.
+// Health of the server and its components: bounded, shared checks, so that probes cannot load the database.
 import type { Timing } from '../../core/timeouts.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database } from '../../infra/postgres/database.js';

@@ -1,4 +1,4 @@
-// Response bodies of the import routes: the words of GraphQL.
+// Response bodies of the import routes, with the field names of GraphQL.
 import { z } from 'zod';
 import { toPublicId } from '../../core/ids.js';
 import { severities } from '../result/result.input.js';

@@ -1,4 +1,4 @@
-// Shapes of what comes with a report: its target, branch and the like, over REST and GraphQL.
+// Shapes of the parameters of an import: target, branch and the like, over REST and GraphQL.
 import { z } from 'zod';
 import { enumOf, idOf, line } from '../../validation/fields.js';
 import { commitSha, target, testKind } from '../execution/execution.input.js';

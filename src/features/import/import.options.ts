@@ -1,4 +1,4 @@
-// What the work on an import needs.
+// The dependencies of the functions that work on an import.
 import type { Logger } from 'pino';
 import type { BulkOptions } from '../../infra/postgres/bulk.js';
 import type { Database } from '../../infra/postgres/database.js';

@@ -1,4 +1,4 @@
-// Imports as rows: their columns, and what REST shows of them.
+// Imports as rows: their columns in SQL.
 import { type Import, Prisma } from '../../generated/prisma/client.js';
 import type { SqlRow } from '../../infra/postgres/database.js';
 import { columnsOf } from '../../infra/postgres/sql.js';

@@ -1,4 +1,4 @@
-// Looks after imports: takes up what an earlier process left, keeps the leases of its own imports, and fails lost ones.
+// Watches imports: resumes the ones that an earlier process left, renews the leases of its own, and fails lost ones.
 import type { Logger } from 'pino';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';

@@ -1,4 +1,4 @@
-// Loads what callers see of projects, for sign-ins, API keys and open streams. The rules are in core/permissions.ts, their
+// Loads the projects that callers see, for sign-ins, API keys and open streams. The rules are in core/permissions.ts, their
 // conditions in SQL in infra/postgres/project-access.ts.
 import type { ProjectAccess } from '../../core/project-access.js';
 import type { Timing } from '../../core/timeouts.js';

@@ -1,5 +1,4 @@
-// What a change of a project means for its findings: when they are due, and which of them are present on its default branch.
-// Imports say the same of the findings that they meet.
+// Applies a change of a project to its findings: their due dates, and their presence on the default branch.
 import type { Transaction } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 

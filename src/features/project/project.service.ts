@@ -1,4 +1,4 @@
-// Projects: the entry to reading and changing them. Who sees which is in access.ts.
+// Projects: the entry to reading and changing them. access.ts decides who sees which.
 import type { Viewer } from '../../core/permissions.js';
 import type { ProjectRole } from '../../core/project-access.js';
 import {

@@ -1,4 +1,4 @@
-// CVSS vectors of versions 2.0 to 4.0: whether they are valid, how they are written, and what they score.
+// CVSS vectors of versions 2.0 to 4.0: validates, normalises and scores them.
 import cvss from 'ae-cvss-calculator';
 
 /** The library accepts `E:` and `AV:N:L`. */

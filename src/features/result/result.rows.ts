@@ -1,4 +1,4 @@
-// Results as rows: their columns, orders and filters in SQL. Who reads them is in result.service.ts.
+// Results as rows: their columns, orders and filters in SQL. For result.service.ts.
 import { idFloor } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
 import { Prisma, type TestResult } from '../../generated/prisma/client.js';

@@ -1,4 +1,4 @@
-// What every resolver gets: who asks, the services, and the loaders that batch the request's reads.
+// The context of every resolver: the viewer, the services, and the loaders that batch the request's reads.
 import type { ExecutionResult } from 'graphql';
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';

@@ -1,4 +1,4 @@
-// What a field may return at most, for the limits on documents: `extensions: { weight: { bytes: 50_000 } }`.
+// Upper bounds of fields, for the limits on documents: `extensions: { weight: { bytes: 50_000 } }`.
 import type { GraphQLField } from 'graphql';
 
 /** Bounds of one value of a field. */

@@ -1,4 +1,4 @@
-// Which columns of its rows an operation looks at, read from its selection, so that lists need not fetch the rest.
+// Finds the columns that an operation selects, so that lists need not fetch the rest.
 import {
   type FieldNode,
   type GraphQLObjectType,

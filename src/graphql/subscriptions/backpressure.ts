@@ -1,4 +1,4 @@
-// What goes out to subscribers, over either transport: at the reader's pace, each answer written once for all.
+// Sends answers to subscribers, over either transport: at the reader's pace, each answer serialized once for all.
 import type { Socket } from 'node:net';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import type { Logger } from 'pino';

@@ -1,5 +1,5 @@
 // Limits on WebSocket connections: how many of a user and of an address are open, and how many refusals one of them may
-// cause. What an operation may do is checked in websocket-operations.ts.
+// cause. websocket-operations.ts checks operations.
 import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
 import type { AppError } from '../../core/errors.js';

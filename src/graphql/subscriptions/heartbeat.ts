@@ -1,4 +1,4 @@
-// One timer for all open connections, which have their turns spread over its period. What a turn does is theirs.
+// One timer for all open connections, whose turns are spread over its period.
 
 /** Calls back once per period, until it is stopped. */
 export type Heartbeat = (beat: () => void) => () => void;

@@ -1,4 +1,4 @@
-// The formats of subscriptions over HTTP, and which of them a client accepts. How they are written is in http-stream.ts.
+// The formats of subscriptions over HTTP, and which of them a client accepts. http-stream.ts writes them.
 import type { ExecutionResult } from 'graphql';
 
 /** How answers stand in a response. */

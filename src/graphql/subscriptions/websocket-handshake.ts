@@ -1,4 +1,4 @@
-// Which WebSocket handshakes are refused before the upgrade, by origin and subprotocol; the protocol is in websocket.ts.
+// Refuses WebSocket handshakes before the upgrade, by origin and subprotocol; websocket.ts has the protocol.
 import type { IncomingMessage } from 'node:http';
 
 /** The subprotocol of graphql-ws. */

@@ -1,4 +1,4 @@
-// How a format reads its JSON, and the bounds of a document.
+// The interface by which a format reads JSON, and the bounds of a document.
 
 /** What to do with a value: parse it and hand it over, walk into it, or pass over it. */
 export type Selection = 'value' | 'enter' | 'skip';

@@ -1,5 +1,5 @@
 // Reads JSON of any size as a stream of bytes: walks the containers that a format enters, and hands over one value at a time.
-// How the end of a value is found is in json-scanner.ts.
+// json-scanner.ts finds the end of a value.
 import { reportError } from '../report-error.js';
 import { type JsonHandler, type JsonLimits, jsonLimits } from './json-handler.js';
 import { beginCapture, type Capture, isCompleteAtEnd, passValue } from './json-scanner.js';

@@ -1,5 +1,5 @@
 // Finds the findings that stay in order in a file, as a comparison of texts finds the lines that stay: alike ones whose lines moved
-// together. In code that repeats itself, this tells which of several alike findings is which.
+// together. In code that repeats itself, this distinguishes alike findings.
 import { bucketsOf } from './buckets.js';
 import { jump } from './shift.js';
 

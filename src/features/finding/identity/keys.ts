@@ -1,4 +1,4 @@
-// The recipe: the keys that a result is recognised by in later runs. They are compared, never shown. docs/identity.md says why.
+// The recipe: the keys that a result is recognised by in later runs. They are compared, never shown (docs/identity.md).
 import { hash } from 'node:crypto';
 import type { ItemLocation, ReportItem } from '../../../reports/item.js';
 import { memoize } from './memo.js';

@@ -1,4 +1,4 @@
-// Recognises findings within scopes (one rule in one file), the surest evidence first; what it has recognised helps with the rest.
+// Recognises findings within scopes (one rule in one file), the surest evidence first; recognised findings help with the rest.
 import { align } from './align.js';
 import { type Bucket, bucketsOf } from './buckets.js';
 import { findChain } from './chain.js';

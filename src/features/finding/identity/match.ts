@@ -1,4 +1,4 @@
-// Recognises results as findings of earlier runs: within one rule and file first, then across files for what is left.
+// Recognises results as findings of earlier runs: within one rule and file first, then across files for the rest.
 import { type Candidate, climb } from './ladder.js';
 import { matchFiles, matchSingles } from './moves.js';
 

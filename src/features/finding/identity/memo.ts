@@ -1,4 +1,4 @@
-// Remembers what a text was made into, because reports say the same of many results.
+// Memoizes functions of texts, because reports repeat the same text in many results.
 
 /** Most entries; a memo that is full starts over. */
 const maxEntries = 2000;

@@ -1,4 +1,5 @@
-// Reduces addresses and texts of results to what survives a rescan: another checkout, re-indentation, shifted lines, an upgrade.
+// Reduces addresses and texts of results to the parts that survive a rescan:
+// another checkout, re-indentation, shifted lines, an upgrade.
 import type { ItemLocation } from '../../../reports/item.js';
 import { pathFromUri } from '../../../reports/paths.js';
 import { memoize } from './memo.js';

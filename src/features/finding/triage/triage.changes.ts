@@ -1,4 +1,4 @@
-// Writes a decision about findings with the history of each, or says what it would change. What may be decided is checked before.
+// Writes a decision about findings with the history of each, or says what it would change. triage.service.ts has checked it.
 import type { Viewer } from '../../../core/permissions.js';
 import type { Statements } from '../../../infra/postgres/database.js';
 import { type Sql, sql } from '../../../infra/postgres/sql.js';

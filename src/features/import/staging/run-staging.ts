@@ -1,4 +1,4 @@
-// Runs the staging of a report in a thread of its own, so that parsing holds up nobody.
+// Runs the staging of a report in a thread of its own, so that parsing delays no request.
 import { Worker } from 'node:worker_threads';
 import type { ErrorCode } from '../../../core/error-catalogue.js';
 import { AppError, type FieldError } from '../../../core/errors.js';

@@ -1,5 +1,5 @@
-// Reads a report into the working tables: what the branch shows already as sightings, everything else as staged rows with
-// the findings that they were recognised as. Nothing of it can be seen until the merge. Runs in a thread of its own.
+// Reads a report into the staging tables: results that the branch already shows as sightings, all others as rows with the
+// findings that they were recognised as. No reader sees them before the merge. Runs in a thread of its own.
 import { createReadStream } from 'node:fs';
 import { createKeySet } from '../../../core/key-set.js';
 import { type BulkConnection, type BulkOptions, openBulkConnection } from '../../../infra/postgres/bulk.js';

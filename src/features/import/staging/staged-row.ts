@@ -1,4 +1,4 @@
-// A result of a report as a row of staged_results: what is stored of it, and the keys that it is recognised by.
+// Turns a result of a report into a row of staged_results, with the keys that it is recognised by.
 import { hash } from 'node:crypto';
 import { newId } from '../../../core/ids.js';
 import { copyLine } from '../../../infra/postgres/bulk.js';

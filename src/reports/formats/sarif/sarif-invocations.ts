@@ -1,4 +1,4 @@
-// What a SARIF run says of its own success: a run that failed is incomplete, one that could not read single files keeps theirs.
+// Reads the success of a SARIF run: a failed run is incomplete; a run that could not read single files keeps their findings.
 import { markIncomplete, markUnread, type ReportNotes, warn } from '../../notes.js';
 import { objectOf, objectsOf, textOf } from '../../text.js';
 import { placesOf } from './sarif-place.js';

@@ -1,4 +1,4 @@
-// Where a SARIF result is: each of its locations as a path with a region, a URL or a component.
+// The places of a SARIF result: each of its locations as a path with a region, a URL or a component.
 import type { ItemLocation } from '../../item.js';
 import { pathFromUri } from '../../paths.js';
 import { objectOf, objectsOf } from '../../text.js';

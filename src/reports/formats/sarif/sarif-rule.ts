@@ -1,4 +1,4 @@
-// What a SARIF result takes from its rule. Runs have few rules and many results, so it is put together once a rule.
+// Collects the parts that a SARIF result takes from its rule, once for each rule, as runs have few rules and many results.
 import { shareList } from '../../finish-item.js';
 import { firstString, objectOf, objectsOf, stringsOf, wordOf } from '../../text.js';
 import { cwesIn, idsIn } from '../../vulnerability-ids.js';

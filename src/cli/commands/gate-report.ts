@@ -1,6 +1,6 @@
 // The outcome of a gate as JUnit XML and as Markdown, for CI servers. Its texts come from scanners and servers: they are escaped.
-import { plain } from './output.js';
-import type { Execution, Severity, SeverityCounts } from './queries.js';
+import { plain } from '../output.js';
+import type { Execution, Severity, SeverityCounts } from '../queries.js';
 
 /** The outcome of a gate. */
 export interface GateReport {
