@@ -19,6 +19,7 @@ export const wordsToAvoid = [
   [/\bfollowers?\b/gi, 'subscriber'],
   [/\bwhatever\b|\bwhoever\b|\bwhichever\b/gi, 'name the subject'],
   [/\bthose (that|who)\b/gi, 'name the subject'],
+  [/\bone[’']s own\b/gi, 'the caller’s own, or name the actor'],
   [/\bmeant\b/gi, 'intended'],
   [/\bmend(s|ed|ing)?\b/gi, 'fix'],
   [/\bhitherto\b|\bthereof\b|\bwhereof\b|\bamiss\b/gi, 'plain English'],

@@ -60,7 +60,7 @@ export function createApiKeyService(options: ApiKeyServiceOptions) {
     create: (viewer: Viewer, input: CreateApiKeyInput) => createKey(options, viewer, input),
 
     /**
-     * Revokes a key, at once and everywhere: one's own, or any for an admin.
+     * Revokes a key, at once and everywhere: the caller's own, or any for an admin.
      * @throws NOT_FOUND also for keys that the viewer may not see
      */
     revoke: (viewer: Viewer, id: string) => revokeKey(options, viewer, id),

@@ -24,7 +24,7 @@ export function createSignOutService(options: SignOutServiceOptions) {
     logout: (viewer: Viewer, everywhere: boolean) => logout(options, viewer, everywhere),
 
     /**
-     * Ends one session: one's own, or any with user:update.
+     * Ends one session: the caller's own, or any with user:update.
      * @throws NOT_FOUND also for sessions that the viewer may not see
      */
     revokeSession: (viewer: Viewer, sessionId: string) => revokeSession(options, viewer, sessionId),

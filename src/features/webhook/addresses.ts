@@ -2,7 +2,7 @@
 import { lookup as lookupName } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
-/** IANA's special-purpose blocks that are not globally reachable, and those that carry an IPv4 address within. */
+/** IANA's special-purpose blocks that are not globally reachable, and blocks that embed an IPv4 address. */
 const blocked = new BlockList();
 for (const [net, prefix] of [
   ...([

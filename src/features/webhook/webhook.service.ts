@@ -153,7 +153,7 @@ async function projectIdOf(tx: Transaction, key: string): Promise<string> {
 }
 
 /**
- * Switches a webhook on or off. While it is off it gets no new events; those that wait are sent once it is on again.
+ * Switches a webhook on or off. While it is off it gets no new events; waiting ones are sent once it is on again.
  * @throws NOT_FOUND
  */
 async function setActive(

@@ -86,7 +86,7 @@ export function deliver({ answers, socket, isOpen, encode, onEnd }: Delivery): (
 }
 
 /**
- * An answer's bytes: made once in this form for all who get the same; errors are each one's own.
+ * Encodes an answer, once in this form for all subscribers who get the same; errors for each subscriber.
  * @param form names what `write` makes
  */
 export function bytesOf(
