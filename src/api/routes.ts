@@ -1,5 +1,6 @@
 // Lists every REST route of the product, for mounting and for the documentation.
 import { authRoutes } from '../features/auth/auth.routes.js';
+import { exportRoutes } from '../features/export/export.routes.js';
 import { healthRoutes } from '../features/health/health.routes.js';
 import { importRoutes } from '../features/import/import.routes.js';
 import type { Route } from '../rest/route.js';
@@ -8,9 +9,15 @@ import type { Route } from '../rest/route.js';
 export type RouteServices = Parameters<typeof authRoutes>[0] & {
   health: Parameters<typeof healthRoutes>[0];
   imports: Parameters<typeof importRoutes>[0];
+  exports: Parameters<typeof exportRoutes>[0];
 };
 
 /** Every REST route. Handlers call the services; listing the routes does not. */
 export function allRoutes(services: RouteServices): Route[] {
-  return [...authRoutes(services), ...importRoutes(services.imports), ...healthRoutes(services.health)];
+  return [
+    ...authRoutes(services),
+    ...importRoutes(services.imports),
+    ...exportRoutes(services.exports),
+    ...healthRoutes(services.health),
+  ];
 }

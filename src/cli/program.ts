@@ -1,6 +1,7 @@
 // The client's command line: its commands, options and exit codes. main.ts has the process.
 import { Command, CommanderError } from 'commander';
 import { addExecutionCommands } from './commands/execution.js';
+import { addExportCommand } from './commands/export.js';
 import { addFindingCommands } from './commands/findings.js';
 import { addGateCommand } from './commands/gate.js';
 import { addImportCommand } from './commands/import.js';
@@ -67,6 +68,7 @@ export async function runCli(args: string[], surroundings: Surroundings): Promis
   addImportCommand(program, action);
   addResultCommands(program, action);
   addFindingCommands(program, action);
+  addExportCommand(program, action);
   addProjectCommands(program, action);
   addSignInCommands(program, action);
   addKeyCommands(program, action);

@@ -1,5 +1,7 @@
 // Mounts routes on Express: sign-in, permission, body and response of each, and 405 for other methods.
 
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type Request, type Response, Router } from 'express';
 import type { z } from 'zod';
 import { deprecationHeaders } from '../core/deprecation.js';
@@ -31,7 +33,9 @@ export function mountRoutes(routes: Route[], authenticate: Authenticate): Router
         route.body === undefined
           ? undefined
           : parseInput(route.body, request.body ?? (route.isBodyOptional ? {} : undefined));
-      send(response, await route.handle({ body, params, query, viewer, incoming: request }));
+      const answer = await route.handle({ body, params, query, viewer, incoming: request });
+      if (answer.stream === undefined) send(response, answer);
+      else await sendStream(response, answer, answer.stream, request.method === 'HEAD');
     });
   }
   for (const [path, allow] of allowedMethods(routes)) {
@@ -123,4 +127,45 @@ function send(response: Response, { status = 200, headers = {}, body }: RouteAns
   response.status(status).set(headers);
   if (body === undefined) response.end();
   else response.json(body);
+}
+
+/** Longest time that a client may take for a stream. */
+const streamMs = 30 * 60_000;
+
+/**
+ * Sends a stream. An error before the first part becomes a problem; after it, the connection is cut off, so that the client
+ * knows that the body is not whole.
+ */
+async function sendStream(
+  response: Response,
+  { status = 200, headers = {} }: RouteAnswer,
+  parts: AsyncGenerator<string>,
+  isHead: boolean,
+): Promise<void> {
+  const first = await parts.next();
+  response.status(status).set(headers);
+  if (isHead || first.done === true) {
+    await parts.return(undefined);
+    response.end();
+    return;
+  }
+  const { value } = first;
+  async function* all() {
+    yield value;
+    yield* parts;
+  }
+  const chunks = Readable.from(gathered(all()), { objectMode: false, highWaterMark: 65_536 });
+  await pipeline(chunks, response, { signal: AbortSignal.timeout(streamMs) }).catch(() => response.destroy());
+}
+
+/** Parts in chunks of at least 16 KiB. */
+async function* gathered(parts: AsyncIterable<string>): AsyncGenerator<Buffer> {
+  let text = '';
+  for await (const part of parts) {
+    text += part;
+    if (text.length < 16_384) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  if (text !== '') yield Buffer.from(text);
 }

@@ -49,6 +49,7 @@ export function createOpenApiDocument(routes: readonly Route[], version: string,
     tags: [
       { name: 'Authentication', description: 'Signing in and out.' },
       { name: 'Imports', description: 'Reports of scanners, turned into results and findings.' },
+      { name: 'Exports', description: 'Results and findings as files.' },
       { name: 'Health', description: 'For load balancers and people.' },
     ],
     components: {
@@ -147,7 +148,12 @@ function uploadBody(description: string): ZodOpenApiOperationObject['requestBody
   };
 }
 
-function responseOf({ description, schema, example }: RouteResponse) {
+function responseOf({ description, schema, example, streamed }: RouteResponse) {
+  if (streamed !== undefined) {
+    const text = { type: 'string' as const, maxLength: 1_000_000_000_000 };
+    const types = Object.entries(streamed).map(([type, example]) => [type, { schema: text, example }]);
+    return { description, content: Object.fromEntries(types) };
+  }
   if (schema === undefined) return { description };
   return {
     description,

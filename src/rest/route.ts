@@ -12,12 +12,16 @@ export interface RouteAnswer {
   headers?: Record<string, string>;
   /** Absent for 204. */
   body?: unknown;
+  /** Parts of the body, sent as fast as the client takes them; the headers name the media type. */
+  stream?: AsyncGenerator<string>;
 }
 
 /** A documented response. */
 export interface RouteResponse {
   description: string;
   schema?: z.ZodType;
+  /** Media types of a streamed body, each with an example. */
+  streamed?: Readonly<Record<string, string>>;
   example?: unknown;
 }
 

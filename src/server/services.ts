@@ -15,6 +15,7 @@ import { createSignOutService } from '../features/auth/sign-out.service.js';
 import { createExecutionService } from '../features/execution/execution.service.js';
 import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
+import { createExportService } from '../features/export/export.service.js';
 import { createFindingService } from '../features/finding/finding.service.js';
 import { createComparisonService } from '../features/finding/list/compare.service.js';
 import { rowsOfRun } from '../features/finding/list/run-rows.js';
@@ -254,6 +255,7 @@ export function createServices(infra: Infra) {
     isPrivateAllowed: config.arePrivateWebhooksAllowed,
     now,
   });
+  const exports = createExportService({ bulk: infra.bulk, executions, findings });
   const runners = createRunnerService({ db, audit, executions, log, now });
   const events = createEventService({ db, events: bus, executions, log, timing });
   const streams = createStreamService({
@@ -285,6 +287,7 @@ export function createServices(infra: Infra) {
     gates,
     imports,
     webhooks,
+    exports,
     runners,
     events,
     streams,

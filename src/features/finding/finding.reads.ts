@@ -37,6 +37,10 @@ export function createFindingReads({ db, now }: FindingReadOptions) {
     /** Findings by id, in the order of the ids; null for one that the viewer may not see. */
     byIds: (viewer: Viewer, ids: readonly string[]) => readByIds(db, viewer, ids),
 
+    /** Conditions on the table findings for those that match a filter, as far as the viewer may see them. */
+    matching: async (viewer: Viewer, filter: FindingFilter): Promise<Sql[]> =>
+      allConditionsOf(filter, await visibleScope(db, viewer, filter), new Date(now())),
+
     /**
      * One keyset page, the latest found first by default.
      * @param wanted columns that the caller reads, and whether it reads the total

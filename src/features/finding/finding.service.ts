@@ -15,11 +15,12 @@ export type FindingService = ReturnType<typeof createFindingService>;
 /** Creates the service. */
 export function createFindingService(options: TriageOptions & { log: Logger }) {
   const { db } = options;
-  const { get, byIds, list } = createFindingReads(options);
+  const { get, byIds, list, matching } = createFindingReads(options);
   return {
     get,
     byIds,
     list,
+    matching,
     /** See {@link branchesOfEach}. */
     branchesOfEach: (ids: readonly string[]) => branchesOfEach(db, ids),
     /** See {@link historyOfEach}. */

@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises';
 import pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { toDatabaseError } from './errors.js';
-import type { Sql } from './sql.js';
+import { raw, type Sql, sql } from './sql.js';
 
 /** How a bulk connection is opened; plain data, so that a worker thread can be given it. */
 export interface BulkOptions {
@@ -59,6 +59,28 @@ export async function openBulkConnection(options: BulkOptions): Promise<BulkConn
     copyInto: (table, columns) => startCopy(client, table, columns),
     close: () => client.end(),
   };
+}
+
+/** Rows of one FETCH: enough to make round trips cheap, and few enough to keep in memory. */
+const fetchSize = 500;
+
+/**
+ * Reads rows through a cursor on a connection of its own, as fast as they are taken. Leaving the loop closes the connection.
+ * @throws UNAVAILABLE when the database cannot be reached
+ */
+export async function* readByCursor<Row>(options: BulkOptions, statement: Sql): AsyncGenerator<Row> {
+  const connection = await openBulkConnection(options);
+  try {
+    await connection.query(raw('BEGIN READ ONLY'));
+    await connection.query(sql`DECLARE rows_of_export NO SCROLL CURSOR FOR ${statement}`);
+    for (;;) {
+      const rows = await connection.query<Row>(raw(`FETCH ${fetchSize} FROM rows_of_export`));
+      yield* rows;
+      if (rows.length < fetchSize) return;
+    }
+  } finally {
+    await connection.close();
+  }
 }
 
 function startCopy(client: pg.Client, table: string, columns: readonly string[]): Copy {

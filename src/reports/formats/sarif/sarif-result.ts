@@ -5,6 +5,7 @@ import { type ReportNotes, warn } from '../../notes.js';
 import { firstString, objectOf, objectsOf, stringsOf } from '../../text.js';
 import { cwesIn, idsIn } from '../../vulnerability-ids.js';
 import { messageOf } from './sarif-message.js';
+import { ownDraftOf } from './sarif-own.js';
 import { placesOf } from './sarif-place.js';
 import { isWebAddress, ruleOf, type SarifRule, weaknessLabels, withoutWeaknesses } from './sarif-rule.js';
 import type { Json, SarifRun } from './sarif-runs.js';
@@ -19,6 +20,11 @@ export function itemsOfResult(
   notes: ReportNotes,
   pointer: () => string,
 ): ReportItem[] {
+  const own = ownDraftOf(result);
+  if (own !== undefined) {
+    notes.read += 1;
+    return [finishItem(own, notes, pointer)];
+  }
   const { draft, component } = draftOf(run, result);
   const places = placesOf(run, result);
   if (places.length > maxPlaces) warn(notes, `kept ${maxPlaces} of ${places.length} locations`, pointer());

@@ -8,6 +8,7 @@ import { pointerOf } from '../../read/pointer.js';
 import { readJson } from '../../read/read-json.js';
 import { objectOf } from '../../text.js';
 import { readInvocations } from './sarif-invocations.js';
+import { noTool, ownDraftOf } from './sarif-own.js';
 import { itemsOfResult } from './sarif-result.js';
 import { readSarifRuns, type SarifRun } from './sarif-runs.js';
 
@@ -54,7 +55,8 @@ function reasonToSkip(result: Record<string, unknown>): string | undefined {
   const { kind, baselineState, suppressions } = result;
   if (typeof kind === 'string' && kind !== 'fail') return `kind ${kind.slice(0, 40)}`;
   if (baselineState === 'absent') return 'absent';
-  return isSuppressed(suppressions) ? 'suppressed' : undefined;
+  // Decisions that this server exported are its own: the finding keeps them.
+  return isSuppressed(suppressions) && ownDraftOf(result) === undefined ? 'suppressed' : undefined;
 }
 
 /** SARIF 3.27.23 and 3.35.3: a suppression without a status is accepted; one under review or rejected suppresses nothing. */
@@ -68,7 +70,7 @@ function isSuppressed(suppressions: unknown): boolean {
 
 function stateFacts(runs: readonly SarifRun[], notes: ReportNotes): void {
   const { facts } = notes;
-  const tools = [...new Set(runs.flatMap(({ tool }) => tool ?? []))];
+  const tools = [...new Set(runs.flatMap(({ tool }) => (tool === null || tool === noTool ? [] : tool)))];
   facts.tool = tools.length === 0 ? null : tools.join(' + ').slice(0, 200);
   facts.toolVersion = (tools.length === 1 ? runs[0]?.toolVersion : undefined) ?? null;
   if (runs.length === 0) markIncomplete(notes, 'The report has no runs: nothing was scanned.', '/runs');

@@ -1,0 +1,74 @@
+// export: writing the results of an execution, or findings, to a file or to standard output, as they arrive.
+import { createWriteStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Command } from 'commander';
+import { type Action, type CommonOptions, type Context, oneOf } from '../context.js';
+import { type ExitCode, exitCodes, failure, reasonOf, usageFault } from '../failure.js';
+import { problemOf, version } from '../http.js';
+
+const formats = ['SARIF', 'CSV', 'NDJSON'] as const;
+const presences = ['PRESENT', 'ABSENT'] as const;
+const timeoutMs = 30 * 60_000;
+
+interface ExportOptions extends CommonOptions {
+  format: (typeof formats)[number];
+  out?: string;
+  project?: string;
+  target?: string;
+  tool?: string;
+  branch?: string;
+  presence?: (typeof presences)[number];
+}
+
+/** Adds the command to the program. */
+export function addExportCommand(program: Command, action: Action): void {
+  program
+    .command('export [execution]')
+    .description('Export the results of an execution, or findings where no execution is given')
+    .option('--format <format>', 'sarif (the default), csv or ndjson', oneOf(formats), 'SARIF' as const)
+    .option('--out <file>', 'write to this file instead of standard output')
+    .option('--project <key>', 'findings of this project')
+    .option('--target <target>', 'findings of exactly this target')
+    .option('--tool <name>', 'findings of this tool')
+    .option('--branch <name>', 'findings on this branch; the default branch unless given')
+    .option('--presence <presence>', 'present (the default) or absent', oneOf(presences))
+    .action(action(run));
+}
+
+/** The path of the route that the options stand for. */
+function pathOf({ format, project, target, tool, branch, presence }: ExportOptions, id?: string): string {
+  const filter = { project, target, tool, branch, presence };
+  const given = Object.entries(filter).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  if (id !== undefined && given.length > 0) throw usageFault('Options about findings need no execution');
+  const query = new URLSearchParams([['format', format.toLowerCase()], ...given]);
+  return `api/v1/${id === undefined ? 'findings' : `executions/${encodeURIComponent(id)}`}/export?${query}`;
+}
+
+async function run({ api, surroundings }: Context, options: ExportOptions, id?: string): Promise<ExitCode> {
+  const url = new URL(pathOf(options, id), api.server);
+  const get = async (refused?: string): Promise<Response> => {
+    const token = await api.token(refused);
+    const response = await fetch(url, {
+      redirect: 'error',
+      headers: { Authorization: `Bearer ${token}`, 'User-Agent': `sec-tester/${version}` },
+      signal: AbortSignal.timeout(timeoutMs),
+    }).catch((error: unknown) => {
+      throw failure(`${api.server.origin} cannot be reached: ${reasonOf(error)}`, { code: 'UNREACHABLE' });
+    });
+    if (response.ok) return response;
+    const body: unknown = await response.json().catch(() => ({}));
+    const problem = problemOf({ status: response.status, headers: response.headers, body });
+    if (problem.code === 'TOKEN_EXPIRED' && refused === undefined) return get(token);
+    throw problem;
+  };
+  const { body } = await get();
+  if (body === null) return exitCodes.ok;
+  const target = options.out === undefined ? surroundings.stdout : createWriteStream(options.out);
+  await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), target, {
+    end: options.out !== undefined,
+  }).catch((error: unknown) => {
+    throw failure(`The export broke off, so it is not whole: ${reasonOf(error)}`);
+  });
+  return exitCodes.ok;
+}

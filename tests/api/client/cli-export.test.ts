@@ -1,0 +1,60 @@
+// The client's command export against a real server: to standard output, to a file, and its errors.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { runCli } from '../../../src/cli/program.js';
+import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { importRules } from '../../kit/receiver.js';
+
+let server: TestServer;
+let token: string;
+let execution: string;
+const folder = mkdtempSync(join(tmpdir(), 'sec-tester-export-'));
+beforeAll(async () => {
+  server = await startTestServer();
+  token = await server.signIn();
+  execution = await importRules(server, token, 'shop', ['r1', 'r2']);
+});
+afterAll(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const texts = { out: '', err: '' };
+  const sink = (name: 'out' | 'err') =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        texts[name] += chunk;
+        done();
+      },
+    });
+  const env = { SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token };
+  const stdin = Object.assign(new PassThrough(), { isTTY: false });
+  const code = await runCli(['export', ...args], { env, stdin, stdout: sink('out'), stderr: sink('err') });
+  return { code, ...texts };
+}
+
+it('writes an execution to standard output, as SARIF unless told otherwise', async () => {
+  const { code, out } = await cli(execution);
+  expect(code).toBe(0);
+  expect(JSON.parse(out).runs[0].results).toHaveLength(2);
+});
+
+it('writes findings to a file', async () => {
+  const file = join(folder, 'findings.csv');
+  expect(await cli('--target', 'shop', '--format', 'csv', '--out', file)).toEqual({
+    code: 0,
+    out: '',
+    err: '',
+  });
+  expect(readFileSync(file, 'utf8').trim().split('\r\n')).toHaveLength(3);
+});
+
+it('says what is wrong', async () => {
+  expect((await cli('exe_00000000-0000-7000-8000-000000000000')).code).toBe(3);
+  expect((await cli(execution, '--target', 'shop')).code).toBe(2);
+  expect((await cli('--format', 'pdf')).code).toBe(2);
+});
