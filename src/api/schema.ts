@@ -19,6 +19,7 @@ import '../features/gate/gate.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';
 import '../features/import/import.schema.js';
+import '../features/statistics/statistics.schema.js';
 import '../features/webhook/webhook.schema.js';
 import './node.js';
 

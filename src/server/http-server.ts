@@ -83,6 +83,7 @@ export function createApp(
     async endStreams() {
       services.streams.close();
       await webSockets.close(); // says goodbye before the streams would end with an error
+      services.statistics.close();
       await services.events.close();
     },
   };

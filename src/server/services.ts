@@ -30,6 +30,7 @@ import { createResultService } from '../features/result/result.service.js';
 import { createOpeningService } from '../features/session/create-session.service.js';
 import { createSessionService } from '../features/session/session.service.js';
 import { createStreamService } from '../features/session/stream-guard.service.js';
+import { createStatisticsService } from '../features/statistics/statistics.service.js';
 import { createPasswordLinkService } from '../features/user/password-link.service.js';
 import { createUserService } from '../features/user/user.service.js';
 import { reportEnd, reportRun, reportTriage } from '../features/webhook/webhook.events.js';
@@ -232,6 +233,7 @@ export function createServices(infra: Infra) {
     maxAcceptanceDays: config.riskAcceptanceMaxDays,
   });
   const comparisons = createComparisonService({ db, executions });
+  const statistics = createStatisticsService({ db, log, now });
   const gates = createGateService({ db, executions, rowsOfRun, now });
   const imports = createImportService({
     db,
@@ -284,6 +286,7 @@ export function createServices(infra: Infra) {
     results,
     findings,
     comparisons,
+    statistics,
     gates,
     imports,
     webhooks,

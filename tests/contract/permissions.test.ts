@@ -118,6 +118,7 @@ describe('every root field', () => {
       'Query.finding': 'finding:read',
       'Query.findings': 'finding:read',
       'Query.compareExecutions': 'finding:read',
+      'Query.statistics': 'finding:read',
       'Query.gate': 'finding:read',
       'Query.auditEvents': 'audit:read',
       'Mutation.login': 'public',
@@ -158,6 +159,7 @@ describe('every root field', () => {
       'Mutation.cancelExecution': 'execution:run',
       'Mutation.deleteExecution': 'execution:delete',
       'Subscription.executionEvents': 'execution:read',
+      'Subscription.statisticsChanged': 'finding:read',
       'Subscription.executionsChanged': 'execution:read',
     });
   });

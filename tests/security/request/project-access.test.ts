@@ -148,6 +148,10 @@ const cases: Record<string, Case> = {
   'Query.execution': one(({ execution }) => `execution(id: "${execution}") { id }`),
   'Query.result': one(({ result }) => `result(id: "${result}") { id }`),
   'Query.finding': one(({ finding }) => `finding(id: "${finding}") { id }`),
+  'Query.statistics': list(
+    () => 'statistics { topTargets { target } }',
+    ({ key }) => `"target":"${key}"`,
+  ),
   'Query.compareExecutions': one(
     ({ run }) => `compareExecutions(base: "${run}", head: "${run}") { unchanged { totalCount } }`,
   ),
@@ -305,6 +309,22 @@ const cases: Record<string, Case> = {
     expected: (persona) =>
       passesField(persona, 'VIEWER') ? (sees(persona) ? 'shown' : 'hidden') : 'FORBIDDEN',
     run: async (caller, { key }) => watchChanges(caller, key),
+  },
+  'Subscription.statisticsChanged': {
+    least: 'VIEWER',
+    expected: (persona) =>
+      passesField(persona, 'VIEWER') ? (sees(persona) ? 'shown' : 'hidden') : 'FORBIDDEN',
+    run: async ({ token }, { key }) => {
+      const request = {
+        query: 'subscription { live: statisticsChanged { topTargets { target } } }',
+        variables: {},
+      };
+      const stream = subscribe('event stream', server.url, token, request);
+      await until(() => stream.hasEnded() || stream.events.length > 0, 'the statistics');
+      stream.stop();
+      if (stream.events.length === 0) return stream.errors[0]?.code ?? 'ended';
+      return JSON.stringify(stream.events).includes(`"target":"${key}"`) ? 'shown' : 'hidden';
+    },
   },
 };
 
