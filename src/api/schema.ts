@@ -12,7 +12,7 @@ import '../features/result/result.schema.js';
 import '../features/project/project.schema.js';
 import '../features/project/project-mutations.schema.js';
 import '../features/finding/finding.schema.js';
-import '../features/finding/finding-life.schema.js';
+import '../features/finding/triage/finding-life.schema.js';
 import '../features/finding/list/compare.schema.js';
 import '../features/finding/triage/triage.schema.js';
 import '../features/gate/gate.schema.js';

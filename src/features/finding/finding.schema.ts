@@ -1,4 +1,4 @@
-// Findings in GraphQL: the type with its content, and queries. Presence and decisions are in finding-life.schema.ts.
+// Findings in GraphQL: the type with its content, and queries. Presence and decisions are in triage/finding-life.schema.ts.
 import { AppError } from '../../core/errors.js';
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';

@@ -13,6 +13,7 @@ import { createReportSource } from '../../reports/read/source.js';
 import { openReport } from '../../reports/read-report.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
+import { kindsOfFormats } from './import.kinds.js';
 import { columns, type ImportRow } from './import.rows.js';
 import type { Spool, SpooledReport } from './spool.js';
 
@@ -202,26 +203,6 @@ async function formatOf(
   return (await openReport(source, undefined)).format;
 }
 
-const kinds: Partial<Record<ReportFormatName, TestKind>> = {
-  SARIF: 'SAST',
-  SEMGREP: 'SAST',
-  BANDIT: 'SAST',
-  ESLINT: 'SAST',
-  CPPCHECK_XML: 'SAST',
-  CYCLONEDX: 'SCA',
-  GRYPE: 'SCA',
-  NPM_AUDIT: 'SCA',
-  TRIVY: 'SCA',
-  GITLEAKS: 'SECRETS',
-  CHECKOV: 'IAC',
-  ZAP_JSON: 'DAST',
-  ZAP_XML: 'DAST',
-  NUCLEI: 'DAST',
-  BURP_XML: 'DAST',
-  NMAP_XML: 'DAST',
-  TESTSSL: 'DAST',
-};
-
 /** Locks the execution that the report is added to, or makes and starts one. */
 async function enterExecution(
   tx: Transaction,
@@ -243,7 +224,7 @@ async function enterExecution(
     {
       name: claims.name ?? `Import of a report (${format})`,
       target: claims.target,
-      kind: claims.kind ?? kinds[format] ?? 'OTHER',
+      kind: claims.kind ?? kindsOfFormats[format] ?? 'OTHER',
       branch: claims.branch,
       commitSha: claims.commit,
       project: claims.project,

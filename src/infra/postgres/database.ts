@@ -7,8 +7,13 @@ import { codeOf, toDatabaseError } from './errors.js';
 import { createPipeline } from './pipeline.js';
 import { ConnectionPool, connectionConfig, type PoolOptions } from './pool.js';
 import { beginStatement } from './query-metrics.js';
-import { type OnResult, type Schedule, type StatementResult, sendStatement } from './statement.js';
-import { createStatementNames } from './statement-names.js';
+import {
+  createStatementNames,
+  type OnResult,
+  type Schedule,
+  type StatementResult,
+  sendStatement,
+} from './statement.js';
 import { createTransactions, type RunTransaction } from './transaction.js';
 
 export type { Statements, Transaction } from './transaction.js';

@@ -1,11 +1,12 @@
 // Sends the program's own statements on a connection of pg and reads their rows. PostgreSQL describes the columns of a
 // named statement once per connection instead of with every answer (docs/adr/0015).
+import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { parserOf } from './column-types.js';
 
 /** A statement as PostgreSQL receives it. */
 export interface Statement {
-  /** Prepares the statement under this name, once per connection; see statement-names.ts. */
+  /** Prepares the statement under this name, once per connection; see {@link createStatementNames}. */
   name?: string | undefined;
   text: string;
   /** Values of $1, $2 and so on. */
@@ -180,3 +181,22 @@ function emptyRow(names: readonly string[]): Record<string, unknown> {
 }
 
 const noColumns: ReadRow = () => ({});
+
+/** Statements that are prepared at most: every connection keeps a plan for each of them. */
+const maxNames = 400;
+
+/**
+ * Gives each text a name that is the same on every connection and in every instance. A proxy such as PgBouncer may lend
+ * one connection of PostgreSQL to several instances, so a name must never stand for two texts.
+ * @returns the name of a text; undefined once {@link maxNames} texts have one
+ */
+export function createStatementNames(): (text: string) => string | undefined {
+  const names = new Map<string, string>();
+  return (text) => {
+    const known = names.get(text);
+    if (known !== undefined || names.size >= maxNames) return known;
+    const name = `st_${createHash('sha256').update(text).digest('base64url').slice(0, 22)}`;
+    names.set(text, name);
+    return name;
+  };
+}

@@ -229,7 +229,7 @@ describe('ending a key', () => {
     answer.expectError('TOKEN_EXPIRED');
   });
 
-  it('one sees one’s own keys, newest first, and nobody else’s', async () => {
+  it('lists the caller’s own keys, newest first, and nobody else’s', async () => {
     const person = await createPerson(server, adminToken, 'VIEWER');
     const keys = [await create(['execution:read'], person), await create(['execution:read'], person)];
     expect((await keysOf(person)).map(({ id }: { id: string }) => id)).toEqual(

@@ -1,4 +1,4 @@
-// Changing one's own password: what is asked for, what is refused and which sessions end.
+// Changing the own password: what is asked for, what is refused and which sessions end.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
 import { createPerson, type Person, password } from '../../kit/seed.js';

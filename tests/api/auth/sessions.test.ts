@@ -99,7 +99,7 @@ describe('the sessions of a user', () => {
 });
 
 describe('ending a session', () => {
-  it('of one’s own works at once and leaves the others', async () => {
+  it('of the caller’s own works at once and leaves the others', async () => {
     const other = await openSession(server, someone.email, password);
     const target = (await sessionsOf(someone.token)).find((session) => !session.current) as ShownSession;
     expect(await meWith(server, other.accessToken)).toBe('200');

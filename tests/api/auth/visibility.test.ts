@@ -69,7 +69,7 @@ describe('the creator of an execution', () => {
   });
 });
 
-describe('one’s own profile', () => {
+describe('the caller’s own profile', () => {
   it('shows everything to the user', async () => {
     const fields = 'id email name role status lastLoginAt createdAt updatedAt sessions { id } apiKeys { id }';
     const { me } = (await server.gql(`{ me { ${fields} } }`, {}, viewer.token)).expectData();

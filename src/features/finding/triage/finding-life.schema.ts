@@ -1,16 +1,16 @@
 // The life of a finding in GraphQL: decisions of people, and the presence that runs report.
-import { builder } from '../../graphql/schema-kit/builder.js';
-import { pageArgs } from '../../graphql/schema-kit/connection.js';
-import { columnsFor, type ReadsColumns } from '../../graphql/schema-kit/selected-columns.js';
-import { enumType, optionalArg } from '../../graphql/schema-kit/zod-inputs.js';
-import { line } from '../../validation/fields.js';
-import { ExecutionType } from '../execution/execution.ref.js';
-import { ResultConnection } from '../result/result.schema.js';
-import { UserType } from '../user/user.schema.js';
-import type { FindingBranchRow } from './finding.details.js';
-import { presence, triageState } from './finding.input.js';
-import { FindingType } from './finding.ref.js';
-import { TriageEventType } from './triage/triage-event.schema.js';
+import { builder } from '../../../graphql/schema-kit/builder.js';
+import { pageArgs } from '../../../graphql/schema-kit/connection.js';
+import { columnsFor, type ReadsColumns } from '../../../graphql/schema-kit/selected-columns.js';
+import { enumType, optionalArg } from '../../../graphql/schema-kit/zod-inputs.js';
+import { line } from '../../../validation/fields.js';
+import { ExecutionType } from '../../execution/execution.ref.js';
+import { ResultConnection } from '../../result/result.schema.js';
+import { UserType } from '../../user/user.schema.js';
+import type { FindingBranchRow } from '../finding.details.js';
+import { presence, triageState } from '../finding.input.js';
+import { FindingType } from '../finding.ref.js';
+import { TriageEventType } from './triage-event.schema.js';
 
 const presenceName = (isPresent: boolean) => (isPresent ? ('PRESENT' as const) : ('ABSENT' as const));
 const presenceOn = (branches: readonly FindingBranchRow[], branch: string) =>
