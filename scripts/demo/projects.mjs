@@ -1,6 +1,6 @@
 // The demonstration's projects and decisions: who owns what, and what people have said about findings.
 import { randomUUID } from 'node:crypto';
-import { settle } from '../../dist/features/finding/settle.js';
+import { settle } from '../../dist/features/finding/runs/settle.js';
 
 /** By the team that a piece of software belongs to; the other teams work in the default project. */
 export const demoProjects = [

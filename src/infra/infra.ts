@@ -4,7 +4,7 @@ import type { Config } from '../config/load.js';
 import type { Timing } from '../core/timeouts.js';
 import type { Tokens } from './credentials/jwt.js';
 import type { PasswordHasher } from './credentials/password-hasher.js';
-import type { BulkOptions } from './postgres/bulk.js';
+import type { BulkOptions } from './postgres/bulk/connection.js';
 import type { Database } from './postgres/database.js';
 import type { RedisConnections } from './redis/connections.js';
 import type { Events } from './redis/message-bus.js';

@@ -10,7 +10,7 @@ import type { JWK } from 'jose';
 import type { Logger } from 'pino';
 import type { Config } from '../config/load.js';
 import { defaultTiming, type Timing } from '../core/timeouts.js';
-import { startSettling } from '../features/finding/settle.js';
+import { startSettling } from '../features/finding/runs/settle.js';
 import { reportRun } from '../features/webhook/webhook.events.js';
 import { createTokens, generateSigningKey } from '../infra/credentials/jwt.js';
 import { createPasswordHasher, type PasswordHasher } from '../infra/credentials/password-hasher.js';

@@ -17,10 +17,12 @@ import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
 import { createExportService } from '../features/export/export.service.js';
 import { createFindingService } from '../features/finding/finding.service.js';
+
 import { createComparisonService } from '../features/finding/list/compare.service.js';
 import { rowsOfRun } from '../features/finding/list/run-rows.js';
-import { mergeRun } from '../features/finding/merge.js';
-import { unmergeRun } from '../features/finding/unmerge.js';
+import { mergeRun } from '../features/finding/runs/merge.js';
+import { unmergeRun } from '../features/finding/runs/unmerge.js';
+
 import { createGateService } from '../features/gate/gate.service.js';
 import { createHealthService } from '../features/health/health.service.js';
 import { createImportService } from '../features/import/import.service.js';
@@ -36,16 +38,8 @@ import { createUserService } from '../features/user/user.service.js';
 import { reportEnd, reportRun, reportTriage } from '../features/webhook/webhook.events.js';
 import { createWebhookService } from '../features/webhook/webhook.service.js';
 import type { Infra } from '../infra/infra.js';
-import { runBulkTransaction } from '../infra/postgres/bulk-transaction.js';
-import { createAddressBudget } from '../infra/rate-limiting/address-limiter.js';
-import { createDurableLocks } from '../infra/rate-limiting/durable-locks.js';
-import { createLoginThrottle } from '../infra/rate-limiting/login-throttle.js';
-import { createRequestQuota } from '../infra/rate-limiting/request-quota.js';
-
-/** Failed sign-ins that an address may make in a minute, in multiples of what an account may. */
-export const addressFactor = 10;
-/** Failed refreshes that an address may make in a minute, in the same multiples. */
-export const refreshFactor = 60;
+import { runBulkTransaction } from '../infra/postgres/bulk/transaction.js';
+import { createLimits } from './limits.js';
 
 export type Services = ReturnType<typeof createServices>;
 
@@ -67,42 +61,7 @@ export function createServices(infra: Infra) {
     timing = defaultTiming,
   } = infra;
   const { passwordMinLength, accessTokenTtlSeconds, refreshIdleTtlSeconds, sessionTtlSeconds } = config;
-  const { loginMaxFailures, loginLockSeconds } = config;
-  const lock = {
-    maxFailures: loginMaxFailures,
-    lockSeconds: loginLockSeconds,
-    queueMax: config.hashQueueMax * 2,
-    now,
-  };
-  const named = (name: string) => ({
-    name,
-    ...lock,
-    locks: createDurableLocks(db, name),
-    onRefusal: metrics.refusalsOf(`${name}-account`),
-  });
-  const limits = {
-    accounts: createLoginThrottle(redis, named('login')),
-    passwordChanges: createLoginThrottle(redis, named('password')),
-    addresses: createAddressBudget(redis, {
-      name: 'login',
-      points: loginMaxFailures * addressFactor,
-      windowSeconds: 60,
-      onRefusal: metrics.refusalsOf('login-address'),
-    }),
-    refreshes: createAddressBudget(redis, {
-      name: 'refresh',
-      points: loginMaxFailures * refreshFactor,
-      windowSeconds: 60,
-      onRefusal: metrics.refusalsOf('refresh-address'),
-    }),
-  };
-  const requests = createRequestQuota(redis, {
-    perMinute: config.rateLimitPerMinute,
-    anonymousPerMinute: config.rateLimitAnonymousPerMinute,
-    onRefusal: metrics.refusalsOf('requests'),
-    now,
-  });
-
+  const limits = createLimits(infra);
   const audit = createAuditService({ db, log, now });
   const { auditSealEverySeconds: everySeconds, auditSealKey: key } = config;
   const keepHead = createAuditHeadKeeper({
@@ -131,7 +90,7 @@ export function createServices(infra: Infra) {
     now,
     ...bounds,
     ttlSeconds: sessionTtlSeconds,
-    maxAtOnce: loginMaxFailures,
+    maxAtOnce: config.loginMaxFailures,
   });
   const links = createPasswordLinkService({ now });
   const users = createUserService({
@@ -164,7 +123,7 @@ export function createServices(infra: Infra) {
     audit,
     now,
     issuer: 'SEC-TESTER',
-    attempts: createLoginThrottle(redis, named('second-factor')),
+    attempts: limits.secondFactors,
     key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
   });
   const credentials = createCredentialsService({ db, audit });
@@ -280,7 +239,7 @@ export function createServices(infra: Infra) {
     secondFactors,
     apiKeys,
     projects,
-    requests,
+    requests: limits.requests,
     denied: createDenialAudit({ audit, users, log }),
     executions,
     results,

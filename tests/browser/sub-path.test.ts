@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { admin, chromium, startTestServer, type TestServer } from '../kit/harness.js';
-import { type SubPathProxy, startProxy } from '../kit/proxy.js';
+import { type SubPathProxy, startProxy } from '../kit/network/proxy.js';
 import { openBrowser, openPage } from './kit.js';
 
 jest.setTimeout(300_000);

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { build } from './build.js';
-import { freePort } from './free-port.js';
 import { admin, createTestDatabase } from './harness.js';
 import { until } from './live.js';
+import { freePort } from './network/free-port.js';
 
 /** A server in a process of its own; the same port, database and keys at every start. */
 export interface ServerProcess {

@@ -9,7 +9,7 @@ import pg from 'pg';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/infra/embedded-postgres/server.js';
 import { APP_ROLE, ensureAppRole, urlAs } from '../../src/infra/migrations/app-role.js';
 import { applyMigrations } from '../../src/infra/migrations/migrate.js';
-import { freePort } from '../kit/free-port.js';
+import { freePort } from '../kit/network/free-port.js';
 
 export interface TestInfra {
   postgres: EmbeddedPostgres;

@@ -7,8 +7,8 @@ import { type Action, type CommonOptions, type Context, oneOf, wholeNumber, word
 import { type ExitCode, exitCodes, failure, usageFault } from '../failure.js';
 import { countsInWords, inWords, plain } from '../output.js';
 import { type Import, kinds, queries, type Severity, severities } from '../queries.js';
-import { createTransfer } from '../transfer.js';
-import { type ReportFile, reportFile, upload } from '../upload.js';
+import { createTransfer } from '../report/transfer.js';
+import { type ReportFile, reportFile, upload } from '../report/upload.js';
 
 interface ImportOptions extends CommonOptions {
   execution?: string;

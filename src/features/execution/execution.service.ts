@@ -6,7 +6,7 @@ import { sql, where } from '../../infra/postgres/sql.js';
 import type { RunTransaction } from '../../infra/postgres/transaction.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
-import type { UnmergeRun } from '../finding/unmerge.js';
+import type { UnmergeRun } from '../finding/runs/unmerge.js';
 import type { ReportEnd } from '../webhook/webhook.events.js';
 import { createExecutionChanges, type ExecutionChanges, refusal } from './execution.changes.js';
 import { assertTakesReports, createExecution, createStartedExecution } from './execution.creation.js';

@@ -1,7 +1,7 @@
 // Exports of executions and findings as streams: rows come through a cursor, as fast as the reader takes them.
 import { AppError } from '../../core/errors.js';
 import { authorize, type Viewer } from '../../core/permissions.js';
-import { type BulkOptions, readByCursor } from '../../infra/postgres/bulk.js';
+import { type BulkOptions, readByCursor } from '../../infra/postgres/bulk/connection.js';
 import type { Sql } from '../../infra/postgres/sql.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import type { FindingFilter } from '../finding/finding.input.js';

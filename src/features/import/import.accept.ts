@@ -1,50 +1,18 @@
 // Takes a report in: the file first, then execution, import and audit event in one transaction; a repeated one is recognised.
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
 import { digestOf } from '../../core/digest.js';
 import { AppError } from '../../core/errors.js';
 import { momentOf, newId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { TestKind } from '../../generated/prisma/enums.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { ReportFormatName } from '../../reports/format.js';
 import { createReportSource } from '../../reports/read/source.js';
 import { openReport } from '../../reports/read-report.js';
-import type { AuditService } from '../audit/audit.service.js';
-import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
-import { kindsOfFormats } from './import.kinds.js';
+import type { AcceptOptions, ReportClaims, SendReport } from './import.claims.js';
+import { assertActive, enterExecution } from './import.execution.js';
 import { columns, type ImportRow } from './import.rows.js';
-import type { Spool, SpooledReport } from './spool.js';
-
-/** What the caller says of a report. */
-export interface ReportClaims {
-  /** The running execution that it is added to; without it the import makes one. */
-  executionId?: string | null | undefined;
-  project?: string | null | undefined;
-  target?: string | null | undefined;
-  name?: string | null | undefined;
-  kind?: TestKind | null | undefined;
-  branch?: string | null | undefined;
-  commit?: string | null | undefined;
-  category?: string | null | undefined;
-  format?: ReportFormatName | null | undefined;
-  pathPrefix?: string | null | undefined;
-}
-
-/** Sends a report to the function that keeps it. */
-export type SendReport = (keep: (report: Readable) => Promise<SpooledReport>) => Promise<SpooledReport>;
-
-export interface AcceptOptions {
-  db: Database;
-  audit: AuditService;
-  executions: ExecutionService;
-  spool: Spool;
-  maxUnpackedBytes: number;
-  leaseMs: number;
-  /** Milliseconds since 1970. */
-  now: () => number;
-}
+import type { SpooledReport } from './spool.js';
 
 /** An import, and whether this request has begun it. */
 export interface AcceptedImport {
@@ -201,39 +169,4 @@ async function formatOf(
   if (named != null) return named;
   const source = createReportSource(() => createReadStream(file), maxUnpackedBytes);
   return (await openReport(source, undefined)).format;
-}
-
-/** Locks the execution that the report is added to, or makes and starts one. */
-async function enterExecution(
-  tx: Transaction,
-  { executions, leaseMs }: AcceptOptions,
-  viewer: Viewer,
-  claims: ReportClaims,
-  format: ReportFormatName,
-): Promise<ExecutionRow> {
-  if (claims.executionId != null) {
-    const row = await executions.lockChangeable(tx, viewer, claims.executionId);
-    assertActive(executions, row);
-    return row;
-  }
-  if (claims.target == null)
-    throw new AppError('VALIDATION_FAILED', { fields: [{ path: 'target', message: 'is required' }] });
-  return executions.createStarted(
-    tx,
-    viewer,
-    {
-      name: claims.name ?? `Import of a report (${format})`,
-      target: claims.target,
-      kind: claims.kind ?? kindsOfFormats[format] ?? 'OTHER',
-      branch: claims.branch,
-      commitSha: claims.commit,
-      project: claims.project,
-      category: claims.category,
-    },
-    Math.ceil(leaseMs / 1000),
-  );
-}
-
-function assertActive(executions: ExecutionService, row: ExecutionRow): void {
-  if (!executions.activeStatuses.includes(row.status)) throw executions.refusal(row, 'take a report');
 }

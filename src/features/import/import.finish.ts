@@ -1,10 +1,10 @@
 // Makes a staged report visible: results, findings, counters, events and receipt in one transaction.
 import { AppError } from '../../core/errors.js';
-import { runBulkTransaction } from '../../infra/postgres/bulk-transaction.js';
+import { runBulkTransaction } from '../../infra/postgres/bulk/transaction.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
-import type { MergedRun } from '../finding/merge.js';
+import type { MergedRun } from '../finding/runs/merge.js';
 import type { ImportRunOptions } from './import.options.js';
 import type { ImportRow } from './import.rows.js';
 import type { StagedReport } from './staging/stage-report.js';

@@ -1,9 +1,9 @@
 // The dependencies of the functions that work on an import.
 import type { Logger } from 'pino';
-import type { BulkOptions } from '../../infra/postgres/bulk.js';
+import type { BulkOptions } from '../../infra/postgres/bulk/connection.js';
 import type { Database } from '../../infra/postgres/database.js';
 import type { ExecutionService } from '../execution/execution.service.js';
-import type { MergeRun } from '../finding/merge.js';
+import type { MergeRun } from '../finding/runs/merge.js';
 import type { ReportRun } from '../webhook/webhook.events.js';
 import type { Spool } from './spool.js';
 

@@ -8,8 +8,8 @@ import { itemLimits } from '../../reports/item.js';
 import { maxWarnings } from '../../reports/notes.js';
 import { defineRoute, type Route, type RouteAnswer } from '../../rest/route.js';
 import { idOf, line, parseInput } from '../../validation/fields.js';
-import type { ReportClaims } from './import.accept.js';
 import { importBody, importExamples, limitsBody, toImportBody } from './import.bodies.js';
+import type { ReportClaims } from './import.claims.js';
 import { importHeaders, importQuery, maxContent, reportQuery } from './import.input.js';
 import type { ImportService } from './import.service.js';
 

@@ -1,6 +1,6 @@
 // Works one import off: stages the report, lets the run meet the findings, and writes the receipt; or says why it failed.
 import { AppError } from '../../core/errors.js';
-import { isRetryable } from '../../infra/postgres/bulk-transaction.js';
+import { isRetryable } from '../../infra/postgres/bulk/transaction.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { finishImport, Overtaken } from './import.finish.js';
 import type { ImportRunOptions } from './import.options.js';

@@ -2,14 +2,15 @@
 import type { Logger } from 'pino';
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { BulkOptions } from '../../infra/postgres/bulk.js';
+import type { BulkOptions } from '../../infra/postgres/bulk/connection.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { fetchOfEach, sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionService } from '../execution/execution.service.js';
-import type { MergeRun } from '../finding/merge.js';
+import type { MergeRun } from '../finding/runs/merge.js';
 import type { ReportRun } from '../webhook/webhook.events.js';
-import { type AcceptedImport, acceptReport, type ReportClaims, type SendReport } from './import.accept.js';
+import { type AcceptedImport, acceptReport } from './import.accept.js';
+import type { ReportClaims, SendReport } from './import.claims.js';
 import { createImportQueue } from './import.queue.js';
 import { columns, type ImportRow } from './import.rows.js';
 import { runImport } from './import.run.js';

@@ -11,6 +11,7 @@ import type { Surroundings } from '../../../src/cli/surroundings.js';
 import { build } from '../../kit/build.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { act, report, until } from '../../kit/live.js';
+import { createTcpProxy } from '../../kit/network/tcp-proxy.js';
 import {
   addResults,
   createExecution,
@@ -19,7 +20,6 @@ import {
   password,
   startExecution,
 } from '../../kit/seed.js';
-import { createTcpProxy } from '../../kit/tcp-proxy.js';
 
 let server: TestServer;
 let analyst: Person;

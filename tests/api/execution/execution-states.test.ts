@@ -66,9 +66,13 @@ async function inStatus(status: Status): Promise<string> {
 async function stored(id: string): Promise<unknown[]> {
   const uuid = uuidOf(id);
   return [
-    await server.sql('SELECT * FROM test_executions WHERE id = $1', [uuid]),
+    // Without what the meeting with the findings writes, which follows each end.
+    await server.sql(
+      `SELECT to_jsonb(row) - 'run_number' - 'scan_branch_id' AS row FROM test_executions AS row WHERE id = $1`,
+      [uuid],
+    ),
     await server.sql('SELECT * FROM execution_events WHERE execution_id = $1 ORDER BY number', [uuid]),
-    await server.sql('SELECT * FROM test_results WHERE execution_id = $1', [uuid]),
+    await server.sql('SELECT id, severity FROM test_results WHERE execution_id = $1', [uuid]),
     await server.sql('SELECT * FROM audit_events WHERE target_id = $1', [uuid]),
   ];
 }

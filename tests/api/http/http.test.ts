@@ -168,7 +168,7 @@ describe('CORS', () => {
         'access-control-allow-origin': origin,
         'access-control-allow-methods': 'GET,POST',
         'access-control-allow-headers':
-          'Authorization,Content-Type,Content-Encoding,X-Correlation-ID,Accept-Version',
+          'Authorization,Content-Type,Content-Encoding,X-Correlation-ID,Accept-Version,Last-Event-ID',
         'access-control-max-age': '600',
       });
       expect((await preflight('https://evil.example')).headers.get('access-control-allow-origin')).toBeNull();

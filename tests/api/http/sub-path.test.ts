@@ -1,7 +1,7 @@
 // Under a sub-path of a reverse proxy every link of the API leads to the API, not to the root of the host.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
-import { type SubPathProxy, startProxy } from '../../kit/proxy.js';
+import { type SubPathProxy, startProxy } from '../../kit/network/proxy.js';
 
 let server: TestServer;
 let proxy: SubPathProxy;

@@ -1,7 +1,7 @@
 // A request that offers another protocol (Upgrade: h2c) is answered as if it did not, on every path, with a body too.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { sendRaw } from '../../kit/wire.js';
+import { sendRaw } from '../../kit/network/wire.js';
 
 let server: TestServer;
 let token: string;

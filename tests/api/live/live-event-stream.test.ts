@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { ownerUrlOf, type TestServer } from '../../kit/harness.js';
 import { act, sleep, startWith, until, untilLocked } from '../../kit/live.js';
-import { startProxy } from '../../kit/proxy.js';
+import { startProxy } from '../../kit/network/proxy.js';
 import { addResults, createPerson, type Person, startExecution } from '../../kit/seed.js';
 
 let server: TestServer;

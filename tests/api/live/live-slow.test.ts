@@ -3,8 +3,8 @@ import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { TestServer } from '../../kit/harness.js';
 import { follow, logOf, report, startWith, type Transport, transports, until } from '../../kit/live.js';
+import { Socket } from '../../kit/network/socket.js';
 import { type Person, startExecution } from '../../kit/seed.js';
-import { Socket } from '../../kit/socket.js';
 
 let server: TestServer;
 let analyst: Person;

@@ -4,8 +4,8 @@ import WebSocket from 'ws';
 import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
 import { eventsOf, follow, sleep, until } from '../../kit/live.js';
 import { readMetrics, sampleValue } from '../../kit/metrics.js';
+import { Socket } from '../../kit/network/socket.js';
 import { createPerson, type Person, startExecution } from '../../kit/seed.js';
-import { Socket } from '../../kit/socket.js';
 
 let server: TestServer;
 let analyst: Person;

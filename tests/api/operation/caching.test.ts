@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
 import { sleep, until } from '../../kit/live.js';
 import { readMetrics, sampleValue } from '../../kit/metrics.js';
-import { createRedisProxy, type RedisProxy } from '../../kit/redis-proxy.js';
+import { createRedisProxy, type RedisProxy } from '../../kit/network/redis-proxy.js';
 import { createExecution, createPerson, type Person } from '../../kit/seed.js';
 import { meWith } from '../../kit/session.js';
 

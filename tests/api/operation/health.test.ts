@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { admin, createTestDatabase, hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { readMetrics, sampleValue } from '../../kit/metrics.js';
+import { createTcpProxy } from '../../kit/network/tcp-proxy.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { meWith, tryLogin } from '../../kit/session.js';
-import { createTcpProxy } from '../../kit/tcp-proxy.js';
 
 const statusOf = async (server: TestServer): Promise<unknown[]> => {
   const { status, body } = await server.rest('GET', '/api/v1/health');

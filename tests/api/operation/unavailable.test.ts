@@ -5,8 +5,8 @@ import pg from 'pg';
 import { admin, createTestDatabase, startTestServer, type TestServer } from '../../kit/harness.js';
 import { until, untilLocked } from '../../kit/live.js';
 import { readMetrics, sampleValue } from '../../kit/metrics.js';
+import { createTcpProxy, type TcpProxy } from '../../kit/network/tcp-proxy.js';
 import { meWith, tryGqlLogin, tryLogin } from '../../kit/session.js';
-import { createTcpProxy, type TcpProxy } from '../../kit/tcp-proxy.js';
 
 describe('without the database', () => {
   let proxy: TcpProxy;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateSigningKey } from '../../../src/infra/credentials/jwt.js';
 import { hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
 import { sleep, until } from '../../kit/live.js';
-import { createRedisProxy, type RedisProxy } from '../../kit/redis-proxy.js';
+import { createRedisProxy, type RedisProxy } from '../../kit/network/redis-proxy.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { comparable, openSession, refresh } from '../../kit/session.js';
 

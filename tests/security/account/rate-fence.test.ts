@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildSchema } from '../../../src/api/schema.js';
 import { rateFences } from '../../../src/graphql/plugins/rate-fence.js';
 import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import { openSignedInWire } from '../../kit/network/wire.js';
 import { createPerson, password } from '../../kit/seed.js';
-import { openSignedInWire } from '../../kit/wire.js';
 
 let server: TestServer;
 let token: string;

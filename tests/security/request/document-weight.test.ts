@@ -6,8 +6,8 @@ import { type ExecutionResult, parse } from 'graphql';
 import { buildSchema } from '../../../src/api/schema.js';
 import { checkWeight } from '../../../src/graphql/documents/complexity.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { openSignedInWire } from '../../kit/network/wire.js';
 import { addResults, createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
-import { openSignedInWire } from '../../kit/wire.js';
 
 let server: TestServer;
 let analyst: Person;

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { documentLimits } from '../../../src/graphql/documents/document-limits.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { openSignedInWire } from '../../kit/wire.js';
+import { openSignedInWire } from '../../kit/network/wire.js';
 
 let server: TestServer;
 let token: string;

@@ -3,7 +3,7 @@
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
-import { sendRaw } from '../../kit/wire.js';
+import { sendRaw } from '../../kit/network/wire.js';
 
 const { kty, crv, x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }) as JsonWebKey;
 const production = {

@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
-import { openSignedInWire, sendRaw } from '../../kit/wire.js';
+import { openSignedInWire, sendRaw } from '../../kit/network/wire.js';
 
 let server: TestServer;
 let token: string;

@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { getIntrospectionQuery } from 'graphql';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { openSignedInWire } from '../../kit/network/wire.js';
 import { comparable } from '../../kit/session.js';
-import { openSignedInWire } from '../../kit/wire.js';
 
 let server: TestServer;
 let token: string;

@@ -1,7 +1,7 @@
 // Attack: valid requests with invalid bytes behind them on one connection, to mix up whose response is whose. ASVS 4.2.1.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { sendRaw } from '../../kit/wire.js';
+import { sendRaw } from '../../kit/network/wire.js';
 
 let server: TestServer;
 beforeAll(async () => {

@@ -2,7 +2,7 @@
 // one and two proxies trusted, over raw sockets. ASVS 5.0: 4.1.3, 15.3.4.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { sendRaw } from '../../kit/wire.js';
+import { sendRaw } from '../../kit/network/wire.js';
 
 /** A failed sign-in with these header lines; its status, and the address that the audit trail gives. */
 async function addressOf(server: TestServer, lines: string[]): Promise<{ status: number; ip: string }> {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { openSignedInWire } from '../../kit/wire.js';
+import { openSignedInWire } from '../../kit/network/wire.js';
 
 const mine = 'query Me { me { role } }';
 const hash = createHash('sha256').update(mine).digest('hex');

@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTiming } from '../../../src/core/timeouts.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { openSignedInWire, openWire } from '../../kit/network/wire.js';
 import { openSession } from '../../kit/session.js';
-import { openSignedInWire, openWire } from '../../kit/wire.js';
 
 let server: TestServer;
 let tokens: Awaited<ReturnType<typeof openSession>>;

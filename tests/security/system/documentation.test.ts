@@ -10,7 +10,7 @@ import { publicRootFields } from '../../../src/graphql/documents/public-operatio
 import { rangeFactor } from '../../../src/infra/rate-limiting/address-limiter.js';
 import { lockMemorySeconds, longestLockSeconds } from '../../../src/infra/rate-limiting/login-throttle.js';
 import { requestWindowSeconds } from '../../../src/infra/rate-limiting/request-quota.js';
-import { addressFactor, refreshFactor } from '../../../src/server/services.js';
+import { addressFactor, refreshFactor } from '../../../src/server/limits.js';
 
 const text = readFileSync(new URL('../../../docs/security/authentication.md', import.meta.url), 'utf8');
 const config = loadConfig({});

@@ -2,7 +2,7 @@
 // ASVS 16.5.1 (generic messages), 16.5.2 (secure without the database), 16.5.3 (fails closed).
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { openWire } from '../../kit/wire.js';
+import { openWire } from '../../kit/network/wire.js';
 
 let server: TestServer;
 let token: string;

@@ -26,8 +26,8 @@ import { createServices, type Services } from '../../../src/server/services.js';
 import { build } from '../../kit/build.js';
 import { admin, createTestDatabase, startTestServer, type TestServer } from '../../kit/harness.js';
 import { until, untilLocked } from '../../kit/live.js';
-import { createTcpProxy } from '../../kit/tcp-proxy.js';
-import { openWire } from '../../kit/wire.js';
+import { createTcpProxy } from '../../kit/network/tcp-proxy.js';
+import { openWire } from '../../kit/network/wire.js';
 
 const secret = 'relation "users" does not exist at /srv/app/secret.ts:7';
 const fail = (): never => {

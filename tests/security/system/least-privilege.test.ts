@@ -14,9 +14,9 @@ import { loadConfig } from '../../../src/config/load.js';
 import { createLogger } from '../../../src/infra/logging/logger.js';
 import { roleOf, urlAs } from '../../../src/infra/migrations/app-role.js';
 import { start } from '../../../src/server/bootstrap.js';
-import { freePort } from '../../kit/free-port.js';
 import { admin, hasRedis, ownerUrlOf, startTestServer, type TestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
+import { freePort } from '../../kit/network/free-port.js';
 
 let server: TestServer;
 let app: pg.Client;

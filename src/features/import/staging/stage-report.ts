@@ -2,15 +2,19 @@
 // findings that they were recognised as. No reader sees them before the merge. Runs in a thread of its own.
 import { createReadStream } from 'node:fs';
 import { createKeySet } from '../../../core/key-set.js';
-import { type BulkConnection, type BulkOptions, openBulkConnection } from '../../../infra/postgres/bulk.js';
+import {
+  type BulkConnection,
+  type BulkOptions,
+  openBulkConnection,
+} from '../../../infra/postgres/bulk/connection.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import type { ReportFormatName } from '../../../reports/format.js';
 import type { ReportItem } from '../../../reports/item.js';
 import { createNotes, type ReportNotes, type ReportWarning } from '../../../reports/notes.js';
 import { createReportSource } from '../../../reports/read/source.js';
 import { type OpenReport, openReport } from '../../../reports/read-report.js';
-import { matchStaged } from '../../finding/match-staged.js';
-import { findSeries, type SeriesState } from '../../finding/series.js';
+import { matchStaged } from '../../finding/runs/match-staged.js';
+import { findSeries, type SeriesState } from '../../finding/runs/series.js';
 import { createPlacer, type Place } from './place.js';
 import { contentKeyOf, stagedColumns, stagedLine } from './staged-row.js';
 

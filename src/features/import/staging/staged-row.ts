@@ -1,7 +1,7 @@
 // Turns a result of a report into a row of staged_results, with the keys that it is recognised by.
 import { hash } from 'node:crypto';
 import { newId } from '../../../core/ids.js';
-import { copyLine } from '../../../infra/postgres/bulk.js';
+import { copyLine } from '../../../infra/postgres/bulk/connection.js';
 import type { ReportItem } from '../../../reports/item.js';
 import { foldForSearch } from '../../../validation/search-text.js';
 import { identityOf } from '../../finding/identity/keys.js';

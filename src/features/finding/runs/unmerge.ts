@@ -1,7 +1,7 @@
 // Takes a run back from the findings when its execution is deleted: rows that later runs share stay, the last run's changes are
 // undone, and findings that no other run has seen are deleted.
-import type { Transaction } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
+import type { Transaction } from '../../../infra/postgres/database.js';
+import { sql } from '../../../infra/postgres/sql.js';
 
 /** A run of a branch. */
 export interface MergedExecution {

@@ -1,7 +1,7 @@
 // Recognises staged results as existing findings: file by file, then across files for the rest.
-import type { BulkConnection } from '../../infra/postgres/bulk.js';
-import { sql } from '../../infra/postgres/sql.js';
-import { type Candidate, matchGroup, matchMoves } from './identity/match.js';
+import type { BulkConnection } from '../../../infra/postgres/bulk/connection.js';
+import { sql } from '../../../infra/postgres/sql.js';
+import { type Candidate, matchGroup, matchMoves } from '../identity/match.js';
 import type { SeriesState } from './series.js';
 
 /** What two cursors are merged by: the file, or the group of what lies in none. */

@@ -1,7 +1,7 @@
 // What the security tests share: raw sockets, and WebSockets spoken by hand.
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
-import type { TestServer } from './harness.js';
+import type { TestServer } from '../harness.js';
 
 /** Sends bytes as they are and gives everything that came back until the server closed, or until the time was up. */
 export function sendRaw(

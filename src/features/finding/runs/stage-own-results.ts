@@ -1,8 +1,8 @@
 // Copies the results of an execution into the staging tables, with the keys that they are recognised by.
-import type { BulkConnection } from '../../infra/postgres/bulk.js';
-import { type Sql, sql } from '../../infra/postgres/sql.js';
-import type { ItemLocation, ReportItem } from '../../reports/item.js';
-import { identityOf } from './identity/keys.js';
+import type { BulkConnection } from '../../../infra/postgres/bulk/connection.js';
+import { type Sql, sql } from '../../../infra/postgres/sql.js';
+import type { ItemLocation, ReportItem } from '../../../reports/item.js';
+import { identityOf } from '../identity/keys.js';
 
 type OwnResult = Pick<
   ReportItem,

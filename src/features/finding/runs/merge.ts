@@ -1,8 +1,8 @@
 // Merges a staged run: staged rows become results and findings, and findings that the run did not see become absent.
 // One set-based pass within the caller's transaction, so that readers see nothing of it or all.
-import type { Transaction } from '../../infra/postgres/database.js';
-import { type Sql, sql } from '../../infra/postgres/sql.js';
-import { recipeVersion } from './identity/keys.js';
+import type { Transaction } from '../../../infra/postgres/database.js';
+import { type Sql, sql } from '../../../infra/postgres/sql.js';
+import { recipeVersion } from '../identity/keys.js';
 import { type SeriesKey, type SeriesState, storedKey } from './series.js';
 
 /** A run whose results are staged. */

@@ -1,10 +1,10 @@
 // A transaction on a connection of its own, for statements that take longer than those of the pool may.
 import pg from 'pg';
-import type { BulkOptions } from './bulk.js';
-import { parserOf } from './column-types.js';
-import { codeOf, toDatabaseError } from './errors.js';
-import type { Sql } from './sql.js';
-import type { Transaction } from './transaction.js';
+import { parserOf } from '../column-types.js';
+import { codeOf, toDatabaseError } from '../errors.js';
+import type { Sql } from '../sql.js';
+import type { Transaction } from '../transaction.js';
+import type { BulkOptions } from './connection.js';
 
 /** Transactions one after the other on a connection of their own. */
 export interface BulkTransactions {

@@ -1,6 +1,6 @@
 // Scan series, which findings live across: finds the series of an execution and its state.
-import type { Statements } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
+import type { Statements } from '../../../infra/postgres/database.js';
+import { sql } from '../../../infra/postgres/sql.js';
 
 /** What makes executions runs of the same scan. */
 export interface SeriesKey {

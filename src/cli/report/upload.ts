@@ -4,9 +4,9 @@ import { stat } from 'node:fs/promises';
 import { PassThrough, type Readable, Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
-import { type Failure, failure, isNetworkFault, reasonOf } from './failure.js';
-import { problemOf, version } from './http.js';
-import type { Api } from './session.js';
+import { type Failure, failure, isNetworkFault, reasonOf } from '../failure.js';
+import { problemOf, version } from '../http.js';
+import type { Api } from '../session.js';
 
 /** A report to send: a file, or what a program pipes in, which can be sent once. */
 export interface ReportFile {

@@ -1,11 +1,15 @@
 // Lets the results that a test module added meet the findings, once their execution has ended: in the order of their ends,
 // also those from before there were findings.
 import type { Logger } from 'pino';
-import { type BulkConnection, type BulkOptions, openBulkConnection } from '../../infra/postgres/bulk.js';
-import { type BulkTransactions, openBulkTransactions } from '../../infra/postgres/bulk-transaction.js';
-import type { Database } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
-import type { ReportRun } from '../webhook/webhook.events.js';
+import {
+  type BulkConnection,
+  type BulkOptions,
+  openBulkConnection,
+} from '../../../infra/postgres/bulk/connection.js';
+import { type BulkTransactions, openBulkTransactions } from '../../../infra/postgres/bulk/transaction.js';
+import type { Database } from '../../../infra/postgres/database.js';
+import { sql } from '../../../infra/postgres/sql.js';
+import type { ReportRun } from '../../webhook/webhook.events.js';
 import { matchStaged } from './match-staged.js';
 import { mergeRun } from './merge.js';
 import { findSeries } from './series.js';

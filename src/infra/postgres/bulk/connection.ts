@@ -2,8 +2,8 @@
 import { finished } from 'node:stream/promises';
 import pg from 'pg';
 import copyStreams from 'pg-copy-streams';
-import { toDatabaseError } from './errors.js';
-import { raw, type Sql, sql } from './sql.js';
+import { toDatabaseError } from '../errors.js';
+import { raw, type Sql, sql } from '../sql.js';
 
 /** How a bulk connection is opened; plain data, so that a worker thread can be given it. */
 export interface BulkOptions {

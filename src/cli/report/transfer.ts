@@ -1,6 +1,6 @@
 // Shows the progress of sending and reading a report: a bar with rates on a terminal, nothing elsewhere.
-import { plain } from './output.js';
-import type { Output } from './surroundings.js';
+import { plain } from '../output.js';
+import type { Output } from '../surroundings.js';
 
 /** Progress of one import. */
 export interface Transfer {

@@ -1,6 +1,6 @@
 // A bare WebSocket that speaks graphql-transport-ws by hand, for tests about the protocol itself.
 import WebSocket from 'ws';
-import { until } from './live.js';
+import { until } from '../live.js';
 
 export interface Message {
   id?: string;

@@ -1,0 +1,38 @@
+// What comes with a report, and what taking it in needs.
+import type { Readable } from 'node:stream';
+import type { TestKind } from '../../generated/prisma/enums.js';
+import type { Database } from '../../infra/postgres/database.js';
+import type { ReportFormatName } from '../../reports/format.js';
+import type { AuditService } from '../audit/audit.service.js';
+import type { ExecutionService } from '../execution/execution.service.js';
+import type { Spool, SpooledReport } from './spool.js';
+
+/** What the caller says of a report. */
+export interface ReportClaims {
+  /** The running execution that it is added to; without it the import makes one. */
+  executionId?: string | null | undefined;
+  project?: string | null | undefined;
+  target?: string | null | undefined;
+  name?: string | null | undefined;
+  kind?: TestKind | null | undefined;
+  branch?: string | null | undefined;
+  commit?: string | null | undefined;
+  category?: string | null | undefined;
+  format?: ReportFormatName | null | undefined;
+  pathPrefix?: string | null | undefined;
+}
+
+/** Sends a report to the function that keeps it. */
+export type SendReport = (keep: (report: Readable) => Promise<SpooledReport>) => Promise<SpooledReport>;
+
+/** What reports are taken in with. */
+export interface AcceptOptions {
+  db: Database;
+  audit: AuditService;
+  executions: ExecutionService;
+  spool: Spool;
+  maxUnpackedBytes: number;
+  leaseMs: number;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}

@@ -1,0 +1,44 @@
+// The execution that a report belongs to: one that runs already, or one that the import makes.
+import { AppError } from '../../core/errors.js';
+import type { Viewer } from '../../core/permissions.js';
+import type { Transaction } from '../../infra/postgres/database.js';
+import type { ReportFormatName } from '../../reports/format.js';
+import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
+import type { AcceptOptions, ReportClaims } from './import.claims.js';
+import { kindsOfFormats } from './import.kinds.js';
+
+/** Locks the execution that the report is added to, or makes and starts one. */
+export async function enterExecution(
+  tx: Transaction,
+  { executions, leaseMs }: AcceptOptions,
+  viewer: Viewer,
+  claims: ReportClaims,
+  format: ReportFormatName,
+): Promise<ExecutionRow> {
+  if (claims.executionId != null) {
+    const row = await executions.lockChangeable(tx, viewer, claims.executionId);
+    assertActive(executions, row);
+    return row;
+  }
+  if (claims.target == null)
+    throw new AppError('VALIDATION_FAILED', { fields: [{ path: 'target', message: 'is required' }] });
+  return executions.createStarted(
+    tx,
+    viewer,
+    {
+      name: claims.name ?? `Import of a report (${format})`,
+      target: claims.target,
+      kind: claims.kind ?? kindsOfFormats[format] ?? 'OTHER',
+      branch: claims.branch,
+      commitSha: claims.commit,
+      project: claims.project,
+      category: claims.category,
+    },
+    Math.ceil(leaseMs / 1000),
+  );
+}
+
+/** @throws CONFLICT @throws EXECUTION_FINISHED unless the execution runs */
+export function assertActive(executions: ExecutionService, row: ExecutionRow): void {
+  if (!executions.activeStatuses.includes(row.status)) throw executions.refusal(row, 'take a report');
+}

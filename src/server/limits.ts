@@ -1,0 +1,51 @@
+// The limits on attempts and requests, which instances share through Redis.
+import type { Infra } from '../infra/infra.js';
+import { createAddressBudget } from '../infra/rate-limiting/address-limiter.js';
+import { createDurableLocks } from '../infra/rate-limiting/durable-locks.js';
+import { createLoginThrottle } from '../infra/rate-limiting/login-throttle.js';
+import { createRequestQuota } from '../infra/rate-limiting/request-quota.js';
+
+/** Failed sign-ins that an address may make in a minute, in multiples of what an account may. */
+export const addressFactor = 10;
+/** Failed refreshes that an address may make in a minute, in the same multiples. */
+export const refreshFactor = 60;
+
+/** Creates the limits of a process. */
+export function createLimits({ config, db, redis, metrics, now }: Infra) {
+  const { loginMaxFailures, loginLockSeconds } = config;
+  const lock = {
+    maxFailures: loginMaxFailures,
+    lockSeconds: loginLockSeconds,
+    queueMax: config.hashQueueMax * 2,
+    now,
+  };
+  const named = (name: string) => ({
+    name,
+    ...lock,
+    locks: createDurableLocks(db, name),
+    onRefusal: metrics.refusalsOf(`${name}-account`),
+  });
+  return {
+    accounts: createLoginThrottle(redis, named('login')),
+    passwordChanges: createLoginThrottle(redis, named('password')),
+    secondFactors: createLoginThrottle(redis, named('second-factor')),
+    addresses: createAddressBudget(redis, {
+      name: 'login',
+      points: loginMaxFailures * addressFactor,
+      windowSeconds: 60,
+      onRefusal: metrics.refusalsOf('login-address'),
+    }),
+    refreshes: createAddressBudget(redis, {
+      name: 'refresh',
+      points: loginMaxFailures * refreshFactor,
+      windowSeconds: 60,
+      onRefusal: metrics.refusalsOf('refresh-address'),
+    }),
+    requests: createRequestQuota(redis, {
+      perMinute: config.rateLimitPerMinute,
+      anonymousPerMinute: config.rateLimitAnonymousPerMinute,
+      onRefusal: metrics.refusalsOf('requests'),
+      now,
+    }),
+  };
+}
