@@ -17,12 +17,10 @@ import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
 import { createExportService } from '../features/export/export.service.js';
 import { createFindingService } from '../features/finding/finding.service.js';
-
 import { createComparisonService } from '../features/finding/list/compare.service.js';
 import { rowsOfRun } from '../features/finding/list/run-rows.js';
 import { mergeRun } from '../features/finding/runs/merge.js';
 import { unmergeRun } from '../features/finding/runs/unmerge.js';
-
 import { createGateService } from '../features/gate/gate.service.js';
 import { createHealthService } from '../features/health/health.service.js';
 import { createImportService } from '../features/import/import.service.js';
