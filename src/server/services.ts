@@ -104,22 +104,17 @@ export function createServices(infra: Infra) {
     metrics,
     timing,
   });
-  const projects = createProjectService({ db, events: bus, audit, now });
+  const base = { db, events: bus, audit, now };
+  const projects = createProjectService(base);
   const apiKeys = createApiKeyService({
-    db,
-    events: bus,
-    audit,
-    now,
+    ...base,
     metrics,
     access,
     projects,
     maxPerUser: config.apiKeysMaxPerUser,
   });
   const secondFactors = createSecondFactorService({
-    db,
-    events: bus,
-    audit,
-    now,
+    ...base,
     issuer: 'SEC-TESTER',
     attempts: limits.secondFactors,
     key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
@@ -166,13 +161,10 @@ export function createServices(infra: Infra) {
     accessTokenTtlSeconds,
   });
   const executions = createExecutionService({
-    db,
-    events: bus,
-    audit,
+    ...base,
     unmerge: unmergeRun,
     reportEnd,
     transactLong: (work) => runBulkTransaction(infra.bulk, work),
-    now,
   });
   const results = createResultService({
     db,

@@ -1,4 +1,4 @@
-// Exports over REST.
+// Exports over REST: results and findings as a stream of SARIF, CSV or NDJSON.
 import { z } from 'zod';
 import type { Viewer } from '../../core/permissions.js';
 import { defineRoute, type Route, type RouteAnswer } from '../../rest/route.js';

@@ -37,7 +37,7 @@ export function createFindingReads({ db, now }: FindingReadOptions) {
     /** Findings by id, in the order of the ids; null for one that the viewer may not see. */
     byIds: (viewer: Viewer, ids: readonly string[]) => readByIds(db, viewer, ids),
 
-    /** Conditions on the table findings for those that match a filter, as far as the viewer may see them. */
+    /** Conditions on the table findings for rows that match a filter and that the viewer may see. */
     matching: async (viewer: Viewer, filter: FindingFilter): Promise<Sql[]> =>
       allConditionsOf(filter, await visibleScope(db, viewer, filter), new Date(now())),
 

@@ -12,7 +12,7 @@ import { openReport } from '../../reports/read-report.js';
 import type { AcceptOptions, ReportClaims, SendReport } from './import.claims.js';
 import { assertActive, enterExecution } from './import.execution.js';
 import { columns, type ImportRow } from './import.rows.js';
-import type { SpooledReport } from './spool.js';
+import type { SpooledReport } from './staging/spool.js';
 
 /** An import, and whether this request has begun it. */
 export interface AcceptedImport {

@@ -5,7 +5,7 @@ import type { Database } from '../../infra/postgres/database.js';
 import type { ReportFormatName } from '../../reports/format.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionService } from '../execution/execution.service.js';
-import type { Spool, SpooledReport } from './spool.js';
+import type { Spool, SpooledReport } from './staging/spool.js';
 
 /** What the caller says of a report. */
 export interface ReportClaims {

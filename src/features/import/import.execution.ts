@@ -1,11 +1,32 @@
 // The execution that a report belongs to: one that runs already, or one that the import makes.
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
+import type { TestKind } from '../../generated/prisma/enums.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import type { ReportFormatName } from '../../reports/format.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
 import type { AcceptOptions, ReportClaims } from './import.claims.js';
-import { kindsOfFormats } from './import.kinds.js';
+
+/** Format → kind; OTHER for formats that are not listed. */
+const kindsOfFormats: Partial<Record<ReportFormatName, TestKind>> = {
+  SARIF: 'SAST',
+  SEMGREP: 'SAST',
+  BANDIT: 'SAST',
+  ESLINT: 'SAST',
+  CPPCHECK_XML: 'SAST',
+  CYCLONEDX: 'SCA',
+  GRYPE: 'SCA',
+  NPM_AUDIT: 'SCA',
+  TRIVY: 'SCA',
+  GITLEAKS: 'SECRETS',
+  CHECKOV: 'IAC',
+  ZAP_JSON: 'DAST',
+  ZAP_XML: 'DAST',
+  NUCLEI: 'DAST',
+  BURP_XML: 'DAST',
+  NMAP_XML: 'DAST',
+  TESTSSL: 'DAST',
+};
 
 /** Locks the execution that the report is added to, or makes and starts one. */
 export async function enterExecution(

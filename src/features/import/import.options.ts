@@ -5,7 +5,7 @@ import type { Database } from '../../infra/postgres/database.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import type { MergeRun } from '../finding/runs/merge.js';
 import type { ReportRun } from '../webhook/webhook.events.js';
-import type { Spool } from './spool.js';
+import type { Spool } from './staging/spool.js';
 
 /** What imports are worked off with. */
 export interface ImportRunOptions {

@@ -15,7 +15,7 @@ import { createImportQueue } from './import.queue.js';
 import { columns, type ImportRow } from './import.rows.js';
 import { runImport } from './import.run.js';
 import { watchImports } from './import.watch.js';
-import { createSpool } from './spool.js';
+import { createSpool } from './staging/spool.js';
 
 /** What imports work with. */
 export interface ImportServiceOptions {

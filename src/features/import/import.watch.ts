@@ -4,7 +4,7 @@ import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { ImportQueue } from './import.queue.js';
 import type { ImportRow } from './import.rows.js';
-import type { Spool } from './spool.js';
+import type { Spool } from './staging/spool.js';
 
 interface WatchOptions {
   db: Database;

@@ -37,7 +37,7 @@ async function cli(...args: string[]): Promise<{ code: number; out: string; err:
   return { code, ...texts };
 }
 
-it('writes an execution to standard output, as SARIF unless told otherwise', async () => {
+it('writes an execution to standard output, as SARIF by default', async () => {
   const { code, out } = await cli(execution);
   expect(code).toBe(0);
   expect(JSON.parse(out).runs[0].results).toHaveLength(2);

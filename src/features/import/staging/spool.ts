@@ -5,7 +5,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { AppError } from '../../core/errors.js';
+import { AppError } from '../../../core/errors.js';
 
 /** A report that has arrived. */
 export interface SpooledReport {
