@@ -20,7 +20,8 @@ const program = new Command()
   .option('--weeks <number>', '', () => undefined)
   .option('--months <number>', '', () => null, 12);
 program.parse(['--days', 'none', '--weeks', 'none', '--months', 'none'], { from: 'user' });
-console.log(JSON.stringify(program.opts()));
+const { days, weeks, months } = program.opts();
+console.log(JSON.stringify({ days, weeks, months }));
 JS
 seen=$(node try.mjs)
 echo "commander $version: $seen"
