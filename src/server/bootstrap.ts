@@ -110,6 +110,7 @@ export async function start(
     const stopSealer = services.seals.startSealer();
     const stopKeeper = services.findings.startKeeper();
     const stopWebhooks = services.webhooks.startDelivering();
+    const stopRetention = services.retention.start();
     const stopImports = services.imports.start();
     const settling = startSettling({ db, bulk, log, reportRun, now });
     services.executions.onEvent(({ execution }) => {
@@ -129,6 +130,7 @@ export async function start(
         settling.stop(),
         stopKeeper(),
         stopWebhooks(),
+        stopRetention(),
       ]);
       await endStreams();
       await drained;
@@ -152,7 +154,7 @@ async function beginTracing(config: Config, log: Logger, lastMs: number): Promis
 }
 
 /** What /metrics reads only when it is asked. */
-function watch(app: App, { streams }: Services, { db, redis, passwords, metrics }: Infra): void {
+function watch(app: App, { streams, retention }: Services, { db, redis, passwords, metrics }: Infra): void {
   const pool = () => {
     const { total, idle, waiting } = db.poolState();
     return { used: total - idle, idle, waiting };
@@ -161,6 +163,7 @@ function watch(app: App, { streams }: Services, { db, redis, passwords, metrics 
   metrics.gauge('database_pool_max', 'Most connections.', () => db.poolState().max);
   if (redis !== undefined)
     metrics.gauge('redis_up', 'Whether Redis is connected.', () => (redis.isReady() ? 1 : 0));
+  metrics.gauge('executions_expired', 'Executions deleted by the retention of projects.', retention.deleted);
   metrics.gauge('subscriptions_open', 'Live streams.', streams.size);
   metrics.gauge('websockets_open', 'WebSocket connections.', app.openWebSockets);
   const hashing = () => ({ running: passwords.running(), waiting: passwords.queueLength() });

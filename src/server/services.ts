@@ -13,6 +13,7 @@ import { createSecondFactorService } from '../features/auth/second-factor.servic
 import { createSignInService } from '../features/auth/sign-in.service.js';
 import { createSignOutService } from '../features/auth/sign-out.service.js';
 import { createExecutionService } from '../features/execution/execution.service.js';
+import { createRetention } from '../features/execution/retention.js';
 import { createRunnerService } from '../features/execution/runner.service.js';
 import { createEventService } from '../features/execution-event/execution-event.service.js';
 import { createExportService } from '../features/export/export.service.js';
@@ -207,6 +208,14 @@ export function createServices(infra: Infra) {
     now,
   });
   const exports = createExportService({ bulk: infra.bulk, executions, findings });
+  const retention = createRetention({
+    transactLong: (work) => runBulkTransaction(infra.bulk, work),
+    audit,
+    events: bus,
+    unmerge: unmergeRun,
+    log,
+    now,
+  });
   const runners = createRunnerService({ db, audit, executions, log, now });
   const events = createEventService({ db, events: bus, executions, log, timing });
   const streams = createStreamService({
@@ -240,6 +249,7 @@ export function createServices(infra: Infra) {
     imports,
     webhooks,
     exports,
+    retention,
     runners,
     events,
     streams,

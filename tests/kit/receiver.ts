@@ -116,9 +116,10 @@ export async function importRules(
     token,
   );
   const { import: imported, execution } = answer.expectData().importReport;
-  await until(
-    async () => (await server.rest('GET', `/api/v1/imports/${imported.id}`, { token })).body.state,
-    (state) => state !== 'RUNNING',
+  const ended = await until(
+    async () => (await server.rest('GET', `/api/v1/imports/${imported.id}`, { token })).body,
+    ({ state }) => state !== 'RUNNING',
   );
+  if (ended.state !== 'COMPLETED') throw new Error(`the import failed: ${ended.errorMessage}`);
   return execution.id;
 }

@@ -47,6 +47,7 @@ export const vocabulary: Readonly<Record<string, Words>> = {
   'execution.interrupt': { success: 'sensitive_update' },
   'finding.triage': { success: 'sensitive_update' },
   'finding.expire_acceptance': { success: 'sensitive_update' },
+  'execution.expire': { success: 'sensitive_delete' },
   'execution.delete': { success: 'sensitive_delete' },
   'webhook.create': { success: 'sensitive_create' },
   'webhook.set_active': { success: 'sensitive_update' },

@@ -52,7 +52,7 @@ export function rowsOfExecution(execution: ExecutionRow): Sql {
     isShared && scanBranchId !== null && runNumber !== null
       ? sql`result.is_shared AND result.scan_branch_id = ${scanBranchId} AND result.from_run <= ${runNumber}
           AND (result.until_run IS NULL OR result.until_run >= ${runNumber})`
-      : sql`result.execution_id = ${id}::uuid`;
+      : sql`result.execution_id = ${id}::uuid AND NOT result.is_shared`;
   return sql`
     SELECT ${resultColumns}, ${target}::text AS target, ${tool}::text AS tool, ${toolVersion}::text AS "toolVersion",
       ${category}::text AS category, '' AS scan
