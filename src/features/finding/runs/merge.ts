@@ -43,6 +43,8 @@ export async function mergeRun(tx: Transaction, run: StagedRun): Promise<MergedR
   const branch = await enterBranch(tx, run);
   if (branch === undefined) return undefined;
   const step = { ...run, ...branch };
+  // The staged rows are new, so PostgreSQL knows no statistics of them; what they exclude has to fit into a hash table.
+  await tx.query(sql`SET LOCAL work_mem = '64MB'`);
   const absent = await closeResults(tx, step);
   await insertFindings(tx, step);
   const { added, reopened } = await (run.hasOwnResults ? adoptResults(tx, step) : insertResults(tx, step));
@@ -108,7 +110,7 @@ const staged = (table: Sql, { importId }: StagedRun) => sql`${table} WHERE impor
 
 /** Ends the rows of the branch that this run saw otherwise or not at all. @returns the number of findings absent from now on */
 async function closeResults(tx: Transaction, step: Step): Promise<number> {
-  const { importId, branchId, run, isComplete, unreadPaths, isDefault, lastRunAt, lastExecutionId } = step;
+  const { branchId, run, isComplete, unreadPaths, isDefault, lastRunAt, lastExecutionId } = step;
   if (run === 1) return 0;
   const matched = sql`SELECT finding_id FROM ${staged(sql`staged_matches`, step)}`;
   const unread = sql`coalesce(location ->> 'path' = ANY(${[...unreadPaths]}::text[]), false)`;
@@ -116,8 +118,7 @@ async function closeResults(tx: Transaction, step: Step): Promise<number> {
     WITH closed AS (
       UPDATE test_results AS result SET until_run = ${run - 1}
       WHERE scan_branch_id = ${branchId} AND until_run IS NULL
-        AND NOT EXISTS (SELECT FROM staged_sightings AS seen
-          WHERE seen.import_id = ${importId}::uuid AND seen.result_id = result.id)
+        AND id NOT IN (SELECT result_id FROM ${staged(sql`staged_sightings`, step)})
         AND (finding_id IN (${matched}) OR (${isComplete} AND NOT ${unread}))
       RETURNING finding_id
     ), absent AS (SELECT DISTINCT finding_id FROM closed WHERE finding_id NOT IN (${matched})), updated AS (
@@ -199,25 +200,22 @@ async function updateMatched(tx: Transaction, step: Step): Promise<void> {
   const { importId, isDefault, at } = step;
   await tx.query(sql`
     WITH seen AS (
-      SELECT done.finding_id, staged.* FROM staged_matches AS done JOIN staged_results AS staged USING (import_id, position)
-      WHERE done.import_id = ${importId}::uuid
-    ), before AS (
-      SELECT id, triage, severity, reported_severity, is_present FROM findings
-      WHERE id IN (SELECT finding_id FROM seen) ORDER BY id FOR UPDATE
+      SELECT found.id AS finding_id, found.triage AS was, found.reported_severity AS rank_was, staged.*
+      FROM staged_matches AS done JOIN staged_results AS staged USING (import_id, position)
+      JOIN findings AS found ON found.id = done.finding_id
+      WHERE done.import_id = ${importId}::uuid ORDER BY found.id FOR UPDATE OF found
     ), updated AS (
       UPDATE findings SET result_id = seen.result_id, title = seen.title, rule_id = seen.rule_id,
         severity = coalesce(findings.severity_override, seen.severity), reported_severity = seen.severity,
         cwe_ids = seen.cwe_ids, cve_ids = seen.cve_ids, is_present = findings.is_present OR ${isDefault},
         last_seen_at = CASE WHEN findings.is_present OR ${isDefault} THEN NULL ELSE findings.last_seen_at END,
         last_seen_in_id = CASE WHEN findings.is_present OR ${isDefault} THEN NULL ELSE findings.last_seen_in_id END,
-        triage = CASE WHEN before.triage = 'RESOLVED' AND ${isDefault} THEN 'OPEN' ELSE before.triage END,
+        triage = CASE WHEN seen.was = 'RESOLVED' AND ${isDefault} THEN 'OPEN' ELSE seen.was END,
         recipe = ${recipeVersion}, group_key = seen.group_key, rule_key = seen.rule_key,
         fingerprint_key = seen.fingerprint_key, snippet_key = seen.snippet_key, message_key = seen.message_key,
         line = seen.line, path = seen.path, search_text = seen.search_text
-      FROM seen JOIN before ON before.id = seen.finding_id
-      WHERE findings.id = seen.finding_id AND (${isDefault} OR NOT findings.is_present)
-      RETURNING findings.id, before.triage AS was, findings.triage AS now, before.reported_severity AS rank_was,
-        findings.reported_severity AS rank_now
+      FROM seen WHERE findings.id = seen.finding_id AND (${isDefault} OR NOT findings.is_present)
+      RETURNING findings.id, seen.was, findings.triage AS now, seen.rank_was, findings.reported_severity AS rank_now
     )
     INSERT INTO triage_events (id, finding_id, at, actor_label, "from", "to", severity_from, severity_to, reason)
     SELECT gen_random_uuid(), id, ${at}::timestamptz, 'import', nullif(was, now), CASE WHEN was <> now THEN now END,

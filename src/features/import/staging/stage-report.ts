@@ -87,7 +87,11 @@ export async function stageReport(
   ]);
   try {
     await clearStaged(lookups, job.importId);
+    // One transaction for all lookups, by an index: a table that has just been filled has no statistics yet.
+    await lookups.query(sql`BEGIN`);
+    await lookups.query(sql`SET LOCAL enable_seqscan = off`);
     const staged = await stageItems(job, report, place, rows, lookups, onProgress);
+    await lookups.query(sql`COMMIT`);
     if (job.isWholeRun && staged.series?.hasFindings === true && staged.staged > 0)
       await matchStaged(rows, lookups, job.importId, staged.series);
     return staged;
@@ -218,6 +222,10 @@ async function findKnown(
 ): Promise<Set<string>> {
   const branchId = series?.branchId ?? series?.defaultBranchId;
   if (branchId == null || fresh.length === 0) return new Set();
+  // The limit keeps the look-up of each key by itself: joined without statistics, it reads the whole branch for every batch.
+  const shown = sql`
+    SELECT id, finding_id FROM test_results
+    WHERE scan_branch_id = ${branchId} AND until_run IS NULL AND content_key = given.key LIMIT 1`;
   const isOwn = series?.branchId != null;
   const known = await lookups.query<{ key: string }>(
     isOwn
@@ -226,8 +234,7 @@ async function findKnown(
           SELECT given.key, given.position, result.id, result.finding_id
           FROM unnest(${fresh.map(({ key }) => key)}::uuid[], ${fresh.map(({ position }) => position)}::int[])
             AS given(key, position)
-          JOIN test_results AS result ON result.scan_branch_id = ${branchId} AND result.until_run IS NULL
-            AND result.content_key = given.key
+          CROSS JOIN LATERAL (${shown}) AS result
         ), sighted AS (
           INSERT INTO staged_sightings (import_id, position, result_id, finding_id)
           SELECT ${importId}::uuid, position, id, finding_id FROM known
@@ -238,8 +245,7 @@ async function findKnown(
         SELECT ${importId}::uuid, given.position, result.finding_id
         FROM unnest(${fresh.map(({ key }) => key)}::uuid[], ${fresh.map(({ position }) => position)}::int[])
           AS given(key, position)
-        JOIN test_results AS result ON result.scan_branch_id = ${branchId} AND result.until_run IS NULL
-          AND result.content_key = given.key`,
+        CROSS JOIN LATERAL (${shown}) AS result`,
   );
   return new Set(known.map(({ key }) => key));
 }
