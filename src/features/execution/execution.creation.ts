@@ -77,7 +77,12 @@ export async function createExecution(
  * @throws NOT_FOUND @throws FORBIDDEN @throws CONFLICT by its project, as {@link createExecution}
  */
 export async function createStartedExecution(
-  { audit, announce, change }: Omit<CreationOptions, 'db'> & Pick<ExecutionChanges, 'change'>,
+  {
+    audit,
+    announce,
+    change,
+    now,
+  }: Omit<CreationOptions, 'db'> & Pick<ExecutionChanges, 'change'> & { now: () => number },
   tx: Transaction,
   viewer: Viewer,
   input: CreateExecutionInput,
@@ -93,7 +98,7 @@ export async function createStartedExecution(
   const at = momentOf(id);
   const started = await change(tx, id, ['QUEUED'], 'STARTED', [
     sql`status = 'RUNNING', started_at = ${at}::timestamptz, lease_seconds = ${leaseSeconds}`,
-    sql`lease_expires_at = ${at}::timestamptz + make_interval(secs => ${leaseSeconds}::int)`,
+    sql`lease_expires_at = ${new Date(now() + leaseSeconds * 1000)}`, // by the clock of the reaper
   ]);
   if (started === undefined) throw new AppError('INTERNAL', { cause: new Error('a new execution changed') });
   audit.record(tx, {

@@ -73,7 +73,7 @@ export function createExecutionService(options: ExecutionServiceOptions) {
 
     /** See {@link createStartedExecution}. */
     createStarted: (tx: Transaction, viewer: Viewer, input: CreateExecutionInput, leaseSeconds: number) =>
-      createStartedExecution({ audit, announce, change }, tx, viewer, input, leaseSeconds),
+      createStartedExecution({ audit, announce, change, now }, tx, viewer, input, leaseSeconds),
 
     /** A new execution with the settings of another, which it refers to. @throws NOT_FOUND */
     rerun: async (viewer: Viewer, id: string) => {
