@@ -38,6 +38,7 @@ import { reportEnd, reportRun, reportTriage } from '../features/webhook/webhook.
 import { createWebhookService } from '../features/webhook/webhook.service.js';
 import type { Infra } from '../infra/infra.js';
 import { runBulkTransaction } from '../infra/postgres/bulk/transaction.js';
+import type { RunTransaction } from '../infra/postgres/transaction.js';
 import { createLimits } from './limits.js';
 
 export type Services = ReturnType<typeof createServices>;
@@ -63,11 +64,8 @@ export function createServices(infra: Infra) {
   const limits = createLimits(infra);
   const audit = createAuditService({ db, log, now });
   const { auditSealEverySeconds: everySeconds, auditSealKey: key } = config;
-  const keepHead = createAuditHeadKeeper({
-    log,
-    file: config.auditHeadFile,
-    webhook: config.auditHeadWebhook,
-  });
+  const { auditHeadFile: file, auditHeadWebhook: webhook } = config;
+  const keepHead = createAuditHeadKeeper({ log, file, webhook });
   const seals = createSealService({ db, log, now, everySeconds, key, keepHead });
   const access = createProjectAccess({ db, events: bus, metrics, timing });
   const bounds = { idleTtlSeconds: refreshIdleTtlSeconds, maxPerUser: config.sessionsMaxPerUser };
@@ -161,11 +159,12 @@ export function createServices(infra: Infra) {
     now,
     accessTokenTtlSeconds,
   });
+  const transactLong: RunTransaction = (work) => runBulkTransaction(infra.bulk, work);
   const executions = createExecutionService({
     ...base,
     unmerge: unmergeRun,
     reportEnd,
-    transactLong: (work) => runBulkTransaction(infra.bulk, work),
+    transactLong,
   });
   const results = createResultService({
     db,
@@ -199,23 +198,11 @@ export function createServices(infra: Infra) {
     atOnce: config.importsAtOnce,
     now,
   });
-  const webhooks = createWebhookService({
-    db,
-    audit,
-    log,
-    key: config.webhookKey === undefined ? undefined : Buffer.from(config.webhookKey, 'base64'),
-    isPrivateAllowed: config.arePrivateWebhooksAllowed,
-    now,
-  });
+  const sealingKey = config.webhookKey === undefined ? undefined : Buffer.from(config.webhookKey, 'base64');
+  const isPrivateAllowed = config.arePrivateWebhooksAllowed;
+  const webhooks = createWebhookService({ db, audit, log, key: sealingKey, isPrivateAllowed, now });
   const exports = createExportService({ bulk: infra.bulk, executions, findings });
-  const retention = createRetention({
-    transactLong: (work) => runBulkTransaction(infra.bulk, work),
-    audit,
-    events: bus,
-    unmerge: unmergeRun,
-    log,
-    now,
-  });
+  const retention = createRetention({ transactLong, audit, events: bus, unmerge: unmergeRun, log, now });
   const runners = createRunnerService({ db, audit, executions, log, now });
   const events = createEventService({ db, events: bus, executions, log, timing });
   const streams = createStreamService({

@@ -33,6 +33,34 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
   'Query.finding': [signedIn, `{ finding(id: "fnd_${v7()}") { id } }`, 'NOT_FOUND'],
   'Query.findings': [signedIn, '{ findings { totalCount } }', 'ok'],
   'Query.import': [signedIn, `{ import(id: "imp_${v7()}") { id } }`, 'NOT_FOUND'],
+  'Query.compareExecutions': [
+    signedIn,
+    `{ compareExecutions(base: "${execution}", head: "${execution}") { new { totalCount } } }`,
+    'NOT_FOUND',
+  ],
+  'Query.gate': [signedIn, `{ gate(executionId: "${execution}", policy: {}) { verdict } }`, 'NOT_FOUND'],
+  'Query.statistics': [signedIn, '{ statistics { overdue } }', 'ok'],
+  'Query.webhooks': ['admin', '{ webhooks { id } }', 'ok'],
+  'Mutation.createWebhook': [
+    'admin',
+    'mutation { createWebhook(input: { url: "https://example.com/hook", events: ["finding.new"] }) { webhook { id } } }',
+    'ok',
+  ],
+  'Mutation.setWebhookActive': [
+    'admin',
+    `mutation { setWebhookActive(id: "whk_${v7()}", isActive: false) { webhook { id } } }`,
+    'NOT_FOUND',
+  ],
+  'Mutation.deleteWebhook': [
+    'admin',
+    `mutation { deleteWebhook(id: "whk_${v7()}") { deletedId } }`,
+    'NOT_FOUND',
+  ],
+  'Mutation.redeliverWebhook': [
+    'admin',
+    `mutation { redeliverWebhook(deliveryId: "whd_${v7()}") { webhook { id } } }`,
+    'NOT_FOUND',
+  ],
   'Query.auditEvents': ['admin', '{ auditEvents { totalCount } }', 'ok'],
   'Mutation.login': [
     everyone,

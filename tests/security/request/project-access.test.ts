@@ -342,8 +342,8 @@ async function watchChanges(caller: Signed, key: string): Promise<string> {
   return stream.events.some(({ execution }) => execution.id === id) ? 'shown' : 'hidden';
 }
 
-/** Root fields without a project: accounts, users and the audit trail. */
-const beside = /^(?:identity|profile|session|api_key|user|audit):/;
+/** Root fields beside projects: accounts, users, the audit trail, and webhooks, which bound keys may not manage. */
+const beside = /^(?:identity|profile|session|api_key|user|audit|webhook):/;
 const schema = buildSchema();
 
 describe('the table', () => {
@@ -403,7 +403,7 @@ const within = [
   ...['Finding.project', 'Finding.firstSeenIn', 'Finding.lastSeenIn', 'Finding.occurrences'],
 ];
 /** Edges that may lead into another project. */
-const across = ['TestExecution.rerunOf', 'ApiKey.project'];
+const across = ['TestExecution.rerunOf', 'ApiKey.project', 'Webhook.project'];
 
 describe('an edge into another project', () => {
   it('is null for callers who do not see it', async () => {

@@ -37,17 +37,21 @@ export interface StagingJob {
   isWholeRun: boolean;
 }
 
-/** What staging found out. */
-export interface StagedReport {
-  format: ReportFormatName;
-  tool: string | null;
-  toolVersion: string | null;
+/** How far the reading of a report is. */
+export interface StagingProgress {
   /** Results that the report holds. */
   read: number;
   /** Rows in staged_results. */
   staged: number;
   /** Results that the branch shows as they are. */
   sighted: number;
+}
+
+/** What staging found out. */
+export interface StagedReport extends StagingProgress {
+  format: ReportFormatName;
+  tool: string | null;
+  toolVersion: string | null;
   duplicates: number;
   /** Results of the run by severity, INFO first, without duplicates. */
   counts: number[];
@@ -58,13 +62,6 @@ export interface StagedReport {
   unreadPaths: string[];
   /** What the series was when its findings were matched; null where there was none. */
   series: SeriesState | null;
-}
-
-/** How far the reading of a report is. */
-export interface StagingProgress {
-  read: number;
-  staged: number;
-  sighted: number;
 }
 
 const batchSize = 1000;
