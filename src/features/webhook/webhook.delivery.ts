@@ -1,5 +1,6 @@
 // Delivers events to webhooks: at least once, in order for each webhook, with growing pauses after failures. Instances share
 // the work: each webhook is held by one of them at a time.
+import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import { toPublicId } from '../../core/ids.js';
 import { unsealSecret } from '../../infra/credentials/sealed-secret.js';
@@ -156,7 +157,8 @@ async function noteFailure(
 ): Promise<void> {
   const at = new Date(now());
   const pause = pauses[attempts];
-  const next = pause === undefined ? null : new Date(at.getTime() + pause * 1000 * (1 + Math.random() / 10));
+  const next =
+    pause === undefined ? null : new Date(at.getTime() + pause * 1000 * (1 + randomInt(1000) / 10_000));
   log.info({ event: 'webhook_failed', webhookId, deliveryId: id, status, reason: error });
   await db.transaction(async (tx) => {
     await tx.query(sql`
