@@ -19,7 +19,7 @@ export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/tests/**/*.test.ts'],
   testTimeout: 180_000, // for a busy machine: what works does not wait
-  maxWorkers: 2,
+  maxWorkers: 3, // tests wait for clocks and sockets more than they compute, also on two cores
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
