@@ -1,6 +1,6 @@
 // Receives a file: the body of a request, or the first file of a form; plain or gzip, as a stream.
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Busboy } from '@fastify/busboy';
 import { AppError } from '../core/errors.js';
@@ -44,9 +44,33 @@ function watchSilence(request: IncomingMessage): () => void {
   return () => clearInterval(timer);
 }
 
+/**
+ * Hands over a stream of its own: what is refused ends that one, not the connection, which the answer needs. The rest of a
+ * refused body is read and dropped.
+ */
+async function keepApart<T>(request: IncomingMessage, keep: (file: Readable) => Promise<T>): Promise<T> {
+  const file = new PassThrough();
+  const breakOff = () => {
+    if (!request.complete) file.destroy(endedEarly());
+  };
+  request.on('close', breakOff).on('error', breakOff);
+  request.pipe(file);
+  try {
+    return await keep(file);
+  } finally {
+    request.unpipe(file);
+    request.resume();
+  }
+}
+
+function endedEarly(): AppError {
+  return new AppError('VALIDATION_FAILED', { message: 'The report ended too early.' });
+}
+
 async function receive<T>(request: IncomingMessage, keep: (file: Readable) => Promise<T>): Promise<T> {
   const type = request.headers['content-type'] ?? '';
-  if (!/^multipart\/form-data\b/i.test(type)) return keep(request);
+  if (!/^multipart\/form-data\b/i.test(type)) return keepApart(request, keep);
+  let part: Readable | undefined;
   let kept: Promise<T> | undefined;
   try {
     const form = new Busboy({
@@ -54,14 +78,14 @@ async function receive<T>(request: IncomingMessage, keep: (file: Readable) => Pr
       limits: { files: 1, fields: 20, fieldSize: 10_000, headerPairs: 100 },
     });
     form.on('file', (_name, file) => {
+      part = file;
       kept = keep(file);
       kept.catch(() => file.resume()); // what follows is read and dropped, so that the sender sees the refusal
     });
     await pipeline(request, form);
   } catch (error) {
-    await kept?.catch((refusal: unknown) => {
-      throw refusal;
-    });
+    part?.destroy(endedEarly()); // its parser has stopped in the middle, so nothing else ends it
+    await kept;
     throw new AppError('VALIDATION_FAILED', { message: 'The form is not valid.', cause: error });
   }
   if (kept === undefined)

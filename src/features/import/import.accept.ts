@@ -37,8 +37,8 @@ export async function acceptReport(
   const { spool } = options;
   await assertWelcome(options, viewer, claims, idempotencyKey);
   const id = newId();
-  const report = await send((stream) => spool.keep(id, stream));
   try {
+    const report = await send((stream) => spool.keep(id, stream));
     const accepted = await begin(options, viewer, claims, { id, report, idempotencyKey });
     if (!accepted.isNew) await spool.remove(id);
     return accepted;
@@ -81,7 +81,7 @@ async function begin(
   claims: ReportClaims,
   { id, report, idempotencyKey }: Arrived,
 ): Promise<AcceptedImport> {
-  const { db, audit, leaseMs } = options;
+  const { db, audit, workerId, leaseMs } = options;
   const { format: named, ...rest } = claims;
   const digest = digestOf({ ...rest, format: named ?? null, sha256: report.sha256.toString('hex') });
   const known = await readKnown(db, viewer, claims.executionId ?? null, idempotencyKey, digest, report);
@@ -89,14 +89,20 @@ async function begin(
   const format = await formatOf(options, report, named);
   const work = async (tx: Transaction): Promise<ImportRow> => {
     const execution = await enterExecution(tx, options, viewer, claims, format);
+    // The execution is locked now: of two requests with the same report, the second one finds the first one's import.
+    if (
+      claims.executionId != null &&
+      (await readKnown(tx, viewer, execution.id, null, digest, report)) !== undefined
+    )
+      throw new RepeatedReport();
     const [row] = await tx.query<ImportRow>(sql`
       INSERT INTO imports (id, execution_id, format, content_sha256, bytes, created_by_id, idempotency_key, request_digest,
-        lease_expires_at, created_at, is_whole_run, path_prefix, incomplete)
+        worker_id, lease_expires_at, created_at, is_whole_run, path_prefix, incomplete)
       VALUES (${id}, ${execution.id}, ${format}, ${report.sha256}, ${report.bytes}, ${viewer.userId}, ${idempotencyKey},
-        ${digest}, ${new Date(options.now() + leaseMs)}, ${momentOf(id)}, ${claims.executionId == null},
+        ${digest}, ${workerId}, ${new Date(options.now() + leaseMs)}, ${momentOf(id)}, ${claims.executionId == null},
         ${claims.pathPrefix ?? null}, '{}')
       ON CONFLICT (created_by_id, idempotency_key) DO NOTHING RETURNING ${columns}`);
-    if (row === undefined) throw new RepeatedKey();
+    if (row === undefined) throw new RepeatedReport();
     audit.record(tx, {
       action: 'report.import',
       actor: viewer,
@@ -109,15 +115,18 @@ async function begin(
   try {
     return { row: await db.transaction(work), isNew: true };
   } catch (error) {
-    if (!(error instanceof RepeatedKey)) throw error;
-    const first = await readKnown(db, viewer, null, idempotencyKey, digest, report);
+    if (!(error instanceof RepeatedReport)) throw error;
+    const executionId = claims.executionId ?? null;
+    const first =
+      (await readKnown(db, viewer, executionId, idempotencyKey, digest, report)) ??
+      (await readKnown(db, viewer, executionId, null, digest, report));
     if (first === undefined) throw new AppError('CONFLICT');
     return { row: await seenBy(options, viewer, first), isNew: false };
   }
 }
 
-/** Rolls back what a request with a key has begun that another request uses at the same time. */
-class RepeatedKey extends Error {}
+/** Rolls back what a request has begun whose import another request has begun at the same time. */
+class RepeatedReport extends Error {}
 
 /**
  * The import, when the viewer sees its project: a key of another project must not get the receipt.
@@ -138,7 +147,7 @@ function keyReused(): AppError {
 
 /** The import of the same key, or of the same report into the same execution. @throws IDEMPOTENCY_KEY_REUSED */
 async function readKnown(
-  db: Database,
+  db: Pick<Database, 'query'>,
   viewer: Viewer,
   executionId: string | null,
   key: string | null,

@@ -76,6 +76,7 @@ export function toImportBody(row: ImportRow): z.output<typeof importBody> {
   const { createdById: _by, idempotencyKey: _key, isWholeRun: _whole, pathPrefix: _prefix, ...rest } = row;
   const {
     leaseExpiresAt: _lease,
+    workerId: _worker,
     infoCount,
     lowCount,
     mediumCount,

@@ -32,7 +32,9 @@ export interface AcceptOptions {
   executions: ExecutionService;
   spool: Spool;
   maxUnpackedBytes: number;
+  workerId: string;
   leaseMs: number;
+  executionLeaseMs: number;
   /** Milliseconds since 1970. */
   now: () => number;
 }

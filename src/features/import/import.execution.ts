@@ -31,7 +31,7 @@ const kindsOfFormats: Partial<Record<ReportFormatName, TestKind>> = {
 /** Locks the execution that the report is added to, or makes and starts one. */
 export async function enterExecution(
   tx: Transaction,
-  { executions, leaseMs }: AcceptOptions,
+  { executions, executionLeaseMs }: AcceptOptions,
   viewer: Viewer,
   claims: ReportClaims,
   format: ReportFormatName,
@@ -55,7 +55,7 @@ export async function enterExecution(
       project: claims.project,
       category: claims.category,
     },
-    Math.ceil(leaseMs / 1000),
+    Math.ceil(executionLeaseMs / 1000),
   );
 }
 

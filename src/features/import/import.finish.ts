@@ -27,6 +27,12 @@ export async function finishImport(
       sql`SELECT id, status, project_id AS "projectId", target, category, branch, tool FROM test_executions
         WHERE id = ${row.executionId}::uuid FOR UPDATE`,
     );
+    const [waiting] = await tx.query(
+      sql`SELECT FROM imports WHERE id = ${row.id}::uuid AND state = 'RUNNING' AND worker_id = ${options.workerId}::uuid
+        FOR UPDATE`,
+    );
+    if (waiting === undefined)
+      throw new AppError('CONFLICT', { message: 'Another server has taken the import up.' });
     if (execution === undefined) throw new AppError('NOT_FOUND', { message: 'The execution was deleted.' });
     if (!options.executions.activeStatuses.includes(execution.status))
       throw options.executions.refusal(execution, 'take a report');
@@ -75,7 +81,7 @@ async function mergeWhole(
     at: new Date(now()),
   });
   if (merged === undefined) throw new Overtaken();
-  const { scanBranchId, runNumber } = merged;
+  const { scanBranchId, runNumber, isShared } = merged;
   const change = (
     type: 'RESULTS_ADDED' | 'COMPLETED' | 'FAILED',
     assignments: Sql[],
@@ -86,12 +92,11 @@ async function mergeWhole(
     [
       sql`info_count = ${counts[0]}, low_count = ${counts[1]}, medium_count = ${counts[2]}, high_count = ${counts[3]}`,
       sql`critical_count = ${counts[4]}, tool = ${tool}, tool_version = coalesce(tool_version, ${toolVersion})`,
-      sql`scan_branch_id = ${scanBranchId}, run_number = ${runNumber}, is_shared = true`,
+      sql`scan_branch_id = ${scanBranchId}, run_number = ${runNumber}, is_shared = ${isShared}`,
     ],
     {
       results: {
-        inserted: sql`SELECT id FROM test_results WHERE scan_branch_id = ${scanBranchId} AND is_shared AND from_run = ${runNumber}
-          ORDER BY id LIMIT 100`,
+        inserted: sql`SELECT id FROM test_results WHERE execution_id = ${row.executionId}::uuid ORDER BY id LIMIT 100`,
         ids: sql`ARRAY(SELECT id FROM inserted ORDER BY id)`,
       },
     },
@@ -169,4 +174,30 @@ async function writeReceipt(
       warning_count = ${warningCount}, incomplete = ${incomplete}::text[], lease_expires_at = NULL,
       finished_at = ${new Date(now())}
     WHERE id = ${row.id}::uuid`);
+}
+
+/**
+ * Ends an import and the execution that it made; an execution that was there before goes on.
+ * @returns whether it did: not when another server works on the import
+ */
+export async function failImport(
+  { db, executions, workerId, now }: ImportRunOptions,
+  row: ImportRow,
+  message: string,
+): Promise<boolean> {
+  const at = new Date(now());
+  return db.transaction(async (tx) => {
+    const [failed] = await tx.query(sql`
+      UPDATE imports SET state = 'FAILED', error_message = ${message.slice(0, 2000)}, lease_expires_at = NULL, finished_at = ${at}
+      WHERE id = ${row.id}::uuid AND state = 'RUNNING' AND worker_id = ${workerId}::uuid RETURNING id`);
+    if (failed === undefined) return false;
+    if (!row.isWholeRun) return true;
+    const end = (from: readonly string[], type: 'FAILED' | 'CANCELLED') =>
+      executions.change(tx, row.executionId, from, type, [
+        sql`status = ${type}::execution_status, finished_at = ${at}, lease_expires_at = NULL`,
+        sql`error_message = ${message.slice(0, 2000)}`,
+      ]);
+    if ((await end(['RUNNING'], 'FAILED')) === undefined) await end(['CANCEL_REQUESTED'], 'CANCELLED');
+    return true;
+  });
 }

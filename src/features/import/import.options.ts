@@ -19,7 +19,12 @@ export interface ImportRunOptions {
   spool: Spool;
   log: Logger;
   maxUnpackedBytes: number;
+  /** This instance. */
+  workerId: string;
+  /** Of an import: the instance that works on it renews it. */
   leaseMs: number;
+  /** Of an execution that an import has made: longer, so that another instance can take the import up. */
+  executionLeaseMs: number;
   /** Milliseconds since 1970. */
   now: () => number;
 }

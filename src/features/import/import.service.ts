@@ -1,6 +1,7 @@
 // Imports of reports: taking them in, working them off, reading their receipts. Formats are in src/reports.
 import type { Logger } from 'pino';
 import { AppError } from '../../core/errors.js';
+import { newId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { BulkOptions } from '../../infra/postgres/bulk/connection.js';
 import type { Database } from '../../infra/postgres/database.js';
@@ -38,8 +39,10 @@ export interface ImportServiceOptions {
   now: () => number;
 }
 
-/** Time without a sign of life after which an import counts as lost. */
-const leaseMs = 60_000;
+/** Time without a sign of life after which another instance may take an import up. */
+const leaseMs = 30_000;
+/** The same for the execution that it has made, which is interrupted then. */
+const executionLeaseMs = 300_000;
 const pollMs = 250;
 
 /** Takes in and works off imports. */
@@ -47,15 +50,13 @@ export type ImportService = ReturnType<typeof createImportService>;
 
 /** Creates the service. {@link ImportService.start} takes up what an earlier process left. */
 export function createImportService(options: ImportServiceOptions) {
-  const { db, executions, log, maxBytes, maxUnpackedBytes, now } = options;
+  const { db, executions, maxBytes, maxUnpackedBytes } = options;
   const spool = createSpool(options.directory, maxBytes);
   const queue = createImportQueue(options.atOnce);
-  const common = { ...options, spool, leaseMs };
+  const common = { ...options, spool, workerId: newId(), leaseMs, executionLeaseMs };
 
   const enqueue = (row: ImportRow, key: string): void =>
-    queue.add(row.id, key, async (signal) => {
-      await runImport(common, row, signal);
-    });
+    queue.add(row.id, key, (signal) => runImport(common, row, signal));
 
   const reads = createReads(db, executions);
 
@@ -94,7 +95,7 @@ export function createImportService(options: ImportServiceOptions) {
     ...reads,
 
     /** See {@link watchImports}. */
-    start: () => watchImports({ db, log, now, spool, queue, readByIds: reads.readByIds, enqueue, leaseMs }),
+    start: () => watchImports({ ...common, queue, enqueue }),
   };
 }
 

@@ -33,7 +33,7 @@ export async function stageImport(
     const at = now();
     await db.query(sql`
       UPDATE imports SET read = ${read}, added = ${staged + sighted}, lease_expires_at = ${new Date(at + options.leaseMs)}
-      WHERE id = ${row.id}::uuid`);
+      WHERE id = ${row.id}::uuid AND worker_id = ${options.workerId}::uuid`);
     const changed = await executions.change(single, row.executionId, executions.activeStatuses, 'PROGRESS', [
       sql`phase = ${`Read ${read} results of the report`}`,
       sql`lease_expires_at = ${new Date(at)}::timestamptz + make_interval(secs => lease_seconds)`,

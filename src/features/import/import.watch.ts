@@ -1,76 +1,102 @@
-// Watches imports: resumes the ones that an earlier process left, renews the leases of its own, and fails lost ones.
-import type { Logger } from 'pino';
-import type { Database } from '../../infra/postgres/database.js';
+// Watches imports: takes up those whose server has stopped where their reports lie here, renews the leases of its own, and
+// fails lost ones.
 import { sql } from '../../infra/postgres/sql.js';
+import { failImport } from './import.finish.js';
+import type { ImportRunOptions } from './import.options.js';
 import type { ImportQueue } from './import.queue.js';
-import type { ImportRow } from './import.rows.js';
-import type { Spool } from './staging/spool.js';
+import { columns, type ImportRow } from './import.rows.js';
+import { clearStaged } from './staging/stage-report.js';
 
-interface WatchOptions {
-  db: Database;
-  log: Logger;
-  /** Milliseconds since 1970. */
-  now: () => number;
-  spool: Spool;
+/** What imports are watched with. */
+export interface WatchOptions extends ImportRunOptions {
   queue: ImportQueue;
-  readByIds: (ids: readonly string[]) => Promise<ImportRow[]>;
   enqueue: (row: ImportRow, key: string) => void;
-  leaseMs: number;
 }
 
-const everyMs = 10_000;
+const everyMs = 5000;
+/** Time after the end of its lease in which another server may take an import up; then it has failed. */
+const patienceMs = 120_000;
+/** Age of a report without an import at which nobody is receiving it any more. */
+const orphanMs = 3_600_000;
+const lostBatch = 100;
 
 /**
- * Takes up the imports whose reports wait here, then looks after all of them every ten seconds.
- * @returns a function that stops it and the imports that run; they go on at the next start
+ * Looks at once, then every five seconds.
+ * @returns a function that stops it and the imports that run, and gives up their leases: the next start takes them up
  */
 export function watchImports(options: WatchOptions): () => Promise<void> {
   const { log, queue } = options;
-  const resumed = resume(options).catch((error: unknown) =>
-    log.warn({ event: 'imports_not_resumed', err: error }),
-  );
-  const look = () =>
-    renew(options)
-      .then(() => failLost(options))
+  let isStopped = false;
+  let looking: Promise<void> = Promise.resolve();
+  const look = async () => {
+    await renew(options);
+    if (!isStopped) await takeUp(options);
+    await failLost(options);
+  };
+  const begin = () => {
+    looking = looking
+      .then(look)
       .catch((error: unknown) => log.warn({ event: 'imports_unwatched', err: error }));
-  const timer = setInterval(() => void look(), everyMs);
+  };
+  begin();
+  const timer = setInterval(begin, everyMs);
   timer.unref();
   return async () => {
+    isStopped = true;
     clearInterval(timer);
-    await resumed;
+    await looking;
+    const ids = queue.ids();
     await queue.close();
+    await endLeases(options, ids).catch(() => {}); // they end by themselves
   };
 }
 
-async function resume({ spool, readByIds, enqueue }: WatchOptions): Promise<void> {
-  const ids = await spool.list();
-  const rows = await readByIds(ids.filter((id) => /^[0-9a-f-]{36}$/.test(id)));
-  const running = new Map(rows.flatMap((row) => (row.state === 'RUNNING' ? [[row.id, row] as const] : [])));
-  for (const id of ids) {
-    const row = running.get(id);
-    if (row === undefined) await spool.remove(id);
-    else enqueue(row, row.executionId);
-  }
-}
-
-/** Also of the executions that imports have made: nobody else renews their leases. */
-async function renew({ db, queue, now, leaseMs }: WatchOptions): Promise<void> {
+/** Also of the executions that imports have made, for which nobody else does. */
+async function renew({ db, queue, now, workerId, leaseMs, executionLeaseMs }: WatchOptions): Promise<void> {
   const ids = queue.ids();
   if (ids.length === 0) return;
-  const until = new Date(now() + leaseMs);
   await db.query(sql`
     WITH renewed AS (
-      UPDATE imports SET lease_expires_at = ${until} WHERE id = ANY(${ids}::uuid[]) AND state = 'RUNNING'
+      UPDATE imports SET lease_expires_at = ${new Date(now() + leaseMs)}
+      WHERE id = ANY(${ids}::uuid[]) AND state = 'RUNNING' AND worker_id = ${workerId}::uuid
       RETURNING execution_id, is_whole_run
     )
-    UPDATE test_executions SET lease_expires_at = ${until} FROM renewed
+    UPDATE test_executions SET lease_expires_at = ${new Date(now() + executionLeaseMs)} FROM renewed
     WHERE id = execution_id AND is_whole_run AND test_executions.lease_expires_at IS NOT NULL`);
 }
 
-async function failLost({ db, now }: WatchOptions): Promise<void> {
+/** A lease is taken by one statement, so that servers that share a folder take up different imports. */
+async function takeUp({ db, spool, queue, enqueue, now, workerId, leaseMs }: WatchOptions): Promise<void> {
+  const own = new Set(queue.ids());
+  const waiting = (await spool.list()).filter(({ id }) => !own.has(id));
+  if (waiting.length === 0) return;
+  const ids = waiting.map(({ id }) => id);
   const at = new Date(now());
+  const taken = await db.query<ImportRow>(sql`
+    UPDATE imports SET lease_expires_at = ${new Date(now() + leaseMs)}, worker_id = ${workerId}::uuid
+    WHERE id = ANY(${ids}::uuid[]) AND state = 'RUNNING' AND lease_expires_at <= ${at} RETURNING ${columns}`);
+  for (const row of taken) enqueue(row, row.executionId);
+  const running = await db.query<{ id: string }>(
+    sql`SELECT id FROM imports WHERE id = ANY(${ids}::uuid[]) AND state = 'RUNNING'`,
+  );
+  const needed = new Set(running.map(({ id }) => id));
+  for (const { id, ageMs } of waiting) if (!needed.has(id) && ageMs > orphanMs) await spool.remove(id);
+}
+
+async function failLost(options: WatchOptions): Promise<void> {
+  const { db, now, workerId } = options;
+  const lost = await db.query<ImportRow>(sql`
+    UPDATE imports SET worker_id = ${workerId}::uuid WHERE id IN (
+      SELECT id FROM imports WHERE state = 'RUNNING' AND lease_expires_at < ${new Date(now() - patienceMs)}
+      LIMIT ${lostBatch} FOR UPDATE SKIP LOCKED) RETURNING ${columns}`);
+  for (const row of lost)
+    if (await failImport(options, row, 'The server that read the report stopped; import it again.'))
+      await clearStaged(db, row.id);
+}
+
+async function endLeases({ db, now, workerId }: WatchOptions, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
   await db.query(sql`
-    UPDATE imports SET state = 'FAILED', lease_expires_at = NULL, finished_at = ${at},
-      error_message = 'The server that read the report stopped; import it again.'
-    WHERE state = 'RUNNING' AND lease_expires_at < ${at}`);
+    UPDATE imports SET lease_expires_at = ${new Date(now())}
+    WHERE id = ANY(${[...ids]}::uuid[]) AND state = 'RUNNING' AND worker_id = ${workerId}::uuid`);
 }

@@ -99,3 +99,54 @@ test('reports of two targets at once do not mix', async () => {
   const [left, right] = await Promise.all([send('left', 30), send('right', 40)]);
   expect([left.newFindings, right.newFindings]).toEqual([30, 40]);
 });
+
+test('a report that is too large is refused with its limit, whether or not its length is announced', async () => {
+  const small = await startTestServer({ IMPORT_MAX_BYTES: '1000' });
+  try {
+    const bearer = await small.signIn();
+    const url = `${small.url}/api/v1/imports?target=large`;
+    const headers = { Authorization: `Bearer ${bearer}` };
+    const report = sarif(100);
+    const chunked = new ReadableStream({
+      start(controller) {
+        for (let at = 0; at < report.length; at += 500)
+          controller.enqueue(new TextEncoder().encode(report.slice(at, at + 500)));
+        controller.close();
+      },
+    });
+    const form = new FormData();
+    form.set('report', new Blob([report]));
+    for (const options of [{ body: report }, { body: chunked, duplex: 'half' }, { body: form }]) {
+      const response = await fetch(url, { method: 'POST', headers, ...options } as RequestInit);
+      expect(response.status).toBe(413);
+      expect(await response.json()).toMatchObject({
+        code: 'PAYLOAD_TOO_LARGE',
+        detail: expect.stringContaining('1000 bytes'),
+      });
+    }
+  } finally {
+    await small.close();
+  }
+});
+
+test('a form that breaks off halfway leaves nothing, and its request ends', async () => {
+  const outgoing = request(new URL(`${server.url}/api/v1/imports?target=half`), {
+    method: 'POST',
+    headers: {
+      Authorization: `Bearer ${token}`,
+      'Content-Type': 'multipart/form-data; boundary=edge',
+      'Content-Length': 1_000_000,
+    },
+  });
+  outgoing.on('error', () => {});
+  outgoing.write(`--edge\r\nContent-Disposition: form-data; name="report"; filename="r"\r\n\r\n${sarif(50)}`);
+  await sleep(100);
+  outgoing.destroy();
+  const wasLogged = () =>
+    server.logs.some(({ route, status }) => route === '/api/v1/imports' && typeof status === 'number');
+  await until(async () => wasLogged(), 'the end of the request');
+  const [row] = await server.sql<{ n: number }>(
+    `SELECT count(*)::int AS n FROM test_executions WHERE target = 'half'`,
+  );
+  expect(row?.n).toBe(0);
+});

@@ -171,6 +171,42 @@ describe('POST /api/v1/imports', () => {
     });
   });
 
+  test('that is not whole shows what it saw, and leaves the rest to the branch', async () => {
+    const query = { target: 'app-6', wait: '30' };
+    await send(query, sarif(five));
+    const invocations = [
+      {
+        executionSuccessful: false,
+        toolExecutionNotifications: [{ level: 'error', message: { text: 'out of memory' } }],
+      },
+    ];
+    const seen = [...five.slice(0, 2), { rule: 'R9', path: 'src/b.c', line: 3 }];
+    const { body } = await send(query, sarif(seen, { invocations }));
+    expect(body).toMatchObject({
+      ...{ state: 'COMPLETED', added: 3, newFindings: 1, unchangedFindings: 2, absentFindings: 0 },
+      incomplete: [expect.any(String)],
+    });
+    const { execution, findings } = (
+      await server.gql(
+        `query ($id: ID!) {
+          execution(id: $id) { status severityCounts { total } results(first: 10) { totalCount nodes { ruleId delta } } }
+          findings(first: 10, filter: { target: "app-6" }) { totalCount }
+        }`,
+        { id: body.executionId },
+        token,
+      )
+    ).expectData();
+    expect(execution).toMatchObject({ status: 'FAILED', severityCounts: { total: 3 } });
+    expect(execution.results.totalCount).toBe(3);
+    expect(execution.results.nodes).toHaveLength(3);
+    expect(execution.results.nodes.map(({ delta }: { delta: string }) => delta).sort()).toEqual([
+      ...['NEW', 'UNCHANGED', 'UNCHANGED'],
+    ]);
+    expect(findings.totalCount).toBe(6);
+    const whole = await send(query, sarif([...five, { rule: 'R9', path: 'src/b.c', line: 3 }]));
+    expect(whole.body).toMatchObject({ newFindings: 0, unchangedFindings: 6, absentFindings: 0 });
+  });
+
   test('keeps all results of real reports', async () => {
     const { body } = await send({ target: 'flaws', wait: '30' }, fixture('flawfinder.sarif'));
     expect(body).toMatchObject({ state: 'COMPLETED', read: 19, added: 19, newFindings: 19, duplicates: 0 });
@@ -229,6 +265,55 @@ describe('POST /api/v1/executions/{id}/reports', () => {
     expect(first.body).toMatchObject({ state: 'COMPLETED', executionId: id, added: 5 });
     const again = await send({ wait: '30' }, sarif(five), {}, path);
     expect(again.body.id).toBe(first.body.id);
+  });
+});
+
+test('the same report into the same execution at once makes one import', async () => {
+  const { createExecution } = (
+    await server.gql(
+      'mutation { createExecution(input: { name: "n", target: "twice", kind: SAST }) { execution { id } } }',
+      {},
+      token,
+    )
+  ).expectData();
+  const { id } = createExecution.execution;
+  await server.gql('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id }, token);
+  const path = `/api/v1/executions/${id}/reports`;
+  const receipts = await Promise.all([1, 2, 3].map(() => send({ wait: '30' }, sarif(five), {}, path)));
+  expect(new Set(receipts.map(({ body }) => body.id)).size).toBe(1);
+});
+
+describe('a finding that people called RESOLVED', () => {
+  const triageOf = async (target: string) => {
+    const { findings } = (
+      await server.gql(
+        'query ($filter: FindingFilter) { findings(first: 10, filter: $filter) { nodes { id triage history { to reason } } } }',
+        { filter: { target } },
+        token,
+      )
+    ).expectData();
+    return findings.nodes[0];
+  };
+
+  test('is opened by a run that sees it again, but not by one that sees it move', async () => {
+    const query = { target: 'resolved', wait: '30' };
+    const [one] = five;
+    if (one === undefined) throw new Error('there are five');
+    await send(query, sarif([one]));
+    const { id } = await triageOf('resolved');
+    await server.gql(
+      'mutation ($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
+      { input: { ids: [id], state: 'RESOLVED', reason: 'fixed' } },
+      token,
+    );
+    await send(query, sarif([{ ...one, line: 77 }]));
+    expect(await triageOf('resolved')).toMatchObject({ triage: 'RESOLVED' });
+    await send(query, sarif([]));
+    await send(query, sarif([one]));
+    expect(await triageOf('resolved')).toMatchObject({
+      triage: 'OPEN',
+      history: [{ to: 'OPEN', reason: 'seen again' }, { to: 'RESOLVED' }],
+    });
   });
 });
 

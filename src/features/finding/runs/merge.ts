@@ -2,6 +2,7 @@
 // One set-based pass within the caller's transaction, so that readers see nothing of it or all.
 import type { Transaction } from '../../../infra/postgres/database.js';
 import { type Sql, sql } from '../../../infra/postgres/sql.js';
+import { dueDateOf } from '../finding.due.js';
 import { recipeVersion } from '../identity/keys.js';
 import { type SeriesKey, type SeriesState, storedKey } from './series.js';
 
@@ -30,6 +31,8 @@ export interface MergedRun {
   unchangedFindings: number;
   reopenedFindings: number;
   absentFindings: number;
+  /** Whether the run's results are rows that later runs share, rather than the execution's own. */
+  isShared: boolean;
 }
 
 /** Merges staged runs. */
@@ -52,6 +55,7 @@ export async function mergeRun(tx: Transaction, run: StagedRun): Promise<MergedR
     SELECT (SELECT count(*)::int FROM staged_matches WHERE import_id = ${run.importId}::uuid) AS matched,
       (SELECT count(*)::int FROM staged_sightings WHERE import_id = ${run.importId}::uuid) AS sighted`);
   const { matched = 0, sighted = 0 } = counts ?? {};
+  if (isPartial(run)) await copySightings(tx, step);
   if (matched > 0) await updateMatched(tx, step);
   return {
     scanBranchId: branch.branchId,
@@ -61,7 +65,16 @@ export async function mergeRun(tx: Transaction, run: StagedRun): Promise<MergedR
     unchangedFindings: matched + sighted - reopened,
     reopenedFindings: reopened,
     absentFindings: absent,
+    isShared: !run.hasOwnResults && !isPartial(run),
   };
+}
+
+/**
+ * Whether findings stay present that the run did not see. Such a run cannot share the rows of its branch, which would show
+ * them as its results.
+ */
+function isPartial({ isComplete, unreadPaths, hasOwnResults }: StagedRun): boolean {
+  return !hasOwnResults && (!isComplete || unreadPaths.length > 0);
 }
 
 interface Branch {
@@ -142,8 +155,7 @@ async function insertFindings(tx: Transaction, step: Step): Promise<void> {
       is_present, first_seen_at, first_seen_in_id, last_seen_at, last_seen_in_id, recipe, ${keyColumns}, search_text, due_at)
     SELECT result_id, ${key.projectId}::uuid, ${seriesId}, result_id, title, rule_id, severity, severity, cwe_ids, cve_ids,
       ${isDefault}, ${at}::timestamptz, ${executionId}::uuid, NULL, NULL, ${recipeVersion}, ${keyColumns}, search_text,
-      ${at}::timestamptz + make_interval(days => CASE severity WHEN 4 THEN days_critical WHEN 3 THEN days_high
-        WHEN 2 THEN days_medium WHEN 1 THEN days_low END)
+      ${dueDateOf(sql`${at}::timestamptz`, sql`severity`, sql`projects`)}
     FROM staged_results AS staged, projects
     WHERE import_id = ${step.importId}::uuid AND projects.id = ${key.projectId}::uuid AND NOT EXISTS (
       SELECT FROM staged_matches AS done WHERE done.import_id = staged.import_id AND done.position = staged.position)
@@ -168,8 +180,9 @@ async function insertResults(tx: Transaction, step: Step): Promise<{ added: numb
     WITH added AS (
       INSERT INTO test_results (id, execution_id, ${resultColumns}, search_text, created_at, finding_id, scan_branch_id,
         from_run, delta, is_shared)
-      SELECT staged.result_id, ${executionId}::uuid, ${resultColumns}, '', ${at}::timestamptz,
-        coalesce(done.finding_id, staged.result_id), ${branchId}, ${run}, ${deltaOf(step)}, true
+      SELECT staged.result_id, ${executionId}::uuid, ${resultColumns},
+        ${isPartial(step) ? sql`search_text` : sql`''`}, ${at}::timestamptz,
+        coalesce(done.finding_id, staged.result_id), ${branchId}, ${run}, ${deltaOf(step)}, ${!isPartial(step)}
       FROM staged_results AS staged LEFT JOIN staged_matches AS done
         ON done.import_id = staged.import_id AND done.position = staged.position
       WHERE staged.import_id = ${importId}::uuid ORDER BY staged.position
@@ -177,6 +190,26 @@ async function insertResults(tx: Transaction, step: Step): Promise<{ added: numb
     )
     SELECT count(*)::int AS added, count(*) FILTER (WHERE delta = 2)::int AS reopened FROM added`);
   return row ?? { added: 0, reopened: 0 };
+}
+
+/** Own rows for what the branch shows already; they say nothing of presence, so they belong to no branch. */
+async function copySightings(tx: Transaction, step: Step): Promise<void> {
+  const { importId, executionId, at } = step;
+  await tx.query(sql`
+    INSERT INTO test_results (id, execution_id, ${resultColumns}, search_text, created_at, finding_id, delta)
+    SELECT ${newIdAt(at)}, ${executionId}::uuid, ${resultColumns}, folded, ${at}::timestamptz, finding_id, 1
+    FROM (
+      SELECT result.*, found.search_text AS folded, seen.position
+      FROM staged_sightings AS seen JOIN test_results AS result ON result.id = seen.result_id
+      JOIN findings AS found ON found.id = seen.finding_id
+      WHERE seen.import_id = ${importId}::uuid
+    ) AS sighted ORDER BY position`);
+}
+
+/** A UUIDv7 (RFC 9562) of a moment, made by PostgreSQL for each row. */
+function newIdAt(at: Date): Sql {
+  const time = at.getTime().toString(16).padStart(12, '0');
+  return sql`(${`${time.slice(0, 8)}-${time.slice(8)}-7`} || substr(gen_random_uuid()::text, 16))::uuid`;
 }
 
 /** The execution's own results become the rows that the branch shows. */
@@ -198,11 +231,14 @@ async function adoptResults(tx: Transaction, step: Step): Promise<{ added: numbe
 /** Findings seen otherwise than before follow the newest result; a triage that the sighting contradicts is undone and noted. */
 async function updateMatched(tx: Transaction, step: Step): Promise<void> {
   const { importId, isDefault, at } = step;
+  const severity = sql`coalesce(found.severity_override, staged.severity)`;
+  const due = dueDateOf(sql`found.first_seen_at`, severity, sql`project`);
   await tx.query(sql`
     WITH seen AS (
-      SELECT found.id AS finding_id, found.triage AS was, found.reported_severity AS rank_was, staged.*
+      SELECT found.id AS finding_id, found.triage AS was, found.reported_severity AS rank_was, staged.*,
+        ${due} AS due_at
       FROM staged_matches AS done JOIN staged_results AS staged USING (import_id, position)
-      JOIN findings AS found ON found.id = done.finding_id
+      JOIN findings AS found ON found.id = done.finding_id JOIN projects AS project ON project.id = found.project_id
       WHERE done.import_id = ${importId}::uuid ORDER BY found.id FOR UPDATE OF found
     ), updated AS (
       UPDATE findings SET result_id = seen.result_id, title = seen.title, rule_id = seen.rule_id,
@@ -210,7 +246,8 @@ async function updateMatched(tx: Transaction, step: Step): Promise<void> {
         cwe_ids = seen.cwe_ids, cve_ids = seen.cve_ids, is_present = findings.is_present OR ${isDefault},
         last_seen_at = CASE WHEN findings.is_present OR ${isDefault} THEN NULL ELSE findings.last_seen_at END,
         last_seen_in_id = CASE WHEN findings.is_present OR ${isDefault} THEN NULL ELSE findings.last_seen_in_id END,
-        triage = CASE WHEN seen.was = 'RESOLVED' AND ${isDefault} THEN 'OPEN' ELSE seen.was END,
+        triage = CASE WHEN seen.was = 'RESOLVED' AND ${isDefault} AND NOT findings.is_present THEN 'OPEN' ELSE seen.was END,
+        due_at = seen.due_at,
         recipe = ${recipeVersion}, group_key = seen.group_key, rule_key = seen.rule_key,
         fingerprint_key = seen.fingerprint_key, snippet_key = seen.snippet_key, message_key = seen.message_key,
         line = seen.line, path = seen.path, search_text = seen.search_text
@@ -218,7 +255,7 @@ async function updateMatched(tx: Transaction, step: Step): Promise<void> {
       RETURNING findings.id, seen.was, findings.triage AS now, seen.rank_was, findings.reported_severity AS rank_now
     )
     INSERT INTO triage_events (id, finding_id, at, actor_label, "from", "to", severity_from, severity_to, reason)
-    SELECT gen_random_uuid(), id, ${at}::timestamptz, 'import', nullif(was, now), CASE WHEN was <> now THEN now END,
+    SELECT ${newIdAt(at)}, id, ${at}::timestamptz, 'import', nullif(was, now), CASE WHEN was <> now THEN now END,
       CASE WHEN rank_was <> rank_now THEN rank_was END, CASE WHEN rank_was <> rank_now THEN rank_now END,
       CASE WHEN was <> now THEN 'seen again' ELSE 'reported with another severity' END
     FROM updated WHERE was <> now OR rank_was <> rank_now`);

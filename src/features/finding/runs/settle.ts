@@ -1,6 +1,7 @@
 // Lets the results that a test module added meet the findings, once their execution has ended: in the order of their ends,
 // also those from before there were findings.
 import type { Logger } from 'pino';
+import { isOutage } from '../../../core/errors.js';
 import {
   type BulkConnection,
   type BulkOptions,
@@ -24,6 +25,8 @@ export interface SettleOptions {
   reportRun: ReportRun;
   /** Milliseconds since 1970. */
   now: () => number;
+  /** Executions that failed to settle → when they are tried again, in milliseconds since 1970. */
+  failed?: Map<string, number>;
 }
 
 /** An ended execution whose results have not met the findings. */
@@ -42,6 +45,8 @@ interface EndedExecution {
 const everyMs = 1000;
 /** Executions that are settled before the lock is given back. */
 const batchSize = 50;
+/** Time after which an execution that failed to settle is tried again. */
+const retryMs = 600_000;
 /** Key of the transaction-level advisory lock that lets one instance at a time settle. */
 const settleLock = 7_304_002;
 
@@ -49,11 +54,12 @@ const settleLock = 7_304_002;
  * Settles ended executions now and then, and soon after `wake`.
  * @returns `wake`, and `stop`, which waits for the one that is under way
  */
-export function startSettling(options: SettleOptions): { wake: () => void; stop: () => Promise<void> } {
+export function startSettling(given: SettleOptions): { wake: () => void; stop: () => Promise<void> } {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let isStopped = false;
   let isWanted = false;
+  const options = { ...given, failed: new Map<string, number>() };
   const run = async () => {
     do {
       isWanted = false;
@@ -90,7 +96,8 @@ export async function settle(
   options: SettleOptions,
   isStopped: () => boolean = () => false,
 ): Promise<number> {
-  const waiting = await findEnded(options.db, 1);
+  const { db, now, failed = new Map<string, number>() } = options;
+  const waiting = await findEnded(db, 1, waitingIds(failed, now()));
   if (waiting.length === 0) return 0;
   const open = () => openBulkConnection(options.bulk);
   const [lock, rows, lookups, transactions] = await Promise.all([
@@ -103,13 +110,19 @@ export async function settle(
       sql`SELECT pg_try_advisory_xact_lock(${settleLock}) AS "isMine"`,
     );
     if (taken?.isMine !== true) return 0;
-    const ended = await findEnded(lookups, batchSize);
+    const ended = await findEnded(lookups, batchSize, waitingIds(failed, now()));
     const ids = ended.map(({ id }) => id);
     await clearStaged(lookups, ids); // what an earlier attempt left
     let count = 0;
     for (const execution of ended) {
       if (isStopped()) break;
-      await settleOne(options, execution, { rows, lookups, transactions });
+      try {
+        await settleOne(options, execution, { rows, lookups, transactions });
+      } catch (error) {
+        // The others go first next time; the connections may be within a transaction, so this turn ends.
+        if (!isOutage(error)) failed.set(execution.id, now() + retryMs);
+        throw error;
+      }
       count += 1;
     }
     await clearStaged(lookups, ids);
@@ -119,11 +132,22 @@ export async function settle(
   }
 }
 
-function findEnded(connection: Pick<BulkConnection, 'query'>, limit: number): Promise<EndedExecution[]> {
+/** Executions that failed to settle and whose time has not come again. */
+function waitingIds(failed: Map<string, number>, nowMs: number): string[] {
+  for (const [id, again] of failed) if (again <= nowMs) failed.delete(id);
+  return [...failed.keys()];
+}
+
+function findEnded(
+  connection: Pick<BulkConnection, 'query'>,
+  limit: number,
+  except: readonly string[],
+): Promise<EndedExecution[]> {
   return connection.query<EndedExecution>(sql`
     SELECT id, project_id AS "projectId", target, tool, category, branch, status = 'COMPLETED' AS "isComplete",
       finished_at AS "finishedAt", EXISTS (SELECT FROM test_results WHERE execution_id = execution.id) AS "hasResults"
     FROM test_executions AS execution WHERE finished_at IS NOT NULL AND run_number IS NULL
+      AND id <> ALL(${[...except]}::uuid[])
     ORDER BY finished_at, id LIMIT ${limit}`);
 }
 

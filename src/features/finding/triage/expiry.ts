@@ -1,10 +1,12 @@
 // Opens findings whose accepted risk has come to its end, and keeps the counters short. Drives both in the background.
+
 import type { Logger } from 'pino';
 import type { Database } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import type { AuditService } from '../../audit/audit.service.js';
 import type { ReportTriage } from '../../webhook/webhook.events.js';
 import { compactCounts } from '../finding.counts.js';
+import { dueDateOf } from '../finding.due.js';
 
 /** What the keeper works with. */
 export interface KeeperOptions {
@@ -68,8 +70,7 @@ export async function expireAcceptances({ db, audit, reportTriage, now }: Keeper
         ORDER BY accepted_until LIMIT ${batch} FOR UPDATE SKIP LOCKED
       ), opened AS (
         UPDATE findings AS finding SET triage = 'OPEN', triage_reason = NULL, triage_comment = NULL, accepted_until = NULL,
-          due_at = finding.first_seen_at + make_interval(days => CASE finding.severity WHEN 4 THEN project.days_critical
-            WHEN 3 THEN project.days_high WHEN 2 THEN project.days_medium WHEN 1 THEN project.days_low END)
+          due_at = ${dueDateOf(sql`finding.first_seen_at`, sql`finding.severity`, sql`project`)}
         FROM ended, projects AS project WHERE finding.id = ended.id AND project.id = finding.project_id RETURNING finding.id
       )
       INSERT INTO triage_events (id, finding_id, at, actor_label, "from", "to", reason)

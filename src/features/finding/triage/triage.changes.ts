@@ -1,7 +1,9 @@
 // Writes a decision about findings with the history of each, or says what it would change. triage.service.ts has checked it.
+
 import type { Viewer } from '../../../core/permissions.js';
 import type { Statements } from '../../../infra/postgres/database.js';
 import { type Sql, sql } from '../../../infra/postgres/sql.js';
+import { dueDateOf } from '../finding.due.js';
 import { severities } from '../finding.input.js';
 import type { TriageFindingsInput } from './triage.input.js';
 
@@ -33,8 +35,7 @@ function decided({
   const rank = severityOverride == null ? null : severities.indexOf(severityOverride);
   const override = severityOverride === undefined ? sql`finding.severity_override` : sql`${rank}::smallint`;
   const severity = sql`COALESCE(${override}, finding.reported_severity)`;
-  const days = sql`CASE ${severity} WHEN 4 THEN project.days_critical WHEN 3 THEN project.days_high
-    WHEN 2 THEN project.days_medium WHEN 1 THEN project.days_low END`;
+  const due = dueDateOf(sql`finding.first_seen_at`, severity, sql`project`);
   return {
     triage,
     reason: keep ? sql`finding.triage_reason` : sql`${reason ?? null}::text`,
@@ -45,8 +46,7 @@ function decided({
     override,
     severity,
     assignee: assigneeId === undefined ? sql`finding.assignee_id` : sql`${assigneeId}::uuid`,
-    due: sql`CASE WHEN ${triage} IN ('OPEN', 'CONFIRMED') THEN finding.first_seen_at + make_interval(days => ${days})
-      ELSE finding.due_at END`,
+    due: sql`CASE WHEN ${triage} IN ('OPEN', 'CONFIRMED') THEN ${due} ELSE finding.due_at END`,
   };
 }
 

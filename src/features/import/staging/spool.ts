@@ -1,7 +1,7 @@
 // Keeps a report in a file of this server until it is imported, bounded and hashed on the way; half a report is removed.
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -13,6 +13,8 @@ export interface SpooledReport {
   bytes: number;
   sha256: Buffer;
 }
+
+const nameOfReport = /^([0-9a-f-]{36})\.report$/;
 
 /** Where reports wait. */
 export type Spool = ReturnType<typeof createSpool>;
@@ -61,10 +63,15 @@ export function createSpool(directory: string, maxBytes: number) {
 
     remove: (id: string) => rm(fileOf(id), { force: true }),
 
-    /** Ids of the reports that wait. */
-    async list(): Promise<string[]> {
+    /** The reports that wait or are being received, and how long ago their last byte came. */
+    async list(): Promise<{ id: string; ageMs: number }[]> {
       const names = await readdir(directory).catch(() => [] as string[]);
-      return names.flatMap((name) => (name.endsWith('.report') ? [name.slice(0, -'.report'.length)] : []));
+      const ids = names.flatMap((name) => nameOfReport.exec(name)?.[1] ?? []);
+      const found = ids.map(async (id) => {
+        const { mtimeMs } = await stat(fileOf(id)).catch(() => ({ mtimeMs: Number.NaN }));
+        return { id, ageMs: Date.now() - mtimeMs };
+      });
+      return Promise.all(found);
     },
   };
 }

@@ -222,7 +222,7 @@ async function findKnown(
   // The limit keeps the look-up of each key by itself: joined without statistics, it reads the whole branch for every batch.
   const shown = sql`
     SELECT id, finding_id FROM test_results
-    WHERE scan_branch_id = ${branchId} AND until_run IS NULL AND content_key = given.key LIMIT 1`;
+    WHERE scan_branch_id = ${branchId} AND until_run IS NULL AND content_key = given.key AND is_shared LIMIT 1`;
   const isOwn = series?.branchId != null;
   const known = await lookups.query<{ key: string }>(
     isOwn
