@@ -42,7 +42,7 @@ export async function settleAll(client, url) {
   const log = { warn: (entry) => console.error(entry) };
   let count = 0;
   for (let settled = -1; settled !== 0; count += settled)
-    settled = await settle({ db: { query }, bulk, log, now: Date.now });
+    settled = await settle({ db: { query }, bulk, log, reportRun: async () => {}, now: Date.now });
   return count;
 }
 
