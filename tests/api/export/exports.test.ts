@@ -54,10 +54,7 @@ const exportOf = (execution: string, format: string) =>
 describe('SARIF of an execution', () => {
   it.each(fixtures)('of %s changes nothing when it is imported again', async (file) => {
     const first = await importReport(readFileSync(file), file);
-    if (first.body.state !== 'COMPLETED' || first.body.added === 0) {
-      expect(first.body).toBeDefined(); // a fixture without results has nothing to export
-      return;
-    }
+    expect(first.body.state).toBe('COMPLETED');
     const { status, type, text } = await exportOf(first.body.executionId, 'sarif');
     expect([status, type]).toEqual([200, 'application/sarif+json']);
     const log = JSON.parse(text);
@@ -212,6 +209,7 @@ describe('a reader', () => {
       headers: { Authorization: `Bearer ${token}` },
       signal: leaving.signal,
     });
+    expect(answer.status).toBe(200);
     const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
     await reader.read();
     const open = async () =>
