@@ -3,10 +3,10 @@
 /** A growing set of keys. */
 export interface KeySet {
   /**
-   * Adds the key that the first 16 hexadecimal digits of a digest make.
-   * @returns whether it is new; two digests with the same first 64 bits count as one
+   * Adds the first 64 bits of a UUID that was made from a digest.
+   * @returns whether they are new; two UUIDs with the same first 64 bits count as one
    */
-  add(digest: string): boolean;
+  add(uuid: string): boolean;
   readonly size: number;
 }
 
@@ -40,9 +40,9 @@ export function createKeySet(): KeySet {
   };
 
   return {
-    add(digest) {
-      const a = Number.parseInt(digest.slice(0, 8), 16);
-      const b = Number.parseInt(digest.slice(8, 16), 16) || 1; // both zero marks a free slot
+    add(uuid) {
+      const a = Number.parseInt(uuid.slice(0, 8), 16);
+      const b = Number.parseInt(uuid.slice(9, 13) + uuid.slice(14, 18), 16) || 1; // both zero marks a free slot
       const slot = place(high, low, a, b);
       if (high[slot] === a && low[slot] === b) return false;
       high[slot] = a;

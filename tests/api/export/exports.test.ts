@@ -197,7 +197,7 @@ describe('a reader', () => {
   });
 
   it('that leaves lets go of the connection to the database', async () => {
-    const { body } = await importReport(readFileSync(`${folder}/eslint.sarif`), 'left');
+    const { body } = await importReport(readFileSync(`${folder}/flawfinder.sarif`), 'left');
     await server.sql(
       `INSERT INTO test_results (id, execution_id, title, severity, location, cwe_ids, cve_ids, "references", tags, fingerprint, created_at, finding_id, scan_branch_id, from_run, delta, is_shared, evidence)
        SELECT gen_random_uuid(), r.execution_id, 'T', 1, NULL, '{}', '{}', '{}', '{}', 'f', now(), r.finding_id, r.scan_branch_id, r.from_run, 0, true, repeat('x', 40000)

@@ -73,6 +73,20 @@ const five = [1, 2, 3, 4, 5].map((n) => ({
 }));
 
 describe('POST /api/v1/imports', () => {
+  test('counts a result that the report repeats as a duplicate', async () => {
+    const repeated = sarif([...five, ...five, ...five.slice(0, 2)]);
+    const whole = await send({ target: 'app-repeated', wait: '30' }, repeated);
+    expect(whole.body).toMatchObject({
+      state: 'COMPLETED',
+      read: 12,
+      added: 5,
+      duplicates: 7,
+      newFindings: 5,
+    });
+    const again = await send({ target: 'app-repeated', wait: '30' }, repeated);
+    expect(again.body).toMatchObject({ added: 5, duplicates: 7, newFindings: 0, unchangedFindings: 5 });
+  });
+
   test('makes an execution with results and says what it did', async () => {
     const { status, body, headers } = await send(
       { target: 'app-1', wait: '30', branch: 'main' },
