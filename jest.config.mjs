@@ -1,4 +1,4 @@
-// How tests run: TypeScript as ES modules through swc, in two workers; what they need to run is in tests/setup/global-setup.ts.
+// How tests run: TypeScript as ES modules through swc, in a few workers; what they need to run is in tests/setup/global-setup.ts.
 import { existsSync } from 'node:fs';
 import Module from 'node:module';
 import { dirname, resolve } from 'node:path';
@@ -20,6 +20,7 @@ export default {
   testMatch: ['<rootDir>/tests/**/*.test.ts'],
   testTimeout: 180_000, // for a busy machine: what works does not wait
   maxWorkers: 3, // tests wait for clocks and sockets more than they compute, also on two cores
+  workerIdleMemoryLimit: '900MB', // modules of earlier files stay in memory, until collecting garbage takes all the time
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
