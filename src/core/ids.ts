@@ -32,21 +32,29 @@ let last = { ms: 0, seq: 0 };
 
 /** A new row id: UUIDv7 (RFC 9562), so that id order is time order; monotonic within the process. */
 export function newId(): string {
-  if (used === pool.length) {
-    crypto.getRandomValues(pool);
-    used = 0;
-  }
-  const random = pool.subarray(used, used + 16);
-  const start = words.getUint32(used) >>> 2;
-  used += 16;
+  const random = nextRandom();
   const now = Date.now();
   // A counter that begins anywhere in its first half; once it is used up it lends from the next millisecond.
-  if (now > last.ms) last = { ms: now, seq: start };
+  if (now > last.ms) last = { ms: now, seq: words.getUint32(random.byteOffset) >>> 2 };
   else if (last.seq < maxSeq) last.seq += 1;
   else last = { ms: last.ms + 1, seq: 0 };
   return v7({ random, msecs: last.ms, seq: last.seq });
 }
 const maxSeq = 0x7fffffff;
+
+/** A UUIDv7 of a moment whose counter is given: among ids of the same moment it is the order. @param seq below 2^32 */
+export function idAt(ms: number, seq: number): string {
+  return v7({ random: nextRandom(), msecs: ms, seq });
+}
+
+function nextRandom(): Uint8Array {
+  if (used === pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  used += 16;
+  return pool.subarray(used - 16, used);
+}
 
 /** When a UUIDv7 was made. */
 export function momentOf(uuid: string): Date {

@@ -23,22 +23,11 @@ export async function finishImport(
   staged: StagedReport,
 ): Promise<void> {
   await runBulkTransaction(options.bulk, async (tx) => {
-    const [execution] = await tx.query<ExecutionRow>(
-      sql`SELECT id, status, project_id AS "projectId", target, category, branch, tool FROM test_executions
-        WHERE id = ${row.executionId}::uuid FOR UPDATE`,
-    );
-    const [waiting] = await tx.query(
-      sql`SELECT FROM imports WHERE id = ${row.id}::uuid AND state = 'RUNNING' AND worker_id = ${options.workerId}::uuid
-        FOR UPDATE`,
-    );
-    if (waiting === undefined)
-      throw new AppError('CONFLICT', { message: 'Another server has taken the import up.' });
-    if (execution === undefined) throw new AppError('NOT_FOUND', { message: 'The execution was deleted.' });
-    if (!options.executions.activeStatuses.includes(execution.status))
-      throw options.executions.refusal(execution, 'take a report');
+    const execution = await readExecution(options, tx, row, sql``);
     const merged = row.isWholeRun
       ? await mergeWhole(options, tx, row, staged, execution)
       : await addToExecution(options, tx, row, staged);
+    if (!row.isWholeRun) await lockForEnd(options, tx, row, execution);
     await writeReceipt(options, tx, row, staged, merged);
     const { added, newFindings, unchangedFindings, reopenedFindings, absentFindings } = merged;
     const counts = { added, newFindings, unchangedFindings, reopenedFindings, absentFindings };
@@ -59,16 +48,54 @@ export async function finishImport(
   });
 }
 
+/** The execution that takes the report. @throws CONFLICT for one that has ended */
+async function readExecution(
+  { executions }: ImportRunOptions,
+  tx: Transaction,
+  row: ImportRow,
+  lock: Sql,
+): Promise<ExecutionRow> {
+  const [execution] = await tx.query<ExecutionRow>(sql`
+    SELECT id, status, project_id AS "projectId", target, category, branch, tool FROM test_executions
+    WHERE id = ${row.executionId}::uuid ${lock}`);
+  if (execution === undefined) throw new AppError('NOT_FOUND', { message: 'The execution was deleted.' });
+  if (!executions.activeStatuses.includes(execution.status))
+    throw executions.refusal(execution, 'take a report');
+  return execution;
+}
+
+/**
+ * Locks execution and import once the rows are written: that takes minutes for a large report, and others change both meanwhile.
+ * @throws CONFLICT when the execution has ended, or another server has taken the import up
+ * @throws Overtaken when the execution became that of another series
+ */
+async function lockForEnd(
+  options: ImportRunOptions,
+  tx: Transaction,
+  row: ImportRow,
+  before: ExecutionRow,
+): Promise<void> {
+  const now = await readExecution(options, tx, row, sql`FOR UPDATE`);
+  const keys = ['projectId', 'target', 'category', 'branch'] as const;
+  if (keys.some((key) => now[key] !== before[key])) throw new Overtaken();
+  const [waiting] = await tx.query(sql`
+    SELECT FROM imports WHERE id = ${row.id}::uuid AND state = 'RUNNING' AND worker_id = ${options.workerId}::uuid FOR UPDATE`);
+  if (waiting === undefined)
+    throw new AppError('CONFLICT', { message: 'Another server has taken the import up.' });
+}
+
 const zero = { newFindings: 0, unchangedFindings: 0, reopenedFindings: 0, absentFindings: 0 };
 type Outcome = Pick<MergedRun, keyof typeof zero | 'added'>;
 
 async function mergeWhole(
-  { executions, merge, now }: ImportRunOptions,
+  options: ImportRunOptions,
   tx: Transaction,
   row: ImportRow,
   staged: StagedReport,
-  { projectId, target, category, branch }: ExecutionRow,
+  execution: ExecutionRow,
 ): Promise<Outcome> {
+  const { executions, merge, now } = options;
+  const { projectId, target, category, branch } = execution;
   const { incomplete, unreadPaths, counts, tool, toolVersion } = staged;
   const merged = await merge(tx, {
     importId: row.id,
@@ -81,6 +108,7 @@ async function mergeWhole(
     at: new Date(now()),
   });
   if (merged === undefined) throw new Overtaken();
+  await lockForEnd(options, tx, row, execution);
   const { scanBranchId, runNumber, isShared } = merged;
   const change = (
     type: 'RESULTS_ADDED' | 'COMPLETED' | 'FAILED',
@@ -96,7 +124,10 @@ async function mergeWhole(
     ],
     {
       results: {
-        inserted: sql`SELECT id FROM test_results WHERE execution_id = ${row.executionId}::uuid ORDER BY id LIMIT 100`,
+        inserted: isShared
+          ? sql`SELECT result_id AS id FROM staged_results WHERE import_id = ${row.id}::uuid ORDER BY position LIMIT 100`
+          : sql`SELECT id FROM test_results WHERE execution_id = ${row.executionId}::uuid AND NOT is_shared
+              ORDER BY id LIMIT 100`,
         ids: sql`ARRAY(SELECT id FROM inserted ORDER BY id)`,
       },
     },
@@ -141,7 +172,7 @@ async function addToExecution(
           SELECT result_id, ${row.executionId}::uuid, title, description, severity, rule_id, cwe_ids, cve_ids, vulnerability_ids,
             cvss_vector, cvss_score, location, evidence, remediation, "references", tags, fingerprint, content_key, search_text,
             ${at}::timestamptz
-          FROM staged_results WHERE import_id = ${row.id}::uuid ORDER BY position
+          FROM staged_results WHERE import_id = ${row.id}::uuid ORDER BY severity, position
           ON CONFLICT (execution_id, content_key) DO NOTHING RETURNING id, severity`,
         ids: sql`ARRAY(SELECT id FROM inserted ORDER BY id LIMIT 100)`,
         onCount: (count) => {

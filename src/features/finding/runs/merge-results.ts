@@ -53,7 +53,7 @@ export async function insertResults(
         coalesce(done.finding_id, staged.result_id), ${branchId}, ${run}, ${deltaOf(step)}, ${!isPartial(step)}
       FROM staged_results AS staged LEFT JOIN staged_matches AS done
         ON done.import_id = staged.import_id AND done.position = staged.position
-      WHERE staged.import_id = ${importId}::uuid ORDER BY staged.position
+      WHERE staged.import_id = ${importId}::uuid ORDER BY staged.severity, staged.position
       RETURNING delta
     )
     SELECT count(*)::int AS added, count(*) FILTER (WHERE delta = 2)::int AS reopened FROM added`);

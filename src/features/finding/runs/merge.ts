@@ -31,8 +31,11 @@ export async function mergeRun(tx: Transaction, run: StagedRun): Promise<MergedR
   const branch = await enterBranch(tx, run);
   if (branch === undefined) return undefined;
   const step = { ...run, ...branch };
-  // The staged rows are new, so PostgreSQL knows no statistics of them; what they exclude has to fit into a hash table.
+  // The staged rows are new, so PostgreSQL knows no statistics of them: what they exclude has to fit into a hash table, and
+  // their index gives them in order, which is cheaper than to sort them.
   await tx.query(sql`SET LOCAL work_mem = '64MB'`);
+  await tx.query(sql`SET LOCAL enable_sort = off`);
+  await tx.query(sql`SET LOCAL enable_bitmapscan = off`);
   const absent = await closeResults(tx, step);
   await insertFindings(tx, step);
   const { added, reopened } = await (run.hasOwnResults ? adoptResults(tx, step) : insertResults(tx, step));
@@ -69,7 +72,7 @@ async function insertFindings(tx: Transaction, step: Step): Promise<void> {
     FROM staged_results AS staged, projects
     WHERE import_id = ${step.importId}::uuid AND projects.id = ${key.projectId}::uuid AND NOT EXISTS (
       SELECT FROM staged_matches AS done WHERE done.import_id = staged.import_id AND done.position = staged.position)
-    ORDER BY staged.position`);
+    ORDER BY staged.severity, staged.position`);
 }
 
 /** Findings seen otherwise than before follow the newest result; a triage that the sighting contradicts is undone and noted. */

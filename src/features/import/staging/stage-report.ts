@@ -166,6 +166,7 @@ function createStager(
   const copy = rows.copyInto('staged_results', stagedColumns);
   let known: { tool: string; series: SeriesState | null } | undefined;
   let position = 0;
+  const startedMs = Date.now();
 
   const begin = async () => {
     const tool = job.tool ?? notes.facts.tool ?? format.toLowerCase().replace(/_(json|xml)$/, '');
@@ -195,7 +196,7 @@ function createStager(
       tally.sighted += shown.size;
       let lines = '';
       for (const { item, key, position: at } of fresh)
-        if (!shown.has(key)) lines += stagedLine(job.importId, at, item, key, tool);
+        if (!shown.has(key)) lines += stagedLine(job.importId, startedMs, at, item, key, tool);
       tally.staged += fresh.length - shown.size;
       if (lines !== '') await copy.write(lines);
     },

@@ -1,6 +1,6 @@
 // Turns a result of a report into a row of staged_results, with the keys that it is recognised by.
 import { hash } from 'node:crypto';
-import { newId } from '../../../core/ids.js';
+import { idAt } from '../../../core/ids.js';
 import { copyLine } from '../../../infra/postgres/bulk/connection.js';
 import type { ReportItem } from '../../../reports/item.js';
 import { foldForSearch } from '../../../validation/search-text.js';
@@ -46,9 +46,17 @@ export function contentKeyOf(item: ReportItem): string {
   return uuidOf(JSON.stringify(stored));
 }
 
-/** The row of a result as a line for COPY. */
+/** Positions that the ids of one severity have room for. */
+const maxPositions = 2 ** 28;
+
+/**
+ * The row of a result as a line for COPY. Its id follows the severity, then the position: so the merge adds to every index at
+ * its end, and a list of the newest results begins with the worst.
+ * @param startedMs when the staging began, in milliseconds since 1970
+ */
 export function stagedLine(
   importId: string,
+  startedMs: number,
   position: number,
   item: ReportItem,
   contentKey: string,
@@ -58,7 +66,7 @@ export function stagedLine(
   return copyLine([
     importId,
     position,
-    newId(),
+    idAt(startedMs, item.severity * maxPositions + (position % maxPositions)),
     item.title,
     item.description,
     item.severity,
