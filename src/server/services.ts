@@ -175,6 +175,7 @@ export function createServices(infra: Infra) {
   });
   const findings = createFindingService({
     db,
+    transactLong,
     audit,
     reportTriage,
     log,

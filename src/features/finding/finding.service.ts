@@ -1,11 +1,9 @@
 // Findings as the API sees them: reads, details and decisions, each in a module of its own.
 import type { Logger } from 'pino';
-import type { Viewer } from '../../core/permissions.js';
 import { branchesOfEach, historyOfEach } from './finding.details.js';
 import { createFindingReads } from './finding.reads.js';
 import { expireAcceptances, startKeeper } from './triage/expiry.js';
-import type { TriageFindingsInput } from './triage/triage.input.js';
-import { type TriageOptions, triageFindings } from './triage/triage.service.js';
+import { createTriage, type TriageOptions } from './triage/triage.service.js';
 
 export type { FindingRow } from './finding.rows.js';
 
@@ -25,8 +23,8 @@ export function createFindingService(options: TriageOptions & { log: Logger }) {
     branchesOfEach: (ids: readonly string[]) => branchesOfEach(db, ids),
     /** See {@link historyOfEach}. */
     historyOfEach: (ids: readonly string[]) => historyOfEach(db, ids),
-    /** See {@link triageFindings}. */
-    triage: (viewer: Viewer, input: TriageFindingsInput) => triageFindings(options, viewer, input),
+    /** See {@link createTriage}. */
+    triage: createTriage(options),
     /** See {@link expireAcceptances}. */
     expireAcceptances: () => expireAcceptances(options),
     /** See {@link startKeeper}. */

@@ -126,6 +126,10 @@ export async function reportEnd(tx: Statements, execution: EndedExecution, at: D
   );
 }
 
+/** Condition in SQL that a webhook wants to hear of decisions. */
+export const isTriageReported = sql`EXISTS (
+  SELECT FROM webhooks WHERE is_active AND ${'triage.changed' satisfies WebhookEvent}::text = ANY(events))`;
+
 /**
  * Reports decisions about findings, from their history: triage.changed for each project, with at most 100 findings.
  * @param at time of the decision, as the history has it

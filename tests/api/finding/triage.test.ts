@@ -155,6 +155,62 @@ describe('a decision', () => {
   });
 });
 
+describe('decisions about many findings', () => {
+  const many = 10_000;
+  /** Copies of one finding, without the results that nobody asks for here. */
+  async function multiply() {
+    const columns = (
+      await server.sql<{ name: string }>(
+        `SELECT column_name AS name FROM information_schema.columns WHERE table_name = 'findings' AND column_name <> 'id'`,
+      )
+    ).map(({ name }) => `"${name}"`);
+    await server.sql(
+      `INSERT INTO findings (id, ${columns}) SELECT gen_random_uuid(), ${columns} FROM findings, generate_series(1, ${many}) WHERE id = $1`,
+      [ids[3]?.slice(4)],
+    );
+  }
+  const bySeverity = { info: 1, low: 1, medium: 1, high: many + 1, critical: 1, total: many + 5 };
+
+  it('by filter and by ids change all of them, with a history of each and right counters', async () => {
+    await multiply();
+    const decision = { filter: { project: 'default' }, state: 'FALSE_POSITIVE', reason: 'Test code' };
+    for (const dryRun of [true, false])
+      expect(await triage({ ...decision, dryRun })).toEqual({
+        matched: many + 5,
+        changed: many + 5,
+        counts: bySeverity,
+      });
+    const all = await server.sql<{ id: string }>(
+      `SELECT 'fnd_' || finding_id AS id FROM triage_events WHERE "to" = 'FALSE_POSITIVE' AND reason = 'Test code'`,
+    );
+    expect(new Set(all.map(({ id }) => id)).size).toBe(many + 5);
+    expect(await triage({ ids: all.map(({ id }) => id), state: 'CONFIRMED' })).toMatchObject({
+      changed: many + 5,
+    });
+    expect(await countFaults(server)).toEqual([]);
+    const counted = await server.gql(
+      '{ findings(filter: { triage: [CONFIRMED] }) { totalCount } }',
+      {},
+      viewer.token,
+    );
+    expect(counted.expectData().findings.totalCount).toBe(many + 5);
+  });
+
+  it('at the same time overwrite nothing that they did not expect', async () => {
+    await multiply();
+    const states = ['CONFIRMED', 'RESOLVED'];
+    const answers = await Promise.all(
+      [...states, ...states].map((state) => request({ filter: {}, state, expectedState: ['OPEN'] })),
+    );
+    const codes = answers.map(({ body }) => body.errors?.[0]?.extensions.code ?? 'done').sort();
+    expect(codes).toEqual(['CONFLICT', 'CONFLICT', 'CONFLICT', 'done']);
+    const left = await server.sql('SELECT triage, count(*)::int FROM findings GROUP BY triage');
+    expect(left).toMatchObject([{ count: many + 5 }]);
+    const events = await server.sql<{ count: number }>('SELECT count(*)::int AS count FROM triage_events');
+    expect(events).toEqual([{ count: many + 5 }]);
+  });
+});
+
 describe('a decision is refused', () => {
   it.each([
     ['without findings', { state: 'OPEN' }, 'ids'],
@@ -193,12 +249,44 @@ describe('a decision is refused', () => {
     expect(extensions.fields?.map(({ path }) => path)).toContain(`input.${field}`);
   });
 
-  it('for more than 10,000 ids', async () => {
+  it('for more than 100,000 ids', async () => {
     const many = Array.from(
-      { length: 10_001 },
+      { length: 100_001 },
       (_, at) => `fnd_0199a5a0-0000-7000-8000-${String(at).padStart(12, '0')}`,
     );
-    (await request({ ids: many, state: 'OPEN' })).expectError('VALIDATION_FAILED');
+    const refused = (await request({ ids: many, state: 'OPEN' })).expectError('VALIDATION_FAILED');
+    expect(refused.message).toContain('at most 100000 ids');
+    // One less is an input like any other.
+    (await request({ ids: many.slice(1), state: 'OPEN' })).expectError('NOT_FOUND');
+  });
+
+  it.each([
+    ['RESOLVED', { state: 'RISK_ACCEPTED', reason: 'r', acceptedUntil: '2027-06-01T00:00:00Z' }],
+    ['FALSE_POSITIVE', { state: 'RESOLVED' }],
+  ])('that would follow %s with a state that may not', async (state, next) => {
+    await triage({ ids: [ids[0]], state, reason: state === 'RESOLVED' ? null : 'r' });
+    const later = 'acceptedUntil' in next ? { ...next, acceptedUntil: inDays(30) } : next;
+    for (const dryRun of [true, false]) {
+      const { message } = (await request({ ids, ...later, dryRun })).expectError('CONFLICT');
+      expect(message).toContain('1 of 5 findings');
+    }
+    expect((await read(ids[1])).triage).toBe('OPEN');
+    await triage({ ids: [ids[0]], state: 'OPEN' });
+    expect(await triage({ ids, ...later })).toMatchObject({ changed: 5 });
+  });
+
+  it.each([
+    ['an id of another type', { ids: ['prj_00000000-0000-7000-8000-000000000001'] }],
+    ['an id that is none', { ids: ["x' OR true --"] }],
+    ['no ids', { ids: [] }],
+    ['a rule that is no text', { filter: { ruleId: ['a'] } }],
+    ['a field that no filter has', { filter: { owner: 'me' } }],
+    ['a day that is none', { filter: { firstSeenAfter: '2026-02-30T00:00:00Z' } }],
+    ['too many states', { filter: { triage: Array(6).fill('OPEN') } }],
+    ['a null byte', { filter: { target: 'shop\u0000' } }],
+  ])('for %s', async (_name, input) => {
+    (await request({ ...input, state: 'CONFIRMED' })).expectError('VALIDATION_FAILED');
+    expect((await read(ids[0])).triage).toBe('OPEN');
   });
 
   it('for an id that does not exist, and the others stay as they are', async () => {

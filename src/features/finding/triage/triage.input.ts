@@ -2,19 +2,37 @@
 import { z } from 'zod';
 import { dateTime, idOf, line, text } from '../../../validation/fields.js';
 import { severity } from '../../result/result.input.js';
-import { findingFilter, type Triage, triageState } from '../finding.input.js';
+import { findingFilter, type Triage, triageState, triageStates } from '../finding.input.js';
 
-/** What a decision needs. Each state may follow any other; a decision is never final. */
-export const triageRules: Readonly<Record<Triage, { needsReason: boolean; needsEnd: boolean }>> = {
-  OPEN: { needsReason: false, needsEnd: false },
-  CONFIRMED: { needsReason: false, needsEnd: false },
-  FALSE_POSITIVE: { needsReason: true, needsEnd: false },
-  RISK_ACCEPTED: { needsReason: true, needsEnd: true },
-  RESOLVED: { needsReason: false, needsEnd: false },
+/** What a state demands of a decision, and the states that it may follow. */
+export interface TriageRule {
+  needsReason: boolean;
+  needsEnd: boolean;
+  from: readonly Triage[];
+}
+
+/**
+ * The states of triage as data. A state may follow itself: a new reason or end is a decision too. Nothing of a false positive
+ * is ever fixed, and a weakness that is fixed leaves no risk to accept; such findings are opened first.
+ */
+export const triageRules: Readonly<Record<Triage, TriageRule>> = {
+  OPEN: { needsReason: false, needsEnd: false, from: triageStates },
+  CONFIRMED: { needsReason: false, needsEnd: false, from: triageStates },
+  FALSE_POSITIVE: { needsReason: true, needsEnd: false, from: triageStates },
+  RISK_ACCEPTED: {
+    needsReason: true,
+    needsEnd: true,
+    from: triageStates.filter((state) => state !== 'RESOLVED'),
+  },
+  RESOLVED: {
+    needsReason: false,
+    needsEnd: false,
+    from: triageStates.filter((state) => state !== 'FALSE_POSITIVE'),
+  },
 };
 
 /** Findings that one call decides about at most. */
-export const maxTriaged = 10_000;
+export const maxTriaged = 100_000;
 
 export const triageFindingsInput = z
   .strictObject({
@@ -23,10 +41,10 @@ export const triageFindingsInput = z
       .min(1, 'must have at least 1 id')
       .max(maxTriaged, `must have at most ${maxTriaged} ids`)
       .nullish()
-      .describe('These findings, at most 10,000. Error NOT_FOUND when one does not exist.'),
+      .describe('These findings, at most 100,000. Error NOT_FOUND when one does not exist.'),
     filter: findingFilter
       .nullish()
-      .describe('All findings of the filter in projects where the caller may triage; at most 10,000.'),
+      .describe('All findings of the filter in projects where the caller may triage; at most 100,000.'),
     state: triageState.nullish().describe('Decision; it stays as it is by default.'),
     expectedState: z
       .array(triageState)

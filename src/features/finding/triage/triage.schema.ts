@@ -34,8 +34,9 @@ builder.mutationField('triageFindings', (t) =>
     type: TriagePayload,
     authScopes: { can: 'finding:triage' },
     description:
-      'Decides about findings: state, severity, assignee or comment of up to 10,000 at once, all or none. Each change ' +
-      'stands in the history of its finding.',
+      'Decides about findings: state, severity, assignee or comment of up to 100,000 at once, all or none. Each change ' +
+      'stands in the history of its finding. Error CONFLICT when a finding is in none of the expected states, or in one that ' +
+      'the new state may not follow: RISK_ACCEPTED does not follow RESOLVED, nor RESOLVED FALSE_POSITIVE.',
     args: { input: inputArg(t.arg, 'TriageFindingsInput', triageFindingsInput) },
     resolve: (_root, { input }, context) => context.services.findings.triage(viewerOf(context), input),
   }),

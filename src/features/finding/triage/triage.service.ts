@@ -1,21 +1,31 @@
 // Decides about findings: one transaction with the history of each and one audit row; the database keeps the counters.
+import pLimit from 'p-limit';
 import { AppError, type FieldError, validationFailed } from '../../../core/errors.js';
 import { canIn, type Viewer } from '../../../core/permissions.js';
-import type { Database, Statements, Transaction } from '../../../infra/postgres/database.js';
+import { isRetryable } from '../../../infra/postgres/bulk/transaction.js';
+import type { Database, Transaction } from '../../../infra/postgres/database.js';
 import { violates } from '../../../infra/postgres/errors.js';
-import { conditionOn } from '../../../infra/postgres/project-access.js';
-import { join, type Sql, sql, where } from '../../../infra/postgres/sql.js';
+import { type Sql, sql } from '../../../infra/postgres/sql.js';
+import type { RunTransaction } from '../../../infra/postgres/transaction.js';
 import type { AuditService } from '../../audit/audit.service.js';
-import type { ReportTriage } from '../../webhook/webhook.events.js';
+import { isTriageReported, type ReportTriage } from '../../webhook/webhook.events.js';
 import { visibleProjects } from '../finding.access.js';
 import { severities } from '../finding.input.js';
 import { matchingIn } from '../finding.reads.js';
-import { applyDecision, type Decision, type TriageOutcome, wouldChange } from './triage.changes.js';
+import {
+  type Attempt,
+  applyDecision,
+  type Decision,
+  type TriageOutcome,
+  tryDecision,
+} from './triage.changes.js';
 import { maxTriaged, type TriageFindingsInput, triageRules } from './triage.input.js';
 
 /** What decisions are made with. */
 export interface TriageOptions {
   db: Database;
+  /** Runs a transaction whose statements may take longer than those of the pool, on a connection beside it. */
+  transactLong: RunTransaction;
   audit: AuditService;
   /** Tells webhooks of decisions. */
   reportTriage: ReportTriage;
@@ -25,41 +35,89 @@ export interface TriageOptions {
   maxAcceptanceDays: number;
 }
 
-/**
- * Decides about findings by id or filter: all of them change, or none.
- * @throws VALIDATION_FAILED for an input that contradicts itself, or a filter that more than 10,000 findings match
- * @throws NOT_FOUND for ids that do not exist, or that the viewer may not see
- * @throws FORBIDDEN for findings of a project where the viewer may not triage
- * @throws CONFLICT when a finding is in none of the expected states
- */
-export async function triageFindings(
-  options: TriageOptions,
-  viewer: Viewer,
-  input: TriageFindingsInput,
-): Promise<TriageOutcome> {
-  const { db, audit } = options;
-  const now = new Date(options.now());
-  assertConsistent(input, now, options.maxAcceptanceDays);
-  const decision: Decision = { input, viewer, at: now };
-  const conditions = await conditionsOf(db, viewer, input, now);
-  if (input.dryRun === true) {
-    const chosen = await choose(db, viewer, input, conditions, false);
-    return wouldChange(db, chosen, decision);
-  }
-  const work = async (tx: Transaction) => {
-    const chosen = await choose(tx, viewer, input, conditions, true);
-    const outcome = await applyDecision(tx, chosen, decision);
-    if (outcome.changed > 0) {
-      record(audit, tx, decision, outcome);
-      await options.reportTriage(tx, chosen, now);
-    }
-    return outcome;
+/** Decides about findings; see {@link createTriage}. */
+export type TriageFindings = ReturnType<typeof createTriage>;
+
+/** Ids up to which a decision is short enough for the pool. */
+const fewIds = 1000;
+/** Long decisions that an instance makes at the same time, each on a connection beside the pool, and those that may wait. */
+const longAtOnce = 2;
+const longWaiting = 50;
+
+/** Creates the function that decides about findings. */
+export function createTriage(options: TriageOptions) {
+  const turn = pLimit(longAtOnce);
+  /** A filter may match many, and its best plan depends on its values, so it does not go through prepared statements. */
+  const transactionFor = ({ ids }: TriageFindingsInput): RunTransaction => {
+    if (ids != null && ids.length <= fewIds) return options.db.transaction;
+    if (turn.pendingCount >= longWaiting) throw new AppError('UNAVAILABLE', { retryAfterSeconds: 5 });
+    return (work) => turn(() => retried(() => options.transactLong(work)));
   };
-  return db.transaction(work).catch((error: unknown) => {
-    if (violates(error, 'findings_assignee_id_fkey'))
-      throw validationFailed([{ path: 'input.assigneeId', message: 'is the id of no user' }]);
-    throw error;
-  });
+  /**
+   * Decides about findings by id or filter: all of them change, or none.
+   * @throws VALIDATION_FAILED for an input that contradicts itself, or a filter that more than 100,000 findings match
+   * @throws NOT_FOUND for ids that do not exist, or that the viewer may not see
+   * @throws FORBIDDEN for findings of a project where the viewer may not triage
+   * @throws CONFLICT when a finding is in none of the expected states, or in one that the new state may not follow
+   * @throws UNAVAILABLE when too many long decisions wait
+   */
+  return async (viewer: Viewer, input: TriageFindingsInput): Promise<TriageOutcome> => {
+    const { db, audit, reportTriage, maxAcceptanceDays } = options;
+    const at = new Date(options.now());
+    assertConsistent(input, at, maxAcceptanceDays);
+    const decision: Decision = { input, viewer, at, conditions: await conditionsOf(db, viewer, input, at) };
+    const fewest = input.ids == null ? 0 : new Set(input.ids).size;
+    if (input.dryRun === true)
+      return assertClear(await tryDecision({ query: db.queryUncached }, decision), input, fewest);
+    const work = async (tx: Transaction) => {
+      const attempt = await applyDecision(tx, decision, fewest, isTriageReported);
+      const outcome = assertClear(attempt, input, fewest);
+      if (outcome.changed > 0) record(audit, tx, decision, outcome);
+      if (attempt.changedIds !== null) await reportTriage(tx, attempt.changedIds, at);
+      return outcome;
+    };
+    return transactionFor(input)(work).catch((error: unknown) => {
+      if (violates(error, 'findings_assignee_id_fkey'))
+        throw validationFailed([{ path: 'input.assigneeId', message: 'is the id of no user' }]);
+      throw error;
+    });
+  };
+}
+
+const attempts = 3;
+
+/** Again after a deadlock with a run that meets the same findings. */
+async function retried<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt >= attempts || !isRetryable(error)) throw error;
+    }
+  }
+}
+
+/** Refuses a decision that has met obstacles, which undoes its transaction. */
+function assertClear(
+  { matched, changed, ranks, forbidden: outOfReach, unexpected, illegal }: Attempt,
+  { state }: TriageFindingsInput,
+  fewest: number,
+): TriageOutcome {
+  if (matched > maxTriaged)
+    throw validationFailed([
+      { path: 'input.filter', message: `matches more than ${maxTriaged} findings: narrow it down` },
+    ]);
+  if (matched < fewest) throw new AppError('NOT_FOUND');
+  if (outOfReach > 0) throw forbidden();
+  if (unexpected > 0)
+    throw new AppError('CONFLICT', {
+      message: `Somebody else has decided about a finding meanwhile: ${unexpected} of ${matched} are in none of the expected states.`,
+    });
+  if (illegal > 0)
+    throw new AppError('CONFLICT', {
+      message: `${illegal} of ${matched} findings are in a state that ${state} may not follow. Open them first.`,
+    });
+  return { matched, changed, ranks };
 }
 
 function assertConsistent(input: TriageFindingsInput, now: Date, maxDays: number): void {
@@ -97,32 +155,6 @@ async function conditionsOf(
 
 const forbidden = () =>
   new AppError('FORBIDDEN', { message: 'Your role in this project does not allow it.' });
-
-/** The findings that the input names, locked in the order of their ids for a change. @returns their ids */
-async function choose(
-  tx: Pick<Statements, 'query'>,
-  viewer: Viewer,
-  { ids, expectedState }: TriageFindingsInput,
-  conditions: Sql[],
-  isLocked: boolean,
-): Promise<string[]> {
-  // Rights as of this statement: a membership that has ended meanwhile decides about nothing.
-  const seen = conditionOn(viewer, sql`project_id`, 'finding:read');
-  const isWorkable = join([sql`TRUE`, ...conditionOn(viewer, sql`project_id`, 'finding:triage')], ' AND ');
-  const rows = await tx.query<{ id: string; isWorkable: boolean; isExpected: boolean }>(sql`
-    SELECT id, ${isWorkable} AS "isWorkable",
-      ${expectedState ?? null}::triage_state[] IS NULL OR triage = ANY(${expectedState ?? null}::triage_state[]) AS "isExpected"
-    FROM findings ${where([...conditions, ...seen])} ORDER BY id LIMIT ${maxTriaged + 1} ${isLocked ? sql`FOR UPDATE` : sql``}`);
-  if (rows.length > maxTriaged)
-    throw validationFailed([
-      { path: 'input.filter', message: `matches more than ${maxTriaged} findings: narrow it down` },
-    ]);
-  if (ids != null && rows.length < new Set(ids).size) throw new AppError('NOT_FOUND');
-  if (!rows.every((row) => row.isWorkable)) throw forbidden();
-  if (!rows.every(({ isExpected }) => isExpected))
-    throw new AppError('CONFLICT', { message: 'Somebody else has decided about a finding meanwhile.' });
-  return rows.map(({ id }) => id);
-}
 
 function record(
   audit: AuditService,
