@@ -10,13 +10,20 @@ import { type Env, loadConfig } from '../config/load.js';
 import { findRunningPostgres } from '../infra/embedded-postgres/running.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
 import { grantToAppRole, roleOf } from '../infra/migrations/app-role.js';
-import { applyMigrations, createMigration, migrationStatus } from '../infra/migrations/migrate.js';
+import {
+  applyMigrations,
+  createMigration,
+  finishMigrations,
+  migrationStatus,
+  unfinishedMigrations,
+} from '../infra/migrations/migrate.js';
 import { assertMigrated } from '../infra/migrations/status.js';
 
 type Print = (text: string) => void;
 
-const USAGE = `Usage: migrate [deploy | status | new NAME]
+const USAGE = `Usage: migrate [deploy | finish | status | new NAME]
   deploy    apply the pending migrations (the default)
+  finish    after an upgrade, once no instance of an earlier version runs: drop the indexes that only those read
   status    tell applied from pending; exit code 1 when the database is not up to date
   new NAME  write a migration with the difference between the migrations and prisma/schema.prisma
 The database is MIGRATION_DATABASE_URL, else DATABASE_URL, or without both the embedded one in DATA_DIR. With both,
@@ -42,7 +49,7 @@ const SETTINGS_READ = [
 export async function migrate(args: string[], env: Env, print: Print): Promise<0 | 1 | 2> {
   const [command = 'deploy', ...rest] = args;
   const isKnown =
-    command === 'new' ? rest.length === 1 : ['deploy', 'status'].includes(command) && !rest.length;
+    command === 'new' ? rest.length === 1 : ['deploy', 'finish', 'status'].includes(command) && !rest.length;
   if (!isKnown) {
     print(USAGE);
     return 2;
@@ -52,7 +59,7 @@ export async function migrate(args: string[], env: Env, print: Print): Promise<0
     const { migrationDatabaseUrl, databaseUrl: serverUrl, dataDir } = loadConfig(Object.fromEntries(given));
     const databaseUrl = migrationDatabaseUrl ?? serverUrl;
     if (command === 'new') return await writeNew(rest[0] ?? '', databaseUrl, print);
-    const run = command === 'deploy' ? deploy : status;
+    const run = { deploy, finish, status }[command as 'deploy' | 'finish' | 'status'];
     if (databaseUrl) {
       const code = await run(databaseUrl, print);
       if (command === 'deploy' && migrationDatabaseUrl && serverUrl)
@@ -62,7 +69,10 @@ export async function migrate(args: string[], env: Env, print: Print): Promise<0
     // Reading disturbs no server that has the database running; migrations are for one that is stopped.
     const running = command === 'status' ? await findRunningPostgres(dataDir) : undefined;
     if (running !== undefined) return await status(running, print);
-    return await withEmbedded(dataDir, true, (url) => run(url, print));
+    return await withEmbedded(dataDir, true, async (url) => {
+      const code = await run(url, print);
+      return command === 'deploy' ? finish(url, print) : code; // no other version has it open
+    });
   } catch (error) {
     print(`Failed: ${wordsOf(error)}`);
     return 1;
@@ -73,7 +83,18 @@ async function deploy(databaseUrl: string, print: Print): Promise<0> {
   const applied = await applyMigrations(databaseUrl);
   if (applied.length === 0) print('Nothing to apply: the database is up to date.');
   for (const name of applied) print(`Applied ${name}`);
+  await adviseToFinish(databaseUrl, print);
   return 0;
+}
+
+async function finish(databaseUrl: string, print: Print): Promise<0> {
+  for (const name of await finishMigrations(databaseUrl)) print(`Dropped ${name}`);
+  return 0;
+}
+
+async function adviseToFinish(databaseUrl: string, print: Print): Promise<void> {
+  if ((await unfinishedMigrations(databaseUrl)).length > 0)
+    print('Once no instance of an earlier version runs: sec-tester-api migrate finish');
 }
 
 /** New tables are nobody's but their owner's. */
@@ -97,6 +118,7 @@ async function status(databaseUrl: string, print: Print): Promise<0 | 1> {
   try {
     assertMigrated(found);
     print('The database is up to date.');
+    await adviseToFinish(databaseUrl, print);
     return 0;
   } catch (error) {
     print(wordsOf(error));

@@ -17,7 +17,7 @@ import { createPasswordHasher, type PasswordHasher } from '../infra/credentials/
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
 import type { Infra } from '../infra/infra.js';
 import { APP_ROLE, ensureAppRole, roleOf, urlAs } from '../infra/migrations/app-role.js';
-import { applyMigrations, migrationStatus } from '../infra/migrations/migrate.js';
+import { applyMigrations, finishMigrations, migrationStatus } from '../infra/migrations/migrate.js';
 import { assertMigrated } from '../infra/migrations/status.js';
 import { createDatabase } from '../infra/postgres/database.js';
 import { waitForDatabase } from '../infra/postgres/wait-until-ready.js';
@@ -201,6 +201,7 @@ async function migrate(ownerUrl: string, config: Config, log: Logger): Promise<s
   const applied = await applyMigrations(url);
   if (applied.length > 0) log.info({ event: 'migrated', migrations: applied });
   if (databaseUrl === undefined) {
+    await finishMigrations(ownerUrl);
     // The embedded database is this process's alone: a password for as long as it runs.
     const role = { name: APP_ROLE, password: randomBytes(24).toString('base64url') };
     await ensureAppRole(ownerUrl, role);

@@ -1,3 +1,42 @@
+-- Replaces d90e8f7989f2f811213ae7a5f0b0487232194d56e024162415f40776c882ea44
+-- An instance of the version before serves all the while: columns first, which rewrite no row, then indexes that stop no writer.
+-- The lines that begin with "-- Step" cut the script: each part is a transaction of its own, and may be repeated.
+
+-- Step
+ALTER TABLE "test_results"
+    ADD COLUMN IF NOT EXISTS "delta" SMALLINT,
+    ADD COLUMN IF NOT EXISTS "finding_id" UUID,
+    ADD COLUMN IF NOT EXISTS "from_run" INTEGER,
+    ADD COLUMN IF NOT EXISTS "is_shared" BOOLEAN NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS "scan_branch_id" INTEGER,
+    ADD COLUMN IF NOT EXISTS "until_run" INTEGER;
+
+-- Step
+ALTER TABLE "test_executions"
+    ADD COLUMN IF NOT EXISTS "category" TEXT,
+    ADD COLUMN IF NOT EXISTS "is_shared" BOOLEAN NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS "project_id" UUID NOT NULL DEFAULT '00000000-0000-7000-8000-000000000001'::uuid,
+    ADD COLUMN IF NOT EXISTS "run_number" INTEGER,
+    ADD COLUMN IF NOT EXISTS "scan_branch_id" INTEGER;
+
+-- Step
+ALTER TABLE "api_keys" ADD COLUMN IF NOT EXISTS "project_id" UUID;
+
+-- Step
+CREATE INDEX CONCURRENTLY "api_keys_project_id_idx" ON "api_keys"("project_id");
+
+-- Step
+CREATE INDEX CONCURRENTLY "test_executions_project_id_id_idx" ON "test_executions"("project_id", "id");
+
+-- Step
+CREATE INDEX CONCURRENTLY "test_executions_scan_branch_id_run_number_idx" ON "test_executions"("scan_branch_id", "run_number");
+
+-- What a branch shows at present: an import looks its results up there by place and content.
+-- Step
+CREATE INDEX CONCURRENTLY "test_results_open_content_idx" ON "test_results" ("scan_branch_id", "content_key")
+    WHERE "until_run" IS NULL AND "scan_branch_id" IS NOT NULL;
+
+-- Step, unless there is projects
 -- CreateEnum
 CREATE TYPE "project_visibility" AS ENUM ('INTERNAL', 'PRIVATE');
 
@@ -12,24 +51,6 @@ CREATE TYPE "import_state" AS ENUM ('RUNNING', 'COMPLETED', 'FAILED');
 
 -- CreateEnum
 CREATE TYPE "triage_state" AS ENUM ('OPEN', 'CONFIRMED', 'FALSE_POSITIVE', 'RISK_ACCEPTED', 'RESOLVED');
-
--- AlterTable
-ALTER TABLE "api_keys" ADD COLUMN     "project_id" UUID;
-
--- AlterTable
-ALTER TABLE "test_executions" ADD COLUMN     "category" TEXT,
-ADD COLUMN     "is_shared" BOOLEAN NOT NULL DEFAULT false,
-ADD COLUMN     "project_id" UUID NOT NULL DEFAULT '00000000-0000-7000-8000-000000000001'::uuid,
-ADD COLUMN     "run_number" INTEGER,
-ADD COLUMN     "scan_branch_id" INTEGER;
-
--- AlterTable
-ALTER TABLE "test_results" ADD COLUMN     "delta" SMALLINT,
-ADD COLUMN     "finding_id" UUID,
-ADD COLUMN     "from_run" INTEGER,
-ADD COLUMN     "is_shared" BOOLEAN NOT NULL DEFAULT false,
-ADD COLUMN     "scan_branch_id" INTEGER,
-ADD COLUMN     "until_run" INTEGER;
 
 -- CreateTable
 CREATE TABLE "projects" (
@@ -284,29 +305,8 @@ CREATE INDEX "imports_lease_expires_at_idx" ON "imports"("lease_expires_at");
 -- CreateIndex
 CREATE UNIQUE INDEX "imports_created_by_id_idempotency_key_key" ON "imports"("created_by_id", "idempotency_key");
 
--- CreateIndex
-CREATE INDEX "api_keys_project_id_idx" ON "api_keys"("project_id");
-
--- CreateIndex
-CREATE INDEX "test_executions_project_id_id_idx" ON "test_executions"("project_id", "id");
-
--- CreateIndex
-CREATE INDEX "test_executions_scan_branch_id_run_number_idx" ON "test_executions"("scan_branch_id", "run_number");
-
--- AddForeignKey
-ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "projects"("id") ON DELETE CASCADE ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "test_executions" ADD CONSTRAINT "test_executions_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "projects"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "test_executions" ADD CONSTRAINT "test_executions_scan_branch_id_fkey" FOREIGN KEY ("scan_branch_id") REFERENCES "scan_branches"("id") ON DELETE SET NULL ON UPDATE CASCADE;
-
 -- AddForeignKey
 ALTER TABLE "project_members" ADD CONSTRAINT "project_members_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "projects"("id") ON DELETE CASCADE ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "project_members" ADD CONSTRAINT "project_members_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "scan_series" ADD CONSTRAINT "scan_series_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "projects"("id") ON DELETE CASCADE ON UPDATE CASCADE;
@@ -315,13 +315,7 @@ ALTER TABLE "scan_series" ADD CONSTRAINT "scan_series_project_id_fkey" FOREIGN K
 ALTER TABLE "scan_branches" ADD CONSTRAINT "scan_branches_series_id_fkey" FOREIGN KEY ("series_id") REFERENCES "scan_series"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
-ALTER TABLE "findings" ADD CONSTRAINT "findings_assignee_id_fkey" FOREIGN KEY ("assignee_id") REFERENCES "users"("id") ON DELETE SET NULL ON UPDATE CASCADE;
-
--- AddForeignKey
 ALTER TABLE "triage_events" ADD CONSTRAINT "triage_events_finding_id_fkey" FOREIGN KEY ("finding_id") REFERENCES "findings"("id") ON DELETE CASCADE ON UPDATE CASCADE;
-
--- AddForeignKey
-ALTER TABLE "imports" ADD CONSTRAINT "imports_execution_id_fkey" FOREIGN KEY ("execution_id") REFERENCES "test_executions"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- What follows is written by hand: Prisma cannot say it, and its difference leaves it alone.
 
@@ -332,13 +326,6 @@ ALTER TABLE "projects"
 ALTER TABLE "findings"
     ADD CONSTRAINT "findings_severity_rank_check" CHECK ("severity" BETWEEN 0 AND 4),
     ADD CONSTRAINT "findings_accepted_until_an_end_check" CHECK ("triage" <> 'RISK_ACCEPTED' OR "accepted_until" IS NOT NULL);
-
--- What a branch shows at present: an import looks its results up there by place and content.
-CREATE INDEX "test_results_open_content_idx" ON "test_results" ("scan_branch_id", "content_key")
-    WHERE "until_run" IS NULL AND "scan_branch_id" IS NOT NULL;
--- Results of the runs of a branch, and the sightings of a finding.
-CREATE INDEX "test_results_branch_id_idx" ON "test_results" ("scan_branch_id", "id") WHERE "is_shared";
-CREATE INDEX "test_results_finding_id_idx" ON "test_results" ("finding_id", "id") WHERE "finding_id" IS NOT NULL;
 
 -- Findings by what their list filters and orders by.
 CREATE INDEX "findings_present_severity_idx" ON "findings" ("project_id", "severity", "id") WHERE "is_present";
@@ -374,3 +361,20 @@ CREATE TRIGGER "findings_counted_on_update" AFTER UPDATE ON "findings" REFERENCI
     FOR EACH STATEMENT EXECUTE FUNCTION "count_findings"();
 CREATE TRIGGER "findings_counted_on_delete" AFTER DELETE ON "findings" REFERENCING OLD TABLE AS "before"
     FOR EACH STATEMENT EXECUTE FUNCTION "count_findings"();
+
+-- Last, as it locks tables that the version before writes to: keys are checked for new rows at once, and for old ones below.
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "projects"("id") ON DELETE CASCADE ON UPDATE CASCADE NOT VALID;
+ALTER TABLE "test_executions" ADD CONSTRAINT "test_executions_project_id_fkey" FOREIGN KEY ("project_id") REFERENCES "projects"("id") ON DELETE RESTRICT ON UPDATE CASCADE NOT VALID;
+ALTER TABLE "test_executions" ADD CONSTRAINT "test_executions_scan_branch_id_fkey" FOREIGN KEY ("scan_branch_id") REFERENCES "scan_branches"("id") ON DELETE SET NULL ON UPDATE CASCADE NOT VALID;
+ALTER TABLE "project_members" ADD CONSTRAINT "project_members_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE "findings" ADD CONSTRAINT "findings_assignee_id_fkey" FOREIGN KEY ("assignee_id") REFERENCES "users"("id") ON DELETE SET NULL ON UPDATE CASCADE;
+ALTER TABLE "imports" ADD CONSTRAINT "imports_execution_id_fkey" FOREIGN KEY ("execution_id") REFERENCES "test_executions"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- Step
+ALTER TABLE "api_keys" VALIDATE CONSTRAINT "api_keys_project_id_fkey";
+
+-- Step
+ALTER TABLE "test_executions" VALIDATE CONSTRAINT "test_executions_project_id_fkey";
+
+-- Step
+ALTER TABLE "test_executions" VALIDATE CONSTRAINT "test_executions_scan_branch_id_fkey";

@@ -1,4 +1,4 @@
-// Prisma's adapter for its schema engine, with two corrections: scripts are sent whole, and "char" columns are read.
+// Prisma's adapter for its schema engine, with two corrections: scripts are sent whole or in marked steps, and "char" columns are read.
 import { PrismaPg } from '@prisma/adapter-pg';
 import {
   ColumnTypeEnum,
@@ -7,6 +7,7 @@ import {
   type SqlMigrationAwareDriverAdapterFactory,
 } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
+import { runScript } from './steps.js';
 
 const CHAR_OID = 18;
 const TEXT_OID = 25;
@@ -46,7 +47,8 @@ export class CatalogPool extends pg.Pool {
 
 /**
  * The adapter factory of the engine. Prisma's own adapter cuts scripts at every semicolon, also within strings, comments and
- * function bodies, and runs them piece by piece. Sent whole, as by Prisma's native engine, a script succeeds or fails as one.
+ * function bodies, and runs them piece by piece. Sent whole, as by Prisma's native engine, a script succeeds or fails as one; {@link runScript} takes
+ * those that are marked to run in steps.
  */
 export function engineAdapterFactory(pool: CatalogPool): SqlMigrationAwareDriverAdapterFactory {
   const prisma = new PrismaPg(pool);
@@ -76,7 +78,7 @@ function correctedAdapter(adapter: SqlDriverAdapter, pool: CatalogPool): SqlDriv
     async executeScript(script) {
       const client = await pool.connect();
       try {
-        await client.query(script);
+        await runScript(client, script);
       } catch (error) {
         throw toAdapterError(error as pg.DatabaseError);
       } finally {

@@ -32,12 +32,19 @@ export async function readMigrations(): Promise<MigrationFile[]> {
   return Promise.all(names.sort().map(read));
 }
 
-/** SHA-256 of a migration as Prisma computes it: of the text as it is, and with either line ending, which Git may change. */
+/**
+ * SHA-256 of a migration as Prisma computes it: of the text as it is, and with either line ending, which Git may change. A line
+ * "-- Replaces …" adds that of an earlier text which led to the same tables.
+ */
 export function checksumsOf(sql: string): string[] {
   const unix = sql.replace(/\r\n/g, '\n');
-  return [sql, unix, unix.replace(/\n/g, '\r\n')].map((text) =>
+  const own = [sql, unix, unix.replace(/\n/g, '\r\n')].map((text) =>
     createHash('sha256').update(text).digest('hex'),
   );
+  return [
+    ...own,
+    ...[...unix.matchAll(/^-- Replaces ([0-9a-f]{64})$/gm)].map(([, replaced = '']) => replaced),
+  ];
 }
 
 /** All migrations as Prisma's engine takes them. */

@@ -1,14 +1,18 @@
 // Applies and writes the database's migrations, with Prisma's own history table and engine.
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { listForEngine, readSchema, writeMigration } from './files.js';
-import { assertNotDiverged, type MigrationStatus, readStatus } from './status.js';
+import { dropLeftovers, listLeftovers } from './finish.js';
+import { assertMigrated, assertNotDiverged, type MigrationStatus, readStatus } from './status.js';
 
 const NO_FILTERS = { externalTables: [], externalEnums: [] };
 
 // Held while the status is read and migrations are applied: of several starts at once the first applies them, and the others
 // find them applied. It differs from Prisma's own lock (72707369), which the engine takes in another session.
 const ADVISORY_LOCK = 5_204_271_918;
-const LOCK_WAIT_MS = 120_000;
+/** Building indexes on large tables takes minutes, which other starts wait for. */
+const LOCK_WAIT_MS = 3_600_000;
+const LOCK_POLL_MS = 250;
 
 /**
  * Compares the files with the database by plain SQL.
@@ -25,11 +29,16 @@ export async function migrationStatus(databaseUrl: string): Promise<MigrationSta
  */
 export async function applyMigrations(databaseUrl: string): Promise<string[]> {
   return withClient(databaseUrl, async (client) => {
-    await client.query(`SET lock_timeout = ${LOCK_WAIT_MS}`);
-    await client.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
+    await takeLock(client);
     const status = await readStatus(client);
     assertNotDiverged(status);
-    if (status.pending.length === 0) return [];
+    if (status.pending.length + status.repeatable.length === 0) return [];
+    // One that was ended halfway, as by a restart of the machine, runs again.
+    if (status.repeatable.length > 0)
+      await client.query(
+        'UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = ANY($1) AND finished_at IS NULL',
+        [status.repeatable],
+      );
     const [schema, migrationsList] = await Promise.all([readSchema(), listForEngine()]);
     const { withSchemaEngine } = await import('./schema-engine.js');
     try {
@@ -70,6 +79,39 @@ export async function createMigration(name: string, shadowDatabaseUrl: string): 
   const folder = `${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}_${slug}`;
   await writeMigration({ name: folder, sql }, migrationsList.lockfile.content);
   return folder;
+}
+
+/**
+ * Asks again and again: a statement that waits for a lock holds a snapshot, which the building of indexes beside running
+ * transactions would wait for in turn.
+ */
+async function takeLock(client: pg.Client): Promise<void> {
+  const endsAt = Date.now() + LOCK_WAIT_MS;
+  for (;;) {
+    const { rows } = await client.query<{ isMine: boolean }>('SELECT pg_try_advisory_lock($1) AS "isMine"', [
+      ADVISORY_LOCK,
+    ]);
+    if (rows[0]?.isMine === true) return;
+    if (Date.now() > endsAt) throw new Error('Another process has been applying migrations for an hour.');
+    await sleep(LOCK_POLL_MS);
+  }
+}
+
+/**
+ * Drops what only earlier versions need. Call it once none of their instances runs.
+ * @returns the names of the indexes dropped
+ */
+export async function finishMigrations(databaseUrl: string): Promise<string[]> {
+  return withClient(databaseUrl, async (client) => {
+    await takeLock(client);
+    assertMigrated(await readStatus(client));
+    return dropLeftovers(client);
+  });
+}
+
+/** What {@link finishMigrations} would drop. */
+export async function unfinishedMigrations(databaseUrl: string): Promise<string[]> {
+  return withClient(databaseUrl, listLeftovers);
 }
 
 async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 // Compares the migrations on disk with those in the database, by Prisma's own history table.
 import type pg from 'pg';
 import { checksumsOf, type MigrationFile, readMigrations } from './files.js';
+import { isRepeatable } from './steps.js';
 
 /** The migrations on disk against those in the database, by name, each list in order. */
 export interface MigrationStatus {
@@ -12,6 +13,8 @@ export interface MigrationStatus {
   edited: string[];
   /** Begun and not finished. */
   failed: string[];
+  /** Of the failed ones: may be run again as they are. */
+  repeatable: string[];
 }
 
 interface HistoryRow {
@@ -26,6 +29,7 @@ export async function readStatus(client: pg.Client): Promise<MigrationStatus> {
   const history = await readHistory(client);
   const finished = new Map(history.filter((row) => row.is_finished).map((row) => [row.migration_name, row]));
   const failed = history.filter((row) => !row.is_finished).map((row) => row.migration_name);
+  const repeatable = files.filter(({ name, sql }) => failed.includes(name) && isRepeatable(sql));
   const onDisk = new Set(files.map(({ name }) => name));
   const isApplied = ({ name }: MigrationFile): boolean => finished.has(name);
   const isEdited = ({ name, sql }: MigrationFile): boolean => {
@@ -39,6 +43,7 @@ export async function readStatus(client: pg.Client): Promise<MigrationStatus> {
     unknown: [...finished.keys()].filter((name) => !onDisk.has(name)),
     edited: names(files.filter(isEdited)),
     failed,
+    repeatable: names(repeatable),
   };
 }
 
@@ -62,7 +67,7 @@ async function readHistory(client: pg.Client): Promise<HistoryRow[]> {
  */
 export function assertMigrated(status: MigrationStatus): void {
   assertNotDiverged(status);
-  const { pending } = status;
+  const pending = [...status.repeatable, ...status.pending];
   if (pending.length === 0) return;
   const count = pending.length === 1 ? 'one migration' : `${pending.length} migrations`;
   const advice = 'run npm run migrate (or start with MIGRATE_ON_START=true)';
@@ -73,8 +78,9 @@ export function assertMigrated(status: MigrationStatus): void {
  * Accepts only a database that pending migrations can be applied to.
  * @throws Error that says what to do when it is ahead, was edited, or holds a failed migration
  */
-export function assertNotDiverged({ unknown, edited, failed }: MigrationStatus): void {
-  const faults = failed.map((name) => {
+export function assertNotDiverged({ unknown, edited, failed, repeatable }: MigrationStatus): void {
+  const stuck = failed.filter((name) => !repeatable.includes(name));
+  const faults = stuck.map((name) => {
     const mark = `UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '${name}'`;
     return `Migration ${name} began and did not finish; undo its changes by hand, if any, then let it run again with: ${mark}`;
   });
