@@ -72,6 +72,26 @@ export const wholeNumber =
     return number;
   };
 
+/** Numbers of CWEs, separated by commas, with or without their prefix; repeating the option adds to them. */
+export function cwesOf(text: string, before: number[] = []): number[] {
+  const parse = wholeNumber(1, 99_999);
+  return [...before, ...text.split(',').map((part) => parse(part.trim().replace(/^CWE-/i, '')))];
+}
+
+/** One value each time the option is given: names may have commas. */
+export const each = (text: string, before: string[] = []) => [...before, text];
+
+/** A day, which begins at midnight UTC, or a moment of RFC 3339. */
+export function moment(text: string): string {
+  const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text);
+  const given = isDay ? `${text}T00:00:00Z` : text;
+  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/.test(given) || Number.isNaN(Date.parse(given)))
+    throw new InvalidArgumentError(
+      'Expected a day or a time, for example 2026-01-31 or 2026-01-31T08:00:00Z.',
+    );
+  return given;
+}
+
 /** How many results are of this severity or above. */
 export function countAtOrAbove({ severityCounts }: Execution, floor: Severity): number {
   return severities

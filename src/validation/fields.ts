@@ -9,8 +9,8 @@ export { quickly } from './compiled-schema.js';
 const wellFormed = 'must be well-formed Unicode without NUL';
 /** Control characters, line and paragraph separators, as the complement of all others: C0, DEL, C1, U+2028 and U+2029. */
 const controlCharacters = /[^ -~\u00a0-\u2027\u202a-\uffff]/;
-/** Bidirectional embeddings, overrides and isolates (UAX #9), which make a name look like another one. */
-const bidiControls = /[\u202a-\u202e\u2066-\u2069]/;
+/** Bidirectional controls (UAX #9): marks, embeddings, overrides and isolates, which make a name look like another one. */
+const bidiControls = /\p{Bidi_Control}/u;
 
 /** Whether PostgreSQL and JSON can carry the text: no NUL, no lone surrogates. */
 function isWellFormed(text: string): boolean {
@@ -107,7 +107,7 @@ export const dateTime = z
 const maxJsonBytes = 65_536;
 const maxJsonDepth = 32;
 
-/** A JSON object of at most 64 KiB and 32 levels. */
+/** A JSON object of at most 64 KiB and 32 levels, whose integers keep their digits. */
 export const jsonObject = z
   .custom<Record<string, unknown>>(
     (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
@@ -122,7 +122,9 @@ export const jsonObject = z
 /** The depth comes first: what is too deep could not be printed either. */
 function jsonFault(value: object): string | undefined {
   if (!isShallow(value, maxJsonDepth)) return `must be nested at most ${maxJsonDepth} deep`;
-  if (!hasFiniteNumbers(value)) return 'must not have numbers beyond the range of doubles';
+  if (!everyNumber(value, Number.isFinite)) return 'must not have numbers beyond the range of doubles';
+  if (!everyNumber(value, keepsItsDigits))
+    return 'must not have integers beyond ±9007199254740991 (2^53 - 1), which lose digits: send them as strings';
   const json = JSON.stringify(value);
   if (Buffer.byteLength(json) > maxJsonBytes) return 'must be at most 64 KiB of JSON';
   if (/\\u0000|\\ud[89a-f]/i.test(json.replaceAll('\\\\', ''))) return wellFormed;
@@ -134,11 +136,14 @@ function isShallow(value: unknown, levels: number): boolean {
   return levels > 0 && Object.values(value).every((child) => isShallow(child, levels - 1));
 }
 
-/** JSON.parse reads 1e999 as Infinity, which JSON cannot say again. */
-function hasFiniteNumbers(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return typeof value !== 'number' || Number.isFinite(value);
-  return Object.values(value).every(hasFiniteNumbers);
+/** Whether each number at any depth passes: JSON.parse reads 1e999 as Infinity, and rounds integers to doubles. */
+function everyNumber(value: unknown, passes: (number: number) => boolean): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value !== 'number' || passes(value);
+  return Object.values(value).every((child) => everyNumber(child, passes));
 }
+
+/** Beyond 2^53 - 1 an integer may be another one, rounded. */
+const keepsItsDigits = (number: number) => !Number.isInteger(number) || Number.isSafeInteger(number);
 
 /** A GraphQL enum as a zod shape, with what each value means. */
 export function enumOf<const Name extends string>(

@@ -6,6 +6,7 @@ import {
   type CommonOptions,
   type Context,
   countAtOrAbove,
+  moment,
   oneOf,
   someOf,
   wholeNumber,
@@ -83,6 +84,11 @@ export function addExecutionCommands(program: Command, action: Action): void {
     .option('--kind <kinds>', `any of these: ${wordsOf(kinds)}`, someOf(kinds))
     .option('--project <key>', 'of this project')
     .option('--target <target>', 'exactly this target')
+    .option('--tool <name>', 'exactly this tool')
+    .option('--branch <name>', 'exactly this branch')
+    .option('--commit <sha>', 'exactly this commit')
+    .option('--since <time>', 'created on or after this day (UTC) or time', moment)
+    .option('--before <time>', 'created before this day (UTC) or time', moment)
     .option('--search <text>', 'part of the name or target')
     .option('--limit <number>', 'how many at most', wholeNumber(1, 100_000), 50)
     .action(action(list));
@@ -124,8 +130,20 @@ async function watch(context: Context, options: WaitOptions, id: string): Promis
 
 async function list(context: Context, options: CommonOptions & ListOptions): Promise<ExitCode> {
   const { printer } = context;
-  const { status, kind, project, target, search } = options;
-  const filter = { status, kind, project, target, search };
+  const { status, kind, project, target, tool, branch, search } = options;
+  const { commit: commitSha, since: createdAfter, before: createdBefore } = options;
+  const filter = {
+    status,
+    kind,
+    project,
+    target,
+    tool,
+    branch,
+    commitSha,
+    createdAfter,
+    createdBefore,
+    search,
+  };
   const { nodes, hasMore } = await readPages<Execution>(
     context.api,
     queries.executions,
@@ -153,6 +171,11 @@ interface ListOptions {
   kind?: string[];
   project?: string;
   target?: string;
+  tool?: string;
+  branch?: string;
+  commit?: string;
+  since?: string;
+  before?: string;
   search?: string;
   limit: number;
 }

@@ -4,6 +4,7 @@ import {
   type Action,
   type CommonOptions,
   type Context,
+  moment,
   oneOf,
   someOf,
   wholeNumber,
@@ -86,8 +87,8 @@ export function addFindingCommands(program: Command, action: Action): void {
     .option('--search <text>', 'part of the title, rule, location or ids')
     .option('--assignee <id>', 'assigned to the user with this id')
     .option('--overdue', 'open or confirmed, and past the due date')
-    .option('--since <time>', 'first seen at or after this time, for example 2026-01-31T00:00:00Z')
-    .option('--before <time>', 'first seen before this time')
+    .option('--since <time>', 'first seen on or after this day (UTC) or time', moment)
+    .option('--before <time>', 'first seen before this day (UTC) or time', moment)
     .option(
       '--order <key>',
       `severity (the default), ${wordsOf(orders.slice(1))}`,

@@ -81,7 +81,9 @@ export const createExecutionInput = z
     category: line(1, 200)
       .nullish()
       .describe('Distinguishes runs of the same tool on the same target, for example by folder.'),
-    parameters: jsonObject.nullish().describe('Settings for the runner: a JSON object of at most 64 KiB.'),
+    parameters: jsonObject
+      .nullish()
+      .describe('Settings for the runner: a JSON object of at most 64 KiB; integers within ±(2^53 - 1).'),
     tool: line(1, 200).nullish().describe('Tool, for example "zap".'),
     toolVersion: line(1, 100).nullish().describe('Version of the tool.'),
     branch: line(1, 255).nullish().describe('Tested branch.'),

@@ -388,6 +388,96 @@ describe('results and gate', () => {
     expect(unknown).toMatchObject({ code: 3, err: expect.stringContaining('NOT_FOUND') });
   });
 
+  describe('filters', () => {
+    let runs: string[];
+    beforeAll(async () => {
+      runs = [];
+      for (const [index, tool] of ['zap', 'trivy', 'semgrep'].entries()) {
+        const id = await startExecution(server, analyst.token, {
+          ...{ target: `https://filter-${index}.test`, tool, kind: ['DAST', 'SCA', 'SAST'][index] },
+          ...{ branch: `filter/${index}`, commitSha: `abcdef${index}` },
+        });
+        await addResults(server, analyst.token, id, [
+          {
+            ...{
+              title: `Filtered ${index}`,
+              severity: 'LOW',
+              ruleId: `filter,${index}`,
+              cweIds: [900 + index],
+            },
+            cveIds: [`CVE-2031-000${index}`],
+            location: { path: `filter/${index}.lock`, host: `filter-${index}.test` },
+          },
+        ]);
+        runs.push(id);
+      }
+    });
+
+    it.each([
+      [
+        ['--rule', 'filter,0', '--rule', 'filter,2'],
+        [2, 0],
+      ],
+      [
+        ['--cwe', '900,CWE-901'],
+        [1, 0],
+      ],
+      [
+        ['--cwe', '900', '--cwe', '902'],
+        [2, 0],
+      ],
+      [['--cve', 'cve-2031-0001'], [1]],
+      [['--path', 'filter/2.lock'], [2]],
+      [['--host', 'filter-0.test'], [0]],
+      [['--target', 'https://filter-1.test'], [1]],
+      [['--tool', 'semgrep', '--search', 'filtered'], [2]],
+      [
+        ['--kind', 'dast,sast', '--search', 'filtered'],
+        [2, 0],
+      ],
+      [['--branch', 'filter/1'], [1]],
+      [
+        ['--since', '2020-01-01', '--search', 'filtered'],
+        [2, 1, 0],
+      ],
+      [['--before', '2020-01-01T00:00:00+02:00', '--search', 'filtered'], []],
+      [['--tool', 'zap', '--branch', 'filter/1'], []],
+    ])('results by %j', async (args, wanted) => {
+      const { out } = await cli(['results', '--json', '--newest', ...args], withToken());
+      const titles = JSON.parse(out).results.map(({ title }: { title: string }) => title);
+      expect(titles).toEqual(wanted.map((index) => `Filtered ${index}`));
+    });
+
+    it.each([
+      [['--tool', 'trivy', '--search', 'filter-'], [1]],
+      [['--branch', 'filter/2'], [2]],
+      [['--commit', 'abcdef0'], [0]],
+      [
+        ['--since', '2020-01-01', '--search', 'filter-'],
+        [2, 1, 0],
+      ],
+      [['--before', '2020-01-01', '--search', 'filter-'], []],
+      [['--tool', 'zap', '--commit', 'abcdef2'], []],
+    ])('executions by %j', async (args, wanted) => {
+      const { out } = await cli(['executions', '--json', ...args], withToken());
+      const ids = JSON.parse(out).executions.map(({ id }: { id: string }) => id);
+      expect(ids).toEqual(wanted.map((index) => runs[index]));
+    });
+
+    it.each([
+      ['results', '--cwe', '79,x'],
+      ['results', '--cwe', '0'],
+      ['results', '--kind', 'dast,all'],
+      ['executions', '--since', 'yesterday'],
+      ['executions', '--before', '2026-13-01'],
+      ['findings', '--since', '2026'],
+    ])('refuses %s %s %s as a wrong command line', async (...args) => {
+      const { code, err } = await cli(args, withToken());
+      expect(err).toMatch(/Expected (a|dast)/);
+      expect(code).toBe(2);
+    });
+  });
+
   it('lists executions by status and kind', async () => {
     const id = await createExecution(server, analyst.token, { kind: 'IAC', name: 'Plan of the network' });
     const args = ['executions', '--status', 'queued,cancel-requested', '--kind', 'iac'];

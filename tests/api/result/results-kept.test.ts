@@ -242,7 +242,9 @@ describe('ids and vectors as scanners write them', () => {
     [{ cveIds: ['CVE-21-1'] }, 'cveIds.0'],
     [{ cvssVector: 'CVSS:3.1/AV:N' }, 'cvssVector'],
     [{ cvssScore: 11 }, 'cvssScore'],
-    [{ title: 'a\u202Eb' }, 'title'],
+    ...[...'\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069'].map(
+      (control): [object, string] => [{ title: `a${control}b` }, 'title'],
+    ),
   ])('%j is refused, and named by its position and title', async (fault, path) => {
     const id = await startExecution(server, analyst.token);
     const results = [
