@@ -7,6 +7,7 @@ import type { Sql } from 'sql-template-tag';
 import { type Env, loadConfig } from '../config/load.js';
 import { type CountFault, compactCounts, recountFindings } from '../features/finding/finding.counts.js';
 import { severities } from '../features/finding/finding.input.js';
+import { compactRollups, type RollupFault, recountRollups } from '../features/finding/finding.rollups.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
 
 const USAGE = `Usage: recount [--fix]
@@ -32,8 +33,10 @@ export async function recount(args: string[], env: Env, print: (text: string) =>
       const query = async <Row>({ text, values: given }: Sql) =>
         (await client.query(text, given as unknown[])).rows as Row[];
       const found = await recountFindings({ query }, values.fix);
+      const others = await recountRollups({ query }, values.fix);
       await compactCounts({ query }, 1);
-      return found;
+      await compactRollups({ query }, 1);
+      return [...found.map(nameOf), ...others];
     });
     report(faults, values.fix, print);
     return faults.length === 0 || values.fix ? 0 : 1;
@@ -43,11 +46,16 @@ export async function recount(args: string[], env: Env, print: (text: string) =>
   }
 }
 
-function report(faults: readonly CountFault[], isCorrected: boolean, print: (text: string) => void): void {
-  for (const { projectId, triage, severity, isPresent, counted, actual } of faults) {
-    const which = `${severities[severity]} ${triage} ${isPresent ? 'PRESENT' : 'ABSENT'} of project ${projectId}`;
-    print(`${isCorrected ? 'corrected' : 'WRONG    '}  ${which}: ${counted} counted, ${actual} there`);
-  }
+function nameOf({ projectId, triage, severity, isPresent, counted, actual }: CountFault): RollupFault {
+  const name = `${severities[severity]} ${triage} ${isPresent ? 'PRESENT' : 'ABSENT'}`;
+  return { name, projectId, counted, actual };
+}
+
+function report(faults: readonly RollupFault[], isCorrected: boolean, print: (text: string) => void): void {
+  for (const { name, projectId, counted, actual } of faults)
+    print(
+      `${isCorrected ? 'corrected' : 'WRONG    '}  ${name} of project ${projectId}: ${counted} counted, ${actual} there`,
+    );
   if (faults.length === 0) print('The counters of findings are right.');
   else if (!isCorrected) print('Correct them with --fix.');
 }

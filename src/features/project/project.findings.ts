@@ -49,7 +49,8 @@ export async function followDefaultBranch(tx: Transaction, projectId: string): P
     sql`true`,
     sql`UPDATE findings AS finding SET is_present = seen.is_default,
         last_seen_at = CASE WHEN NOT seen.is_default THEN seen.last_run_at END,
-        last_seen_in_id = CASE WHEN NOT seen.is_default THEN seen.last_execution_id END
+        last_seen_in_id = CASE WHEN NOT seen.is_default THEN seen.last_execution_id END,
+        turned_at = CASE WHEN finding.triage IN ('OPEN', 'CONFIRMED') THEN now() ELSE finding.turned_at END
       FROM batch CROSS JOIN LATERAL (${shown}) AS seen
       WHERE finding.id = batch.id AND finding.is_present <> seen.is_default`,
   );

@@ -15,14 +15,15 @@ const StatisticsBucket = builder.objectRef<Bucket>('StatisticsBucket').implement
     open: t.field({
       type: SeverityCounts,
       description:
-        'Findings that were open at its end, or are now in the current one, by their severity of today.',
+        'Findings that were open at its end, or are now in the current one, by the severity that they had.',
       resolve: ({ open }) => toCounts(open),
     }),
     opened: t.exposeInt('opened', {
-      description: 'Findings that opened: first seen, or opened again by a decision or by its expiry.',
+      description:
+        'Findings that opened: first seen, seen again, or opened again by a decision or by its expiry.',
     }),
     closed: t.exposeInt('closed', {
-      description: 'Findings that closed: seen for the last time, or decided so that they need no fix.',
+      description: 'Findings that closed: no longer seen by a run, or decided so that they need no fix.',
     }),
   }),
 });
@@ -33,7 +34,7 @@ const RuleCount = builder.objectRef<{ ruleId: string; title: string; count: numb
     ruleId: t.exposeString('ruleId', { extensions: { weight: { bytes: 1200 } }, description: 'The rule.' }),
     title: t.exposeString('title', {
       extensions: { weight: { bytes: 2000 } },
-      description: 'Title of one of its findings: the first in alphabetical order.',
+      description: 'Title of its worst finding; of the equally bad ones, the latest found.',
     }),
     count: t.exposeInt('count', { description: 'Its open findings.' }),
   }),

@@ -1,27 +1,34 @@
-// The findings that statistics are about, in SQL: those of visible projects, as far as the filter goes.
+// What statistics are about, in SQL: rows of the rollups of visible projects, as far as the filter goes.
 import type { Viewer } from '../../core/permissions.js';
 import { conditionOn } from '../../infra/postgres/project-access.js';
 import { type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { StatisticsFilter } from './statistics.input.js';
+
+/** What statistics are about. */
+export interface Scope {
+  /** Conditions on rows with a `project_id`: projects that the viewer sees and the filter names. */
+  projects: Sql[];
+  /** Conditions on rows of rollups, which have a `series_id`, too: those of whole projects, or of the series of the filter. */
+  rollups: Sql[];
+  /** Whether it is about whole projects. */
+  isWhole: boolean;
+}
+
+/** Says in SQL what statistics are about. */
+export function scopeOf(viewer: Viewer, filter: StatisticsFilter): Scope {
+  const projects = projectConditions(viewer, filter);
+  const series = seriesConditions(filter);
+  if (series.length === 0) return { projects, rollups: [...projects, sql`series_id = 0`], isWhole: true };
+  // As an array, read once: the planner takes a semi-join for a few series, and reads all rows.
+  const ofSeries = sql`series_id = ANY(ARRAY(SELECT series.id FROM scan_series AS series ${where(series)}))`;
+  return { projects, rollups: [...projects, ofSeries], isWhole: false };
+}
 
 /** Conditions on rows with a `project_id`: projects that the viewer sees and the filter names. */
 export function projectConditions(viewer: Viewer, { project }: StatisticsFilter): Sql[] {
   const named = project == null ? [] : [sql`project_id = (SELECT id FROM projects WHERE key = ${project})`];
   return [...named, ...conditionOn(viewer, sql`project_id`, 'finding:read')];
 }
-
-/** Conditions on findings. */
-export function findingConditions(viewer: Viewer, filter: StatisticsFilter): Sql[] {
-  return [...projectConditions(viewer, filter), ...seriesConditions(filter)];
-}
-
-/** Whether the counters of findings, which know no targets and kinds, answer the filter. */
-export function isCounted({ target, kind }: StatisticsFilter): boolean {
-  return target == null && kind == null;
-}
-
-/** The condition that a finding counts as open. */
-export const isOpen = sql`is_present AND triage IN ('OPEN', 'CONFIRMED')`;
 
 function seriesConditions({ target, kind }: StatisticsFilter): Sql[] {
   const conditions: Sql[] = [];
@@ -30,6 +37,5 @@ function seriesConditions({ target, kind }: StatisticsFilter): Sql[] {
     conditions.push(sql`EXISTS (
       SELECT FROM scan_branches AS branch JOIN test_executions AS last_run ON last_run.id = branch.last_execution_id
       WHERE branch.series_id = series.id AND last_run.kind = ANY(${kind}::test_kind[]))`);
-  if (conditions.length === 0) return [];
-  return [sql`series_id IN (SELECT series.id FROM scan_series AS series ${where(conditions)})`];
+  return conditions;
 }

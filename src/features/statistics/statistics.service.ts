@@ -4,7 +4,6 @@ import type { Stream } from '../../core/pull-stream.js';
 import { createStatisticsFeed, type StatisticsFeedOptions } from './statistics.feed.js';
 import type { StatisticsFilter } from './statistics.input.js';
 import {
-  countByCounters,
   countOpen,
   countOverdue,
   type RankCounts,
@@ -12,7 +11,7 @@ import {
   topRules,
   topTargets,
 } from './statistics.reads.js';
-import { findingConditions, isCounted, projectConditions } from './statistics.scope.js';
+import { projectConditions, scopeOf } from './statistics.scope.js';
 import { readTrend, type Trend } from './statistics.trend.js';
 
 /** What statistics are read with. */
@@ -59,19 +58,16 @@ export function createStatisticsService(options: StatisticsOptions) {
 }
 
 function statisticsOf({ db, now }: StatisticsOptions, viewer: Viewer, filter: StatisticsFilter): Statistics {
-  const conditions = () => findingConditions(viewer, filter);
+  const scope = scopeOf(viewer, filter);
   let reading: Promise<Trend> | undefined;
   return {
-    open: () =>
-      isCounted(filter)
-        ? countByCounters(db, projectConditions(viewer, filter))
-        : countOpen(db, conditions()),
-    rules: () => topRules(db, conditions()),
-    cwes: () => topCwes(db, conditions()),
-    targets: () => topTargets(db, conditions()),
-    overdue: () => countOverdue(db, conditions(), new Date(now())),
+    open: () => countOpen(db, scope),
+    rules: () => topRules(db, scope),
+    cwes: () => topCwes(db, scope),
+    targets: () => topTargets(db, scope),
+    overdue: () => countOverdue(db, scope, new Date(now())),
     trend: () => {
-      reading ??= readTrend(db, conditions(), filter, now());
+      reading ??= readTrend(db, scope, filter, now());
       return reading;
     },
   };

@@ -1,9 +1,11 @@
 // The trend of findings by day, week or month of a time zone: how many opened and closed, how many were open at the end, and how
-// long the resolved ones had been open. It is derived from when findings were seen and from the history of their triage.
+// long the resolved ones had been open. It adds up whole UTC days, and the hours or quarters of hours around the buckets' bounds.
 import { invalid } from '../../core/errors.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { StatisticsFilter } from './statistics.input.js';
+import { openBySeverity } from './statistics.reads.js';
+import type { Scope } from './statistics.scope.js';
 
 /** Findings by severity; the index is the rank. */
 export type Ranks = readonly number[];
@@ -12,7 +14,7 @@ export type Ranks = readonly number[];
 export interface Bucket {
   /** RFC 3339 */
   from: string;
-  /** Open findings at its end, by their severity of today. */
+  /** Open findings at its end, by the severity that they had. */
   open: Ranks;
   opened: number;
   closed: number;
@@ -40,51 +42,69 @@ interface Edge {
   ends: string;
 }
 
-interface Change {
-  /** 0 for everything before the first bucket. */
-  bucket: number;
-  severity: number;
+/** Changes within a stretch of time. */
+interface Changes {
+  /** Of open findings by severity. */
+  ranks: Ranks;
   opened: number;
   closed: number;
   resolved: number;
   seconds: number;
 }
 
+interface Row extends Changes {
+  /** `now`: the open findings. `days`: after this many bounds of buckets. `rest`: from the UTC midnight before a bound to it. */
+  part: 'now' | 'days' | 'rest';
+  bound: number;
+}
+
 /**
- * Reads the trend of the findings that meet the conditions.
+ * Reads the trend.
  * @throws VALIDATION_FAILED for a range without a length or of more than 400 buckets
  */
 export async function readTrend(
   db: Database,
-  conditions: Sql[],
+  scope: Scope,
   filter: StatisticsFilter,
   nowMs: number,
 ): Promise<Trend> {
   const edges = await readEdges(db, filter, nowMs);
-  const changes = await db.queryUncached<Change>(changesWithin(conditions, edges));
-  const within = changes.filter(({ bucket }) => bucket > 0);
-  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-  const open = ranksOf(changes.filter(({ bucket }) => bucket === 0));
+  const bounds = [...edges.map(({ starts }) => starts), edges.at(-1)?.ends ?? ''];
+  const rows = await db.queryUncached<Row>(changesAround(scope, bounds));
+  const zero: Changes = { ranks: [0, 0, 0, 0, 0], opened: 0, closed: 0, resolved: 0, seconds: 0 };
+  const of = (part: Row['part'], bound: number) =>
+    rows.find((row) => row.part === part && row.bound === bound) ?? zero;
+  // Changes from the UTC midnight before the first bound to each bound.
+  let days = zero;
+  const before = bounds.map((_bound, index) => {
+    days = index === 0 ? zero : plus(days, of('days', index));
+    return plus(days, of('rest', index + 1));
+  });
+  const after = plus(days, of('days', bounds.length));
+  const open = of('now', 0).ranks;
   const buckets = edges.map(({ starts }, index) => {
-    const own = within.filter(({ bucket }) => bucket === index + 1);
-    for (const [rank, change] of ranksOf(own).entries()) open[rank] = (open[rank] ?? 0) + change;
+    const end = before[index + 1] ?? zero;
+    const own = plus(end, before[index] ?? zero, -1);
+    const later = plus(after, end, -1);
     return {
       from: starts,
-      open: [...open],
-      opened: sum(own.map(({ opened }) => opened)),
-      closed: sum(own.map(({ closed }) => closed)),
+      open: open.map((count, rank) => count - (later.ranks[rank] ?? 0)),
+      opened: own.opened,
+      closed: own.closed,
     };
   });
-  const resolved = sum(within.map((change) => change.resolved));
-  const seconds = sum(within.map((change) => change.seconds));
+  const { resolved, seconds } = plus(before.at(-1) ?? zero, before[0] ?? zero, -1);
   return { buckets, meanSecondsToResolve: resolved === 0 ? null : seconds / resolved };
 }
 
-function ranksOf(changes: readonly Change[]): number[] {
-  const ranks = [0, 0, 0, 0, 0];
-  for (const { severity, opened, closed } of changes)
-    ranks[severity] = (ranks[severity] ?? 0) + opened - closed;
-  return ranks;
+function plus(one: Changes, other: Changes, sign = 1): Changes {
+  return {
+    ranks: one.ranks.map((count, rank) => count + sign * (other.ranks[rank] ?? 0)),
+    opened: one.opened + sign * other.opened,
+    closed: one.closed + sign * other.closed,
+    resolved: one.resolved + sign * other.resolved,
+    seconds: one.seconds + sign * other.seconds,
+  };
 }
 
 /** The bounds of the buckets. They are computed as local times, so that a day has 23 or 25 hours where clocks change. */
@@ -107,50 +127,31 @@ async function readEdges(db: Database, filter: StatisticsFilter, nowMs: number):
   return edges;
 }
 
-const openStates = sql`('OPEN', 'CONFIRMED')`;
-
 /**
- * Times in which findings were open: a finding is from the first run that saw it to the last one, or until now while it is
- * present, in a state that waits for a fix. Findings that the default branch has never shown have none.
+ * Open findings now, and changes around bounds, in one statement, so that they fit together: of the UTC days from the first
+ * bound on, by how many bounds lie before them, and of the stretch between each bound and the UTC midnight before it.
  */
-function openTimes(conditions: Sql[]): Sql {
+function changesAround({ rollups, ...scope }: Scope, bounds: readonly string[]): Sql {
+  const midnight = (moment: Sql) => sql`date_trunc('day', ${moment}, 'UTC')`;
+  const isHourly = bounds.every((bound) => new Date(bound).getTime() % 3_600_000 === 0);
+  const sums = sql`ARRAY[coalesce(sum(info), 0), coalesce(sum(low), 0), coalesce(sum(medium), 0), coalesce(sum(high), 0),
+      coalesce(sum(critical), 0)]::int[] AS ranks,
+    coalesce(sum(opened), 0)::int AS opened, coalesce(sum(closed), 0)::int AS closed, coalesce(sum(resolved), 0)::int AS resolved,
+    coalesce(sum(seconds), 0)::float8 AS seconds`;
   return sql`
-    scope AS MATERIALIZED (
-      SELECT id, severity, triage, first_seen_at, CASE WHEN is_present THEN 'infinity' ELSE last_seen_at END AS gone_at
-      FROM findings ${where([...conditions, sql`(is_present OR last_seen_at IS NOT NULL)`])}
-    ), turns AS MATERIALIZED (
-      SELECT event.finding_id, event.at, event."from" IN ${openStates} AS was_open, event."to" = 'RESOLVED' AS is_fix,
-        row_number() OVER turned AS number, lead(event.at) OVER turned AS next_at,
-        lead(event."to" = 'RESOLVED') OVER turned AS is_next_fix
-      FROM triage_events AS event JOIN scope ON scope.id = event.finding_id
-      WHERE (event."from" IN ${openStates}) <> (event."to" IN ${openStates})
-      WINDOW turned AS (PARTITION BY event.finding_id ORDER BY event.at, event.id)
-    ), pieces AS (
-      SELECT severity, first_seen_at AS starts, NULL::timestamptz AS turns_at, false AS is_fix, gone_at FROM scope
-      WHERE triage IN ${openStates} AND NOT EXISTS (SELECT FROM turns WHERE finding_id = scope.id)
-      UNION ALL
-      SELECT severity, first_seen_at, at, is_fix, gone_at FROM turns JOIN scope ON scope.id = finding_id
-      WHERE number = 1 AND was_open
-      UNION ALL
-      SELECT severity, greatest(at, first_seen_at), next_at, coalesce(is_next_fix, false), gone_at
-      FROM turns JOIN scope ON scope.id = finding_id WHERE NOT was_open
-    ), times AS (
-      SELECT severity, starts, least(coalesce(turns_at, 'infinity'), gone_at) AS ends,
-        is_fix OR gone_at < coalesce(turns_at, 'infinity') AS is_resolved
-      FROM pieces WHERE starts < least(coalesce(turns_at, 'infinity'), gone_at)
-    )`;
-}
-
-function changesWithin(conditions: Sql[], edges: readonly Edge[]): Sql {
-  const starts = edges.map((edge) => edge.starts);
-  const end = edges.at(-1)?.ends ?? null;
-  return sql`
-    WITH ${openTimes(conditions)}
-    SELECT width_bucket(change.at, ${starts}::timestamptz[]) AS bucket, severity,
-      count(*) FILTER (WHERE change.is_opening)::int AS opened,
-      count(*) FILTER (WHERE NOT change.is_opening)::int AS closed,
-      count(*) FILTER (WHERE NOT change.is_opening AND is_resolved)::int AS resolved,
-      coalesce(sum(extract(epoch FROM ends - starts)) FILTER (WHERE NOT change.is_opening AND is_resolved), 0)::float8 AS seconds
-    FROM times CROSS JOIN LATERAL (VALUES (starts, true), (ends, false)) AS change(at, is_opening)
-    WHERE change.at < ${end}::timestamptz GROUP BY 1, 2`;
+    WITH bounds AS MATERIALIZED (
+      SELECT at, number::int, ${midnight(sql`at`)} AS midnight
+      FROM unnest(${[...bounds]}::timestamptz[]) WITH ORDINALITY AS bound(at, number)
+    )
+    SELECT 'now' AS part, 0 AS bound, array_agg(coalesce(count, 0) ORDER BY rank) AS ranks, 0 AS opened, 0 AS closed, 0 AS resolved,
+      0::float8 AS seconds
+    FROM generate_series(0, 4) AS rank LEFT JOIN (${openBySeverity({ rollups, ...scope })}) AS open ON open.severity = rank
+    UNION ALL
+    SELECT 'days', width_bucket(starts_at, ARRAY(SELECT midnight FROM bounds ORDER BY number)) AS bound, ${sums}
+    FROM trend_counts ${where([...rollups, sql`minutes = 1440`, sql`starts_at >= (SELECT min(midnight) FROM bounds)`])} GROUP BY 2
+    UNION ALL
+    SELECT 'rest', bounds.number, rest.* FROM bounds CROSS JOIN LATERAL (
+      SELECT ${sums} FROM trend_counts
+      ${where([...rollups, sql`minutes = ${isHourly ? 60 : 15}::smallint`, sql`starts_at >= bounds.midnight AND starts_at < bounds.at`])}
+    ) AS rest WHERE bounds.at > bounds.midnight`;
 }

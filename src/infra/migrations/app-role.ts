@@ -22,6 +22,9 @@ const NUMBERED = [
   'scan_series_id',
   'scan_branches_id',
   'finding_counts_id',
+  'open_counts_id',
+  'due_counts_id',
+  'trend_counts_id',
   'webhook_deliveries_number',
 ];
 

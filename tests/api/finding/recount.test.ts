@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 beforeEach(async () => {
-  await server.sql('TRUNCATE findings, finding_counts CASCADE');
+  await server.sql('TRUNCATE findings, finding_counts, open_counts, due_counts, trend_counts CASCADE');
   const branch = await insertBranch(server, { target: `t${Math.random()}` });
   const executionId = await insertRun(server, branch, new Date());
   for (const severity of [1, 1, 3, 4]) await insertFinding(server, { branch, executionId, severity });
@@ -56,6 +56,22 @@ describe('recount', () => {
     );
     expect((await run('--fix')).text.match(/^corrected/gm)).toHaveLength(2);
     expect(await countFaults(server)).toEqual([]);
+  });
+
+  it('names and corrects sums of statistics', async () => {
+    await server.sql(`UPDATE open_counts SET change = 5 WHERE facet = 'SEVERITY' AND value = '4'`);
+    await server.sql(`UPDATE trend_counts SET high = high + 2 WHERE minutes = 60 AND series_id = 0`);
+    await server.sql(
+      `INSERT INTO due_counts (project_id, series_id, minutes, starts_at, change)
+       SELECT project_id, 0, 1440, '2026-01-01T00:00:00Z', 1 FROM findings LIMIT 1`,
+    );
+    const found = await run();
+    expect(found.code).toBe(1);
+    expect(found.text).toMatch(/^WRONG +series \d+, severity 4 of project \S+: 5 counted, 1 there/m);
+    expect(found.text).toMatch(/^WRONG +due within 1440 min from 2026-01-01 .*: 1 counted, 0 there/m);
+    expect(found.text).toMatch(/^WRONG +trend by 60 min, severity 3 of project \S+: \d+ counted, 1 there/m);
+    expect((await run('--fix')).code).toBe(0);
+    expect(await run()).toEqual({ code: 0, text: 'The counters of findings are right.' });
   });
 
   it('says what it needs when it is called wrongly', async () => {

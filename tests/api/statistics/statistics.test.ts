@@ -1,5 +1,6 @@
 // Statistics over real imports and decisions, compared with what the lists show, and their live stream.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { subscribe, until } from '../../kit/live.js';
@@ -79,39 +80,31 @@ describe('Statistics', () => {
   });
 
   test('show when findings opened and closed, by the days of a time zone over a change of its clocks', async () => {
-    const project = await createProject(server, token, { defaultBranch: 'main' });
-    await run(
-      project,
-      'a',
-      ['A', 'B', 'C', 'D'].map((rule) => ({ rule })),
-      'main',
-    );
-    await run(
-      project,
-      'a',
-      ['A', 'B', 'D'].map((rule) => ({ rule })),
-      'main',
-    );
-    await run(project, 'a', [{ rule: 'E' }], 'feature');
-    await triage({ project, ruleId: 'B' }, { state: 'RESOLVED' });
-    await triage({ project, ruleId: 'D' }, { state: 'FALSE_POSITIVE', reason: 'none' });
-    await triage({ project, ruleId: 'D' }, { state: 'CONFIRMED' });
-    const own = 'project_id = (SELECT id FROM projects WHERE key = $1) AND rule_id = ';
-    const place = (set: string, rule: string, at: string) =>
-      server.sql(`UPDATE findings SET ${set} = $3 WHERE ${own} $2`, [project, rule, at]);
+    const project = await createProject(server, token);
+    const projectId = (
+      await server.sql<{ id: string }>('SELECT id FROM projects WHERE key = $1', [project])
+    )[0]?.id;
+    const branch = await insertBranch(server, { projectId: projectId as string });
+    const executionId = await insertRun(server, branch, new Date());
     // Berlin: the 25th has 25 hours, until 23:00 UTC.
-    for (const rule of ['A', 'B', 'C', 'D']) await place('first_seen_at', rule, '2026-10-24T21:59:59Z');
-    await place('first_seen_at', 'A', '2026-10-24T22:00:00Z');
-    await place('last_seen_at', 'C', '2026-10-25T22:59:59Z');
-    const decide = (rule: string, to: string, at: string) =>
-      server.sql(
-        `UPDATE triage_events SET at = $4 WHERE "to" = $3::triage_state
-         AND finding_id IN (SELECT id FROM findings WHERE ${own} $2)`,
-        [project, rule, to, at],
-      );
-    await decide('B', 'RESOLVED', '2026-10-25T23:00:00Z');
-    await decide('D', 'FALSE_POSITIVE', '2026-10-25T10:00:00Z');
-    await decide('D', 'CONFIRMED', '2026-10-26T10:00:00Z');
+    const seen = {
+      A: '2026-10-24T22:00:00Z',
+      B: '2026-10-24T21:59:59Z',
+      C: '2026-10-24T21:59:59Z',
+      D: '2026-10-24T21:59:59Z',
+    };
+    for (const [ruleId, at] of Object.entries(seen))
+      await insertFinding(server, { branch, executionId, ruleId, firstSeenAt: new Date(at) });
+    const turn = (rule: string, set: string, at: string) =>
+      server.sql(`UPDATE findings SET ${set}, turned_at = $3 WHERE project_id = $1 AND rule_id = $2`, [
+        projectId,
+        rule,
+        at,
+      ]);
+    await turn('C', 'is_present = false, last_seen_at = first_seen_at', '2026-10-25T22:59:59Z');
+    await turn('B', `triage = 'RESOLVED'`, '2026-10-25T23:00:00Z');
+    await turn('D', `triage = 'FALSE_POSITIVE'`, '2026-10-25T10:00:00Z');
+    await turn('D', `triage = 'CONFIRMED'`, '2026-10-26T10:00:00Z');
     const found = await statistics({
       ...{ project, timeZone: 'Europe/Berlin', bucket: 'DAY' },
       ...{ from: '2026-10-24T12:00:00Z', to: '2026-10-27T12:00:00Z' },
@@ -136,7 +129,7 @@ describe('Statistics', () => {
       ['2026-10-26T23:00:00.000Z', 0, 0, 2],
     ]);
     expect(found.open.total).toBe(2);
-    // C was seen for 25 hours, B resolved after 25 hours and a second.
+    // C was open for 25 hours, B for 25 hours and a second.
     expect(found.meanSecondsToResolve).toBeCloseTo(25 * 3600 + 0.5, 3);
     const months = await statistics({
       project,

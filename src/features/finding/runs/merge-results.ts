@@ -1,11 +1,12 @@
 // Merges the rows of a staged run: rows of the branch end, and results of the run begin.
 import type { Transaction } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
+import { turnOf } from '../finding.turns.js';
 import { isPartial, newIdAt, type Step, staged } from './staged-run.js';
 
 /** Ends the rows of the branch that this run saw otherwise or not at all. @returns the number of findings absent from now on */
 export async function closeResults(tx: Transaction, step: Step): Promise<number> {
-  const { branchId, run, isComplete, unreadPaths, isDefault, lastRunAt, lastExecutionId } = step;
+  const { branchId, run, isComplete, unreadPaths, isDefault, at, lastRunAt, lastExecutionId } = step;
   if (run === 1) return 0;
   const matched = sql`SELECT finding_id FROM ${staged(sql`staged_matches`, step)}`;
   const unread = sql`coalesce(location ->> 'path' = ANY(${[...unreadPaths]}::text[]), false)`;
@@ -17,7 +18,8 @@ export async function closeResults(tx: Transaction, step: Step): Promise<number>
         AND (finding_id IN (${matched}) OR (${isComplete} AND NOT ${unread}))
       RETURNING finding_id
     ), absent AS (SELECT DISTINCT finding_id FROM closed WHERE finding_id NOT IN (${matched})), updated AS (
-      UPDATE findings SET is_present = false, last_seen_at = ${lastRunAt}::timestamptz, last_seen_in_id = ${lastExecutionId}::uuid
+      UPDATE findings SET is_present = false, last_seen_at = ${lastRunAt}::timestamptz, last_seen_in_id = ${lastExecutionId}::uuid,
+        turned_at = ${turnOf(sql`findings`, sql`triage IN ('OPEN', 'CONFIRMED')`, sql`${at}::timestamptz`)}
       FROM absent WHERE findings.id = absent.finding_id AND ${isDefault} AND is_present AND NOT EXISTS (
         SELECT FROM test_results AS other JOIN scan_branches AS branch ON branch.id = other.scan_branch_id
         WHERE other.finding_id = findings.id AND other.until_run IS NULL AND branch.is_default AND branch.id <> ${branchId})

@@ -3,6 +3,7 @@
 import type { Transaction } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import { dueDateOf } from '../finding.due.js';
+import { turnOf } from '../finding.turns.js';
 import { recipeVersion } from '../identity/keys.js';
 import { adoptResults, closeResults, copySightings, insertResults } from './merge-results.js';
 import { enterBranch, isPartial, newIdAt, type StagedRun, type Step } from './staged-run.js';
@@ -79,6 +80,7 @@ async function insertFindings(tx: Transaction, step: Step): Promise<void> {
 async function updateMatched(tx: Transaction, step: Step): Promise<void> {
   const { importId, isDefault, at } = step;
   const severity = sql`coalesce(found.severity_override, staged.severity)`;
+  const reopens = sql`seen.was IN ('OPEN', 'CONFIRMED', 'RESOLVED')`;
   const due = dueDateOf(sql`found.first_seen_at`, severity, sql`project`);
   await tx.query(sql`
     WITH seen AS (
@@ -95,6 +97,7 @@ async function updateMatched(tx: Transaction, step: Step): Promise<void> {
         last_seen_in_id = CASE WHEN findings.is_present OR ${isDefault} THEN NULL ELSE findings.last_seen_in_id END,
         triage = CASE WHEN seen.was = 'RESOLVED' AND ${isDefault} AND NOT findings.is_present THEN 'OPEN' ELSE seen.was END,
         due_at = seen.due_at,
+        turned_at = ${turnOf(sql`findings`, sql`${isDefault} AND NOT findings.is_present AND ${reopens}`, sql`${at}::timestamptz`)},
         recipe = ${recipeVersion}, group_key = seen.group_key, rule_key = seen.rule_key,
         fingerprint_key = seen.fingerprint_key, snippet_key = seen.snippet_key, message_key = seen.message_key,
         line = seen.line, path = seen.path, search_text = seen.search_text

@@ -2,6 +2,7 @@
 // undone, and findings that no other run has seen are deleted.
 import type { Transaction } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
+import { turnOf } from '../finding.turns.js';
 
 /** A run of a branch. */
 export interface MergedExecution {
@@ -62,7 +63,8 @@ async function reopen(tx: Transaction, branchId: number, runNumber: number): Pro
       UPDATE test_results SET until_run = NULL
       WHERE scan_branch_id = ${branchId} AND until_run = ${runNumber - 1} RETURNING finding_id
     )
-    UPDATE findings SET is_present = true, last_seen_at = NULL, last_seen_in_id = NULL
+    UPDATE findings SET is_present = true, last_seen_at = NULL, last_seen_in_id = NULL,
+      turned_at = ${turnOf(sql`findings`, sql`triage IN ('OPEN', 'CONFIRMED')`, sql`now()`)}
     WHERE id IN (SELECT finding_id FROM opened) AND NOT is_present
       AND (SELECT is_default FROM scan_branches WHERE id = ${branchId})`);
 }
@@ -80,7 +82,8 @@ async function removeResults(tx: Transaction, executionId: string): Promise<numb
     UPDATE findings SET result_id = newest.id, title = newest.title, rule_id = newest.rule_id, cwe_ids = newest.cwe_ids,
       cve_ids = newest.cve_ids, reported_severity = newest.severity,
       severity = coalesce(findings.severity_override, newest.severity), is_present = newest.is_shown,
-      last_seen_at = CASE WHEN newest.is_shown THEN NULL ELSE coalesce(findings.last_seen_at, newest.created_at) END
+      last_seen_at = CASE WHEN newest.is_shown THEN NULL ELSE coalesce(findings.last_seen_at, newest.created_at) END,
+      turned_at = ${turnOf(sql`findings`, sql`findings.triage IN ('OPEN', 'CONFIRMED') AND findings.is_present <> newest.is_shown`, sql`now()`)}
     FROM unnest(${touched}::uuid[]) AS touched(id) CROSS JOIN LATERAL (
       SELECT result.*, EXISTS (
         SELECT FROM test_results AS shown JOIN scan_branches AS branch ON branch.id = shown.scan_branch_id

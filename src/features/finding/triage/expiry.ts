@@ -7,6 +7,8 @@ import type { AuditService } from '../../audit/audit.service.js';
 import type { ReportTriage } from '../../webhook/webhook.events.js';
 import { compactCounts } from '../finding.counts.js';
 import { dueDateOf } from '../finding.due.js';
+import { compactRollups } from '../finding.rollups.js';
+import { turnOf } from '../finding.turns.js';
 
 /** What the keeper works with. */
 export interface KeeperOptions {
@@ -49,7 +51,9 @@ async function keep(options: KeeperOptions): Promise<void> {
     const [lock] = await tx.query<{ isMine: boolean }>(
       sql`SELECT pg_try_advisory_xact_lock(${keeperLock}) AS "isMine"`,
     );
-    if (lock?.isMine === true) await compactCounts(tx);
+    if (lock?.isMine !== true) return;
+    await compactCounts(tx);
+    await compactRollups(tx);
   });
 }
 
@@ -70,6 +74,7 @@ export async function expireAcceptances({ db, audit, reportTriage, now }: Keeper
         ORDER BY accepted_until LIMIT ${batch} FOR UPDATE SKIP LOCKED
       ), opened AS (
         UPDATE findings AS finding SET triage = 'OPEN', triage_reason = NULL, triage_comment = NULL, accepted_until = NULL,
+          turned_at = ${turnOf(sql`finding`, sql`finding.is_present`, sql`${at}::timestamptz`)},
           due_at = ${dueDateOf(sql`finding.first_seen_at`, sql`finding.severity`, sql`project`)}
         FROM ended, projects AS project WHERE finding.id = ended.id AND project.id = finding.project_id RETURNING finding.id
       )

@@ -7,6 +7,7 @@ import { conditionOn } from '../../../infra/postgres/project-access.js';
 import { join, raw, type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import { dueDateOf } from '../finding.due.js';
 import { severities } from '../finding.input.js';
+import { turnOf } from '../finding.turns.js';
 import { maxTriaged, type TriageFindingsInput, triageRules } from './triage.input.js';
 
 /** A checked decision. */
@@ -137,12 +138,13 @@ export async function applyDecision(
   isReported: Sql,
 ): Promise<Attempt> {
   const isClear = sql`matched BETWEEN ${fewest} AND ${maxTriaged} AND forbidden = 0 AND unexpected = 0 AND illegal = 0`;
+  const turns = sql`finding.is_present AND (planned.was IN ('OPEN', 'CONFIRMED')) <> (planned.triage IN ('OPEN', 'CONFIRMED'))`;
   const [attempt] = await tx.query<Attempt>(sql`
     WITH ${join([chosen(decision, true), planned(decision), obstacles(decision)])}, updated AS (
       UPDATE findings AS finding SET triage = planned.triage, triage_reason = planned.triage_reason,
         triage_comment = planned.triage_comment, accepted_until = planned.accepted_until,
         severity_override = planned.severity_override, severity = planned.severity, assignee_id = planned.assignee_id,
-        due_at = planned.due_at
+        due_at = planned.due_at, turned_at = ${turnOf(sql`finding`, turns, sql`${decision.at}::timestamptz`)}
       FROM planned WHERE finding.id = planned.id AND planned.differs AND (SELECT ${isClear} FROM obstacles)
     ), noted AS (${history(decision, isClear)})
     ${summary(sql`CASE WHEN ${isReported} THEN array_agg(id) FILTER (WHERE differs) END`)}`);
