@@ -1,3 +1,5 @@
+-- Step, unless there is open_counts
+
 -- CreateEnum
 CREATE TYPE "open_facet" AS ENUM ('SEVERITY', 'RULE', 'CWE');
 

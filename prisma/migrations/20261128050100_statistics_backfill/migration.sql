@@ -1,4 +1,6 @@
--- Counts the findings that are there, in a transaction of its own. Writers wait for it, readers do not.
+-- Step
+
+-- Counts the findings that are there, in a transaction of its own. Writers of findings wait for it, readers do not.
 LOCK TABLE "findings" IN SHARE ROW EXCLUSIVE MODE;
 
 -- Open findings that had been closed: since when they are open again.

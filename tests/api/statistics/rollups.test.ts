@@ -98,7 +98,8 @@ function stepsOf(pick: (below: number) => number, projects: readonly string[]) {
       'mutation ($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
       { input },
     );
-    expect(answer.body.errors?.map(({ extensions }) => extensions.code) ?? []).toEqual([]);
+    const codes = answer.body.errors?.map(({ extensions }) => extensions.code) ?? [];
+    expect(codes.filter((code) => code !== 'CONFLICT')).toEqual([]); // some states may not follow each other
   };
   const remove = async () => {
     const ids = await server.sql<{ id: string }>('SELECT id FROM test_executions ORDER BY id');
