@@ -60,6 +60,7 @@ export const someOf =
   (text: string): Word[] =>
     text.split(',').map(oneOf(words));
 
+/** The words in lower case, separated by commas, for help and messages. */
 export const wordsOf = (words: readonly string[]) => words.map((word) => word.toLowerCase()).join(', ');
 
 /** A whole number within limits. */

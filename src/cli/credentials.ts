@@ -25,6 +25,7 @@ export interface Credentials {
   servers: Record<string, SignIn>;
 }
 
+/** Reads and replaces the stored sign-ins. */
 export type CredentialStore = ReturnType<typeof createCredentialStore>;
 
 /** The file in the user's configuration folder (XDG Base Directory Specification). */
@@ -34,6 +35,10 @@ export function credentialFile(env: Record<string, string | undefined>): string 
   return join(home, 'sec-tester', 'credentials.json');
 }
 
+/**
+ * Creates the store over a file, which need not exist.
+ * @throws Failure from its functions, when the file cannot be read or is damaged, or the lock is not free in time
+ */
 export function createCredentialStore(file: string) {
   const lockFile = `${file}.lock`;
 

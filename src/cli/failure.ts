@@ -31,6 +31,7 @@ export function usageFault(message: string): Failure {
   return failure(message, { exitCode: exitCodes.usage });
 }
 
+/** Whether an error is a failure that {@link failure} made, whose message people read. */
 export function isFailure(error: unknown): error is Failure {
   return error instanceof Error && failures.has(error);
 }

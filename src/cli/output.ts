@@ -38,6 +38,10 @@ export interface Printer {
   fault(error: Failure): void;
 }
 
+/**
+ * Creates a printer.
+ * @param isJson whether failures and values are printed as JSON, and tables not at all
+ */
 export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boolean): Printer {
   const write = (text: string) => void stdout.write(`${text}\n`);
   const print = (text: string) => write(harmless(text));

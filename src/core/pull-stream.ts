@@ -15,7 +15,7 @@ export interface Source<Item> {
   close: () => void;
 }
 
-/** A source that can also be read as any asynchronous iterator. */
+/** A source that is an asynchronous iterator, too. */
 export type Stream<Item> = Source<Item> & AsyncIterableIterator<Item, undefined>;
 
 /** The step that ends a stream. */

@@ -167,7 +167,9 @@ function pathOf(context: ValidationContext, error: GraphQLError): string {
         .flatMap((step, index) => {
           if (step.kind === Kind.ARGUMENT || step.kind === Kind.OBJECT_FIELD) return [step.name.value];
           const parent = chain[index - 1];
-          return parent?.kind === Kind.LIST ? [String(parent.values.indexOf(step as never))] : [];
+          return parent?.kind === Kind.LIST
+            ? [String(parent.values.findIndex((value) => value === step))]
+            : [];
         })
         .join('.');
     },

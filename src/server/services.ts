@@ -41,12 +41,14 @@ import { runBulkTransaction } from '../infra/postgres/bulk/transaction.js';
 import type { RunTransaction } from '../infra/postgres/transaction.js';
 import { createLimits } from './limits.js';
 
+/** The services of the features, by their names in the resolvers. */
 export type Services = ReturnType<typeof createServices>;
 
 declare module '../graphql/schema-kit/context.js' {
   interface ResolverServices extends Services {}
 }
 
+/** Creates the services in the order in which they need each other. */
 export function createServices(infra: Infra) {
   const {
     config,

@@ -1,11 +1,11 @@
 // Checks an account's credentials and records failed guesses. Its callers limit the guesses.
-
 import { AppError } from '../../core/errors.js';
 import type { Role, Viewer } from '../../core/permissions.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 
+/** An account as a sign-in checks it. */
 export interface Credentials {
   id: string;
   email: string;
@@ -19,8 +19,10 @@ export interface Credentials {
 /** Whose account it is; undefined when there is none of that name. */
 export type Account = { id: string; email: string } | undefined;
 
+/** Finds accounts and records failed guesses. */
 export type CredentialsService = ReturnType<typeof createCredentialsService>;
 
+/** Creates the service. */
 export function createCredentialsService({ db, audit }: { db: Database; audit: AuditService }) {
   const recordOf = (account: Account, actor: Viewer | null) => ({
     actor,

@@ -73,7 +73,7 @@ builder.subscriptionType({
         const { streams, events } = context.services;
         return streams.open(viewer, (signal, goOnWhile) =>
           events.follow(viewer, executionId, cursorOf(after, context), signal, goOnWhile),
-        ) as never;
+        );
       },
       resolve: (event) => event as ExecutionEvent,
     }),
@@ -96,7 +96,7 @@ builder.subscriptionType({
         const { streams, events } = context.services;
         return streams.open(viewer, (signal) =>
           events.changes(viewer, filter ?? {}, cursorOf(after, context), signal),
-        ) as never;
+        );
       },
       resolve: (event) => event as ExecutionEvent,
     }),

@@ -23,8 +23,10 @@ interface EventServiceOptions {
   timing: Timing;
 }
 
+/** Follows the events of executions. */
 export type EventService = ReturnType<typeof createEventService>;
 
+/** Creates the service, which listens to the executions and to the other instances until it is closed. */
 export function createEventService({ db, events, executions, log, timing }: EventServiceOptions) {
   const onError = (error: unknown) => log.warn({ event: 'event_log_unreadable', err: error });
   const eventLog = createEventLog(db, executions);

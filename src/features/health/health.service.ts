@@ -22,6 +22,7 @@ export type DatabaseHealth = ComponentHealth<{
   pool: { max: number; total: number; idle: number; waiting: number };
 }>;
 
+/** Health of Redis, or of what replaces it in the process. */
 export type RedisHealth = ComponentHealth<{ mode: 'redis' | 'in-process'; version: string | null }>;
 
 /** The whole: degraded works, slower; unhealthy does not. */
@@ -45,8 +46,10 @@ interface Checked {
   version: string | null;
 }
 
+/** Checks what the server depends on. */
 export type HealthService = ReturnType<typeof createHealthService>;
 
+/** Creates the service; it keeps a check for a moment, so that frequent probes cost nothing. */
 export function createHealthService({
   db,
   redis: connections,

@@ -48,8 +48,10 @@ export interface Opened {
 
 const userColumns = columnsOf(Prisma.UserScalarFieldEnum, 'proved');
 
+/** Opens sessions. */
 export type OpeningService = ReturnType<typeof createOpeningService>;
 
+/** Creates the service. */
 export function createOpeningService(options: OpeningServiceOptions) {
   const { db, events, audit, sessions, now, idleTtlSeconds, ttlSeconds, maxPerUser, maxAtOnce } = options;
 

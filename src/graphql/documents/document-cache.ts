@@ -93,10 +93,10 @@ export function createDocuments(
 
   const plugin: Plugin = {
     onParse: ({ setParseFn }) => setParseFn(parseChecked),
-    onValidate: ({ setValidationFn }) => setValidationFn(validateChecked as never),
+    onValidate: ({ setValidationFn }) => setValidationFn(validateChecked),
     onExecute({ args, setResultAndStopExecution }) {
       const fault = faultOf(args as ExecutionArgs);
-      if (fault !== undefined) setResultAndStopExecution(fault as never);
+      if (fault !== undefined) setResultAndStopExecution(fault);
     },
     onSubscribe({ args, setResultAndStopExecution }) {
       const fault = faultOf(args as ExecutionArgs);

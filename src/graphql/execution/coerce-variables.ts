@@ -45,7 +45,7 @@ export function variablesOf(
   const known = new Map<GraphQLInputObjectType, Coerce>();
   const parts: Part[] = [];
   for (const { variable, type: node, defaultValue } of variableDefinitions) {
-    const type = typeFromAST(schema, node as never);
+    const type = typeFromAST(schema, node);
     if (!isInputType(type)) return undefined;
     const fallback = defaultValue && valueFromAST(defaultValue, type);
     parts.push({ name: variable.name.value, ...coercerOf(type, known), fallback });

@@ -158,7 +158,7 @@ function complete(
     case 'object':
       return completeFields(run, plan.plan, value, path);
     default:
-      return plan satisfies { kind: 'name' } as never;
+      throw new Error('The name of a type is not completed.');
   }
 }
 

@@ -21,6 +21,7 @@ import {
   type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
+  TypeNameMetaFieldDef,
   visit,
 } from 'graphql';
 import { variablesOf } from './coerce-variables.js';
@@ -53,13 +54,16 @@ export interface ObjectPlan {
   blank: Record<string, unknown>;
 }
 
+/** The selections of one entry, which have its name in common. */
+export type Nodes = [FieldNode, ...FieldNode[]];
+
 /** One entry of the answer. */
 export interface FieldPlan {
   /** Its name in the answer. */
   key: string;
   parentType: GraphQLObjectType;
   definition: GraphQLField<unknown, unknown>;
-  nodes: FieldNode[];
+  nodes: Nodes;
   /** The property that is the value, where nothing has to be called for it. */
   property: string | undefined;
   resolve: GraphQLFieldResolver<unknown, unknown>;
@@ -172,8 +176,8 @@ function createPlanner(
   }
 
   /** Nodes by their name in the answer, in the order of the document. */
-  function collect(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): Map<string, FieldNode[]> {
-    const found = new Map<string, FieldNode[]>();
+  function collect(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): Map<string, Nodes> {
+    const found = new Map<string, Nodes>();
     const seen = new Set<string>();
     const take = (selection: SelectionNode): void => {
       if (!isIncluded(selection, values)) return;
@@ -202,15 +206,15 @@ function createPlanner(
     return { type, fields, blank: blankOf(fields) };
   }
 
-  function planField(parentType: GraphQLObjectType, key: string, nodes: FieldNode[]): FieldPlan {
-    const [node] = nodes as [FieldNode];
+  function planField(parentType: GraphQLObjectType, key: string, nodes: Nodes): FieldPlan {
+    const [node] = nodes;
     const name = node.name.value;
     size += 1;
     if (size > maxFields) throw unplanned;
     const base = { key, parentType, nodes, resolve: defaultFieldResolver, rule: undefined };
     if (name === '__typename') {
       const value = { kind: 'name', isNonNull: true } as const;
-      return { ...base, definition: undefined as never, property: undefined, args: undefined, value };
+      return { ...base, definition: TypeNameMetaFieldDef, property: undefined, args: undefined, value };
     }
     const definition = parentType.getFields()[name] as FieldPlan['definition'] | undefined;
     // A key __proto__ would be no key of a plain object.
@@ -228,7 +232,7 @@ function createPlanner(
     };
   }
 
-  function planValue(given: GraphQLOutputType, nodes: FieldNode[]): ValuePlan {
+  function planValue(given: GraphQLOutputType, nodes: Nodes): ValuePlan {
     const isNonNull = isNonNullType(given);
     const type = getNullableType(given) as GraphQLOutputType;
     if (isListType(type)) return { kind: 'list', isNonNull, item: planValue(type.ofType, nodes) };

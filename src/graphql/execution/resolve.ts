@@ -28,12 +28,12 @@ export function resolve(run: Run, field: FieldPlan, source: unknown, path: Path)
   const { rule, definition, nodes } = field;
   const { context } = run;
   if (rule === undefined) {
-    const args = field.args ?? getArgumentValues(definition, nodes[0] as never, run.variables);
+    const args = field.args ?? getArgumentValues(definition, nodes[0], run.variables);
     return field.resolve(source, args, context, infoOf(run, field, path));
   }
   const { permission } = rule;
   if (permission !== undefined) authorize(context.viewer, permission);
-  const info = rule.needsInfo ? infoOf(run, field, path) : (undefined as never);
+  const info = rule.needsInfo ? infoOf(run, field, path) : (undefined as never); // nobody looks at it
   const args = field.checkedArgs ?? run.checkedArgs.get(field) ?? checkArgs(run, field, rule, path);
   return args instanceof Promise
     ? args.then((settled) => rule.resolve(source, settled, context, info))
@@ -43,7 +43,7 @@ export function resolve(run: Run, field: FieldPlan, source: unknown, path: Path)
 /** Checks the arguments of a field. They are the same for every object of a run, so valid ones are kept. */
 function checkArgs(run: Run, field: FieldPlan, rule: FieldRule, path: Path): Args | Promise<Args> {
   let args: Args | Promise<Args> =
-    field.args ?? getArgumentValues(field.definition, field.nodes[0] as never, run.variables);
+    field.args ?? getArgumentValues(field.definition, field.nodes[0], run.variables);
   const info = infoOf(run, field, path);
   for (const map of rule.argMappers) {
     const check = (given: Args) => map(given, run.context, info);

@@ -149,10 +149,10 @@ function limitResponse(bytes: number): Plugin {
 }
 
 /** Puts the parsed document into the context. */
-const keepDocument: Plugin = {
+const keepDocument: Plugin<{ document?: DocumentNode }> = {
   onParse:
     () =>
     ({ result, extendContext }) => {
-      if (!(result instanceof Error)) extendContext({ document: result } as never);
+      if (!(result instanceof Error)) extendContext({ document: result });
     },
 };

@@ -1,6 +1,6 @@
 // With introspection disabled, unauthenticated callers get the same error for existing and unknown fields, so that field
 // names cannot be enumerated.
-import type { DocumentNode } from 'graphql';
+import type { DocumentNode, GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
@@ -14,7 +14,7 @@ interface Asked {
 interface HideSchemaOptions {
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
   asksOnlyPublic: (document: DocumentNode, operationName: string | null | undefined) => boolean;
-  toAnswer: (error: unknown) => Error;
+  toAnswer: (error: unknown) => GraphQLError;
 }
 
 /**
@@ -29,7 +29,7 @@ export function hideSchema({ authenticate, asksOnlyPublic, toAnswer }: HideSchem
       const { document, params } = context as Asked;
       if (document === undefined || asksOnlyPublic(document, params?.operationName)) return;
       const refusal = await refusalOf(request.headers.get('authorization') ?? undefined);
-      if (refusal !== undefined) setResult({ errors: [toAnswer(refusal)] } as never);
+      if (refusal !== undefined) setResult({ errors: [toAnswer(refusal)] });
     },
   };
 

@@ -29,4 +29,4 @@ class AuthorizeFirstPlugin<Types extends SchemaTypes> extends BasePlugin<Types> 
 }
 
 // Pothos types the names of plugins that come with it.
-SchemaBuilder.registerPlugin(name as never, AuthorizeFirstPlugin as never);
+SchemaBuilder.registerPlugin(authorizeFirstPlugin, AuthorizeFirstPlugin as never);

@@ -26,6 +26,7 @@ export function connectionType<Row>(
         extensions: fromKeys,
         resolve: ({ page, row }) => page.cursorOf(row),
       }),
+      // A row may be of any type, so Pothos' type asks whether it is a list.
       node: t.field({ type: node, description: 'The entry itself.', resolve: ({ row }) => row as never }),
     }),
   });
@@ -40,7 +41,7 @@ export function connectionType<Row>(
       nodes: t.field({
         type: [node],
         description: 'The entries without cursors.',
-        resolve: (page) => page.rows as never,
+        resolve: (page) => page.rows,
       }),
       pageInfo: t.field({
         type: builder.pageInfoRef(),

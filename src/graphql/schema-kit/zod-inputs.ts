@@ -25,7 +25,7 @@ export function enumType<Name extends string>(shape: z.ZodType<Name>): EnumRef<T
         ...(description !== undefined && { description }),
         values: Object.fromEntries(
           Object.entries(values).map(([value, text]) => [value, { value, description: text }]),
-        ) as never,
+        ),
       }),
     );
   }
@@ -43,7 +43,7 @@ export function inputArg<Shape extends z.ZodObject>(
   check: Shape = quickly(shape),
 ) {
   return arg({ type: inputType(name, shape), required: true, ...described(shape) }).validate<z.output<Shape>>(
-    check as never,
+    check,
   );
 }
 
@@ -51,7 +51,7 @@ export function inputArg<Shape extends z.ZodObject>(
 export function filterArg<Shape extends z.ZodObject>(arg: ArgBuilder<Types>, name: string, shape: Shape) {
   return arg({ type: inputType(name, shape), ...described(shape) }).validate<
     z.output<Shape> | null | undefined
-  >(quickly(shape.nullish()) as never);
+  >(quickly(shape.nullish()));
 }
 
 /** An argument of a simple shape (id, text, number), checked and converted by it. */
@@ -66,7 +66,7 @@ export function simpleArg<Shape extends z.ZodType>(
     type: type as 'String',
     required: true,
     ...(text !== undefined && { description: text }),
-  }).validate<z.output<Shape>>(quickly(shape) as never);
+  }).validate<z.output<Shape>>(quickly(shape));
 }
 
 /** As {@link simpleArg}, for an argument that may be absent or null. */
@@ -76,7 +76,7 @@ export function optionalArg<Shape extends z.ZodType>(
   description: string,
 ) {
   const { type } = convert(shape, '');
-  return arg({ type: type as 'String', description }).validate<z.output<Shape>>(quickly(shape) as never);
+  return arg({ type: type as 'String', description }).validate<z.output<Shape>>(quickly(shape));
 }
 
 function inputType<Shape extends z.ZodObject>(name: string, shape: Shape): InputRef<z.output<Shape>> {
@@ -98,7 +98,7 @@ function inputType<Shape extends z.ZodObject>(name: string, shape: Shape): Input
               }),
             ];
           }),
-        ) as never,
+        ),
     });
   }
   return inputs.get(name) as InputRef<z.output<Shape>>;

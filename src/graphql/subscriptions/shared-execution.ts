@@ -14,7 +14,7 @@ import {
   visitWithTypeInfo,
 } from 'graphql';
 import type { Viewer } from '../../core/permissions.js';
-import { over, type Source, type Step, toStream } from '../../core/pull-stream.js';
+import { over, type Source, type Step, type Stream, toStream } from '../../core/pull-stream.js';
 import { currentRequest, runInRequest } from '../../infra/telemetry/request-context.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 
@@ -54,8 +54,8 @@ export type CreateContext = (viewer: Viewer | null) => GraphQLContext;
 export function createSubscribe(createContext: CreateContext) {
   return async (args: ExecutionArgs): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> => {
     const events = await createSourceEventStream(args);
-    if (!isStream(events)) return events;
-    const stream = toStream(createAnswers(args, events as unknown as Source<object>, createContext));
+    if (!isStream(events)) return events as ExecutionResult;
+    const stream = toStream(createAnswers(args, events, createContext));
     (args.contextValue as GraphQLContext).answers = stream;
     return stream;
   };
@@ -83,7 +83,8 @@ export function encodeOnce(
   return bytes;
 }
 
-function isStream(source: AsyncIterable<unknown> | ExecutionResult): source is AsyncIterable<unknown> {
+/** Whether the events began; every resolver of a subscription makes them with {@link toStream}. */
+function isStream(source: AsyncIterable<unknown> | ExecutionResult): source is Stream<object> {
   return Symbol.asyncIterator in source;
 }
 

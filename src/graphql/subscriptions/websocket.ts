@@ -65,6 +65,10 @@ export interface WebSocketTransport {
   close: () => Promise<void>;
 }
 
+/**
+ * Creates the WebSocket side, which speaks graphql-transport-ws.
+ * @param trusted finds the document of a request where only trusted ones run
+ */
 export function createWebSockets(
   yoga: GraphQLServer,
   services: ConnectionServices,

@@ -26,7 +26,7 @@ export class CatalogPool extends pg.Pool {
 
   /** Serves the adapter, which sends one configuration at a time. One signature cannot express pg's overloads, hence `never`. */
   override query(statement: unknown): never {
-    return this.queryCatalog(statement as pg.QueryArrayConfig) as never;
+    return this.queryCatalog(statement as pg.QueryArrayConfig) as never; // as above
   }
 
   private async queryCatalog(statement: pg.QueryArrayConfig): Promise<pg.QueryArrayResult> {

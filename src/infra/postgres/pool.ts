@@ -101,7 +101,7 @@ export class ConnectionPool extends pg.Pool {
 
   /** Serves the single statements of Prisma's adapter. One signature cannot express pg's overloads, hence `never`. */
   override query(statement: unknown): never {
-    return this.use((client) => client.query(statement as pg.QueryConfig)) as never;
+    return this.use((client) => client.query(statement as pg.QueryConfig)) as never; // as above
   }
 }
 
