@@ -168,7 +168,7 @@ function pathOf(context: ValidationContext, error: GraphQLError): string {
           if (step.kind === Kind.ARGUMENT || step.kind === Kind.OBJECT_FIELD) return [step.name.value];
           const parent = chain[index - 1];
           return parent?.kind === Kind.LIST
-            ? [String(parent.values.findIndex((value) => value === step))]
+            ? [String((parent.values as readonly unknown[]).indexOf(step))]
             : [];
         })
         .join('.');

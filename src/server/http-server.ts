@@ -32,6 +32,8 @@ export interface App {
 export interface AppOptions {
   /** Whether plain requests take the fast path; they do by default. */
   hasFastPath?: boolean;
+  /** Whether plans are run; otherwise graphql-js executes everything, to compare with. */
+  hasPlans?: boolean;
   /** Routes besides those of the product. */
   moreRoutes?: readonly Route[];
   timing?: Partial<Timing>;
@@ -41,7 +43,7 @@ export interface AppOptions {
 export function createApp(
   services: Services,
   infra: Infra,
-  { hasFastPath = true, moreRoutes = [] }: AppOptions = {},
+  { hasFastPath = true, hasPlans = true, moreRoutes = [] }: AppOptions = {},
 ): App {
   const { config, log } = infra;
   const authenticate = (authorization: string | undefined) => services.auth.authenticate(authorization);
@@ -52,13 +54,14 @@ export function createApp(
     createContext: (viewer) => createGraphQLContext(services, viewer),
     authenticate,
     trusted,
+    hasPlans,
     infra,
   });
   const requestLog = createRequestLog(log);
   const graphql = createGraphQLHandler({
     requestLog,
     yoga,
-    fastPath: hasFastPath ? fastPath : undefined,
+    fastPath: hasFastPath && hasPlans ? fastPath : undefined,
     page: config.isGraphiqlEnabled ? createGraphiqlPage() : undefined,
     authenticate,
   });

@@ -1,4 +1,4 @@
-// Keeps the plans of operations for the fast path: one for each operation and each outcome of its @skip and @include.
+// Keeps the plans of operations: one for each operation and each outcome of its @skip and @include.
 import {
   type DocumentNode,
   type GraphQLSchema,
@@ -7,7 +7,8 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { variablesOf } from './coerce-variables.js';
-import { conditionVariablesOf, type Plan, planOperation } from './plan.js';
+import { conditionVariablesOf } from './collect-fields.js';
+import { type Plan, planOperation } from './plan.js';
 
 type Values = Record<string, unknown>;
 

@@ -1,30 +1,40 @@
 // Operations made ready once and run many times: which fields to take of which type, and how each value is completed.
-// Running them is in execute.ts. Introspection, interfaces and unions have no plan.
+// Running them is in execute.ts.
 import {
   type DocumentNode,
   defaultFieldResolver,
+  defaultTypeResolver,
   type FieldNode,
   type FragmentDefinitionNode,
+  type GraphQLAbstractType,
   type GraphQLField,
   type GraphQLFieldResolver,
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
+  type GraphQLTypeResolver,
   getArgumentValues,
   getNullableType,
-  isAbstractType,
   isLeafType,
   isListType,
   isNonNullType,
   isObjectType,
   Kind,
   type OperationDefinitionNode,
-  type SelectionNode,
+  SchemaMetaFieldDef,
   type SelectionSetNode,
+  TypeMetaFieldDef,
   TypeNameMetaFieldDef,
   visit,
 } from 'graphql';
 import { variablesOf } from './coerce-variables.js';
+import {
+  type CollectFields,
+  createCollector,
+  hasOtherDirectives,
+  type Nodes,
+  unplanned,
+} from './collect-fields.js';
 import { type FieldRule, ruleOf } from './pothos-field.js';
 import { type Serialize, serializerOf } from './serialize-leaf.js';
 
@@ -54,9 +64,6 @@ export interface ObjectPlan {
   blank: Record<string, unknown>;
 }
 
-/** The selections of one entry, which have its name in common. */
-export type Nodes = [FieldNode, ...FieldNode[]];
-
 /** One entry of the answer. */
 export interface FieldPlan {
   /** Its name in the answer. */
@@ -82,21 +89,28 @@ export interface FieldPlan {
 export type ValuePlan = { isNonNull: boolean } & (
   | { kind: 'leaf'; serialize: Serialize }
   | { kind: 'object'; plan: ObjectPlan }
+  | AbstractPlan
   | { kind: 'list'; item: ValuePlan }
   | { kind: 'name' }
 );
 
+/** How an object of an interface or a union becomes a part of the answer. */
+export interface AbstractPlan {
+  kind: 'abstract';
+  type: GraphQLAbstractType;
+  typeOf: GraphQLTypeResolver<unknown, unknown>;
+  /** By the names of the types that it may be of. */
+  plans: ReadonlyMap<string, ObjectPlan>;
+}
+
 /** Fields of the largest plan: they are kept, and a small document may stand for very many. */
 const maxFields = 1000;
-
-/** There is no plan for it: another executor must run it. */
-const unplanned = Symbol('unplanned');
 
 /**
  * Plans an operation of a document that passed validation.
  * @param values of the variables in `@skip` and `@include` (see `conditionVariablesOf`): the plan is valid for these only
- * @returns undefined for subscriptions, introspection, interfaces and unions, other directives than `@skip` and `@include`,
- *   a condition that is no boolean, and a very large operation
+ * @returns undefined for other directives than `@skip` and `@include`, a condition that is no boolean, and a very large
+ *   operation
  */
 export function planOperation(
   schema: GraphQLSchema,
@@ -104,13 +118,12 @@ export function planOperation(
   operation: OperationDefinitionNode,
   values: Readonly<Record<string, unknown>> = {},
 ): Plan | undefined {
-  if (operation.operation === 'subscription') return undefined;
   const type = schema.getRootType(operation.operation);
   if (type == null || hasOtherDirectives(document)) return undefined;
   const fragments: Record<string, FragmentDefinitionNode> = Object.create(null);
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments[definition.name.value] = definition;
-  const planner = createPlanner(schema, fragments, values);
+  const planner = createPlanner(schema, createCollector(schema, fragments, values));
   try {
     const root = planner.planObject(type, [operation.selectionSet]);
     const isSerial = operation.operation === 'mutation';
@@ -123,85 +136,12 @@ export function planOperation(
   }
 }
 
-/** Names of the variables of an operation that decide which fields it has, by `@skip` and `@include`. */
-export function conditionVariablesOf(document: DocumentNode, operation: OperationDefinitionNode): string[] {
-  const names = new Set<string>();
-  visit(document, {
-    Directive: ({ arguments: args = [] }) => {
-      for (const { value } of args) if (value.kind === Kind.VARIABLE) names.add(value.name.value);
-    },
-  });
-  const declared = operation.variableDefinitions?.map(({ variable }) => variable.name.value) ?? [];
-  return declared.filter((name) => names.has(name));
-}
-
-function hasOtherDirectives(document: DocumentNode): boolean {
-  let found = false;
-  visit(document, {
-    Directive: ({ name }) => {
-      if (name.value !== 'skip' && name.value !== 'include') found = true;
-    },
-  });
-  return found;
-}
-
-/** @throws unplanned for a condition that is no boolean: graphql-js words the error */
-function isIncluded({ directives = [] }: SelectionNode, values: Readonly<Record<string, unknown>>): boolean {
-  return directives.every(({ name, arguments: args = [] }) => {
-    const condition = args[0]?.value;
-    const value =
-      condition?.kind === Kind.VARIABLE
-        ? values[condition.name.value]
-        : condition?.kind === Kind.BOOLEAN && condition.value;
-    if (typeof value !== 'boolean') throw unplanned;
-    return value === (name.value === 'include');
-  });
-}
-
-function createPlanner(
-  schema: GraphQLSchema,
-  fragments: Record<string, FragmentDefinitionNode>,
-  values: Readonly<Record<string, unknown>>,
-) {
+function createPlanner(schema: GraphQLSchema, collect: CollectFields) {
   let size = 0;
   let keepsVariables = false;
-
-  const isRoot = (type: GraphQLObjectType) =>
-    type === schema.getQueryType() || type === schema.getMutationType();
-
-  function applies(fragmentType: string | undefined, type: GraphQLObjectType): boolean {
-    if (fragmentType === undefined || fragmentType === type.name) return true;
-    const condition = schema.getType(fragmentType);
-    return isAbstractType(condition) && schema.isSubType(condition, type);
-  }
-
-  /** Nodes by their name in the answer, in the order of the document. */
-  function collect(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): Map<string, Nodes> {
-    const found = new Map<string, Nodes>();
-    const seen = new Set<string>();
-    const take = (selection: SelectionNode): void => {
-      if (!isIncluded(selection, values)) return;
-      if (selection.kind === Kind.FIELD) {
-        const key = selection.alias?.value ?? selection.name.value;
-        const nodes = found.get(key);
-        if (nodes === undefined) found.set(key, [selection]);
-        else nodes.push(selection);
-      } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-        if (applies(selection.typeCondition?.name.value, type))
-          selection.selectionSet.selections.forEach(take);
-      } else if (!seen.has(selection.name.value)) {
-        seen.add(selection.name.value);
-        const fragment = fragments[selection.name.value];
-        if (fragment !== undefined && applies(fragment.typeCondition.name.value, type))
-          fragment.selectionSet.selections.forEach(take);
-      }
-    };
-    for (const { selections } of sets) selections.forEach(take);
-    return found;
-  }
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
 
   function planObject(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): ObjectPlan {
-    if (type.isTypeOf != null) throw unplanned;
     const fields = [...collect(type, sets)].map(([key, nodes]) => planField(type, key, nodes));
     return { type, fields, blank: blankOf(fields) };
   }
@@ -216,11 +156,11 @@ function createPlanner(
       const value = { kind: 'name', isNonNull: true } as const;
       return { ...base, definition: TypeNameMetaFieldDef, property: undefined, args: undefined, value };
     }
-    const definition = parentType.getFields()[name] as FieldPlan['definition'] | undefined;
+    const definition = definitionOf(schema, parentType, name);
     // A key __proto__ would be no key of a plain object.
     if (definition === undefined || key === '__proto__') throw unplanned;
     const hasVariables = node.arguments?.some(usesVariable) === true;
-    if (hasVariables && !isRoot(parentType)) keepsVariables = true;
+    if (hasVariables && !roots.includes(parentType)) keepsVariables = true;
     return {
       ...base,
       definition,
@@ -237,12 +177,27 @@ function createPlanner(
     const type = getNullableType(given) as GraphQLOutputType;
     if (isListType(type)) return { kind: 'list', isNonNull, item: planValue(type.ofType, nodes) };
     if (isLeafType(type)) return { kind: 'leaf', isNonNull, serialize: serializerOf(type) };
-    if (!isObjectType(type)) throw unplanned;
     const sets = nodes.flatMap(({ selectionSet }) => selectionSet ?? []);
-    return { kind: 'object', isNonNull, plan: planObject(type, sets) };
+    if (isObjectType(type)) return { kind: 'object', isNonNull, plan: planObject(type, sets) };
+    const plans = schema.getPossibleTypes(type).map((one) => [one.name, planObject(one, sets)] as const);
+    const typeOf = type.resolveType ?? defaultTypeResolver;
+    return { kind: 'abstract', isNonNull, type, typeOf, plans: new Map(plans) };
   }
 
   return { planObject, found: () => ({ size, keepsVariables }) };
+}
+
+/** The definition of a field, also of one that every schema has. */
+function definitionOf(
+  schema: GraphQLSchema,
+  parentType: GraphQLObjectType,
+  name: string,
+): FieldPlan['definition'] | undefined {
+  if (parentType === schema.getQueryType()) {
+    if (name === SchemaMetaFieldDef.name) return SchemaMetaFieldDef;
+    if (name === TypeMetaFieldDef.name) return TypeMetaFieldDef;
+  }
+  return parentType.getFields()[name];
 }
 
 /** Each key has held a number and null: V8 then expects anything there, and no object has to change its layout later. */

@@ -13,6 +13,8 @@ type Args = Record<string, unknown>;
 export interface Run {
   plan: Plan;
   context: GraphQLContext;
+  /** What the fields of the root are taken of; an event, for those of a subscription. */
+  rootValue: unknown;
   /** Checked and converted. */
   variables: Record<string, unknown>;
   /** Arguments of fields whose variables were put in and checked in this run. */
@@ -56,7 +58,12 @@ function checkArgs(run: Run, field: FieldPlan, rule: FieldRule, path: Path): Arg
   return args;
 }
 
-function infoOf({ plan, variables }: Run, field: FieldPlan, path: Path): GraphQLResolveInfo {
+/** What resolvers learn of the place where they are called. */
+export function infoOf(
+  { plan, variables, rootValue }: Run,
+  field: FieldPlan,
+  path: Path,
+): GraphQLResolveInfo {
   const { definition, nodes, parentType } = field;
   const { schema, fragments, operation } = plan;
   return {
@@ -67,7 +74,7 @@ function infoOf({ plan, variables }: Run, field: FieldPlan, path: Path): GraphQL
     path,
     schema,
     fragments,
-    rootValue: undefined,
+    rootValue,
     operation,
     variableValues: variables,
   };

@@ -1,19 +1,18 @@
 // The fast path of a request: answers a plain JSON POST of a cached document without Yoga. It leaves all else (a new
 // document, an invalid request, a stream) to Yoga, which gives the same answer, and writes only the errors of fields itself.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
+import type { DocumentNode, ExecutionResult, GraphQLError } from 'graphql';
 import type { Viewer } from '../../core/permissions.js';
 import { writeHead } from '../../http/response.js';
 import { endInBatch } from '../../http/write-batch.js';
 import type { RequestContext } from '../../infra/telemetry/request-context.js';
-import { executePlan } from '../execution/execute.js';
-import { createPlanCache } from '../execution/plan-cache.js';
+import type { Executor } from '../execution/executor.js';
 import { faultOf } from '../plugins/operation-telemetry.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 
 /** The parts of the pipeline that Yoga and the fast path share. */
 export interface FastPathParts {
-  schema: GraphQLSchema;
+  executor: Executor;
   /** The text that a request's parameters stand for. @throws AppError when it may not run */
   textOf: ((params: GraphQLParams) => string) | undefined;
   /** A document that was checked before. */
@@ -70,7 +69,7 @@ const plainParams = new Set(['query', 'variables', 'operationName', 'extensions'
 
 /** Creates the fast path. */
 export function createFastPath(parts: FastPathParts): FastPath {
-  const plans = createPlanCache(parts.schema);
+  const { executor } = parts;
 
   /** What is to run, when all of it is plain and valid. */
   function prepare(params: GraphQLParams) {
@@ -81,9 +80,10 @@ export function createFastPath(parts: FastPathParts): FastPath {
     const document = text === undefined ? undefined : parts.documentOf(text);
     if (document === undefined) return undefined;
     const given = (variables ?? {}) as Record<string, unknown>;
-    const planned = plans.planFor(document, operationName, given);
-    if (planned === undefined || parts.isTooLarge(document, given, operationName)) return undefined;
-    return { document, operationName, ...planned };
+    const planned = executor.planFor(document, operationName, given);
+    if (planned === undefined || planned.plan.operation.operation === 'subscription') return undefined;
+    if (parts.isTooLarge(document, given, operationName)) return undefined;
+    return { document, operationName, planned };
   }
 
   function textOf(params: GraphQLParams): string | undefined {
@@ -109,11 +109,11 @@ export function createFastPath(parts: FastPathParts): FastPath {
     const mediaType = mediaTypeOf(request.headers.accept);
     const prepared = mediaType === undefined ? undefined : prepare(params);
     if (mediaType === undefined || prepared === undefined) return false;
-    const { document, operationName, plan, variables } = prepared;
+    const { document, operationName, planned } = prepared;
     if (viewer === null && !parts.isPublic(document, operationName)) return false; // Yoga refuses it
     const end = parts.beginOperation({ document, operationName });
     // Telling others of a change may keep this turn busy: who made it need not wait for that.
-    const handOver = plan.isSerial ? endNow : endInBatch;
+    const handOver = planned.plan.isSerial ? endNow : endInBatch;
     const answer = (unlimited: ExecutionResult) => {
       const result = parts.limitSize(document, unlimited);
       end(result.errors && faultOf(result));
@@ -125,7 +125,7 @@ export function createFastPath(parts: FastPathParts): FastPath {
       if (!response.destroyed) refuse(error); // else nobody waits for it
     };
     try {
-      const result = executePlan(plan, parts.contextFor(viewer), variables, () => response.destroyed);
+      const result = executor.run(planned, parts.contextFor(viewer), () => response.destroyed);
       if (result instanceof Promise) result.then(answer, giveUp).catch(refuse);
       else answer(result);
     } catch (error) {

@@ -10,6 +10,7 @@ import type { DocumentParams } from '../documents/persisted-operations.js';
 import { asksOnlyPublic } from '../documents/public-operations.js';
 import { limitSize } from '../documents/response-size.js';
 import { toGraphQLError } from '../errors.js';
+import { createExecutor, type Executor } from '../execution/executor.js';
 import { checkParams } from '../plugins/check-params.js';
 import { correlationIds, withCorrelationIds } from '../plugins/correlation-ids.js';
 import { tellDeprecations, tellDeprecationsOf } from '../plugins/deprecation.js';
@@ -32,6 +33,8 @@ export interface GraphQLServerOptions {
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
   /** Returns the text of a listed document; absent when any document may run. */
   trusted: ((params: DocumentParams) => string) | undefined;
+  /** Whether plans are run; otherwise graphql-js executes everything, for tests that compare. */
+  hasPlans: boolean;
   infra: Pick<Infra, 'config' | 'log' | 'metrics' | 'tracing'>;
 }
 
@@ -41,6 +44,7 @@ export function createGraphQLServer({
   createContext,
   authenticate,
   trusted,
+  hasPlans,
   infra,
 }: GraphQLServerOptions) {
   const { config, log } = infra;
@@ -56,6 +60,7 @@ export function createGraphQLServer({
     return createContext(viewer);
   }
 
+  const executor = createExecutor(schema);
   const documents = createDocuments(config.isIntrospectionEnabled, maskError);
   const fence = createRateFence({
     isOff: config.rateLimitPerMinute === 0,
@@ -91,13 +96,14 @@ export function createGraphQLServer({
       limitResponse(config.responseMaxBytes),
       correlationIds(log),
       ...(config.isIntrospectionEnabled ? [] : [schemaHiding]),
-      shareAnswers(createContext),
+      ...(hasPlans ? [executeBy(executor)] : []),
+      shareAnswers(createContext, executor.execute),
       streamAnswers(log, config.isIntrospectionEnabled),
       explainNotAcceptable(log),
     ],
   });
   const fastPath = createFastPath({
-    schema,
+    executor,
     textOf: trusted,
     documentOf: (text) => {
       const document = documents.known(text);
@@ -134,6 +140,11 @@ function createViewerOfRequest(authenticate: GraphQLServerOptions['authenticate'
       throw error;
     }
   };
+}
+
+/** Yoga plugin: the executor that runs everything in place of graphql-js's. */
+function executeBy({ execute }: Executor): Plugin {
+  return { onExecute: ({ setExecuteFn }) => setExecuteFn(execute) };
 }
 
 /** Yoga plugin: bounds the size of results, streams aside, whose events are bounded by their documents. */

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
+import type { Executor } from '../execution/executor.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 import { createErrorMask } from '../subscriptions/backpressure.js';
 import { createHeartbeat } from '../subscriptions/heartbeat.js';
@@ -14,8 +15,8 @@ import { formatFor } from '../subscriptions/stream-formats.js';
 const pingEveryMs = 12_000;
 
 /** Executes an event once for all subscribers that get the same answer. */
-export function shareAnswers(createContext: CreateContext): Plugin {
-  const subscribe = createSubscribe(createContext);
+export function shareAnswers(createContext: CreateContext, execute: Executor['execute']): Plugin {
+  const subscribe = createSubscribe(createContext, execute);
   return {
     onSubscribe({ setSubscribeFn }) {
       setSubscribeFn(subscribe);

@@ -4,7 +4,6 @@ import {
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
-  execute,
   GraphQLError,
   type GraphQLSchema,
   getNamedType,
@@ -16,6 +15,7 @@ import {
 import type { Viewer } from '../../core/permissions.js';
 import { over, type Source, type Step, type Stream, toStream } from '../../core/pull-stream.js';
 import { currentRequest, runInRequest } from '../../infra/telemetry/request-context.js';
+import type { Executor } from '../execution/executor.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 
 /** What the answer depends on, besides the event and the viewer's rights. */
@@ -51,11 +51,11 @@ export type CreateContext = (viewer: Viewer | null) => GraphQLContext;
  * transports: what plugins wrap around it costs several promises for each answer and subscriber.
  * @returns a stream of answers, or the errors that kept it from beginning
  */
-export function createSubscribe(createContext: CreateContext) {
+export function createSubscribe(createContext: CreateContext, execute: Executor['execute']) {
   return async (args: ExecutionArgs): Promise<AsyncIterableIterator<ExecutionResult> | ExecutionResult> => {
     const events = await createSourceEventStream(args);
     if (!isStream(events)) return events as ExecutionResult;
-    const stream = toStream(createAnswers(args, events, createContext));
+    const stream = toStream(createAnswers(args, events, createContext, execute));
     (args.contextValue as GraphQLContext).answers = stream;
     return stream;
   };
@@ -93,6 +93,7 @@ function createAnswers(
   { schema, document, operationName, variableValues, contextValue }: ExecutionArgs,
   events: Source<object>,
   createContext: CreateContext,
+  execute: Executor['execute'],
 ): Source<ExecutionResult> {
   const { viewer } = contextValue as GraphQLContext;
   const args = { schema, document, operationName, variableValues };
@@ -105,7 +106,7 @@ function createAnswers(
   /** The first subscriber executes for all, within its own request and not the one that wrote the event. */
   const run = (event: object): ExecutionResult | Promise<ExecutionResult> => {
     const contextValue = createContext(viewer);
-    const work = () => execute({ ...args, rootValue: event, contextValue }) as ExecutionResult;
+    const work = () => execute({ ...args, rootValue: event, contextValue });
     return request === undefined ? work() : runInRequest(request, work);
   };
 

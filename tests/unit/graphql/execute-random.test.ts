@@ -16,6 +16,7 @@ const numRuns = Number(process.env.EXECUTOR_RUNS ?? 500);
 const leaves =
   'name must number float colour later mustLater bad mustBad badLater names nested __typename'.split(' ');
 const objects = 'self mustSelf selfLater nothing mustNothing things mustThings thingsLater'.split(' ');
+const abstract = 'named mustNamed any anyLater strange mustStrange all mustAll'.split(' ');
 const echoes = [
   '',
   '(text: "x")',
@@ -63,6 +64,15 @@ const { selections } = fc.letrec<{ selections: string; selection: string }>((tie
       arbitrary: fc
         .tuple(fc.constantFrom('...', '... on Thing'), directive, tie('selections'))
         .map(([name, on, inner]) => `${name}${on} ${inner}`),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(fc.constantFrom(...abstract), directive, tie('selections'))
+        .map(
+          ([name, on, inner]) =>
+            `${name}${on} { __typename ... on Thing ${inner} ... on Other { only n2: name } ...N }`,
+        ),
     },
   ),
 }));

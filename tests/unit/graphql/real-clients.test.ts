@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createClient, fetchExchange } from '@urql/core';
 import { buildSchema, type DocumentNode, parse } from 'graphql';
 import { GraphQLClient } from 'graphql-request';
+import { createExecutor } from '../../../src/graphql/execution/executor.js';
 import { createFastPath, type GraphQLParams } from '../../../src/graphql/http/fast-path.js';
 import type { GraphQLContext } from '../../../src/graphql/schema-kit/context.js';
 import type { RequestContext } from '../../../src/infra/telemetry/request-context.js';
@@ -21,7 +22,7 @@ const documentOf = (text: string) => {
   return document;
 };
 const fastPath = createFastPath({
-  schema,
+  executor: createExecutor(schema),
   textOf: undefined,
   documentOf,
   isTooLarge: () => false,

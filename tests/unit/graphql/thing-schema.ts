@@ -5,14 +5,18 @@ import { buildSchema } from 'graphql';
 export const schema = buildSchema(`
   interface Named { name: String }
   enum Colour { RED GREEN }
+  union Any = Thing | Other
+  type Other implements Named { name: String  only: Int  self: Thing }
   type Thing implements Named {
     name: String  must: String!  number: Int  float: Float!  colour: Colour  later: String  mustLater: String!
     bad: String  mustBad: String!  badLater: String  mustBadLater: String!
     self: Thing  mustSelf: Thing!  selfLater: Thing  nothing: Thing  mustNothing: Thing!
+    named: Named  mustNamed: Named!  any: Any  anyLater: Any  strange: Any  mustStrange: Any!  all: [Any]  mustAll: [Any!]!  other: Other
     things: [Thing]  mustThings: [Thing!]!  thingsLater: [Thing!]  names: [String!]  nested: [[Int!]]
     echo(text: String = "none", list: [Int!]): String
   }
   type Query { thing: Thing  must: Thing!  list(of: Int): [Thing!] }
+  type Subscription { changed: Thing  bad: Thing! }
   type Mutation { first: Int  second: Int  fails: Int!  third: Int  make(name: String): Thing }
 `);
 
@@ -41,6 +45,7 @@ function thing(name: string | null = 'a'): Record<string, unknown> {
     nested: [[1, 2], null, [3, name === 'bad' ? null : 4]],
   };
 }
+const named = (__typename: string, name?: string) => ({ ...thing(name), only: 5, __typename });
 const methods: Record<string, (source: object, args: Record<string, unknown>) => unknown> = {
   later: () => later('late'),
   mustLater: () => later('late'),
@@ -52,6 +57,22 @@ const methods: Record<string, (source: object, args: Record<string, unknown>) =>
   mustSelf: () => thing('bad'),
   selfLater: () => later(thing(null)),
   nothing: () => null,
+  named: () => named('Other'),
+  mustNamed: () => later(named('Thing')),
+  any: () => named('Thing', 'bad'),
+  anyLater: () => later(named('Other')),
+  strange: () => named('Nobody'),
+  mustStrange: () => named('Query'),
+  all: () => [
+    named('Thing'),
+    named('Other'),
+    null,
+    later(named('Other')),
+    named('Nobody'),
+    new Error('an item'),
+  ],
+  mustAll: () => [named('Other'), named('Thing')],
+  other: () => named('Other'),
   mustNothing: () => undefined,
   things: () => [thing(), null, new Error('an item'), later(thing(null)), thing('bad')],
   mustThings: () => [thing(), thing('bad')],
@@ -80,3 +101,9 @@ for (const [type, fields] of Object.entries(resolvers))
         resolve,
       },
     );
+// The types of a union say themselves whether a value is theirs, at once or later; an interface has no word in it.
+const types = schema.getTypeMap() as Record<string, { isTypeOf?: unknown; resolveType?: unknown }>;
+Object.assign(types.Other as object, { isTypeOf: (value: { only?: number }) => later(value.only === 5) });
+Object.assign(types.Any as object, {
+  resolveType: ({ __typename }: { __typename: string }) => later(__typename),
+});
