@@ -204,7 +204,7 @@ export function createServices(infra: Infra) {
   const sealingKey = config.webhookKey === undefined ? undefined : Buffer.from(config.webhookKey, 'base64');
   const isPrivateAllowed = config.arePrivateWebhooksAllowed;
   const webhooks = createWebhookService({ db, audit, log, key: sealingKey, isPrivateAllowed, now });
-  const exports = createExportService({ bulk: infra.bulk, executions, findings });
+  const exports = createExportService({ bulk: infra.bulk, db, executions, findings });
   const retention = createRetention({ transactLong, audit, events: bus, unmerge: unmergeRun, log, now });
   const runners = createRunnerService({ db, audit, executions, log, now });
   const events = createEventService({ db, events: bus, executions, log, timing });

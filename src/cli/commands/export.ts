@@ -3,45 +3,50 @@ import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import { type Action, type CommonOptions, type Context, oneOf } from '../context.js';
+import { type Action, type CommonOptions, type Context, oneOf, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes, failure, reasonOf, usageFault } from '../failure.js';
 import { problemOf, version } from '../http.js';
+import { addFilterOptions, type FilterOptions, filterOf } from './finding-filter.js';
 
-const formats = ['SARIF', 'CSV', 'NDJSON'] as const;
-const presences = ['PRESENT', 'ABSENT'] as const;
+const formats = ['SARIF', 'GITHUB', 'CSV', 'NDJSON'] as const;
 const timeoutMs = 30 * 60_000;
 
-interface ExportOptions extends CommonOptions {
+interface ExportOptions extends CommonOptions, FilterOptions {
   format: (typeof formats)[number];
+  base?: string;
   out?: string;
-  project?: string;
-  target?: string;
-  tool?: string;
-  branch?: string;
-  presence?: (typeof presences)[number];
 }
 
 /** Adds the command to the program. */
 export function addExportCommand(program: Command, action: Action): void {
-  program
+  const command = program
     .command('export [execution]')
     .description('Export the results of an execution, or findings where no execution is given')
-    .option('--format <format>', 'sarif (the default), csv or ndjson', oneOf(formats), 'SARIF' as const)
-    .option('--out <file>', 'write to this file instead of standard output')
-    .option('--project <key>', 'findings of this project')
-    .option('--target <target>', 'findings of exactly this target')
-    .option('--tool <name>', 'findings of this tool')
-    .option('--branch <name>', 'findings on this branch; the default branch unless given')
-    .option('--presence <presence>', 'present (the default) or absent', oneOf(presences))
-    .action(action(run));
+    .option(
+      '--format <format>',
+      `${wordsOf(formats)}; github is SARIF within the limits of GitHub code scanning`,
+      oneOf(formats),
+      'SARIF' as const,
+    )
+    .option(
+      '--base <base>',
+      'mark each result as new, unchanged or absent against a branch, or an execution by its id',
+    )
+    .option('--out <file>', 'write to this file instead of standard output');
+  addFilterOptions(command).action(action(run));
 }
 
 /** The path of the route that the options stand for. */
-function pathOf({ format, project, target, tool, branch, presence }: ExportOptions, id?: string): string {
-  const filter = { project, target, tool, branch, presence };
-  const given = Object.entries(filter).filter((entry): entry is [string, string] => entry[1] !== undefined);
+function pathOf(options: ExportOptions, id?: string): string {
+  const given = Object.entries(filterOf(options)).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
   if (id !== undefined && given.length > 0) throw usageFault('Options about findings need no execution');
-  const query = new URLSearchParams([['format', format.toLowerCase()], ...given]);
+  const query = new URLSearchParams([
+    ['format', options.format.toLowerCase()],
+    ...(options.base === undefined ? [] : [['base', options.base]]),
+    ...given,
+  ]);
   return `api/v1/${id === undefined ? 'findings' : `executions/${encodeURIComponent(id)}`}/export?${query}`;
 }
 

@@ -1,41 +1,15 @@
 // findings: lists findings as a table or as JSON. Results of single executions are in results.ts.
 import type { Command } from 'commander';
-import {
-  type Action,
-  type CommonOptions,
-  type Context,
-  moment,
-  oneOf,
-  someOf,
-  wholeNumber,
-  wordsOf,
-} from '../context.js';
+import { type Action, type CommonOptions, type Context, oneOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes } from '../failure.js';
 import { placeOf, plain } from '../output.js';
-import { queries, type Severity, severities } from '../queries.js';
+import { queries, type Severity } from '../queries.js';
+import { addFilterOptions, type FilterOptions, filterOf } from './finding-filter.js';
 import { readPages } from './pages.js';
 
-const triages = ['OPEN', 'CONFIRMED', 'FALSE_POSITIVE', 'RISK_ACCEPTED', 'RESOLVED'] as const;
-const presences = ['PRESENT', 'ABSENT'] as const;
 const orders = ['SEVERITY', 'FIRST_SEEN', 'LAST_SEEN', 'DUE'] as const;
 
-interface FindingsOptions extends CommonOptions {
-  project?: string;
-  target?: string;
-  tool?: string;
-  category?: string;
-  branch?: string;
-  severity?: Severity[];
-  triage?: (typeof triages)[number][];
-  presence?: (typeof presences)[number];
-  rule?: string;
-  cwe?: number;
-  cve?: string;
-  search?: string;
-  assignee?: string;
-  overdue?: boolean;
-  since?: string;
-  before?: string;
+interface FindingsOptions extends CommonOptions, FilterOptions {
   order: (typeof orders)[number];
   ascending?: boolean;
   limit: number;
@@ -60,35 +34,10 @@ interface Finding {
 
 /** Adds the command to the program. */
 export function addFindingCommands(program: Command, action: Action): void {
-  program
+  const command = program
     .command('findings')
-    .description('List findings, the worst first; without --presence, the ones that the last runs saw')
-    .option('--project <key>', 'of this project')
-    .option('--target <target>', 'of exactly this target')
-    .option('--tool <name>', 'of this tool')
-    .option('--category <name>', 'of exactly this category of scans')
-    .option('--branch <name>', 'the branch whose presence counts; the default branch unless given')
-    .option(
-      '--severity <severities>',
-      `any of these, separated by commas: ${wordsOf(severities)}`,
-      someOf(severities),
-    )
-    .option(
-      '--triage <states>',
-      `any of these decisions, separated by commas: ${wordsOf(triages)}`,
-      someOf(triages),
-    )
-    .option('--presence <presence>', 'present (the default) or absent', oneOf(presences))
-    .option('--rule <id>', 'exactly this rule of the tool')
-    .option('--cwe <number>', 'with this CWE', (text: string) =>
-      wholeNumber(1, 99_999)(text.replace(/^CWE-/i, '')),
-    )
-    .option('--cve <id>', 'with this CVE')
-    .option('--search <text>', 'part of the title, rule, location or ids')
-    .option('--assignee <id>', 'assigned to the user with this id')
-    .option('--overdue', 'open or confirmed, and past the due date')
-    .option('--since <time>', 'first seen on or after this day (UTC) or time', moment)
-    .option('--before <time>', 'first seen before this day (UTC) or time', moment)
+    .description('List findings, the worst first; without --presence, the ones that the last runs saw');
+  addFilterOptions(command)
     .option(
       '--order <key>',
       `severity (the default), ${wordsOf(orders.slice(1))}`,
@@ -100,47 +49,14 @@ export function addFindingCommands(program: Command, action: Action): void {
     .action(action(list));
 }
 
-/** The filter and order of the API that the options stand for. */
-function variablesOf(options: FindingsOptions): object {
-  const { project, target, tool, category, branch, severity, triage, presence, search, overdue } = options;
-  const {
-    rule: ruleId,
-    cwe: cweId,
-    cve: cveId,
-    assignee: assigneeId,
-    since,
-    before,
-    order,
-    ascending,
-  } = options;
-  return {
-    filter: {
-      project,
-      target,
-      tool,
-      category,
-      branch,
-      severity,
-      triage,
-      presence,
-      search,
-      overdue,
-      ruleId,
-      cweId,
-      cveId,
-      assigneeId,
-      firstSeenAfter: since,
-      firstSeenBefore: before,
-    },
-    orderBy: { field: order, direction: ascending ? 'ASC' : 'DESC' },
-  };
-}
-
 async function list({ api, printer }: Context, options: FindingsOptions): Promise<ExitCode> {
   const { nodes, hasMore } = await readPages<Finding>(
     api,
     queries.findings,
-    variablesOf(options),
+    {
+      filter: filterOf(options),
+      orderBy: { field: options.order, direction: options.ascending ? 'ASC' : 'DESC' },
+    },
     options.limit,
   );
   if (printer.isJson) {

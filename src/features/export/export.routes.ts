@@ -2,15 +2,17 @@
 import { z } from 'zod';
 import type { Viewer } from '../../core/permissions.js';
 import { defineRoute, type Route, type RouteAnswer } from '../../rest/route.js';
-import { idOf, line } from '../../validation/fields.js';
-import { type ExportFormat, type ExportService, exportFormats } from './export.service.js';
+import { idOf } from '../../validation/fields.js';
+import { type ExportFormat, executionExportQuery, findingExportQuery } from './export.input.js';
+import type { ExportService, ExportStream } from './export.service.js';
 
-const mediaTypes: Record<ExportFormat, string> = {
-  sarif: 'application/sarif+json',
-  csv: 'text/csv; charset=utf-8',
-  ndjson: 'application/x-ndjson',
+/** Media type and the end of the file's name. */
+const files: Record<ExportFormat, readonly [string, string]> = {
+  sarif: ['application/sarif+json', 'sarif'],
+  github: ['application/sarif+json', 'sarif'],
+  csv: ['text/csv; charset=utf-8', 'csv'],
+  ndjson: ['application/x-ndjson', 'ndjson'],
 };
-const format = z.enum(exportFormats).default('sarif').describe('Format of the export.');
 const errors = [
   ...([
     'UNAUTHENTICATED',
@@ -18,6 +20,8 @@ const errors = [
     'TOKEN_REVOKED',
     'FORBIDDEN',
     'NOT_FOUND',
+    'CONFLICT',
+    'VALIDATION_FAILED',
     'UNAVAILABLE',
   ] as const),
 ];
@@ -47,11 +51,11 @@ export function exportRoutes(exports: ExportService): Route[] {
         'Results with the decisions about their findings. SARIF has decisions as suppressions; an import of it into the same ' +
         'target changes nothing. The caller needs finding:read too.',
       params: z.strictObject({ id: idOf('TestExecution').describe('Id of the execution.') }),
-      query: z.strictObject({ format }),
+      query: executionExportQuery,
       responses,
       errors,
       handle: async ({ params, query, viewer }) =>
-        answerOf(query.format, await exports.ofExecution(viewer as Viewer, params.id, query.format)),
+        answerOf(query.format, await exports.ofExecution(viewer as Viewer, params.id, query)),
     }),
     defineRoute({
       method: 'get',
@@ -63,28 +67,19 @@ export function exportRoutes(exports: ExportService): Route[] {
       description:
         'Findings that are present on the branch, with the decisions about them; in SARIF a run for each target and tool. The ' +
         'caller needs result:read too.',
-      query: z.strictObject({
-        format,
-        project: line(1, 63).optional().describe('Of the project with this key.'),
-        target: line(1, 2000).optional().describe('Of exactly this target.'),
-        tool: line(1, 200).optional().describe('Of this tool.'),
-        branch: line(1, 255).optional().describe('Branch; the default branch unless given.'),
-        presence: z.enum(['PRESENT', 'ABSENT']).optional().describe('PRESENT unless given.'),
-      }),
+      query: findingExportQuery,
       responses,
       errors,
-      handle: async ({ query: { format: chosen, ...filter }, viewer }) =>
-        answerOf(chosen, await exports.ofFindings(viewer as Viewer, filter, chosen)),
+      handle: async ({ query, viewer }) =>
+        answerOf(query.format, await exports.ofFindings(viewer as Viewer, query)),
     }),
   ];
 }
 
-function answerOf(chosen: ExportFormat, stream: AsyncGenerator<string>): RouteAnswer {
+function answerOf(format: ExportFormat, stream: ExportStream): RouteAnswer {
+  const [type, ending] = files[format];
   return {
-    headers: {
-      'Content-Type': mediaTypes[chosen],
-      'Content-Disposition': `attachment; filename="sec-tester.${chosen}"`,
-    },
+    headers: { 'Content-Type': type, 'Content-Disposition': `attachment; filename="sec-tester.${ending}"` },
     stream,
   };
 }

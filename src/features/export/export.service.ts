@@ -1,38 +1,90 @@
-// Exports of executions and findings as streams: rows come through a cursor, as fast as the reader takes them.
-import { AppError } from '../../core/errors.js';
+// Exports of executions and findings as streams: PostgreSQL copies the rows out as fast as the reader takes them.
+import { AppError, invalid } from '../../core/errors.js';
 import { authorize, type Viewer } from '../../core/permissions.js';
-import { type BulkOptions, readByCursor } from '../../infra/postgres/bulk/connection.js';
-import type { Sql } from '../../infra/postgres/sql.js';
-import type { ExecutionService } from '../execution/execution.service.js';
-import type { FindingFilter } from '../finding/finding.input.js';
+import type { BulkOptions } from '../../infra/postgres/bulk/connection.js';
+import { readByCopy } from '../../infra/postgres/bulk/copy-out.js';
+import { type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { FindingService } from '../finding/finding.service.js';
-import { type ExportRow, rowsOfExecution, rowsOfFindings } from './export.rows.js';
-import { sarifOf } from './sarif.js';
-import { csvOf, ndjsonOf } from './tables.js';
-
-/** Formats of exports. */
-export const exportFormats = ['sarif', 'csv', 'ndjson'] as const;
-export type ExportFormat = (typeof exportFormats)[number];
+import { type BaseOptions, baseOf } from './export.base.js';
+import type { ExecutionExport, ExportFormat, FindingExport } from './export.input.js';
+import { type ExportRow, rowOf, rowsOfExecution, rowsOfFindings } from './export.rows.js';
+import { type SarifOptions, sarifOf } from './sarif/sarif-log.js';
+import { csvOf } from './tables/csv.js';
+import { ndjsonOf } from './tables/ndjson.js';
 
 /** What exports are made with. */
-export interface ExportServiceOptions {
+export interface ExportServiceOptions extends BaseOptions {
   bulk: BulkOptions;
-  executions: Pick<ExecutionService, 'get'>;
   findings: Pick<FindingService, 'matching'>;
 }
 
 /** Makes exports. */
 export type ExportService = ReturnType<typeof createExportService>;
 
+/** An export that runs: text in parts. */
+export type ExportStream = AsyncGenerator<string>;
+
 /** Exports that an instance makes at the same time; each takes a connection beside the pool. */
 const maxAtOnce = 4;
 
-/** Creates the service. */
-export function createExportService({ bulk, executions, findings }: ExportServiceOptions) {
-  let running = 0;
+/** GitHub refuses a file with more runs. */
+const maxGithubRuns = 20;
 
+/** Creates the service. */
+export function createExportService({ bulk, db, executions, findings }: ExportServiceOptions) {
+  const limited = limit(bulk);
+
+  return {
+    /**
+     * The results of an execution with the decisions about their findings.
+     * @throws NOT_FOUND for an execution that the viewer may not see
+     * @throws FORBIDDEN without the permissions to read results and findings
+     * @throws VALIDATION_FAILED for a base of another target, or with a format that shows none
+     * @throws CONFLICT while the results have not met the findings that a base asks for
+     */
+    async ofExecution(
+      viewer: Viewer,
+      id: string,
+      { format, base: name }: ExecutionExport,
+    ): Promise<ExportStream> {
+      assertReader(viewer);
+      const execution = await executions.get(viewer, id);
+      assertBaseFits(format, name);
+      const base = name === undefined ? undefined : await baseOf({ db, executions }, viewer, execution, name);
+      const statement = rowsOfExecution(execution, orderOf(format), base);
+      const isComplete = execution.status === 'COMPLETED';
+      return write(format, limited(statement), { isComplete, scan: execution }, false);
+    },
+
+    /**
+     * The findings that match a filter, in projects that the viewer may see.
+     * @throws FORBIDDEN without the permissions to read results and findings
+     * @throws VALIDATION_FAILED for a base where none fits, and for more scans than GitHub takes in a file
+     */
+    async ofFindings(viewer: Viewer, { format, base, ...filter }: FindingExport): Promise<ExportStream> {
+      assertReader(viewer);
+      assertBaseFits(format, base);
+      if (base !== undefined && filter.presence === 'ABSENT')
+        throw invalid('base', 'does not go with absent findings');
+      const head = await findings.matching(viewer, filter);
+      if (format === 'github') await assertFewScans(db, head);
+      const compared =
+        base === undefined ? {} : { base: await findings.matching(viewer, { ...filter, branch: base }) };
+      return write(
+        format,
+        limited(rowsOfFindings({ head, ...compared }, orderOf(format))),
+        { isComplete: true },
+        true,
+      );
+    },
+  };
+}
+
+/** Reads the rows of a statement while fewer than {@link maxAtOnce} run. */
+function limit(bulk: BulkOptions) {
+  let running = 0;
   /** @throws UNAVAILABLE while too many run */
-  async function* limited(statement: Sql): AsyncGenerator<ExportRow> {
+  return async function* limited(statement: Sql): AsyncGenerator<ExportRow[]> {
     if (running >= maxAtOnce)
       throw new AppError('UNAVAILABLE', {
         message: 'Too many exports are running; try again later.',
@@ -40,33 +92,10 @@ export function createExportService({ bulk, executions, findings }: ExportServic
       });
     running += 1;
     try {
-      yield* readByCursor<ExportRow>(bulk, statement);
+      for await (const lines of readByCopy(bulk, statement)) yield lines.map(rowOf);
     } finally {
       running -= 1;
     }
-  }
-
-  return {
-    /**
-     * The results of an execution with the decisions about their findings.
-     * @throws NOT_FOUND for an execution that the viewer may not see
-     * @throws FORBIDDEN without the permissions to read results and findings
-     */
-    async ofExecution(viewer: Viewer, id: string, format: ExportFormat): Promise<AsyncGenerator<string>> {
-      assertReader(viewer);
-      const execution = await executions.get(viewer, id);
-      return write(format, limited(rowsOfExecution(execution)), execution.status === 'COMPLETED');
-    },
-
-    /** The findings that match a filter, in projects that the viewer may see. @throws FORBIDDEN as above */
-    async ofFindings(
-      viewer: Viewer,
-      filter: FindingFilter,
-      format: ExportFormat,
-    ): Promise<AsyncGenerator<string>> {
-      assertReader(viewer);
-      return write(format, limited(rowsOfFindings(await findings.matching(viewer, filter))), true);
-    },
   };
 }
 
@@ -75,11 +104,40 @@ function assertReader(viewer: Viewer): void {
   authorize(viewer, 'finding:read');
 }
 
+function assertBaseFits(format: ExportFormat, base: string | undefined): void {
+  if (base !== undefined && format === 'github')
+    throw invalid('base', 'goes with sarif, csv and ndjson only: the other formats have no place for it');
+}
+
+async function assertFewScans(db: BaseOptions['db'], conditions: Sql[]): Promise<void> {
+  const rows = await db.read<{ id: number }>(
+    sql`SELECT DISTINCT series_id AS id FROM findings ${where(conditions)} LIMIT ${maxGithubRuns + 1}`,
+  );
+  if (rows.length > maxGithubRuns)
+    throw invalid(
+      'format',
+      `takes the findings of at most ${maxGithubRuns} scans, as GitHub does: filter by target or tool`,
+    );
+}
+
+function orderOf(format: ExportFormat) {
+  return format === 'github' ? 'worst first' : 'id';
+}
+
 function write(
   format: ExportFormat,
-  rows: AsyncGenerator<ExportRow>,
-  isComplete: boolean,
-): AsyncGenerator<string> {
-  if (format === 'sarif') return sarifOf(rows, isComplete);
-  return format === 'csv' ? csvOf(rows) : ndjsonOf(rows);
+  rows: AsyncGenerator<ExportRow[]>,
+  options: SarifOptions,
+  hasTargets: boolean,
+): ExportStream {
+  switch (format) {
+    case 'sarif':
+      return sarifOf(rows, options);
+    case 'github':
+      return sarifOf(rows, { ...options, github: { hasTargets } });
+    case 'csv':
+      return csvOf(rows);
+    case 'ndjson':
+      return ndjsonOf(rows);
+  }
 }

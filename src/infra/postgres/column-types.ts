@@ -52,7 +52,7 @@ function arrayParser(oid: number, parse: (item: string) => unknown): ParseText {
 }
 
 /** Converts PostgreSQL's text of a timestamptz(3) in UTC to RFC 3339 with milliseconds. */
-function toRfc3339(text: string): string {
+export function toRfc3339(text: string): string {
   if (text.length < 22 || !text.endsWith('+00')) return text; // infinity, or a year beyond 9999
   const fraction = text.length > 22 ? text.slice(20, -3) : '';
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;

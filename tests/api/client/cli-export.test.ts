@@ -53,6 +53,26 @@ it('writes findings to a file', async () => {
   expect(readFileSync(file, 'utf8').trim().split('\r\n')).toHaveLength(3);
 });
 
+it('filters findings, and compares with a base', async () => {
+  const lines = async (...args: string[]) => {
+    const { code, out, err } = await cli('--format', 'ndjson', ...args);
+    expect([code, err]).toEqual([0, '']);
+    return out
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
+  };
+  expect(await lines('--target', 'shop', '--rule', 'r1', '--triage', 'open,confirmed')).toHaveLength(1);
+  expect(
+    await lines('--target', 'shop', '--severity', 'critical', '--since', '2020-01-01T00:00:00Z'),
+  ).toEqual([]);
+  expect((await lines(execution, '--base', execution)).map(({ baselineState }) => baselineState)).toEqual([
+    'unchanged',
+    'unchanged',
+  ]);
+  expect((await cli(execution, '--base', 'nowhere')).err).toContain('base');
+});
+
 it('says what is wrong', async () => {
   expect((await cli('exe_00000000-0000-7000-8000-000000000000')).code).toBe(3);
   expect((await cli(execution, '--target', 'shop')).code).toBe(2);

@@ -1,6 +1,7 @@
 // Exports as files: SARIF that imports again without a change, CSV that is harmless, NDJSON; streamed, and only for readers.
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sarifErrors } from '../../kit/exports/schemas.js';
 import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { createBoundKey, createProject } from '../../kit/projects.js';
@@ -58,7 +59,7 @@ describe('SARIF of an execution', () => {
     const { status, type, text } = await exportOf(first.body.executionId, 'sarif');
     expect([status, type]).toEqual([200, 'application/sarif+json']);
     const log = JSON.parse(text);
-    expect(log.version).toBe('2.1.0');
+    expect(sarifErrors(log)).toEqual([]);
     expect(log.runs).toHaveLength(1);
     expect(log.runs[0].results).toHaveLength(first.body.added);
     const again = await importReport(text, file);
@@ -113,6 +114,147 @@ it('SARIF of an execution without a tool comes back without one', async () => {
   });
 });
 
+const sarifOf = (tool: string, lines: number[], more: object = {}) =>
+  JSON.stringify({
+    version: '2.1.0',
+    runs: [
+      {
+        tool: { driver: { name: tool } },
+        results: lines.map((line) => ({
+          ruleId: `r${line}`,
+          message: { text: `Problem of line ${line}` },
+          properties: { tags: ['CWE-79'] },
+          locations: [
+            { physicalLocation: { artifactLocation: { uri: 'a.js' }, region: { startLine: line } } },
+          ],
+          ...more,
+        })),
+      },
+    ],
+  });
+
+interface ComparedResult {
+  ruleId: string;
+  baselineState?: string;
+}
+const statesOf = (text: string) => {
+  const log = JSON.parse(text);
+  expect(sarifErrors(log)).toEqual([]);
+  return log.runs[0].results.map(({ ruleId, baselineState }: ComparedResult) => [ruleId, baselineState]);
+};
+
+describe('an export with a base', () => {
+  it('marks what is new, unchanged and absent against an execution or a branch', async () => {
+    const main = await importReport(sarifOf('cmp', [1, 2, 3]), 'compared', '&branch=main');
+    const head = await importReport(sarifOf('cmp', [2, 3, 4]), 'compared', '&branch=pr');
+    const path = `/api/v1/executions/${head.body.executionId}/export`;
+    const expected = [
+      ['r2', 'unchanged'],
+      ['r3', 'unchanged'],
+      ['r4', 'new'],
+      ['r1', 'absent'],
+    ];
+    expect(statesOf((await get(`${path}?base=main`)).text)).toEqual(expected);
+    const ofExecution = await get(`${path}?base=${main.body.executionId}`);
+    expect(statesOf(ofExecution.text)).toEqual(expected);
+    expect(statesOf((await get(path)).text)).toEqual([
+      ['r2', undefined],
+      ['r3', undefined],
+      ['r4', undefined],
+    ]);
+    const found = await get('/api/v1/findings/export?target=compared&branch=pr&base=main&format=csv');
+    expect(
+      found.text
+        .trim()
+        .split('\r\n')
+        .map((line) => line.split(',').at(-1))
+        .sort(),
+    ).toEqual(['absent', 'baselineState', 'new', 'unchanged', 'unchanged']);
+    // Absent results are no results: the import of the export leaves the branch as it is.
+    expect((await importReport(ofExecution.text, 'compared', '&branch=pr')).body).toMatchObject({
+      added: 3,
+      newFindings: 0,
+      absentFindings: 0,
+    });
+  });
+
+  it('is refused where the base is of another scan, or has no place in the format', async () => {
+    const { body } = await importReport(sarifOf('cmp', [1]), 'compared-alone');
+    const other = await importReport(sarifOf('cmp', [1]), 'compared-other');
+    const path = `/api/v1/executions/${body.executionId}/export`;
+    for (const query of [`base=${other.body.executionId}`, 'base=nowhere', 'format=github&base=main'])
+      expect([query, (await get(`${path}?${query}`)).status]).toEqual([query, 400]);
+    expect((await get('/api/v1/findings/export?base=main&presence=ABSENT')).status).toBe(400);
+    expect((await get(`${path}?base=exe_00000000-0000-7000-8000-000000000000`)).status).toBe(404);
+  });
+});
+
+describe('SARIF for GitHub', () => {
+  it('keeps the worst results of a run, without decided ones and ones without a path', async () => {
+    const lines = Array.from({ length: 5003 }, (_, number) => number + 1);
+    const log = JSON.parse(sarifOf('big', lines));
+    // The schema compares each rule with each other one, so there are few.
+    for (const result of log.runs[0].results.slice(2, 5002)) result.ruleId = 'common';
+    log.runs[0].results[5002].level = 'error';
+    delete log.runs[0].results[7].locations;
+    const { body } = await importReport(JSON.stringify(log), 'big');
+    const found = await server.gql(
+      '{ findings(first: 1, filter: { target: "big", ruleId: "r2" }) { nodes { id } } }',
+      {},
+      token,
+    );
+    await server.gql(
+      'mutation($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
+      { input: { ids: [found.expectData().findings.nodes[0].id], state: 'FALSE_POSITIVE', reason: 'no' } },
+      token,
+    );
+    const { text } = await exportOf(body.executionId, 'github');
+    const exported = JSON.parse(text);
+    expect(sarifErrors(exported)).toEqual([]);
+    const [{ results, tool, invocations }] = exported.runs;
+    expect(results).toHaveLength(5000);
+    expect(results[0].ruleId).toBe('r5003');
+    expect(results.map(({ ruleId }: ComparedResult) => ruleId)).not.toContain('r2');
+    expect(
+      invocations[0].toolExecutionNotifications.map(({ message }: { message: object }) => message),
+    ).toEqual([
+      { text: 'Kept the worst 5000 of 5001 results, as GitHub does.' },
+      { text: 'Left out 1 results without a path, which GitHub cannot show.' },
+    ]);
+    const keys = results.map(
+      (result: { partialFingerprints: { primaryLocationLineHash: string } }) =>
+        result.partialFingerprints.primaryLocationLineHash,
+    );
+    expect(new Set(keys).size).toBe(5000);
+    expect(tool.driver.rules[0]).toMatchObject({
+      id: 'r5003',
+      help: { text: 'Problem of line 5003' },
+      properties: { tags: ['security', 'external/cwe/cwe-79'], 'security-severity': '8.0' },
+    });
+  });
+
+  it('gives each scan a category of its own, and refuses more scans than GitHub takes', async () => {
+    for (let number = 0; number < 21; number += 1) {
+      const branch = await insertBranch(server, { target: `runs-${number}`, tool: 'many' });
+      const executionId = await insertRun(server, branch, new Date());
+      await insertFinding(server, { executionId, branch });
+    }
+    expect((await get('/api/v1/findings/export?format=github&tool=many')).status).toBe(400);
+    const { text } = await get('/api/v1/findings/export?format=github&tool=many&target=runs-4');
+    expect(JSON.parse(text).runs).toEqual([
+      expect.objectContaining({ automationDetails: { id: 'runs-4/' }, results: [expect.anything()] }),
+    ]);
+  });
+});
+
+it('SARIF of an execution without results names its tool', async () => {
+  await importReport(sarifOf('empty', [1]), 'emptied');
+  const { body } = await importReport(sarifOf('empty', []), 'emptied');
+  const { text } = await exportOf(body.executionId, 'sarif');
+  expect(JSON.parse(text).runs[0].tool.driver.name).toBe('empty');
+  expect(sarifErrors(JSON.parse(text))).toEqual([]);
+});
+
 describe('CSV', () => {
   it('makes formulas harmless and quotes what needs it', async () => {
     const branch = await insertBranch(server, { target: 'csv' });
@@ -127,7 +269,7 @@ describe('CSV', () => {
       "'+1",
       "'-1",
       "'@SUM(A1)",
-      "'\t=1",
+      "'\t'=1",
       "' =1",
       "'＝1",
       '"a ""quoted"", one"',
@@ -135,6 +277,16 @@ describe('CSV', () => {
     ])
       expect(text).toContain(`,${cell},`);
     expect(text).not.toMatch(/,[=+@]/);
+  });
+
+  it('begins no formula within a cell for spreadsheets that separate by semicolons', async () => {
+    const branch = await insertBranch(server, { target: 'csv-inner' });
+    const executionId = await insertRun(server, branch, new Date());
+    const inner = ['a;=1', 'b\n=1', 'c\t"@x', 'd\r\n- one\n+1', 'e; f', 'g=1;h'];
+    for (const title of inner) await insertFinding(server, { executionId, branch, title });
+    const { text } = await get('/api/v1/findings/export?format=csv&target=csv-inner');
+    for (const cell of ["a;'=1", "b\n'=1", 'c\t""\'@x', "d\r\n'- one\n'+1", 'e; f', 'g=1;h'])
+      expect(text).toContain(`,"${cell}",`);
   });
 
   it('has a header where there is nothing', async () => {
@@ -172,6 +324,54 @@ describe('an export of findings', () => {
       [600, 3, 'nd-one'],
       [600, 3, 'nd-two'],
     ]);
+  });
+
+  it('takes every filter of findings', async () => {
+    for (const lines of [
+      [3, 5, 9],
+      [3, 5],
+    ])
+      await importReport(sarifOf('flt', lines), 'filtered', '&category=nightly');
+    await importReport(sarifOf('flt', [3]), 'filtered', '&category=nightly&branch=pr');
+    const me = (await server.gql('{ me { id } }', {}, token)).expectData().me.id;
+    const cases: [string, number][] = [
+      ['', 2],
+      ['tool=FLT&category=nightly', 2],
+      ['category=other', 0],
+      ['branch=pr', 1],
+      ['severity=MEDIUM,LOW', 2],
+      ['severity=HIGH', 0],
+      ['triage=OPEN,CONFIRMED', 2],
+      ['triage=RESOLVED', 0],
+      ['presence=ABSENT', 1],
+      ['ruleId=r5', 1],
+      ['cweId=79', 2],
+      ['cweId=80', 0],
+      ['cveId=CVE-2024-1000', 0],
+      ['search=line+5', 1],
+      [`assigneeId=${me}`, 0],
+      ['overdue=true', 0],
+      ['overdue=false', 2],
+      ['firstSeenAfter=2020-01-01T00:00:00Z', 2],
+      ['firstSeenBefore=2020-01-01T00:00:00Z', 0],
+    ];
+    const counts = [];
+    for (const [filter] of cases) {
+      const { text } = await get(
+        `/api/v1/findings/export?format=ndjson&target=filtered&project=default&${filter}`,
+      );
+      counts.push([filter, text === '' ? 0 : text.trim().split('\n').length]);
+    }
+    expect(counts).toEqual(cases);
+    for (const wrong of [
+      'severity=WORST',
+      'cweId=x',
+      'overdue=maybe',
+      'triage=OPEN,',
+      'firstSeenAfter=now',
+      'assigneeId=me',
+    ])
+      expect([wrong, (await get(`/api/v1/findings/export?${wrong}`)).status]).toEqual([wrong, 400]);
   });
 
   it('is valid SARIF where there is nothing', async () => {
@@ -215,7 +415,7 @@ describe('a reader', () => {
     const open = async () =>
       (
         await server.sql(
-          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'FETCH%'`,
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%'`,
         )
       ).length;
     expect(await open()).toBe(1);

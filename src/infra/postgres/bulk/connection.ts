@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises';
 import pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { toDatabaseError } from '../errors.js';
-import { raw, type Sql, sql } from '../sql.js';
+import type { Sql } from '../sql.js';
 
 /** How a bulk connection is opened; plain data, so that a worker thread can be given it. */
 export interface BulkOptions {
@@ -30,17 +30,19 @@ export interface BulkConnection {
 }
 
 /**
- * Opens a connection for bulk work.
+ * Connects a client of pg for bulk work.
+ * @param purpose names the connection in pg_stat_activity
  * @throws UNAVAILABLE when the database cannot be reached
  */
-export async function openBulkConnection(options: BulkOptions): Promise<BulkConnection> {
+export async function connectForBulk(options: BulkOptions, purpose: 'import' | 'export'): Promise<pg.Client> {
   const { url, statementTimeoutMs, connectTimeoutMs } = options;
+  const isReadOnly = purpose === 'export';
   const client = new pg.Client({
     connectionString: url,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
-    application_name: 'sec-tester-api import',
-    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs}`,
+    application_name: `sec-tester-api ${purpose}`,
+    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs}${isReadOnly ? ' -c default_transaction_read_only=on' : ''}`,
   });
   client.on('error', () => {}); // the statement that is under way, or the next one, fails too
   try {
@@ -48,6 +50,15 @@ export async function openBulkConnection(options: BulkOptions): Promise<BulkConn
   } catch (error) {
     throw toDatabaseError(error);
   }
+  return client;
+}
+
+/**
+ * Opens a connection for bulk work.
+ * @throws UNAVAILABLE when the database cannot be reached
+ */
+export async function openBulkConnection(options: BulkOptions): Promise<BulkConnection> {
+  const client = await connectForBulk(options, 'import');
   return {
     async query<Row>({ text, values }: Sql): Promise<Row[]> {
       try {
@@ -59,28 +70,6 @@ export async function openBulkConnection(options: BulkOptions): Promise<BulkConn
     copyInto: (table, columns) => startCopy(client, table, columns),
     close: () => client.end(),
   };
-}
-
-/** Rows of one FETCH: enough to make round trips cheap, and few enough to keep in memory. */
-const fetchSize = 500;
-
-/**
- * Reads rows through a cursor on a connection of its own, as fast as they are taken. Leaving the loop closes the connection.
- * @throws UNAVAILABLE when the database cannot be reached
- */
-export async function* readByCursor<Row>(options: BulkOptions, statement: Sql): AsyncGenerator<Row> {
-  const connection = await openBulkConnection(options);
-  try {
-    await connection.query(raw('BEGIN READ ONLY'));
-    await connection.query(sql`DECLARE rows_of_export NO SCROLL CURSOR FOR ${statement}`);
-    for (;;) {
-      const rows = await connection.query<Row>(raw(`FETCH ${fetchSize} FROM rows_of_export`));
-      yield* rows;
-      if (rows.length < fetchSize) return;
-    }
-  } finally {
-    await connection.close();
-  }
 }
 
 function startCopy(client: pg.Client, table: string, columns: readonly string[]): Copy {
