@@ -16,6 +16,8 @@ export const documentLimits = {
   /** Fields under another name, `__typename` too. */
   aliases: 30,
   directives: 50,
+  /** Directives on one field, fragment or operation: each one that nobody knows is an error of its own. */
+  directivesInRow: 5,
   /** The same field in one selection, through fragments too: validation compares each with each. */
   repeats: 30,
   /** Named fragments. */

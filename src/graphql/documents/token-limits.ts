@@ -10,6 +10,8 @@ interface Counts {
   brackets: number;
   aliases: number;
   directives: number;
+  /** Directives since the last name of another kind, outside of brackets. */
+  directivesInRow: number;
   fragments: number;
   spreads: number;
 }
@@ -26,6 +28,7 @@ export function checkTokens(text: string): void {
     brackets: 0,
     aliases: 0,
     directives: 0,
+    directivesInRow: 0,
     fragments: 0,
     spreads: 0,
   };
@@ -35,7 +38,7 @@ export function checkTokens(text: string): void {
   }
 }
 
-function count(counts: Counts, { kind, value }: Token): void {
+function count(counts: Counts, { kind, value, prev }: Token): void {
   counts.tokens += 1;
   switch (kind) {
     case TokenKind.PAREN_L:
@@ -45,6 +48,7 @@ function count(counts: Counts, { kind, value }: Token): void {
       break;
     case TokenKind.BRACE_L:
       counts.depth += 1;
+      counts.directivesInRow = 0;
       break;
     case TokenKind.PAREN_R:
     case TokenKind.BRACKET_R:
@@ -56,9 +60,11 @@ function count(counts: Counts, { kind, value }: Token): void {
       break;
     case TokenKind.AT:
       counts.directives += 1;
+      counts.directivesInRow += 1;
       break;
     case TokenKind.SPREAD:
       counts.spreads += 1;
+      counts.directivesInRow = 0;
       break;
     case TokenKind.COLON:
       // Outside of round and square brackets a colon makes an alias.
@@ -66,17 +72,22 @@ function count(counts: Counts, { kind, value }: Token): void {
       break;
     case TokenKind.NAME:
       if (counts.depth === 0 && value === 'fragment') counts.fragments += 1;
+      // Names of directives and of their arguments do not end the row.
+      if (counts.brackets === 0 && prev?.kind !== TokenKind.AT) counts.directivesInRow = 0;
       break;
     default:
   }
 }
 
-function checkCounts({ tokens, depth, aliases, directives, fragments, spreads }: Counts): void {
+function checkCounts(counts: Counts): void {
+  const { tokens, depth, aliases, directives, directivesInRow, fragments, spreads } = counts;
   const limits = documentLimits;
   if (tokens > limits.tokens) throw tooComplex(`The document has more than ${limits.tokens} tokens.`);
   if (depth > limits.nesting) throw tooComplex('The document is nested too deeply.');
   if (aliases > limits.aliases) throw tooMany('aliases', limits.aliases);
   if (directives > limits.directives) throw tooMany('directives', limits.directives);
+  if (directivesInRow > limits.directivesInRow)
+    throw tooMany('directives on one field, fragment or operation', limits.directivesInRow);
   if (fragments > limits.fragments) throw tooMany('fragments', limits.fragments);
   if (spreads > limits.spreads) throw tooMany('uses of fragments', limits.spreads);
 }

@@ -56,9 +56,27 @@ const hostile: Record<string, [limit: string, document: string]> = {
     `query($x: ${'['.repeat(20_000)}Int${']'.repeat(20_000)}) { me { id } }`,
   ],
   'brackets that never close': ['nested too deeply', '{'.repeat(100_000)],
-  '5,000 directives on a field': ['50 directives', `{ me { id ${'@skip(if: false) '.repeat(5000)} } }`],
-  '5,000 directives nobody knows': ['50 directives', `{ me ${'@aa'.repeat(5000)} { id } }`],
-  '5,000 directives on an operation': ['50 directives', `query ${'@a '.repeat(5000)} { me { id } }`],
+  '5,000 directives on a field': [
+    '5 directives on one field',
+    `{ me { id ${'@skip(if: false) '.repeat(5000)} } }`,
+  ],
+  '5,000 directives nobody knows': ['5 directives on one field', `{ me ${'@aa'.repeat(5000)} { id } }`],
+  '5,000 directives on an operation': [
+    '5 directives on one field',
+    `query ${'@a '.repeat(5000)} { me { id } }`,
+  ],
+  '10 directives nobody knows on a field, an error each (graphql-cop)': [
+    '5 directives on one field',
+    'query cop { __typename @aa@aa@aa@aa@aa@aa@aa@aa@aa@aa }',
+  ],
+  'directives with arguments on a fragment': [
+    '5 directives on one field',
+    `query($a: Boolean!) { ... ${'@skip(if: $a) '.repeat(6)} { me { id } } }`,
+  ],
+  '60 directives on fields of their own': [
+    '50 directives',
+    `{ me { ${'id @skip(if: false) '.repeat(60)} } }`,
+  ],
   'the same field 10,000 times': ['2000 tokens', `{ me { ${'id '.repeat(10_000)} } }`],
   'the same object 2,000 times': ['2000 tokens', `{ ${'me { id } '.repeat(2000)} }`],
   '500 inline fragments': ['100 uses of fragments', `{ ${'... on Query { me { id } } '.repeat(500)} }`],
@@ -202,7 +220,7 @@ describe.each(Object.entries(transports))('over %s', (_transport, ask) => {
 
 describe('limits', () => {
   it('let through what is at them', async () => {
-    const { aliases, directives } = documentLimits;
+    const { aliases, directives, directivesInRow } = documentLimits;
     expect((await overPost(`{ ${times(aliases, (index) => `a${index}: __typename`)} }`))[1]).toBeUndefined();
     expect((await overPost(`{ ${times(aliases + 1, (index) => `a${index}: __typename`)} }`))[1]).toBe(
       'QUERY_TOO_COMPLEX',
@@ -212,6 +230,9 @@ describe('limits', () => {
       `{ me { ${times(directives / 2, (index) => `${index % 2 ? 'id' : 'name'} ${both}`)} role ${more} } }`;
     expect((await overPost(directed()))[1]).toBeUndefined();
     expect((await overPost(directed('@include(if: true)')))[1]).toBe('QUERY_TOO_COMPLEX');
+    const inRow = (count: number) => `{ me { id ${'@include(if: true) '.repeat(count)} name } }`;
+    expect((await overPost(inRow(directivesInRow)))[1]).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect((await overPost(inRow(directivesInRow + 1)))[1]).toBe('QUERY_TOO_COMPLEX');
   });
 
   it('hold for GET too', async () => {

@@ -313,3 +313,16 @@ describe('formats of many tools', () => {
     ]);
   });
 });
+
+it('names lose each bidirectional control, in any format', async () => {
+  for (const control of '\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069') {
+    const result = {
+      title: `red${control}gnp.exe`,
+      severity: 'LOW',
+      location: { path: `src/${control}a.ts` },
+    };
+    expect(await oneOf([result], 'GENERIC_JSON')).toMatchObject({
+      ...{ title: 'red gnp.exe', location: { path: 'src/ a.ts' } },
+    });
+  }
+});
