@@ -1,19 +1,9 @@
-// How tests run: TypeScript as ES modules through swc, in a few workers; what they need to run is in tests/setup/global-setup.ts.
+// How tests run: TypeScript as ES modules through swc, in a few workers; what they need to run is in tests/setup/test-infra.ts.
 import { existsSync } from 'node:fs';
-import Module from 'node:module';
-import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const ifThere = (option, name) => (existsSync(here(name)) ? { [option]: here(name) } : {});
-
-// Jest loads the global files with plain require(), which does not know moduleNameMapper: find ./x.ts for ./x.js.
-const resolveFilename = Module._resolveFilename;
-Module._resolveFilename = function resolveSource(request, parent, ...rest) {
-  const isRelative = /^\.\.?\/.*\.js$/.test(request) && parent?.filename?.endsWith('.ts');
-  const source = isRelative && resolve(dirname(parent.filename), request.replace(/\.js$/, '.ts'));
-  return resolveFilename.call(this, source && existsSync(source) ? source : request, parent, ...rest);
-};
 
 export default {
   testEnvironment: 'node',
@@ -32,8 +22,8 @@ export default {
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   setupFilesAfterEnv: ['<rootDir>/tests/setup/redis-database.ts'],
-  ...ifThere('globalSetup', 'tests/setup/global-setup.ts'),
-  ...ifThere('globalTeardown', 'tests/setup/global-teardown.ts'),
+  ...ifThere('globalSetup', 'tests/setup/global-setup.mjs'),
+  ...ifThere('globalTeardown', 'tests/setup/global-teardown.mjs'),
   reporters: ['default', '<rootDir>/tests/setup/closing-line.mjs'],
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.ts', '!src/generated/**', '!src/main.ts'],

@@ -10,8 +10,6 @@ import type { JWK } from 'jose';
 import type { Logger } from 'pino';
 import type { Config } from '../config/load.js';
 import { defaultTiming, type Timing } from '../core/timeouts.js';
-import { startSettling } from '../features/finding/runs/settle.js';
-import { reportRun } from '../features/webhook/webhook.events.js';
 import { createTokens, generateSigningKey } from '../infra/credentials/jwt.js';
 import { createPasswordHasher, type PasswordHasher } from '../infra/credentials/password-hasher.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
@@ -26,6 +24,7 @@ import { createEvents } from '../infra/redis/message-bus.js';
 import { createMetrics } from '../infra/telemetry/metrics.js';
 import type { Tracing } from '../infra/telemetry/tracing.js';
 import { type App, type AppOptions, createApp } from './http-server.js';
+import { startJobs } from './jobs.js';
 import { createServices, type Services } from './services.js';
 
 const databaseWaitMs = 30_000;
@@ -106,16 +105,7 @@ export async function start(
     if (config.isMetricsEnabled) watch(app, services, infra);
     const terminator = createHttpTerminator({ server, gracefulTerminationTimeout: config.shutdownTimeoutMs });
     await listen(server, config);
-    const stopReaper = services.runners.startReaper();
-    const stopSealer = services.seals.startSealer();
-    const stopKeeper = services.findings.startKeeper();
-    const stopWebhooks = services.webhooks.startDelivering();
-    const stopRetention = services.retention.start();
-    const stopImports = services.imports.start();
-    const settling = startSettling({ db, bulk, log, reportRun, now });
-    services.executions.onEvent(({ execution }) => {
-      if (services.executions.isFinal(execution)) settling.wake();
-    });
+    const stopJobs = startJobs(services, infra);
     closers.push(async () => {
       services.health.stopping();
       // Ends kept connections between two requests, where closing the server would cut off one that is on its way.
@@ -123,15 +113,7 @@ export async function start(
         response.shouldKeepAlive = false;
       });
       const drained = config.isProduction ? sleep(timing.drainMs) : undefined;
-      await Promise.all([
-        stopReaper(),
-        stopSealer(),
-        stopImports(),
-        settling.stop(),
-        stopKeeper(),
-        stopWebhooks(),
-        stopRetention(),
-      ]);
+      await stopJobs();
       await endStreams();
       await drained;
       await terminator.terminate();

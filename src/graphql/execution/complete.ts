@@ -1,6 +1,6 @@
 // Completes fields and values by a plan (GraphQL specification, 6.4), by the rules of graphql-js's executor, with its errors and
 // their places.
-import { failed, handle, handled, isPromise, isSpecial, nullMessage } from './outcome.js';
+import { failed, handle, handled, isPromise, isSpecial, nothing } from './outcome.js';
 import type { AbstractPlan, FieldPlan, ObjectPlan, ValuePlan } from './plan.js';
 import { infoOf, type Path, type Run, resolve } from './resolve.js';
 import type { Serialize } from './serialize-leaf.js';
@@ -105,11 +105,6 @@ function completeLeaf(field: FieldPlan, plan: Leaf, value: unknown): unknown {
   if (value === null || value === undefined) return nothing(field, plan);
   if (value instanceof Error) throw value;
   return plan.serialize(value);
-}
-
-function nothing(field: FieldPlan, { isNonNull }: ValuePlan): null {
-  if (isNonNull) throw new Error(nullMessage(field));
-  return null;
 }
 
 /** Value completion; what it throws belongs to the place that `path` names. */

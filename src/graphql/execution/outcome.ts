@@ -36,9 +36,11 @@ function pathToList(path: Path): (string | number)[] {
   return list.reverse();
 }
 
-/** The message for a missing value that may not be null, worded by graphql-js. */
-export function nullMessage({ parentType, definition }: FieldPlan): string {
-  return `Cannot return null for non-nullable field ${parentType.name}.${definition.name}.`;
+/** Null for a missing value. @throws Error, in graphql-js's words, where the value may not be null */
+export function nothing({ parentType, definition }: FieldPlan, { isNonNull }: ValuePlan): null {
+  if (isNonNull)
+    throw new Error(`Cannot return null for non-nullable field ${parentType.name}.${definition.name}.`);
+  return null;
 }
 
 /** Nothing, an error, or not there yet: what has to be looked at on its own. */

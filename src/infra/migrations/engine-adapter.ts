@@ -47,8 +47,8 @@ export class CatalogPool extends pg.Pool {
 
 /**
  * The adapter factory of the engine. Prisma's own adapter cuts scripts at every semicolon, also within strings, comments and
- * function bodies, and runs them piece by piece. Sent whole, as by Prisma's native engine, a script succeeds or fails as one; {@link runScript} takes
- * those that are marked to run in steps.
+ * function bodies, and runs them piece by piece. Sent whole, as by Prisma's native engine, a script succeeds or fails as one; {@link runScript}
+ * takes scripts that are marked to run in steps.
  */
 export function engineAdapterFactory(pool: CatalogPool): SqlMigrationAwareDriverAdapterFactory {
   const prisma = new PrismaPg(pool);

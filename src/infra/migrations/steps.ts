@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
 /**
- * Longest wait of a statement for a lock. Whoever wants the table meanwhile waits behind it, so the wait is short and repeated.
+ * Longest wait of a statement for a lock. Statements that want the table meanwhile wait behind it, so the wait is short and repeated.
  */
 const lockWaitMs = 500;
 const retryAfterMs = 1000;

@@ -40,7 +40,7 @@ export type TriageFindings = ReturnType<typeof createTriage>;
 
 /** Ids up to which a decision is short enough for the pool. */
 const fewIds = 1000;
-/** Long decisions that an instance makes at the same time, each on a connection beside the pool, and those that may wait. */
+/** Long decisions that an instance makes at the same time, each on a connection beside the pool, and decisions that may wait. */
 const longAtOnce = 2;
 const longWaiting = 50;
 

@@ -1,22 +1,18 @@
-// Before all tests: a PostgreSQL of their own with a migrated template; Redis and a browser where there are any.
+// What tests run against: a PostgreSQL of their own with a migrated template; Redis and a browser where there are any.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/infra/embedded-postgres/server.js';
+import { startEmbeddedPostgres } from '../../src/infra/embedded-postgres/server.js';
 import { APP_ROLE, ensureAppRole, urlAs } from '../../src/infra/migrations/app-role.js';
 import { applyMigrations } from '../../src/infra/migrations/migrate.js';
 import { freePort } from '../kit/network/free-port.js';
 
-export interface TestInfra {
-  postgres: EmbeddedPostgres;
-  redis: ChildProcess | undefined;
-}
-
-export default async function setUp(): Promise<void> {
+/** Starts it and tells the tests by the environment where it is. @returns what stops it and removes its files */
+export async function startTestInfra(): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sec-tester-tests-'));
   const postgres = await startEmbeddedPostgres({ dataDir, isDurable: false });
   const template = new URL(postgres.url);
@@ -34,7 +30,11 @@ export default async function setUp(): Promise<void> {
   process.env.TEST_DATA_DIR = dataDir;
   const redis = await startRedis();
   findChromium();
-  (globalThis as { testInfra?: TestInfra }).testInfra = { postgres, redis };
+  return async () => {
+    redis?.kill('SIGKILL');
+    await postgres.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
 }
 
 /** TEST_REDIS_URL, else a redis-server from the PATH, else none: the tests that need one say that they did not run. */

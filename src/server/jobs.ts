@@ -1,0 +1,28 @@
+// Starts the background jobs of an instance, and stops them together.
+import { startSettling } from '../features/finding/runs/settle.js';
+import { reportRun } from '../features/webhook/webhook.events.js';
+import type { Infra } from '../infra/infra.js';
+import type { Services } from './services.js';
+
+/** Starts the jobs. @returns what stops them; it waits for what they are doing */
+export function startJobs(
+  { runners, seals, findings, webhooks, retention, imports, executions }: Services,
+  { db, bulk, log, now }: Infra,
+): () => Promise<void> {
+  const settling = startSettling({ db, bulk, log, reportRun, now });
+  executions.onEvent(({ execution }) => {
+    if (executions.isFinal(execution)) settling.wake();
+  });
+  const stops = [
+    runners.startReaper(),
+    seals.startSealer(),
+    findings.startKeeper(),
+    webhooks.startDelivering(),
+    retention.start(),
+    imports.start(),
+    settling.stop,
+  ];
+  return async () => {
+    await Promise.all(stops.map((stop) => stop()));
+  };
+}
