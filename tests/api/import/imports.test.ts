@@ -396,6 +396,50 @@ describe('deleteExecution', () => {
     expect((await send(query, sarif(five))).body).toMatchObject({ newFindings: 0, unchangedFindings: 5 });
   });
 
+  /** Imports runs of the results with these numbers; `!` marks a run that is not whole. Then deletes some, in this order. */
+  const play = async (target: string, runs: string[], removed: number[]) => {
+    const ids: string[] = [];
+    for (const run of runs) {
+      const seen = [...run.replace('!', '')].map((n) => ({
+        rule: `R${n}`,
+        path: 'src/a.c',
+        line: Number(n) * 10,
+      }));
+      const extra = run.endsWith('!') ? { invocations: [{ executionSuccessful: false }] } : {};
+      const { body } = await send({ target, branch: 'main', wait: '30' }, sarif(seen, extra));
+      expect(body.state).toBe('COMPLETED');
+      ids.push(body.executionId);
+    }
+    for (const number of removed) await remove(ids[number - 1] as string);
+    return (await presentOf(target)).map((line: number) => line / 10).join('');
+  };
+
+  test.each([
+    ['of a run in the middle, then the last', ['12', '1', '13'], [2, 3], '12'],
+    ['of the last runs, from the end on', ['12', '1', '13'], [3, 2], '12'],
+    ['of a run in the middle, then all from the end on', ['12', '1', '13', '4'], [2, 4, 3], '12'],
+    ['of a run in the middle alone', ['12', '1', '13'], [2], '13'],
+    ['of a whole run before one that is not', ['1', '23', '2!'], [2], '12'],
+    ['of the first run before one that is not whole', ['12', '1!'], [1], '1'],
+    ['of a run that is not whole', ['12', '34!', '3'], [2], '3'],
+  ])('%s shows what the other runs saw', async (name, runs, removed, present) => {
+    expect(await play(`delete ${name}`, runs, removed)).toBe(present);
+  });
+
+  test('moves the last sighting of what is absent to a run that is still there', async () => {
+    expect(await play('delete-4', ['12', '12', '1'], [2])).toBe('1');
+    const { findings } = (
+      await server.gql(
+        `{ findings(first: 9, filter: { target: "delete-4", presence: ABSENT }) { nodes { lastSeenIn { id } firstSeenIn { id } } } }`,
+        {},
+        token,
+      )
+    ).expectData();
+    expect(findings.nodes).toHaveLength(1);
+    expect(findings.nodes[0].lastSeenIn).toEqual(findings.nodes[0].firstSeenIn);
+    expect(findings.nodes[0].lastSeenIn).not.toBeNull();
+  });
+
   test('of the only run deletes its findings, and the counters follow', async () => {
     const only = await send({ target: 'delete-3', wait: '30' }, sarif(five));
     await remove(only.body.executionId);
