@@ -1,4 +1,5 @@
 // Creates and parses public ids: a prefix that names the type, then the row's UUIDv7.
+import { hash } from 'node:crypto';
 import { v7 } from 'uuid';
 
 /** Prefix of each type's public id. */
@@ -54,6 +55,12 @@ function nextRandom(): Uint8Array {
   }
   used += 16;
   return pool.subarray(used - 16, used);
+}
+
+/** A UUID of the first 128 bits of a text's SHA-256. */
+export function uuidOf(text: string): string {
+  const hex = hash('sha256', text, 'hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
 
 /** When a UUIDv7 was made. */

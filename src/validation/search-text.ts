@@ -6,7 +6,7 @@
  * something to find even where a term has a single character, as Chinese and Japanese words may.
  */
 export function foldForSearch(text: string): string {
-  if (/^[\0-\x7f]*$/.test(text)) return text.toLowerCase();
+  if (isAscii(text)) return text.toLowerCase();
   return text
     .normalize('NFKD')
     .replace(/\p{M}/gu, '')
@@ -15,6 +15,11 @@ export function foldForSearch(text: string): string {
       /[^\0-\x7f]/gu,
       (character) => `U${(character.codePointAt(0) as number).toString(16).toUpperCase()}`,
     );
+}
+
+/** Whether folding does no more than lower the case. */
+export function isAscii(text: string): boolean {
+  return /^[\0-\x7f]*$/.test(text);
 }
 
 /** Whether a trigram index finds a term: three letters or digits in a row, or any character beyond ASCII. */

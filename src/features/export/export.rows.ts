@@ -1,17 +1,20 @@
 // The rows that exports are made of: a result with the decision about its finding, in SQL and as fields of COPY's text format.
-import { join, type Sql, sql, where } from '../../infra/postgres/sql.js';
+import { join, raw, type Sql, sql, where } from '../../infra/postgres/sql.js';
+import { joinedTexts, storedTexts } from '../../infra/postgres/stored-texts.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
 import type { RunRow } from '../finding/list/run-rows.js';
 
 /** Fields as COPY sends them; infra/postgres/bulk/copy-text.ts reads them. */
 export type ExportRow = ReturnType<typeof rowOf>;
 
+const texts = storedTexts('result');
 /** In the order of {@link rowOf}, as are the columns that each statement adds. */
-const columns = sql`result.id, result.finding_id, result.title, result.description, result.severity AS reported,
-  coalesce(finding.severity, result.severity) AS severity, result.rule_id, result.cwe_ids, result.cve_ids,
-  result.vulnerability_ids, result.cvss_vector, result.cvss_score, result.location, result.evidence, result.remediation,
-  result."references", result.tags, finding.triage, finding.triage_reason, finding.triage_comment, finding.accepted_until,
-  finding.first_seen_at, finding.due_at, finding.is_present`;
+const columns = sql`result.id, result.finding_id, result.title, ${raw(texts.description)} AS description,
+  result.severity AS reported, coalesce(finding.severity, result.severity) AS severity, result.rule_id,
+  ${raw(texts.cweIds)} AS cwe_ids, ${raw(texts.cveIds)} AS cve_ids, ${raw(texts.vulnerabilityIds)} AS vulnerability_ids,
+  result.cvss_vector, result.cvss_score, result.location, result.evidence, ${raw(texts.remediation)} AS remediation,
+  ${raw(texts.references)} AS "references", ${raw(texts.tags)} AS tags, finding.triage, finding.triage_reason,
+  finding.triage_comment, finding.accepted_until, finding.first_seen_at, finding.due_at, finding.is_present`;
 
 /** A line of COPY's text format as a row. */
 export function rowOf(line: string) {
@@ -77,7 +80,8 @@ export function rowsOfExecution(execution: ExecutionRow, order: RowOrder, base?:
   const scan = sql`${target}::text AS target, ${tool}::text AS tool, ${toolVersion}::text AS tool_version,
     ${category}::text AS category, '' AS scan`;
   const inRun = (alias: Sql) => ofRun(execution, alias);
-  const from = sql`FROM test_results AS result LEFT JOIN findings AS finding ON finding.id = result.finding_id`;
+  const from = sql`FROM test_results AS result LEFT JOIN findings AS finding ON finding.id = result.finding_id
+    ${joinedTexts}`;
   if (base === undefined)
     return sql`SELECT ${columns}, ${scan}, NULL::text AS baseline ${from} WHERE ${inRun(sql`result`)}
       ORDER BY ${orders[order]} result.id`;
@@ -106,7 +110,8 @@ export function rowsOfFindings({ head, base }: FindingConditions, order: RowOrde
     nullif(series.category, '') AS category, series.id AS scan`;
   const from = (matching: Sql) => sql`
     FROM (${matching}) AS matching JOIN findings AS finding ON finding.id = matching.id
-      JOIN test_results AS result ON result.id = finding.result_id JOIN scan_series AS series ON series.id = finding.series_id`;
+      JOIN test_results AS result ON result.id = finding.result_id JOIN scan_series AS series ON series.id = finding.series_id
+      ${joinedTexts}`;
   const ids = (conditions: Sql[]) => sql`SELECT id FROM findings ${where(conditions)}`;
   if (base === undefined)
     return sql`SELECT ${columns}, ${scan}, NULL::text AS baseline ${from(ids(head))}

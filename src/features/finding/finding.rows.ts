@@ -2,6 +2,7 @@
 import { Prisma, type Finding as StoredFinding, type TestResult } from '../../generated/prisma/client.js';
 import type { SqlRow } from '../../infra/postgres/database.js';
 import { type Columns, raw, type Sql, sql } from '../../infra/postgres/sql.js';
+import { joinedTexts, storedTexts } from '../../infra/postgres/stored-texts.js';
 
 /** Columns that serve recognition, search and the counters only. They never leave the server. */
 type Internal =
@@ -66,8 +67,11 @@ const lastRun = raw(`LEFT JOIN scan_branches AS branch ON branch.id = result.sca
     AND closing.run_number = result.until_run`);
 
 const derived: Readonly<Record<string, string>> = {
-  references: `COALESCE(result."references", '{}') AS "references"`,
-  tags: `COALESCE(result.tags, '{}') AS tags`,
+  ...Object.fromEntries(
+    Object.entries(storedTexts('result')).map(([name, text]) => [name, `${text} AS "${name}"`]),
+  ),
+  cweIds: `COALESCE(finding.cwe_ids, '{}') AS "cweIds"`,
+  cveIds: `COALESCE(finding.cve_ids, '{}') AS "cveIds"`,
   target: 'series.target',
   tool: `nullif(series.tool, '') AS tool`,
   category: `nullif(series.category, '') AS category`,
@@ -103,7 +107,7 @@ export function selectionOf(wanted: Columns, ...keys: 'dueKey'[]): Selection {
   return {
     columns: raw(list.join(', ')),
     joins: sql`${needs(ofSeries) ? raw('JOIN scan_series AS series ON series.id = finding.series_id') : raw('')}
-      ${result ? raw('LEFT JOIN test_results AS result ON result.id = finding.result_id') : raw('')}
+      ${result ? sql`LEFT JOIN test_results AS result ON result.id = finding.result_id ${joinedTexts}` : raw('')}
       ${isBranchRead ? lastRun : raw('')}`,
   };
 }

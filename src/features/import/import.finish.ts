@@ -3,6 +3,7 @@ import { AppError } from '../../core/errors.js';
 import { runBulkTransaction } from '../../infra/postgres/bulk/transaction.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
+import { searchedText } from '../../infra/postgres/stored-texts.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
 import type { MergedRun } from '../finding/runs/merge.js';
 import type { ImportRunOptions } from './import.options.js';
@@ -167,12 +168,12 @@ async function addToExecution(
       results: {
         inserted: sql`
           INSERT INTO test_results (id, execution_id, title, description, severity, rule_id, cwe_ids, cve_ids, vulnerability_ids,
-            cvss_vector, cvss_score, location, evidence, remediation, "references", tags, fingerprint, content_key, search_text,
-            created_at)
+            cvss_vector, cvss_score, location, evidence, remediation, "references", tags, fingerprint, content_key, text_id,
+            search_text, created_at)
           SELECT result_id, ${row.executionId}::uuid, title, description, severity, rule_id, cwe_ids, cve_ids, vulnerability_ids,
-            cvss_vector, cvss_score, location, evidence, remediation, "references", tags, fingerprint, content_key, search_text,
-            ${at}::timestamptz
-          FROM staged_results WHERE import_id = ${row.id}::uuid ORDER BY severity, position
+            cvss_vector, cvss_score, location, evidence, remediation, "references", tags, fingerprint, content_key,
+            (SELECT id FROM result_texts WHERE digest = staged.text_key), ${searchedText('staged')}, ${at}::timestamptz
+          FROM staged_results AS staged WHERE import_id = ${row.id}::uuid ORDER BY severity, position
           ON CONFLICT (execution_id, content_key) DO NOTHING RETURNING id, severity`,
         ids: sql`ARRAY(SELECT id FROM inserted ORDER BY id LIMIT 100)`,
         onCount: (count) => {

@@ -6,17 +6,20 @@ import type { SqlRow } from '../../infra/postgres/database.js';
 import type { KeysetOrder } from '../../infra/postgres/keyset-page.js';
 import { conditionOn } from '../../infra/postgres/project-access.js';
 import { columnsOf, type Sql, selectLists, sql, where } from '../../infra/postgres/sql.js';
+import { storedTexts } from '../../infra/postgres/stored-texts.js';
 import { containsPattern } from '../../validation/search-text.js';
 import { type ResultFilter, type ResultOrder, severities } from './result.input.js';
 
 /** A result as it is read; timestamps are RFC 3339. */
 export type ResultRow = Omit<
   SqlRow<TestResult>,
-  'contentKey' | 'searchText' | 'scanBranchId' | 'fromRun' | 'untilRun' | 'isShared'
+  'contentKey' | 'sharedKey' | 'textId' | 'searchText' | 'scanBranchId' | 'fromRun' | 'untilRun' | 'isShared'
 >;
 
 const {
   contentKey: _key,
+  sharedKey: _sharedKey,
+  textId: _textId,
   searchText: _text,
   scanBranchId: _branch,
   fromRun: _from,
@@ -25,14 +28,15 @@ const {
   ...fields
 } = Prisma.TestResultScalarFieldEnum;
 
+const texts = storedTexts('test_results');
 /** The select list of {@link ResultRow}. */
-export const columns = columnsOf(fields);
+export const columns = columnsOf(fields, undefined, texts);
 /** Select lists of some columns, with the ones that cursors and pages need. */
-export const selectList = selectLists(fields, ['id', 'executionId', 'severity', 'cvssScore']);
+export const selectList = selectLists(fields, ['id', 'executionId', 'severity', 'cvssScore'], texts);
 
 const { executionId: _execution, delta: _delta, ...sharedFields } = fields;
 /** As {@link selectList}, for rows that are shown as those of a later run: without execution and delta. */
-export const sharedSelectList = selectLists(sharedFields, ['id', 'severity', 'cvssScore']);
+export const sharedSelectList = selectLists(sharedFields, ['id', 'severity', 'cvssScore'], texts);
 
 /** The keyset order of a list; newest first by default. */
 export function orderOf(order: ResultOrder | null | undefined): KeysetOrder<ResultRow> {

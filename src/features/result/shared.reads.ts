@@ -4,6 +4,7 @@ import { type Page, type PageArgs, parsePage, toPage } from '../../core/paginati
 import type { Database } from '../../infra/postgres/database.js';
 import { cursorIn, fetchPage, type KeysetOrder, mergedPage } from '../../infra/postgres/keyset-page.js';
 import { type Columns, join, type Sql, sql, type Wanted, where } from '../../infra/postgres/sql.js';
+import { searchedText } from '../../infra/postgres/stored-texts.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
 import { countBySeverity } from './counts.js';
 import { type ResultFilter, severities } from './result.input.js';
@@ -33,7 +34,7 @@ interface Run {
 
 /** The rows of a run as sources named `test_results`, one for each severity, as the index on branch and severity has them. */
 function sourcesOf({ branchId, number }: Run, filter: ResultFilter): Sql[] {
-  const terms = termConditionsOf(filter, sql`finding.search_text`);
+  const terms = termConditionsOf(filter, searchedText('finding'));
   const named = [...new Set(filter.severity ?? severities)];
   const found = terms.length === 0 ? sql`` : sql`JOIN findings AS finding ON finding.id = result.finding_id`;
   if (named.length === 0) return [sql`(SELECT * FROM test_results WHERE false) AS test_results`];
@@ -132,7 +133,7 @@ export async function listSharedOfEach(
  */
 export function indexedSources(filter: ResultFilter): Sql[] {
   const { ruleId, ruleIds, cweId, cweIds } = filter;
-  const ofFinding = termConditionsOf(filter, sql`finding.search_text`);
+  const ofFinding = termConditionsOf(filter, searchedText('finding'));
   const rules = ruleIds ?? (ruleId == null ? undefined : [ruleId]);
   // The index on rules begins with the project.
   if (rules !== undefined)

@@ -46,7 +46,8 @@ const severityName = (rank: Sql) => sql`(ARRAY['INFO', 'LOW', 'MEDIUM', 'HIGH', 
 
 /** A finding in an event. */
 const findingObject = sql`jsonb_build_object('id', 'fnd_' || finding.id, 'title', finding.title, 'severity',
-  ${severityName(sql`finding.severity`)}, 'ruleId', finding.rule_id, 'cweIds', finding.cwe_ids, 'cveIds', finding.cve_ids,
+  ${severityName(sql`finding.severity`)}, 'ruleId', finding.rule_id, 'cweIds', coalesce(finding.cwe_ids, '{}'),
+  'cveIds', coalesce(finding.cve_ids, '{}'),
   'path', nullif(finding.path, ''), 'triage', finding.triage)`;
 
 /** Findings of a run by what it made of them, worst first. */

@@ -14,6 +14,7 @@ const GRANTS: Readonly<Record<string, string>> = {
     'SELECT, INSERT (id, at, action, outcome, actor_id, actor_label, target_type, target_id, ip, user_agent, correlation_id, changes)',
   audit_seals: 'SELECT, INSERT',
   execution_events: 'SELECT, INSERT',
+  result_texts: 'SELECT, INSERT',
 };
 
 /** Columns that the database numbers as the server inserts. */
@@ -21,6 +22,7 @@ const NUMBERED = [
   'audit_seals_number',
   'scan_series_id',
   'scan_branches_id',
+  'result_texts_id',
   'finding_counts_id',
   'open_counts_id',
   'due_counts_id',

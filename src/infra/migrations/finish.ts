@@ -7,6 +7,8 @@ const indexes = [
   'test_results_rule_id_id_idx',
   'test_results_cwe_ids_idx',
   'test_results_search_text_trgm_idx',
+  'test_results_execution_id_id_idx',
+  'test_results_fingerprint_id_idx',
 ];
 
 /** Names of the indexes that only earlier versions read. */

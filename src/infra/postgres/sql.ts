@@ -8,12 +8,18 @@ export const sql = sqlTag;
 /**
  * The select list of a model: snake_case columns under Prisma's field names.
  * @param fields Prisma's scalar field enum of the model
+ * @param derived SQL of fields that are no plain columns
  */
-export function columnsOf(fields: Record<string, string>, alias?: string): Sql {
+export function columnsOf(
+  fields: Record<string, string>,
+  alias?: string,
+  derived: Readonly<Record<string, string>> = {},
+): Sql {
   const prefix = alias === undefined ? '' : `${alias}.`;
   return raw(
     Object.keys(fields)
       .map((field) => {
+        if (derived[field] !== undefined) return `${derived[field]} AS "${field}"`;
         const column = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
         return `${prefix}"${column}"${column === field ? '' : ` AS "${field}"`}`;
       })
@@ -38,12 +44,14 @@ const maxSelectLists = 50;
  * Makes select lists of a model by the columns that the caller reads. PostgreSQL keeps each statement, so their number is
  * bounded: further combinations get all columns.
  * @param always columns that are always selected
+ * @param derived SQL of fields that are no plain columns
  */
 export function selectLists(
   fields: Record<string, string>,
   always: readonly string[],
+  derived?: Readonly<Record<string, string>>,
 ): (wanted: Columns) => Sql {
-  const all = columnsOf(fields);
+  const all = columnsOf(fields, undefined, derived);
   const lists = new Map<string, Sql>();
   return (wanted) => {
     if (wanted === undefined) return all;
@@ -51,7 +59,7 @@ export function selectLists(
     const cached = lists.get(name);
     if (cached !== undefined || lists.size >= maxSelectLists) return cached ?? all;
     const names = Object.keys(fields).filter((field) => wanted.includes(field) || always.includes(field));
-    const list = columnsOf(Object.fromEntries(names.map((field) => [field, field])));
+    const list = columnsOf(Object.fromEntries(names.map((field) => [field, field])), undefined, derived);
     lists.set(name, list);
     return list;
   };

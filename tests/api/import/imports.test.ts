@@ -221,6 +221,51 @@ describe('POST /api/v1/imports', () => {
     expect(whole.body).toMatchObject({ newFindings: 0, unchangedFindings: 6, absentFindings: 0 });
   });
 
+  test('shows the texts that results have in common in each of them, and finds each by its own', async () => {
+    const explanation = 'A buffer is written without regard to its size, and what follows it is overwritten.';
+    const rules = [
+      {
+        id: 'R1',
+        fullDescription: { text: explanation },
+        help: { text: 'Use strlcpy.' },
+        properties: { tags: ['memory'] },
+      },
+    ];
+    const texts = ['Copies an Überlauf into a', 'Copies an OVERFLOW into b', 'Copies too much'];
+    const results = texts.map((text, n) => ({ rule: 'R1', path: `src/Part${n}.c`, line: n + 1, text }));
+    const tool = { tool: { driver: { name: 'Texts', rules } } };
+    const { body } = await send({ target: 'texts', wait: '30' }, sarif(results, tool));
+    expect(body).toMatchObject({ state: 'COMPLETED', added: 3, newFindings: 3 });
+    const fields =
+      '{ nodes { title description remediation tags references cweIds cveIds location { path } } }';
+    const { execution, ...lists } = (
+      await server.gql(
+        `query ($id: ID!) { execution(id: $id) { results(first: 10) ${fields} }
+          all: findings(first: 10, filter: { target: "texts" }) ${fields}
+          accent: findings(first: 10, filter: { target: "texts", search: "uberlauf" }) ${fields}
+          letters: findings(first: 10, filter: { target: "texts", search: "overFlow" }) ${fields}
+          path: findings(first: 10, filter: { target: "texts", search: "part2.c" }) ${fields} }`,
+        { id: body.executionId },
+        token,
+      )
+    ).expectData();
+    const shown = texts.map((title, n) => ({
+      title,
+      description: `${title}\n\n${explanation}`,
+      remediation: 'Use strlcpy.',
+      tags: ['memory'],
+      ...{ references: [], cweIds: [], cveIds: [], location: { path: `src/Part${n}.c` } },
+    }));
+    const byTitle = (nodes: { title: string }[]) => nodes.sort((a, b) => (a.title < b.title ? -1 : 1));
+    expect(byTitle(execution.results.nodes)).toEqual(byTitle([...shown]));
+    expect(byTitle(lists.all.nodes)).toEqual(byTitle([...shown]));
+    expect(lists.accent.nodes).toEqual([shown[0]]);
+    expect(lists.letters.nodes).toEqual([shown[1]]);
+    expect(lists.path.nodes).toEqual([shown[2]]);
+    const again = await send({ target: 'texts', wait: '30' }, sarif(results, tool));
+    expect(again.body).toMatchObject({ newFindings: 0, unchangedFindings: 3 });
+  });
+
   test('keeps all results of real reports', async () => {
     const { body } = await send({ target: 'flaws', wait: '30' }, fixture('flawfinder.sarif'));
     expect(body).toMatchObject({ state: 'COMPLETED', read: 19, added: 19, newFindings: 19, duplicates: 0 });

@@ -14,7 +14,9 @@ const folder = 'prisma/migrations';
 const before = '20261127231227';
 const oldIndexes = [
   'test_results_cwe_ids_idx',
+  'test_results_execution_id_id_idx',
   'test_results_execution_id_severity_id_idx',
+  'test_results_fingerprint_id_idx',
   'test_results_rule_id_id_idx',
   'test_results_search_text_trgm_idx',
 ];

@@ -1,6 +1,7 @@
 // The filter of findings in SQL: conditions on findings, and the scan series and branches that a filter names.
 import type { Database } from '../../../infra/postgres/database.js';
 import { type Sql, sql, where } from '../../../infra/postgres/sql.js';
+import { searchedText } from '../../../infra/postgres/stored-texts.js';
 import { containsPattern } from '../../../validation/search-text.js';
 import { type FindingFilter, severities } from '../finding.input.js';
 
@@ -58,7 +59,7 @@ export function conditionsOf(filter: FindingFilter, scope: Scope, now: Date): Sq
   if (cweId != null) conditions.push(sql`cwe_ids @> ARRAY[${cweId}]::integer[] AND cwe_ids <> '{}'`);
   if (cveId != null)
     conditions.push(sql`cve_ids @> ARRAY[${cveId.trim().toUpperCase()}]::text[] AND cve_ids <> '{}'`);
-  if (search != null) conditions.push(sql`search_text LIKE ${containsPattern(search)}`);
+  if (search != null) conditions.push(sql`${searchedText('findings')} LIKE ${containsPattern(search)}`);
   if (assigneeId != null) conditions.push(sql`assignee_id = ${assigneeId}::uuid`);
   if (overdue != null) conditions.push(overdue ? overdueAt(now) : sql`NOT (${overdueAt(now)})`);
   if (firstSeenAfter != null) conditions.push(sql`first_seen_at >= ${firstSeenAfter}::timestamptz`);

@@ -1,6 +1,7 @@
 // Merges the rows of a staged run: rows of the branch end, and results of the run begin.
 import type { Transaction } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
+import { searchedText } from '../../../infra/postgres/stored-texts.js';
 import { turnOf } from '../finding.turns.js';
 import { isPartial, newIdAt, type Step, staged } from './staged-run.js';
 
@@ -29,7 +30,8 @@ export async function closeResults(tx: Transaction, step: Step): Promise<number>
 }
 
 const resultColumns = sql`title, description, severity, rule_id, cwe_ids, cve_ids, vulnerability_ids, cvss_vector, cvss_score,
-  location, evidence, remediation, "references", tags, fingerprint, content_key`;
+  location, evidence, remediation, "references", tags, fingerprint`;
+const textOf = sql`(SELECT id FROM result_texts WHERE digest = staged.text_key)`;
 
 /** 0 NEW, 1 UNCHANGED, 2 REOPENED: known here, but not shown by the run before. */
 const deltaOf = ({ branchId, run }: Step) => sql`CASE
@@ -48,10 +50,10 @@ export async function insertResults(
   const { importId, executionId, branchId, run, at } = step;
   const [row] = await tx.query<{ added: number; reopened: number }>(sql`
     WITH added AS (
-      INSERT INTO test_results (id, execution_id, ${resultColumns}, search_text, created_at, finding_id, scan_branch_id,
-        from_run, delta, is_shared)
-      SELECT staged.result_id, ${executionId}::uuid, ${resultColumns},
-        ${isPartial(step) ? sql`search_text` : sql`''`}, ${at}::timestamptz,
+      INSERT INTO test_results (id, execution_id, ${resultColumns}, text_id, content_key, shared_key, search_text, created_at,
+        finding_id, scan_branch_id, from_run, delta, is_shared)
+      SELECT staged.result_id, ${executionId}::uuid, ${resultColumns}, ${textOf},
+        ${isPartial(step) ? sql`content_key, NULL, ${searchedText('staged')}` : sql`NULL, content_key, ''`}, ${at}::timestamptz,
         coalesce(done.finding_id, staged.result_id), ${branchId}, ${run}, ${deltaOf(step)}, ${!isPartial(step)}
       FROM staged_results AS staged LEFT JOIN staged_matches AS done
         ON done.import_id = staged.import_id AND done.position = staged.position
@@ -66,10 +68,11 @@ export async function insertResults(
 export async function copySightings(tx: Transaction, step: Step): Promise<void> {
   const { importId, executionId, at } = step;
   await tx.query(sql`
-    INSERT INTO test_results (id, execution_id, ${resultColumns}, search_text, created_at, finding_id, delta)
-    SELECT ${newIdAt(at)}, ${executionId}::uuid, ${resultColumns}, folded, ${at}::timestamptz, finding_id, 1
+    INSERT INTO test_results (id, execution_id, ${resultColumns}, text_id, content_key, search_text, created_at, finding_id, delta)
+    SELECT ${newIdAt(at)}, ${executionId}::uuid, ${resultColumns}, text_id, coalesce(content_key, shared_key), folded,
+      ${at}::timestamptz, finding_id, 1
     FROM (
-      SELECT result.*, found.search_text AS folded, seen.position
+      SELECT result.*, ${searchedText('found')} AS folded, seen.position
       FROM staged_sightings AS seen JOIN test_results AS result ON result.id = seen.result_id
       JOIN findings AS found ON found.id = seen.finding_id
       WHERE seen.import_id = ${importId}::uuid

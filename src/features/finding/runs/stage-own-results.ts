@@ -1,6 +1,7 @@
 // Copies the results of an execution into the staging tables, with the keys that they are recognised by.
 import type { BulkConnection } from '../../../infra/postgres/bulk/connection.js';
-import { type Sql, sql } from '../../../infra/postgres/sql.js';
+import { raw, type Sql, sql } from '../../../infra/postgres/sql.js';
+import { storedTexts } from '../../../infra/postgres/stored-texts.js';
 import type { ItemLocation, ReportItem } from '../../../reports/item.js';
 import { identityOf } from '../identity/keys.js';
 
@@ -13,6 +14,7 @@ type OwnResult = Pick<
   fingerprint: string;
 };
 
+const texts = storedTexts('test_results');
 const pageSize = 1000;
 /** Fingerprints that the server has computed hold no more than the other keys do. */
 const computed = /^v\d+:/;
@@ -23,8 +25,8 @@ export async function stageOwnResults(connection: BulkConnection, executionId: s
   let position = 0;
   for (;;) {
     const page = await connection.query<OwnResult>(sql`
-      SELECT id, title, description, rule_id AS "ruleId", cve_ids AS "cveIds", vulnerability_ids AS "vulnerabilityIds",
-        location, evidence, fingerprint
+      SELECT id, title, ${raw(texts.description)} AS description, rule_id AS "ruleId", ${raw(texts.cveIds)} AS "cveIds",
+        ${raw(texts.vulnerabilityIds)} AS "vulnerabilityIds", location, evidence, fingerprint
       FROM test_results WHERE execution_id = ${executionId}::uuid AND id > ${after}::uuid AND NOT is_shared
       ORDER BY id LIMIT ${pageSize}`);
     if (page.length > 0) await connection.query(insertion(executionId, position, page));

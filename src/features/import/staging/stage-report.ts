@@ -17,6 +17,7 @@ import { matchStaged } from '../../finding/runs/match-staged.js';
 import { findSeries, type SeriesState } from '../../finding/runs/series.js';
 import { createPlacer, type Place } from './place.js';
 import { contentKeyOf, stagedColumns, stagedLine } from './staged-row.js';
+import { createTextPool } from './text-pool.js';
 
 /** A report to stage; plain data, so that a thread can be given it. */
 export interface StagingJob {
@@ -146,12 +147,6 @@ async function stageItems(
   };
 }
 
-interface FreshItem {
-  item: ReportItem;
-  key: string;
-  position: number;
-}
-
 /** Writes batches of results to the working tables; the first batch settles which tool, and so which series, it is. */
 function createStager(
   job: StagingJob,
@@ -166,14 +161,15 @@ function createStager(
   const copy = rows.copyInto('staged_results', stagedColumns);
   let known: { tool: string; series: SeriesState | null } | undefined;
   let position = 0;
-  const startedMs = Date.now();
+  const { importId } = job;
+  const [startedMs, texts] = [Date.now(), createTextPool()];
 
   const begin = async () => {
     const tool = job.tool ?? notes.facts.tool ?? format.toLowerCase().replace(/_(json|xml)$/, '');
     return { tool, series: job.isWholeRun ? await findSeries(lookups, { ...job, tool }) : null };
   };
 
-  const freshOf = (items: readonly ReportItem[]): FreshItem[] =>
+  const freshOf = (items: readonly ReportItem[]) =>
     items.flatMap((given) => {
       const item = place.item(given);
       const key = contentKeyOf(item);
@@ -192,16 +188,17 @@ function createStager(
       known ??= await begin();
       const { tool, series } = known;
       const fresh = freshOf(items);
-      const shown = await findKnown(lookups, job.importId, series, fresh);
+      const shown = await findKnown(lookups, importId, series, fresh);
       tally.sighted += shown.size;
       let lines = '';
       for (const { item, key, position: at } of fresh)
-        if (!shown.has(key)) lines += stagedLine(job.importId, startedMs, at, item, key, tool);
+        if (!shown.has(key)) lines += stagedLine({ importId, startedMs, tool, texts }, at, item, key);
       tally.staged += fresh.length - shown.size;
       if (lines !== '') await copy.write(lines);
     },
     async end() {
       await copy.end();
+      await texts.store(rows);
       return known ?? begin();
     },
   };
@@ -223,7 +220,7 @@ async function findKnown(
   // The limit keeps the look-up of each key by itself: joined without statistics, it reads the whole branch for every batch.
   const shown = sql`
     SELECT id, finding_id FROM test_results
-    WHERE scan_branch_id = ${branchId} AND until_run IS NULL AND content_key = given.key AND is_shared LIMIT 1`;
+    WHERE scan_branch_id = ${branchId} AND until_run IS NULL AND shared_key = given.key LIMIT 1`;
   const isOwn = series?.branchId != null;
   const known = await lookups.query<{ key: string }>(
     isOwn

@@ -1,11 +1,11 @@
 // Turns a result of a report into a row of staged_results, with the keys that it is recognised by.
-import { hash } from 'node:crypto';
-import { idAt } from '../../../core/ids.js';
+import { idAt, uuidOf } from '../../../core/ids.js';
 import { copyLine } from '../../../infra/postgres/bulk/connection.js';
 import type { ReportItem } from '../../../reports/item.js';
-import { foldForSearch } from '../../../validation/search-text.js';
+import { foldForSearch, isAscii } from '../../../validation/search-text.js';
 import { identityOf } from '../../finding/identity/keys.js';
 import { computeFingerprint } from '../../result/fingerprint.js';
+import type { TextPool } from './text-pool.js';
 
 /** The columns of a staged row, in the order of {@link stagedLine}. */
 export const stagedColumns = [
@@ -31,14 +31,8 @@ export const stagedColumns = [
     'tags',
   ],
   ...['fingerprint', 'content_key', 'search_text', 'group_key', 'rule_key', 'fingerprint_key', 'snippet_key'],
-  ...['message_key', 'line', 'path'],
+  ...['message_key', 'line', 'path', 'text_key'],
 ] as const;
-
-/** A UUID of the first 128 bits of a text's SHA-256. */
-export function uuidOf(text: string): string {
-  const hex = hash('sha256', text, 'hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
-}
 
 /** Digest of everything that is stored of a result: two results of a run with the same one are the same. */
 export function contentKeyOf(item: ReportItem): string {
@@ -49,26 +43,33 @@ export function contentKeyOf(item: ReportItem): string {
 /** Positions that the ids of one severity have room for. */
 const maxPositions = 2 ** 28;
 
+/** What the rows of a staging have in common. */
+export interface Staging {
+  importId: string;
+  /** When it began, in milliseconds since 1970. */
+  startedMs: number;
+  tool: string | null;
+  texts: TextPool;
+}
+
 /**
  * The row of a result as a line for COPY. Its id follows the severity, then the position: so the merge adds to every index at
  * its end, and a list of the newest results begins with the worst.
- * @param startedMs when the staging began, in milliseconds since 1970
  */
 export function stagedLine(
-  importId: string,
-  startedMs: number,
+  { importId, startedMs, tool, texts }: Staging,
   position: number,
   item: ReportItem,
   contentKey: string,
-  tool: string | null,
 ): string {
   const keys = identityOf(item, {});
+  const { textKey, description, remediation, references, tags } = texts.split(item);
   return copyLine([
     importId,
     position,
     idAt(startedMs, item.severity * maxPositions + (position % maxPositions)),
     item.title,
-    item.description,
+    description,
     item.severity,
     item.ruleId,
     item.cweIds,
@@ -78,12 +79,12 @@ export function stagedLine(
     item.cvssScore,
     item.location,
     item.evidence,
-    item.remediation,
-    item.references,
-    item.tags,
+    remediation,
+    references,
+    tags,
     computeFingerprint(tool, item),
     contentKey,
-    searchTextOf(item),
+    searchTextOf(item, keys.path),
     keys.groupKey,
     keys.ruleKey,
     keys.fingerprintKey,
@@ -91,12 +92,21 @@ export function stagedLine(
     keys.messageKey,
     keys.line,
     keys.path,
+    textKey,
   ]);
 }
 
-/** What a search finds a finding by: title, rule, place and ids, one per line. */
-function searchTextOf({ title, ruleId, location, cveIds, vulnerabilityIds }: ReportItem): string {
-  const { path, url, component, host, parameter } = location ?? {};
-  const parts = [title, ruleId, path, url, component, host, parameter, ...cveIds, ...vulnerabilityIds];
-  return foldForSearch(parts.filter((part) => part != null).join('\n'));
+/**
+ * What a search finds a finding by: title, rule, place and ids, one per line; '' where it follows from title, rule and path
+ * (see `searchedText`).
+ * @param path as it is stored
+ */
+function searchTextOf(item: ReportItem, path: string): string {
+  const { title, ruleId, location, cveIds, vulnerabilityIds } = item;
+  const { url, component, host, parameter } = location ?? {};
+  const others = [url, component, host, parameter, ...cveIds, ...vulnerabilityIds];
+  const isPlain = others.every((part) => part === undefined) && (location?.path ?? '') === path;
+  const parts = [title, ruleId, location?.path, ...others];
+  const text = parts.filter((part) => part != null).join('\n');
+  return isPlain && isAscii(text) ? '' : foldForSearch(text);
 }

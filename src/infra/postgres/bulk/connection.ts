@@ -96,7 +96,7 @@ function startCopy(client: pg.Client, table: string, columns: readonly string[])
   };
 }
 
-/** A row as a line of COPY's text format; undefined and null become NULL. */
+/** A row as a line of COPY's text format; undefined, null and empty arrays become NULL. */
 export function copyLine(values: readonly unknown[]): string {
   let line = '';
   for (let index = 0; index < values.length; index += 1) {
@@ -109,7 +109,7 @@ export function copyLine(values: readonly unknown[]): string {
 function field(value: unknown): string {
   if (value === null || value === undefined) return '\\N';
   if (typeof value === 'string') return escaped(value);
-  if (Array.isArray(value)) return value.length === 0 ? '{}' : escaped(arrayLiteral(value));
+  if (Array.isArray(value)) return value.length === 0 ? '\\N' : escaped(arrayLiteral(value));
   if (typeof value === 'object') return escaped(JSON.stringify(value));
   return String(value);
 }
