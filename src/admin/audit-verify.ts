@@ -2,11 +2,10 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
 import { type Env, loadConfig } from '../config/load.js';
 import { readAuditHead } from '../features/audit/audit-head.js';
 import { lastNumberGiven, type Query, type Verdict, verifyChain } from '../features/audit/verify.js';
-import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
+import { withDatabase } from './with-database.js';
 
 const USAGE = `Usage: audit:verify [--expect NUMBER:HASH] [--after NUMBER:HASH] [--unsealed-max SECONDS]
   --expect        a seal known from elsewhere (the log, an earlier verification) that must exist;
@@ -81,25 +80,6 @@ function report(
   if (head !== undefined) print(`Last seal: ${head}`);
   if (faults.length > 0) print('The audit trail was tampered with.');
   else print(seals === 0 ? 'There is nothing to verify.' : 'The audit trail is whole.');
-}
-
-async function withDatabase<T>(
-  { databaseUrl, dataDir }: { databaseUrl?: string; dataDir: string },
-  work: (client: pg.Client) => Promise<T>,
-): Promise<T> {
-  const server = databaseUrl === undefined ? await startEmbeddedPostgres({ dataDir }) : undefined;
-  const client = new pg.Client({
-    connectionString: databaseUrl ?? server?.url,
-    connectionTimeoutMillis: 10_000,
-  });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return await work(client);
-  } finally {
-    await client.end().catch(() => undefined);
-    await server?.stop();
-  }
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -2,13 +2,12 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
 import type { Sql } from 'sql-template-tag';
 import { type Env, loadConfig } from '../config/load.js';
 import { type CountFault, compactCounts, recountFindings } from '../features/finding/finding.counts.js';
 import { severities } from '../features/finding/finding.input.js';
 import { compactRollups, type RollupFault, recountRollups } from '../features/finding/finding.rollups.js';
-import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
+import { withDatabase } from './with-database.js';
 
 const USAGE = `Usage: recount [--fix]
   --fix  make the counters right where they differ
@@ -29,7 +28,7 @@ export async function recount(args: string[], env: Env, print: (text: string) =>
   try {
     const { values } = parseArgs({ args, options: { fix: { type: 'boolean', default: false } } });
     const config = loadConfig(Object.fromEntries(SETTINGS_READ.map((name) => [name, env[name]])));
-    const faults = await withClient(config, async (client) => {
+    const faults = await withDatabase(config, async (client) => {
       const query = async <Row>({ text, values: given }: Sql) =>
         (await client.query(text, given as unknown[])).rows as Row[];
       const found = await recountFindings({ query }, values.fix);
@@ -58,23 +57,6 @@ function report(faults: readonly RollupFault[], isCorrected: boolean, print: (te
     );
   if (faults.length === 0) print('The counters of findings are right.');
   else if (!isCorrected) print('Correct them with --fix.');
-}
-
-async function withClient<T>(
-  { databaseUrl, dataDir }: { databaseUrl?: string; dataDir: string },
-  work: (client: pg.Client) => Promise<T>,
-): Promise<T> {
-  const server = databaseUrl === undefined ? await startEmbeddedPostgres({ dataDir }) : undefined;
-  const connectionString = databaseUrl ?? server?.url;
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 10_000 });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return await work(client);
-  } finally {
-    await client.end().catch(() => undefined);
-    await server?.stop();
-  }
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {

@@ -81,7 +81,7 @@ builder.mutationFields((t) => ({
     type: UserPayload,
     authScopes: { can: 'user:update' },
     description:
-      'Deactivates a user: ends all sessions and revokes all API keys, also for the time after a reactivation.',
+      'Deactivates a user: ends all sessions and revokes all API keys, invitations and resets, also for the time after a reactivation.',
     args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
     resolve: async (_root, { id }, context) => ({
       user: await context.services.users.deactivate(viewerOf(context), id),

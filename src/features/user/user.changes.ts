@@ -124,8 +124,8 @@ function difference(before: Changeable, after: Changeable) {
 }
 
 /**
- * Activates or deactivates a user. Deactivation ends all sessions and revokes all API keys for good: a reactivated user
- * signs in again and makes new keys.
+ * Activates or deactivates a user. Deactivation ends all sessions and revokes all API keys, invitations and resets for good:
+ * a reactivated user signs in again and makes new keys.
  * @throws NOT_FOUND
  * @throws CONFLICT for the last active admin
  */
@@ -135,7 +135,7 @@ export async function setUserStatus(
   id: string,
   status: 'ACTIVE' | 'DEACTIVATED',
 ): Promise<User> {
-  const { db, audit, events, sessions, now } = options;
+  const { db, audit, events, sessions, links, now } = options;
   await db.transaction(async (tx) => {
     if (status === 'DEACTIVATED') await keepOneAdmin(tx, id);
     const before = await lockUser(tx, id);
@@ -145,6 +145,7 @@ export async function setUserStatus(
     let revokedApiKeys = 0;
     if (status === 'DEACTIVATED') {
       await sessions.revokeAll(tx, id, 'user_deactivated');
+      await links.revoke(tx, id);
       const keys = await tx.query<{ id: string }>(
         sql`UPDATE api_keys SET revoked_at = ${at} WHERE user_id = ${id} AND revoked_at IS NULL RETURNING id`,
       );

@@ -50,8 +50,13 @@ describe('a one-time link ends with what it was made for', () => {
     ],
     ['the role changes', (id: string) => update({ id, role: 'ANALYST' })],
     [
-      'the user is deactivated',
-      (id: string) => asAdmin('mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }', { id }),
+      'the user is deactivated and comes back',
+      async (id: string) => {
+        const change = (name: string) =>
+          asAdmin(`mutation($id: ID!) { ${name}(id: $id) { user { id } } }`, { id });
+        (await change('deactivateUser')).expectData();
+        return change('activateUser');
+      },
     ],
     [
       'it is revoked',

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { verifyAudit } from '../../../src/admin/audit-verify.js';
+import { withDatabase } from '../../../src/admin/with-database.js';
 import {
   type ChainEvent,
   eventColumns,
@@ -428,6 +429,17 @@ describe('a writer that is late', () => {
     )) as [{ created: number }];
     expect(created).toBe(200);
   });
+});
+
+it('is read beside a server that has the embedded database running', async () => {
+  const dataDir = process.env.TEST_DATA_DIR as string;
+  const names = await withDatabase(
+    { dataDir },
+    async (client) => (await client.query('SELECT current_database()')).rows,
+  );
+  expect(names).toEqual([{ current_database: 'sec_tester' }]);
+  // It still runs: the command stops only what it started.
+  await server.sql('SELECT');
 });
 
 it('the command is there by name', () => {
