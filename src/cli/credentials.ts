@@ -63,34 +63,6 @@ export function createCredentialStore(file: string) {
     await rename(draft, file);
   }
 
-  async function lock(): Promise<void> {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    const deadline = Date.now() + lockWaitMs;
-    for (;;) {
-      const handle = await open(lockFile, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EEXIST') throw failure(`${lockFile} cannot be made (${error.code})`);
-        return undefined;
-      });
-      if (handle !== undefined) {
-        await handle.writeFile(String(process.pid));
-        return handle.close();
-      }
-      if (await isLeftBehind()) await rm(lockFile, { force: true });
-      else if (Date.now() > deadline) throw failure(`${lockFile} is held: another sign-in is under way`);
-      else await sleep(25);
-    }
-  }
-
-  /** By a process that is gone, or so long ago that it cannot be at it still. */
-  async function isLeftBehind(): Promise<boolean> {
-    const [text, held] = await Promise.all([
-      readFile(lockFile, 'utf8').catch(() => ''),
-      stat(lockFile).catch(() => undefined),
-    ]);
-    if (held === undefined) return false;
-    return Date.now() - held.mtimeMs > lockStaleMs || (text !== '' && !isAlive(Number(text)));
-  }
-
   return {
     file,
     read,
@@ -100,7 +72,7 @@ export function createCredentialStore(file: string) {
      * @param change gets what is there and gives what shall be
      */
     async update<T>(change: (credentials: Credentials) => Promise<T>): Promise<T> {
-      await lock();
+      await lock(lockFile);
       try {
         const credentials = await read();
         const before = JSON.stringify(credentials);
@@ -114,6 +86,35 @@ export function createCredentialStore(file: string) {
       }
     },
   };
+}
+
+/** Takes the lock, which is a file that only one process can create. */
+async function lock(lockFile: string): Promise<void> {
+  await mkdir(dirname(lockFile), { recursive: true, mode: 0o700 });
+  const deadline = Date.now() + lockWaitMs;
+  for (;;) {
+    const handle = await open(lockFile, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw failure(`${lockFile} cannot be made (${error.code})`);
+      return undefined;
+    });
+    if (handle !== undefined) {
+      await handle.writeFile(String(process.pid));
+      return handle.close();
+    }
+    if (await isLeftBehind(lockFile)) await rm(lockFile, { force: true });
+    else if (Date.now() > deadline) throw failure(`${lockFile} is held: another sign-in is under way`);
+    else await sleep(25);
+  }
+}
+
+/** By a process that is gone, or so long ago that it cannot be at it still. */
+async function isLeftBehind(lockFile: string): Promise<boolean> {
+  const [text, held] = await Promise.all([
+    readFile(lockFile, 'utf8').catch(() => ''),
+    stat(lockFile).catch(() => undefined),
+  ]);
+  if (held === undefined) return false;
+  return Date.now() - held.mtimeMs > lockStaleMs || (text !== '' && !isAlive(Number(text)));
 }
 
 function isAlive(pid: number): boolean {

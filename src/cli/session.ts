@@ -41,35 +41,35 @@ export function toSignIn({ accessToken, refreshToken, expiresIn, user }: Tokens)
   return { email: user.email, refreshToken, accessToken, expiresAt: Date.now() + expiresIn * 1000 };
 }
 
+/** One process refreshes, the others wait for it and take what it brought. */
+function refresh(server: URL, store: CredentialStore, refused: string): Promise<string> {
+  return store.update(async (credentials) => {
+    const kept = credentials.servers[server.href];
+    if (kept === undefined) throw failure(signInAgain, { code: 'UNAUTHENTICATED' });
+    if (kept.accessToken !== refused) return kept.accessToken;
+    const answer = await send(
+      server,
+      'api/v1/auth/refresh',
+      { refreshToken: kept.refreshToken },
+      { isRepeatable: true },
+    );
+    if (answer.status === 200) {
+      const next = toSignIn(answer.body as Tokens);
+      credentials.servers[server.href] = next;
+      return next.accessToken;
+    }
+    const problem = problemOf(answer);
+    if (answer.status !== 401) throw problem;
+    delete credentials.servers[server.href];
+    throw Object.assign(problem, { message: `Your sign-in has ended. ${signInAgain}` });
+  });
+}
+
 /**
  * Creates the API of a server for the caller that the environment or the stored sign-ins name.
  * @param givenToken an API key or access token, which is used as it is
  */
 export function createApi(server: URL, store: CredentialStore, givenToken: string | undefined): Api {
-  /** One process refreshes, the others wait for it and take what it brought. */
-  function refresh(refused: string): Promise<string> {
-    return store.update(async (credentials) => {
-      const kept = credentials.servers[server.href];
-      if (kept === undefined) throw failure(signInAgain, { code: 'UNAUTHENTICATED' });
-      if (kept.accessToken !== refused) return kept.accessToken;
-      const answer = await send(
-        server,
-        'api/v1/auth/refresh',
-        { refreshToken: kept.refreshToken },
-        { isRepeatable: true },
-      );
-      if (answer.status === 200) {
-        const next = toSignIn(answer.body as Tokens);
-        credentials.servers[server.href] = next;
-        return next.accessToken;
-      }
-      const problem = problemOf(answer);
-      if (answer.status !== 401) throw problem;
-      delete credentials.servers[server.href];
-      throw Object.assign(problem, { message: `Your sign-in has ended. ${signInAgain}` });
-    });
-  }
-
   async function token(refused?: string): Promise<string> {
     if (givenToken !== undefined) {
       if (refused === undefined) return givenToken;
@@ -79,7 +79,7 @@ export function createApi(server: URL, store: CredentialStore, givenToken: strin
     if (kept === undefined)
       throw failure(`Nobody is signed in to ${server.origin}. ${signInAgain}`, { code: 'UNAUTHENTICATED' });
     const isOver = kept.accessToken === refused || Date.now() > kept.expiresAt - renewBeforeMs;
-    return isOver ? refresh(kept.accessToken) : kept.accessToken;
+    return isOver ? refresh(server, store, kept.accessToken) : kept.accessToken;
   }
 
   return {

@@ -10,10 +10,10 @@ import type { AuthService } from './auth.service.js';
 
 /** Routes under /api/v1/auth, and the public keys. */
 export function authRoutes({ auth, users }: { auth: AuthService; users: UserService }): Route[] {
-  return [...sessionRoutes(auth), ...passwordRoutes(auth), ...profileRoutes(auth, users)];
+  return [...signInRoutes(auth), signOutRoute(auth), ...passwordRoutes(auth), ...profileRoutes(auth, users)];
 }
 
-function sessionRoutes(auth: AuthService): Route[] {
+function signInRoutes(auth: AuthService): Route[] {
   return [
     defineRoute({
       method: 'post',
@@ -52,33 +52,36 @@ function sessionRoutes(auth: AuthService): Route[] {
       ],
       handle: async ({ body }) => ({ body: toTokensBody(await auth.refresh(body.refreshToken)) }),
     }),
-    defineRoute({
-      method: 'post',
-      path: '/api/v1/auth/logout',
-      operationId: 'logout',
-      tag: 'Authentication',
-      permission: 'session:manage',
-      summary: 'Sign out',
-      description: 'Ends this session, or all of the user’s. The body may be left out.',
-      body: logoutInput,
-      bodyExample: { everywhere: true },
-      isBodyOptional: true,
-      responses: {
-        200: { description: 'Signed out.', schema: logoutBody, example: { revokedSessions: 3 } },
-      },
-      errors: [
-        'VALIDATION_FAILED',
-        'UNAUTHENTICATED',
-        'TOKEN_EXPIRED',
-        'TOKEN_REVOKED',
-        'FORBIDDEN',
-        'UNAVAILABLE',
-      ],
-      handle: async ({ body, viewer }) => ({
-        body: { revokedSessions: await auth.logout(viewer as Viewer, body.everywhere ?? false) },
-      }),
-    }),
   ];
+}
+
+function signOutRoute(auth: AuthService): Route {
+  return defineRoute({
+    method: 'post',
+    path: '/api/v1/auth/logout',
+    operationId: 'logout',
+    tag: 'Authentication',
+    permission: 'session:manage',
+    summary: 'Sign out',
+    description: 'Ends this session, or all of the user’s. The body may be left out.',
+    body: logoutInput,
+    bodyExample: { everywhere: true },
+    isBodyOptional: true,
+    responses: {
+      200: { description: 'Signed out.', schema: logoutBody, example: { revokedSessions: 3 } },
+    },
+    errors: [
+      'VALIDATION_FAILED',
+      'UNAUTHENTICATED',
+      'TOKEN_EXPIRED',
+      'TOKEN_REVOKED',
+      'FORBIDDEN',
+      'UNAVAILABLE',
+    ],
+    handle: async ({ body, viewer }) => ({
+      body: { revokedSessions: await auth.logout(viewer as Viewer, body.everywhere ?? false) },
+    }),
+  });
 }
 
 function passwordRoutes(auth: AuthService): Route[] {

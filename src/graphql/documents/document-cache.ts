@@ -91,7 +91,20 @@ export function createDocuments(
     }
   };
 
-  const plugin: Plugin = {
+  const mayExceed = (document: DocumentNode, bytes: number) => {
+    const weight = passed.get(document);
+    return weight === undefined || weight.dependsOnVariables || weight.bytes > bytes;
+  };
+  const plugin = pluginOf(parseChecked, validateChecked, faultOf);
+  return { plugin, faultOf, mayExceed, known: (text) => valid.get(text) };
+}
+
+function pluginOf(
+  parseChecked: (source: string | Source) => DocumentNode,
+  validateChecked: (schema: GraphQLSchema, document: DocumentNode) => readonly GraphQLError[],
+  faultOf: Documents['faultOf'],
+): Plugin {
+  return {
     onParse: ({ setParseFn }) => setParseFn(parseChecked),
     onValidate: ({ setValidationFn }) => setValidationFn(validateChecked),
     onExecute({ args, setResultAndStopExecution }) {
@@ -103,9 +116,4 @@ export function createDocuments(
       if (fault !== undefined) setResultAndStopExecution(fault);
     },
   };
-  const mayExceed = (document: DocumentNode, bytes: number) => {
-    const weight = passed.get(document);
-    return weight === undefined || weight.dependsOnVariables || weight.bytes > bytes;
-  };
-  return { plugin, faultOf, mayExceed, known: (text) => valid.get(text) };
 }
