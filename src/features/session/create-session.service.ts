@@ -53,7 +53,7 @@ export type OpeningService = ReturnType<typeof createOpeningService>;
 
 /** Creates the service. */
 export function createOpeningService(options: OpeningServiceOptions) {
-  const { db, events, audit, sessions, now, idleTtlSeconds, ttlSeconds, maxPerUser, maxAtOnce } = options;
+  const { db, events, audit, sessions, maxPerUser, maxAtOnce } = options;
 
   /** The oldest beyond the limit. On its own: only now that the new one is there, others see it. */
   async function endExcess(actor: { userId: string; email: string }): Promise<void> {
@@ -65,31 +65,6 @@ export function createOpeningService(options: OpeningServiceOptions) {
     });
   }
 
-  /** A statement's parts that open a session where `proved` has a row. */
-  function opening(userId: string) {
-    const [id, at, request] = [newId(), now(), currentRequest()];
-    const moment = new Date(at);
-    const idleExpiresAt = new Date(at + Math.min(idleTtlSeconds, ttlSeconds) * 1000);
-    const expiresAt = new Date(at + ttlSeconds * 1000);
-    const insert = sql`
-      INSERT INTO sessions (id, user_id, counter, rotated_at, created_at, last_used_at, idle_expires_at, expires_at, ip, user_agent)
-      SELECT ${id}::uuid, id, 0, ${moment}::timestamptz, ${moment}::timestamptz, ${moment}::timestamptz,
-        ${idleExpiresAt}::timestamptz, ${expiresAt}::timestamptz, ${request?.ip ?? null}::text, ${request?.userAgent ?? null}::text
-      FROM proved`;
-    const live = sql`
-      SELECT count(*)::int FROM sessions
-      WHERE user_id = ${userId} AND revoked_at IS NULL AND idle_expires_at > ${moment} AND expires_at > ${moment}`;
-    const session: SessionState = {
-      id,
-      userId,
-      counter: 0,
-      rotatedAt: moment.toISOString(),
-      idleExpiresAt: idleExpiresAt.toISOString(),
-      expiresAt: expiresAt.toISOString(),
-    };
-    return { session, insert, live, moment };
-  }
-
   /**
    * Opens a session, ends the one that the request came with and those beyond the limit; all but the last, and the
    * event on the audit trail, in one statement.
@@ -98,7 +73,7 @@ export function createOpeningService(options: OpeningServiceOptions) {
    */
   async function open(proof: Proof, rehashed: string, viewer: Viewer | null): Promise<Opened | undefined> {
     const actor = { userId: proof.id, email: proof.email };
-    const { session, insert, live, moment } = opening(proof.id);
+    const { session, insert, live, moment } = opening(proof.id, options);
     const entry = { action: 'auth.login', actor, targetType: 'Session' as const, targetId: session.id };
     const audited = audit.part(entry, sql`proved`);
     const [row] = await db.query<SqlRow<User> & { live: number; ended: string | null }>(sql`
@@ -120,6 +95,34 @@ export function createOpeningService(options: OpeningServiceOptions) {
   }
 
   return { open };
+}
+
+/** A statement's parts that open a session where `proved` has a row. */
+function opening(
+  userId: string,
+  { now, idleTtlSeconds, ttlSeconds }: Pick<OpeningServiceOptions, 'now' | 'idleTtlSeconds' | 'ttlSeconds'>,
+) {
+  const [id, at, request] = [newId(), now(), currentRequest()];
+  const moment = new Date(at);
+  const idleExpiresAt = new Date(at + Math.min(idleTtlSeconds, ttlSeconds) * 1000);
+  const expiresAt = new Date(at + ttlSeconds * 1000);
+  const insert = sql`
+    INSERT INTO sessions (id, user_id, counter, rotated_at, created_at, last_used_at, idle_expires_at, expires_at, ip, user_agent)
+    SELECT ${id}::uuid, id, 0, ${moment}::timestamptz, ${moment}::timestamptz, ${moment}::timestamptz,
+      ${idleExpiresAt}::timestamptz, ${expiresAt}::timestamptz, ${request?.ip ?? null}::text, ${request?.userAgent ?? null}::text
+    FROM proved`;
+  const live = sql`
+    SELECT count(*)::int FROM sessions
+    WHERE user_id = ${userId} AND revoked_at IS NULL AND idle_expires_at > ${moment} AND expires_at > ${moment}`;
+  const session: SessionState = {
+    id,
+    userId,
+    counter: 0,
+    rotatedAt: moment.toISOString(),
+    idleExpiresAt: idleExpiresAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+  };
+  return { session, insert, live, moment };
 }
 
 function toUser(row: SqlRow<User>): User {

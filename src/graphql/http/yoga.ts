@@ -51,15 +51,7 @@ export function createGraphQLServer({
   const maskError = (error: unknown) => toGraphQLError(error, log, config.isIntrospectionEnabled);
   const viewerOfRequest = createViewerOfRequest(authenticate);
 
-  function contextFor(viewer: Viewer | null): GraphQLContext {
-    const store = currentRequest();
-    if (store !== undefined && viewer !== null) {
-      store.userId = viewer.userId;
-      if (viewer.sessionId !== undefined) store.sessionId = viewer.sessionId;
-    }
-    return createContext(viewer);
-  }
-
+  const contextFor = createContextFor(createContext);
   const executor = createExecutor(schema);
   const documents = createDocuments(config.isIntrospectionEnabled, maskError);
   const fence = createRateFence({
@@ -125,6 +117,18 @@ export function createGraphQLServer({
     endOperation: (result) => withCorrelationIds(result, log),
   });
   return { yoga, fastPath };
+}
+
+/** Creates contexts, and notes in the request's own who it is from. */
+function createContextFor(createContext: CreateContext): CreateContext {
+  return (viewer) => {
+    const store = currentRequest();
+    if (store !== undefined && viewer !== null) {
+      store.userId = viewer.userId;
+      if (viewer.sessionId !== undefined) store.sessionId = viewer.sessionId;
+    }
+    return createContext(viewer);
+  };
 }
 
 /** A stale token keeps nobody from signing in or refreshing: clients send the header with everything. */

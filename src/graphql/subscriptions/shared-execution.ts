@@ -105,8 +105,7 @@ function createAnswers(
 
   /** The first subscriber executes for all, within its own request and not the one that wrote the event. */
   const run = (event: object): ExecutionResult | Promise<ExecutionResult> => {
-    const contextValue = createContext(viewer);
-    const work = () => execute({ ...args, rootValue: event, contextValue });
+    const work = () => execute({ ...args, rootValue: event, contextValue: createContext(viewer) });
     return request === undefined ? work() : runInRequest(request, work);
   };
 

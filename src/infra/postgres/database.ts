@@ -69,27 +69,7 @@ export function createDatabase(options: PoolOptions): Database {
   });
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const nameOf = createStatementNames();
-
-  function run(
-    client: pg.ClientBase,
-    statement: Sql | string,
-    hold?: Schedule,
-    isCached = true,
-  ): Promise<StatementResult> {
-    const { text, values } =
-      typeof statement === 'string' ? { text: statement, values: undefined } : statement;
-    const name = isCached && values !== undefined ? nameOf(text) : undefined;
-    const end = beginStatement(text, metrics);
-    return new Promise((resolve, reject) => {
-      const onResult: OnResult = (error, result) => {
-        end(error);
-        if (result !== undefined) resolve(result);
-        else reject(error);
-      };
-      sendStatement(client, { name, text, values }, onResult, hold);
-    });
-  }
-
+  const run = createRunner(nameOf, metrics);
   const runAlone = <Row>(statement: Sql, isCached: boolean): Promise<Row[]> =>
     pool.use(async (client) => (await run(client, statement, undefined, isCached)).rows as Row[]);
 
@@ -133,5 +113,28 @@ export function createDatabase(options: PoolOptions): Database {
       await prisma.$disconnect();
       await Promise.all([pool.end(), pipeline.close()]);
     },
+  };
+}
+
+/** Runs statements on a connection that is taken, and measures them. */
+function createRunner(nameOf: ReturnType<typeof createStatementNames>, metrics: PoolOptions['metrics']) {
+  return (
+    client: pg.ClientBase,
+    statement: Sql | string,
+    hold?: Schedule,
+    isCached = true,
+  ): Promise<StatementResult> => {
+    const { text, values } =
+      typeof statement === 'string' ? { text: statement, values: undefined } : statement;
+    const name = isCached && values !== undefined ? nameOf(text) : undefined;
+    const end = beginStatement(text, metrics);
+    return new Promise((resolve, reject) => {
+      const onResult: OnResult = (error, result) => {
+        end(error);
+        if (result !== undefined) resolve(result);
+        else reject(error);
+      };
+      sendStatement(client, { name, text, values }, onResult, hold);
+    });
   };
 }
