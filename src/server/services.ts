@@ -34,7 +34,7 @@ import { createStreamService } from '../features/session/stream-guard.service.js
 import { createStatisticsService } from '../features/statistics/statistics.service.js';
 import { createPasswordLinkService } from '../features/user/password-link.service.js';
 import { createUserService } from '../features/user/user.service.js';
-import { reportEnd, reportRun, reportTriage } from '../features/webhook/webhook.events.js';
+import { reportEnd, reportOverdue, reportRun, reportTriage } from '../features/webhook/webhook.events.js';
 import { createWebhookService } from '../features/webhook/webhook.service.js';
 import type { Infra } from '../infra/infra.js';
 import { runBulkTransaction } from '../infra/postgres/bulk/transaction.js';
@@ -180,6 +180,7 @@ export function createServices(infra: Infra) {
     transactLong,
     audit,
     reportTriage,
+    reportOverdue,
     log,
     now,
     maxAcceptanceDays: config.riskAcceptanceMaxDays,

@@ -61,7 +61,7 @@ export async function until<T>(read: () => T | Promise<T>, isIt: (value: T) => b
 export async function createWebhook(
   server: TestServer,
   token: string,
-  input: { url: string; events: string[]; project?: string },
+  input: { url: string; events: string[]; project?: string; leastSeverity?: string },
 ): Promise<{ id: string; secret: string }> {
   const answer = await server.gql(
     'mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret webhook { id } } }',

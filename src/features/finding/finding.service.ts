@@ -1,5 +1,6 @@
 // Findings as the API sees them: reads, details and decisions, each in a module of its own.
 import type { Logger } from 'pino';
+import type { ReportOverdue } from '../webhook/webhook.events.js';
 import { branchesOfEach, historyOfEach } from './finding.details.js';
 import { createFindingReads } from './finding.reads.js';
 import { expireAcceptances, startKeeper } from './triage/expiry.js';
@@ -11,7 +12,7 @@ export type { FindingRow } from './finding.rows.js';
 export type FindingService = ReturnType<typeof createFindingService>;
 
 /** Creates the service. */
-export function createFindingService(options: TriageOptions & { log: Logger }) {
+export function createFindingService(options: TriageOptions & { log: Logger; reportOverdue: ReportOverdue }) {
   const { db } = options;
   const { get, byIds, list, matching } = createFindingReads(options);
   return {

@@ -44,7 +44,7 @@ export function signatureOf({ secret, id, timestamp, body }: Message): string {
  * @param isPrivateAllowed whether http and private addresses are allowed
  */
 export function createSender(isPrivateAllowed: boolean, resolve?: ResolveName): Sender {
-  const options = { keepAlive: true, maxFreeSockets: 2, timeout: timeoutMs };
+  const options = { keepAlive: true, maxFreeSockets: 8, timeout: timeoutMs };
   const agents = { http: new HttpAgent(options), https: new HttpsAgent(options) };
   const lookup = isPrivateAllowed ? {} : { lookup: checkedLookup(resolve) };
 

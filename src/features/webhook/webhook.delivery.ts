@@ -1,5 +1,5 @@
-// Delivers events to webhooks: at least once, in order for each webhook, with growing pauses after failures. Instances share
-// the work: each webhook is held by one of them at a time.
+// Delivers events to webhooks: at least once, in order for each target and so for each finding, with growing pauses after
+// failures. Instances share the work: each webhook is held by one of them at a time.
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import { toPublicId } from '../../core/ids.js';
@@ -8,6 +8,7 @@ import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { Attempt, Sender } from './sender.js';
+import { chainsOf, type Waiting } from './webhook.chains.js';
 
 /** What deliveries are made with. */
 export interface DeliveryOptions {
@@ -27,12 +28,6 @@ interface HeldWebhook {
   secret: Buffer;
 }
 
-interface DueDelivery {
-  id: string;
-  body: string;
-  attempts: number;
-}
-
 /** Seconds between the attempts of a delivery: eleven attempts within 24 hours. */
 const pauses = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800];
 /** Time of failures without a success after which a webhook is switched off. */
@@ -41,8 +36,13 @@ const switchOffMs = 3 * 86_400_000;
 const leaseMs = 60_000;
 /** After this time a turn ends, so that the other webhooks get theirs. */
 const turnMs = 20_000;
-/** Deliveries that are read, and noted as delivered, in one statement. */
-const chunkSize = 50;
+/** Deliveries that are looked at, and sent, before those that have arrived meanwhile are. */
+const windowSize = 1000;
+const batchSize = 200;
+/** Requests to a webhook at the same time, of different targets. */
+const maxAtOnce = 8;
+/** Shortest pause of a webhook whose attempts of a turn have all failed. */
+const restMs = 5000;
 /** Longest time before deliveries are noted, in milliseconds: as many are repeated after a crash. */
 const noteEveryMs = 1000;
 
@@ -57,78 +57,126 @@ export function holdDue({ db, now }: DeliveryOptions, limit: number): Promise<He
     WHERE id IN (
       SELECT webhook.id FROM webhooks AS webhook CROSS JOIN LATERAL (
         SELECT next_attempt_at FROM webhook_deliveries
-        WHERE webhook_id = webhook.id AND state = 'PENDING' ORDER BY number LIMIT 1
+        WHERE webhook_id = webhook.id AND state = 'PENDING' AND next_attempt_at <= ${at} ORDER BY next_attempt_at LIMIT 1
       ) AS next
-      WHERE webhook.is_active AND (webhook.leased_until IS NULL OR webhook.leased_until < ${at}) AND next.next_attempt_at <= ${at}
+      WHERE webhook.is_active AND (webhook.leased_until IS NULL OR webhook.leased_until < ${at})
       ORDER BY next.next_attempt_at LIMIT ${limit} FOR UPDATE OF webhook SKIP LOCKED
     ) RETURNING id, url, secret`);
 }
 
-/** Delivers what is due to a webhook that this instance holds, until a failure or for 20 seconds, and lets go of it. */
+/**
+ * Delivers what is due to a webhook that this instance holds, for up to 20 seconds or until nothing succeeds, and lets go of it.
+ * A failure holds up only later events of the same target.
+ */
 export async function deliverTo(
   options: DeliveryOptions,
   webhook: HeldWebhook,
   stopped: AbortSignal,
 ): Promise<void> {
-  const { db, log } = options;
+  const { db, log, now } = options;
   const until = performance.now() + turnMs;
+  const isOver = () => performance.now() > until || stopped.aborted;
+  let hasFailed = false;
   try {
-    while (performance.now() < until && !stopped.aborted) {
-      const due = await readDue(options, webhook.id);
-      if (due.length === 0 || !(await deliverChunk(options, webhook, due, until, stopped))) break;
+    while (!isOver() && !hasFailed) {
+      const chains = beginningsOf(chainsOf(await readWaiting(options, webhook.id)));
+      if (chains.length === 0) break;
+      const { delivered, failed } = await deliverChains(options, webhook, chains, isOver);
+      hasFailed = failed > 0 && delivered === 0;
     }
   } catch (error) {
     log.warn({ event: 'webhook_turn_failed', webhookId: webhook.id, err: error });
   } finally {
-    await db.query(sql`UPDATE webhooks SET leased_until = NULL WHERE id = ${webhook.id}::uuid`);
+    const rest = hasFailed ? new Date(now() + restMs) : null;
+    await db.query(
+      sql`UPDATE webhooks SET leased_until = ${rest}::timestamptz WHERE id = ${webhook.id}::uuid`,
+    );
   }
 }
 
-async function readDue({ db, now }: DeliveryOptions, webhookId: string): Promise<DueDelivery[]> {
-  const rows = await db.query<DueDelivery & { isDue: boolean }>(sql`
-    SELECT delivery.id, payload::text AS body, attempts, next_attempt_at <= ${new Date(now())} AS "isDue"
+function readWaiting({ db, now }: DeliveryOptions, webhookId: string): Promise<Waiting[]> {
+  return db.query<Waiting>(sql`
+    SELECT delivery.id, order_key AS "orderKey", attempts, next_attempt_at <= ${new Date(now())} AS "isDue"
     FROM webhook_deliveries AS delivery JOIN webhooks AS webhook ON webhook.id = webhook_id AND webhook.is_active
-    WHERE webhook_id = ${webhookId}::uuid AND state = 'PENDING' ORDER BY number LIMIT ${chunkSize}`);
-  const firstLater = rows.findIndex(({ isDue }) => !isDue);
-  return firstLater === -1 ? rows : rows.slice(0, firstLater);
+    WHERE webhook_id = ${webhookId}::uuid AND state = 'PENDING' ORDER BY number LIMIT ${windowSize}`);
 }
 
-/** @returns false after a failure, as later events wait for this one */
-async function deliverChunk(
+/** The beginnings of chains, a batch in all. */
+function beginningsOf(chains: Waiting[][]): Waiting[][] {
+  const some = chains.slice(0, batchSize);
+  const each = Math.ceil(batchSize / Math.max(some.length, 1));
+  return some.map((chain) => chain.slice(0, each));
+}
+
+/** Sends chains beside each other, the deliveries of each in order; a failure ends its chain. */
+async function deliverChains(
   options: DeliveryOptions,
   { id, url, secret }: HeldWebhook,
-  due: readonly DueDelivery[],
-  until: number,
-  stopped: AbortSignal,
-): Promise<boolean> {
+  chains: readonly Waiting[][],
+  isOver: () => boolean,
+): Promise<{ delivered: number; failed: number }> {
   const { sender, key, now } = options;
   const signing = unsealSecret(id, secret, key, 'WEBHOOK_KEY');
-  let delivered: { id: string; status: number }[] = [];
-  let notedAt = performance.now();
-  const note = async () => {
-    await noteDelivered(options, id, delivered);
-    delivered = [];
-    notedAt = performance.now();
-  };
-  for (const delivery of due) {
+  const bodies = await readBodies(options, chains.flat());
+  const notes = createNotes(options, id);
+  let failed = 0;
+  const send = async (delivery: Waiting): Promise<boolean> => {
     const { status, error } = await sender.send({
       url,
       secret: signing,
       id: toPublicId('WebhookDelivery', delivery.id),
-      body: delivery.body,
+      body: bodies.get(delivery.id) ?? '{}',
       timestamp: Math.floor(now() / 1000),
     });
-    if (error !== undefined) {
-      await note();
+    if (error === undefined) await notes.add({ id: delivery.id, status: status ?? 0 });
+    else {
+      failed += 1;
       await noteFailure(options, id, delivery, { error, ...(status !== undefined && { status }) });
-      return false;
     }
-    delivered.push({ id: delivery.id, status: status ?? 0 });
-    if (performance.now() - notedAt > noteEveryMs) await note();
-    if (performance.now() > until || stopped.aborted) break;
+    return error === undefined;
+  };
+  const left = [...chains];
+  const work = async () => {
+    for (let chain = left.shift(); chain !== undefined && !isOver(); chain = left.shift())
+      for (const delivery of chain) if (isOver() || !(await send(delivery))) break;
+  };
+  try {
+    await Promise.all(Array.from({ length: maxAtOnce }, work));
+  } finally {
+    await notes.write();
   }
-  await note();
-  return true;
+  return { delivered: notes.count(), failed };
+}
+
+async function readBodies(
+  { db }: DeliveryOptions,
+  waiting: readonly Waiting[],
+): Promise<Map<string, string>> {
+  const rows = await db.query<{ id: string; body: string }>(sql`
+    SELECT id, payload::text AS body FROM webhook_deliveries WHERE id = ANY(${waiting.map(({ id }) => id)}::uuid[])`);
+  return new Map(rows.map(({ id, body }) => [id, body]));
+}
+
+/** Collects what was delivered, and writes it together: after a second at the latest, so that a crash repeats no more. */
+function createNotes(options: DeliveryOptions, webhookId: string) {
+  let delivered: { id: string; status: number }[] = [];
+  let count = 0;
+  let writtenAt = performance.now();
+  const write = async () => {
+    const batch = delivered;
+    delivered = [];
+    writtenAt = performance.now();
+    await noteDelivered(options, webhookId, batch);
+  };
+  return {
+    async add(one: { id: string; status: number }): Promise<void> {
+      delivered.push(one);
+      count += 1;
+      if (performance.now() - writtenAt > noteEveryMs) await write();
+    },
+    write,
+    count: () => count,
+  };
 }
 
 async function noteDelivered(
@@ -152,7 +200,7 @@ async function noteDelivered(
 async function noteFailure(
   { db, audit, log, now }: DeliveryOptions,
   webhookId: string,
-  { id, attempts }: DueDelivery,
+  { id, attempts }: Waiting,
   { status, error }: Attempt,
 ): Promise<void> {
   const at = new Date(now());

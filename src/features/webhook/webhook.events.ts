@@ -22,22 +22,26 @@ export interface MetRun {
 /**
  * Rows of deliveries for the webhooks that want an event of a project. Ids are in the order of time, and differ in their last
  * 48 bits.
- * @param events rows of (event, position, data), which may refer to `wanted`
+ * @param events rows of (event, position, order key, data), which may refer to `wanted`; null data is no event
  */
 function insertion(at: Date, wanted: Sql, events: Sql): Sql {
   const prefix = newId().slice(0, 24);
   return sql`
     WITH wanted AS MATERIALIZED (${wanted})
-    INSERT INTO webhook_deliveries (id, webhook_id, event, payload, created_at, next_attempt_at)
-    SELECT (${prefix} || substr(gen_random_uuid()::text, 25))::uuid, wanted.id, event.name,
+    INSERT INTO webhook_deliveries (id, webhook_id, event, order_key, payload, created_at, next_attempt_at)
+    SELECT (${prefix} || substr(gen_random_uuid()::text, 25))::uuid, wanted.id, event.name, event.order_key,
       jsonb_build_object('type', event.name, 'timestamp', ${at.toISOString()}::text, 'data', event.data),
       ${at}::timestamptz, ${at}::timestamptz
-    FROM wanted CROSS JOIN LATERAL (${events}) AS event(name, position, data)
-    WHERE event.name = ANY(wanted.events) ORDER BY event.position, wanted.id`;
+    FROM wanted CROSS JOIN LATERAL (${events}) AS event(name, position, order_key, data)
+    WHERE event.name = ANY(wanted.events) AND event.data IS NOT NULL ORDER BY event.position, wanted.id`;
 }
 
+/** See `order_key` of deliveries. */
+const orderKey = (projectId: Sql, target: Sql) =>
+  sql`${projectId}::text || '/' || coalesce(md5(${target}), '')`;
+
 const webhooksOf = (projectId: string, names: readonly WebhookEvent[]) => sql`
-  SELECT id, events FROM webhooks WHERE is_active AND events && ${[...names]}::text[]
+  SELECT id, events, least_severity FROM webhooks WHERE is_active AND events && ${[...names]}::text[]
     AND (project_id IS NULL OR project_id = ${projectId}::uuid)`;
 
 const projectKey = (projectId: string) => sql`(SELECT key FROM projects WHERE id = ${projectId}::uuid)`;
@@ -50,22 +54,25 @@ const findingObject = sql`jsonb_build_object('id', 'fnd_' || finding.id, 'title'
   'cveIds', coalesce(finding.cve_ids, '{}'),
   'path', nullif(finding.path, ''), 'triage', finding.triage)`;
 
-/** Findings of a run by what it made of them, worst first. */
+/** Findings of a run by what it made of them, worst first; null where the webhook's severity leaves none. */
 function findingsOf({ executionId, projectId }: MetRun, delta: 0 | 2, total: number): Sql {
+  const found = sql`test_results AS result JOIN findings AS finding ON finding.id = result.finding_id
+    WHERE result.execution_id = ${executionId}::uuid AND result.delta = ${delta}::smallint
+      AND finding.severity >= coalesce(wanted.least_severity, 0)`;
   return sql`(SELECT jsonb_build_object('project', ${projectKey(projectId)}, 'executionId', ${`exe_${executionId}`}::text,
-      'total', ${total}::int, 'findings', coalesce(jsonb_agg(listed.finding ORDER BY listed.severity DESC, listed.id), '[]'::jsonb))
+      'total', CASE WHEN wanted.least_severity IS NULL THEN ${total}::int ELSE (SELECT count(*) FROM ${found}) END,
+      'findings', jsonb_agg(listed.finding ORDER BY listed.severity DESC, listed.id))
     FROM (
-      SELECT finding.id, finding.severity, ${findingObject} AS finding
-      FROM test_results AS result JOIN findings AS finding ON finding.id = result.finding_id
-      WHERE result.execution_id = ${executionId}::uuid AND result.delta = ${delta}::smallint
+      SELECT finding.id, finding.severity, ${findingObject} AS finding FROM ${found}
       ORDER BY result.severity DESC, result.id LIMIT ${maxFindings}
-    ) AS listed)`;
+    ) AS listed HAVING count(*) > 0)`;
 }
 
 /** Reports runs, ends of executions and decisions; services get these as arguments. */
 export type ReportRun = typeof reportRun;
 export type ReportEnd = typeof reportEnd;
 export type ReportTriage = typeof reportTriage;
+export type ReportOverdue = typeof reportOverdue;
 
 /** Reports a run that has met the findings: import.completed, finding.new and finding.reopened, as far as they apply. */
 export async function reportRun(tx: Statements, run: MetRun): Promise<void> {
@@ -82,7 +89,7 @@ export async function reportRun(tx: Statements, run: MetRun): Promise<void> {
     insertion(
       run.at,
       webhooksOf(projectId, names),
-      sql`SELECT name, position, CASE name
+      sql`SELECT name, position, ${orderKey(sql`${projectId}`, sql`(SELECT target FROM test_executions WHERE id = ${executionId}::uuid)`)}, CASE name
           WHEN 'import.completed' THEN ${facts}::jsonb || jsonb_build_object('project', ${projectKey(projectId)})
           WHEN 'finding.new' THEN ${findingsOf(run, 0, newFindings)}
           ELSE ${findingsOf(run, 2, reopenedFindings)} END
@@ -122,7 +129,7 @@ export async function reportEnd(tx: Statements, execution: EndedExecution, at: D
     insertion(
       at,
       webhooksOf(projectId, [event]),
-      sql`SELECT ${event}::text, 1, ${facts}::jsonb || jsonb_build_object('project', ${projectKey(projectId)})`,
+      sql`SELECT ${event}::text, 1, ${orderKey(sql`${projectId}`, sql`${target}::text`)}, ${facts}::jsonb || jsonb_build_object('project', ${projectKey(projectId)})`,
     ),
   );
 }
@@ -130,6 +137,12 @@ export async function reportEnd(tx: Statements, execution: EndedExecution, at: D
 /** Condition in SQL that a webhook wants to hear of decisions. */
 export const isTriageReported = sql`EXISTS (
   SELECT FROM webhooks WHERE is_active AND ${'triage.changed' satisfies WebhookEvent}::text = ANY(events))`;
+
+/** The key of findings that may be of several targets, by `target` of each. */
+const keyOfFindings = orderKey(
+  sql`finding.project_id`,
+  sql`CASE WHEN min(series.target) = max(series.target) THEN min(series.target) END`,
+);
 
 /**
  * Reports decisions about findings, from their history: triage.changed for each project, with at most 100 findings.
@@ -140,9 +153,9 @@ export async function reportTriage(tx: Statements, findingIds: readonly string[]
   await tx.query(
     insertion(
       at,
-      sql`SELECT id, events, project_id FROM webhooks WHERE is_active AND ${name} = ANY(events)`,
-      sql`SELECT ${name}::text, row_number() OVER (), jsonb_build_object('project', min(project.key), 'total', count(*),
-          'actor', min(change.actor_label),
+      webhooksOfAll(name),
+      sql`SELECT ${name}::text, row_number() OVER (), ${keyOfFindings},
+          jsonb_build_object('project', min(project.key), 'total', count(*), 'actor', min(change.actor_label),
           'findings', jsonb_agg(${findingObject} || jsonb_build_object('from', change."from", 'to', change."to", 'severityFrom',
             ${severityName(sql`change.severity_from`)}, 'severityTo', ${severityName(sql`change.severity_to`)}, 'reason', change.reason)
             ORDER BY change.place) FILTER (WHERE change.place <= ${maxFindings}))
@@ -150,9 +163,36 @@ export async function reportTriage(tx: Statements, findingIds: readonly string[]
           SELECT event.*, row_number() OVER (PARTITION BY finding.project_id ORDER BY finding.severity DESC, finding.id) AS place
           FROM triage_events AS event JOIN findings AS finding ON finding.id = event.finding_id
           WHERE event.finding_id = ANY(${[...findingIds]}::uuid[]) AND event.at = ${at}::timestamptz
-        ) AS change JOIN findings AS finding ON finding.id = change.finding_id
-          JOIN projects AS project ON project.id = finding.project_id
-        WHERE wanted.project_id IS NULL OR wanted.project_id = finding.project_id GROUP BY finding.project_id`,
+            AND finding.severity >= coalesce(wanted.least_severity, 0)
+        ) AS change JOIN findings AS finding ON finding.id = change.finding_id ${ofProject}`,
     ),
   );
 }
+
+/** Reports that the due dates of open findings have passed: finding.overdue for each project, with at most 100 findings. */
+export async function reportOverdue(tx: Statements, findingIds: readonly string[], at: Date): Promise<void> {
+  const name: WebhookEvent = 'finding.overdue';
+  const due = sql`jsonb_build_object('dueAt', to_char(finding.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))`;
+  await tx.query(
+    insertion(
+      at,
+      webhooksOfAll(name),
+      sql`SELECT ${name}::text, row_number() OVER (), ${keyOfFindings},
+          jsonb_build_object('project', min(project.key), 'total', count(*),
+          'findings', jsonb_agg(${findingObject} || ${due} ORDER BY finding.place) FILTER (WHERE finding.place <= ${maxFindings}))
+        FROM (
+          SELECT finding.*, row_number() OVER (PARTITION BY project_id ORDER BY severity DESC, due_at, id) AS place
+          FROM findings AS finding
+          WHERE id = ANY(${[...findingIds]}::uuid[]) AND severity >= coalesce(wanted.least_severity, 0)
+        ) AS finding ${ofProject}`,
+    ),
+  );
+}
+
+const webhooksOfAll = (name: WebhookEvent) =>
+  sql`SELECT id, events, project_id, least_severity FROM webhooks WHERE is_active AND ${name} = ANY(events)`;
+
+/** Groups `finding` by project, for the webhooks of the project. */
+const ofProject = sql`JOIN projects AS project ON project.id = finding.project_id
+  JOIN scan_series AS series ON series.id = finding.series_id
+  WHERE wanted.project_id IS NULL OR wanted.project_id = finding.project_id GROUP BY finding.project_id`;

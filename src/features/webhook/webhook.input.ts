@@ -2,12 +2,15 @@
 import { z } from 'zod';
 import { line } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
+import { type Severity, severities, severity } from '../result/result.input.js';
 
 /** Event type → when it is sent. */
 export const webhookEvents = {
   'import.completed': 'a report has been imported',
   'finding.new': 'a run found new findings: one event for all of them',
   'finding.reopened': 'a run saw absent findings again: one event for all of them',
+  'finding.overdue':
+    'the due date of open findings has passed: one event for each project and up to 1,000 findings',
   'execution.completed': 'an execution was completed',
   'execution.failed': 'an execution failed, was cancelled or was interrupted',
   'triage.changed': 'a decision changed findings: one event for each project',
@@ -38,6 +41,13 @@ export const createWebhookInput = z
       .refine((names) => new Set(names).size === names.length, 'names an event twice')
       .describe(`Events that it gets: ${webhookEventNames.join(', ')}.`),
     project: projectKey.nullish().describe('Key of the only project whose events it gets; all by default.'),
+    leastSeverity: severity
+      .nullish()
+      .describe(
+        'Least severity of findings: events about findings describe and count only these, and are not sent where there are none. All by default.',
+      ),
   })
   .describe('A new webhook.');
+/** A severity as the database has it: 0 for INFO to 4. */
+export const rankOf = (name: Severity): number => severities.indexOf(name);
 export type CreateWebhookInput = z.output<typeof createWebhookInput>;

@@ -8,10 +8,10 @@ import { sql } from '../../infra/postgres/sql.js';
 export type WebhookRow = Omit<SqlRow<Webhook>, 'secret' | 'failingSince' | 'leasedUntil'>;
 
 /** A delivery as it is read, without its payload. */
-export type WebhookDeliveryRow = Omit<SqlRow<WebhookDelivery>, 'payload' | 'number'>;
+export type WebhookDeliveryRow = Omit<SqlRow<WebhookDelivery>, 'payload' | 'number' | 'orderKey'>;
 
 /** The select list of {@link WebhookRow}. */
-export const columns = sql`id, url, events, project_id AS "projectId", is_active AS "isActive", created_at AS "createdAt"`;
+export const columns = sql`id, url, events, project_id AS "projectId", least_severity AS "leastSeverity", is_active AS "isActive", created_at AS "createdAt"`;
 
 /** The select list of {@link WebhookDeliveryRow}. */
 export const deliveryColumns = sql`id, webhook_id AS "webhookId", event, state, attempts, last_status AS "lastStatus",

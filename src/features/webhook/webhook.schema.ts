@@ -7,6 +7,7 @@ import { DeletePayload } from '../../graphql/schema-kit/payloads.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { enumOf, idOf } from '../../validation/fields.js';
 import { ProjectType } from '../project/project.ref.js';
+import { severities, severity } from '../result/result.input.js';
 import { createWebhookInput, maxWebhooks } from './webhook.input.js';
 import type { WebhookDeliveryRow, WebhookRow } from './webhook.rows.js';
 import type { WebhookChange } from './webhook.service.js';
@@ -65,6 +66,12 @@ const WebhookType = builder.objectRef<WebhookRow>('Webhook').implement({
       description: 'The only project whose events it gets; null for all.',
       resolve: ({ projectId }, _args, { loaders }) =>
         projectId === null ? null : loaders.projects.load(projectId),
+    }),
+    leastSeverity: t.field({
+      type: enumType(severity),
+      nullable: true,
+      description: 'Least severity of findings that its events are about; null for all.',
+      resolve: ({ leastSeverity }) => (leastSeverity === null ? null : (severities[leastSeverity] ?? null)),
     }),
     isActive: t.exposeBoolean('isActive', {
       description: 'Whether it gets events. The server switches it off after three days of failures.',
@@ -139,7 +146,7 @@ builder.mutationFields((t) => ({
   redeliverWebhook: t.field({
     type: WebhookPayload,
     authScopes: { can: 'webhook:manage' },
-    description: 'Sends an event again under the same id, ahead of later events.',
+    description: 'Sends an event again under the same id, ahead of later events about the same target.',
     args: { deliveryId: simpleArg(t.arg, idOf('WebhookDelivery'), 'Id of the delivery.') },
     resolve: (_root, { deliveryId }, context) =>
       context.services.webhooks.redeliver(viewerOf(context), deliveryId),

@@ -12,7 +12,7 @@ import { sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { faultOfUrl } from './addresses.js';
 import { createSender } from './sender.js';
-import { type CreateWebhookInput, maxWebhooks } from './webhook.input.js';
+import { type CreateWebhookInput, maxWebhooks, rankOf } from './webhook.input.js';
 import {
   columns,
   deliveryColumns,
@@ -116,18 +116,19 @@ function listDeliveries(db: Database, webhookId: string, args: PageArgs): Promis
 async function createWebhook(
   { db, audit, now, key, isPrivateAllowed }: WebhookServiceOptions,
   viewer: Viewer,
-  { url, events, project }: CreateWebhookInput,
+  { url, events, project, leastSeverity }: CreateWebhookInput,
 ): Promise<WebhookChange> {
   const fault = faultOfUrl(url, isPrivateAllowed);
   if (fault !== undefined) throw validationFailed([{ path: 'input.url', message: fault }]);
   const id = newId();
   const secret = randomBytes(secretBytes);
+  const rank = leastSeverity == null ? null : rankOf(leastSeverity);
   return db.transaction(async (tx) => {
     await tx.query(sql`SELECT pg_advisory_xact_lock(${creationLock})`);
     const projectId = project == null ? null : await projectIdOf(tx, project);
     const [webhook] = await tx.query<WebhookRow>(sql`
-      INSERT INTO webhooks (id, url, events, project_id, secret, created_at)
-      SELECT ${id}::uuid, ${url}, ${events}::text[], ${projectId}::uuid, ${sealSecret(id, secret, key)}::bytea,
+      INSERT INTO webhooks (id, url, events, project_id, least_severity, secret, created_at)
+      SELECT ${id}::uuid, ${url}, ${events}::text[], ${projectId}::uuid, ${rank}::smallint, ${sealSecret(id, secret, key)}::bytea,
         ${new Date(now())}::timestamptz
       WHERE (SELECT count(*) FROM webhooks) < ${maxWebhooks} RETURNING ${columns}`);
     if (webhook === undefined)
@@ -139,7 +140,12 @@ async function createWebhook(
       actor: viewer,
       targetType: 'Webhook',
       targetId: id,
-      changes: { host: new URL(url).host, events, project: project ?? null },
+      changes: {
+        host: new URL(url).host,
+        events,
+        project: project ?? null,
+        leastSeverity: leastSeverity ?? null,
+      },
     });
     return { webhook, secret: `whsec_${secret.toString('base64')}` };
   });
@@ -198,7 +204,7 @@ async function removeWebhook(
 }
 
 /**
- * Sends an event again, under the id that it had: at once, ahead of later ones, with all attempts before it.
+ * Sends an event again, under the id that it had: at once, ahead of later ones of its target, with all attempts before it.
  * @throws NOT_FOUND
  * @throws CONFLICT while the webhook is off
  */

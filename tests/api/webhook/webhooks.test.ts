@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { createProject } from '../../kit/projects.js';
+import { importSarif, type Problem } from '../../kit/imports.js';
+import { createProject, updateProject } from '../../kit/projects.js';
 import {
   createWebhook,
   deliveriesOf,
@@ -17,6 +18,7 @@ const everything = [
   'import.completed',
   'finding.new',
   'finding.reopened',
+  'finding.overdue',
   'execution.completed',
   'execution.failed',
   'triage.changed',
@@ -124,6 +126,62 @@ describe('a webhook', () => {
     expect(types()).toEqual(['execution.completed', 'finding.new']);
   });
 
+  it('gets one event for findings whose due date has passed, and another one only after the date has changed', async () => {
+    const project = await createProject(server, token);
+    await updateProject(server, token, { key: project, daysToFix: { high: 2 } });
+    const { id } = await createWebhook(server, token, {
+      url: receiver.url,
+      events: ['finding.overdue'],
+      project,
+    });
+    await importRules(server, token, 'overdue', ['r1', 'r2'], project);
+    await advance(2 * 86_400_000 + 1000);
+    await waitForDeliveries(id, (states) => states.length === 1 && allDelivered(states));
+    const dueAt = receiver.requests[0]?.event.data.findings[0].dueAt;
+    expect(Date.parse(dueAt)).toBeLessThan(server.clock.now());
+    expect(receiver.requests[0]?.event).toMatchObject({
+      type: 'finding.overdue',
+      data: { project, total: 2, findings: [{ severity: 'HIGH', triage: 'OPEN' }, { dueAt }] },
+    });
+    await updateProject(server, token, { key: project, daysToFix: { high: 3 } });
+    await advance(86_400_000 + 1000);
+    await waitForDeliveries(id, (states) => states.length === 2 && allDelivered(states));
+    // A shorter limit is over at once; findings that nobody has to fix are not reported.
+    const filter = { project, ruleId: 'r1' };
+    const input = { filter, state: 'FALSE_POSITIVE', reason: 'none' };
+    await gql('mutation($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }', {
+      input,
+    });
+    await updateProject(server, token, { key: project, daysToFix: { high: 1 } });
+    await waitForDeliveries(id, (states) => states.length === 3 && allDelivered(states));
+    expect(receiver.requests.map(({ event }) => event.data.total)).toEqual([2, 2, 1]);
+  });
+
+  it('gets only findings of its least severity, and no event where there are none', async () => {
+    const events = ['finding.new', 'import.completed', 'triage.changed'];
+    const { id } = await createWebhook(server, token, { url: receiver.url, events, leastSeverity: 'HIGH' });
+    const stored = await gql('query($id: ID!) { node(id: $id) { ... on Webhook { leastSeverity } } }', {
+      id,
+    });
+    expect(stored.expectData().node.leastSeverity).toBe('HIGH');
+    const report = (problems: Problem[]) => importSarif(server, token, { target: 'severe' }, problems);
+    await report([{ rule: 'r1' }, { rule: 'r2', level: 'note' }]);
+    await report([{ rule: 'r1' }, { rule: 'r2', level: 'note' }, { rule: 'r3', level: 'warning' }]);
+    const input = { filter: { target: 'severe', ruleId: 'r2' }, state: 'CONFIRMED' };
+    await gql('mutation($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }', {
+      input,
+    });
+    await report([{ rule: 'r1' }, { rule: 'r4' }]);
+    await waitForDeliveries(id, (states) => states.length === 5 && allDelivered(states));
+    const found = receiver.requests
+      .filter(({ event }) => event.type === 'finding.new')
+      .map(({ event }) => event.data);
+    expect(found).toMatchObject([
+      { total: 1, findings: [{ ruleId: 'r1' }] },
+      { total: 1, findings: [{ ruleId: 'r4' }] },
+    ]);
+  });
+
   it('gets decisions, one event for each project', async () => {
     const key = await createProject(server, token);
     await importRules(server, token, 'decided', ['d1', 'd2']);
@@ -209,6 +267,27 @@ describe('a delivery', () => {
     ]);
     const ids = receiver.requests.map(({ headers }) => headers['webhook-id']);
     expect(new Set(ids.slice(0, 3))).toEqual(new Set([first?.id]));
+  });
+
+  it('waits for no event of another target', async () => {
+    receiver.answer((response, { event }) =>
+      response.writeHead(JSON.stringify(event).includes('refused') ? 500 : 204).end(),
+    );
+    const { id } = await createWebhook(server, token, { url: receiver.url, events: ['import.completed'] });
+    await importRules(server, token, 'refused', ['r1']);
+    await until(
+      () => deliveriesOf(server, token, id),
+      (nodes) => nodes[0]?.attempts === 1,
+    );
+    await importRules(server, token, 'refused', ['r1']);
+    await importRules(server, token, 'welcome', ['r1']);
+    await advance(5000); // the webhook rests after a turn without a success
+    const nodes = await until(
+      () => deliveriesOf(server, token, id),
+      ([newest]) => newest?.state === 'DELIVERED',
+    );
+    expect(nodes.map(({ state }) => state)).toEqual(['DELIVERED', 'PENDING', 'PENDING']);
+    expect(nodes[1]?.attempts).toBe(0);
   });
 
   it('fails after its last attempt, which is not long after a day, and the next one is tried', async () => {

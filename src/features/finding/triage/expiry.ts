@@ -1,10 +1,11 @@
-// Opens findings whose accepted risk has come to its end, and keeps the counters short. Drives both in the background.
+// Opens findings whose accepted risk has come to its end, reports due dates that have passed, and keeps the counters short, in
+// the background.
 
 import type { Logger } from 'pino';
 import type { Database } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import type { AuditService } from '../../audit/audit.service.js';
-import type { ReportTriage } from '../../webhook/webhook.events.js';
+import type { ReportOverdue, ReportTriage } from '../../webhook/webhook.events.js';
 import { compactCounts } from '../finding.counts.js';
 import { dueDateOf } from '../finding.due.js';
 import { compactRollups } from '../finding.rollups.js';
@@ -16,6 +17,8 @@ export interface KeeperOptions {
   audit: AuditService;
   /** Tells webhooks of decisions. */
   reportTriage: ReportTriage;
+  /** Tells webhooks of due dates that have passed. */
+  reportOverdue: ReportOverdue;
   log: Logger;
   /** Milliseconds since 1970. */
   now: () => number;
@@ -26,7 +29,7 @@ const batch = 1000;
 /** Key of the transaction-level advisory lock that lets one instance at a time keep the findings. */
 const keeperLock = 7_304_002;
 
-/** Ends acceptances and compacts the counters every two seconds from now on; returns a function that stops it. */
+/** Ends acceptances, reports due dates and compacts the counters every two seconds from now on; returns a function that stops it. */
 export function startKeeper(options: KeeperOptions): () => Promise<void> {
   let turn: Promise<unknown> = Promise.resolve();
   let isIdle = true;
@@ -47,6 +50,7 @@ export function startKeeper(options: KeeperOptions): () => Promise<void> {
 
 async function keep(options: KeeperOptions): Promise<void> {
   while ((await expireAcceptances(options)) === batch);
+  while ((await noticeOverdue(options)) === batch);
   await options.db.transaction(async (tx) => {
     const [lock] = await tx.query<{ isMine: boolean }>(
       sql`SELECT pg_try_advisory_xact_lock(${keeperLock}) AS "isMine"`,
@@ -95,5 +99,29 @@ export async function expireAcceptances({ db, audit, reportTriage, now }: Keeper
       });
     }
     return opened.length;
+  });
+}
+
+/**
+ * Reports up to 1,000 open findings whose due date has passed, once for each due date.
+ * @returns their number
+ */
+export async function noticeOverdue({ db, reportOverdue, now }: KeeperOptions): Promise<number> {
+  const at = new Date(now());
+  const isUnreported = sql`is_present AND triage IN ('OPEN', 'CONFIRMED') AND due_at IS NOT NULL
+    AND reported_due_at IS DISTINCT FROM due_at AND due_at <= ${at}`;
+  const [due] = await db.read<{ isThere: boolean }>(
+    sql`SELECT EXISTS (SELECT FROM findings WHERE ${isUnreported}) AS "isThere"`,
+  );
+  if (due?.isThere !== true) return 0;
+  return db.transaction(async (tx) => {
+    const noticed = await tx.query<{ id: string }>(sql`
+      WITH due AS (
+        SELECT id FROM findings WHERE ${isUnreported} ORDER BY due_at LIMIT ${batch} FOR UPDATE SKIP LOCKED
+      )
+      UPDATE findings AS finding SET reported_due_at = due_at FROM due WHERE finding.id = due.id RETURNING finding.id`);
+    const ids = noticed.map(({ id }) => id);
+    if (ids.length > 0) await reportOverdue(tx, ids, at);
+    return ids.length;
   });
 }
