@@ -36,7 +36,7 @@ const switchOffMs = 3 * 86_400_000;
 const leaseMs = 60_000;
 /** After this time a turn ends, so that the other webhooks get theirs. */
 const turnMs = 20_000;
-/** Deliveries that are looked at, and sent, before those that have arrived meanwhile are. */
+/** Deliveries that are looked at, and sent, before the server looks for newer ones. */
 const windowSize = 1000;
 const batchSize = 200;
 /** Requests to a webhook at the same time, of different targets. */
