@@ -13,7 +13,6 @@ import { defaultTiming, type Timing } from '../core/timeouts.js';
 import { createTokens, generateSigningKey } from '../infra/credentials/jwt.js';
 import { createPasswordHasher, type PasswordHasher } from '../infra/credentials/password-hasher.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
-import type { Infra } from '../infra/infra.js';
 import { APP_ROLE, ensureAppRole, roleOf, urlAs } from '../infra/migrations/app-role.js';
 import { applyMigrations, finishMigrations, migrationStatus } from '../infra/migrations/migrate.js';
 import { assertMigrated } from '../infra/migrations/status.js';
@@ -23,9 +22,10 @@ import { createRedis } from '../infra/redis/connections.js';
 import { createEvents } from '../infra/redis/message-bus.js';
 import { createMetrics } from '../infra/telemetry/metrics.js';
 import type { Tracing } from '../infra/telemetry/tracing.js';
-import { type App, type AppOptions, createApp } from './http-server.js';
+import { type AppOptions, createApp } from './http-server.js';
 import { startJobs } from './jobs.js';
 import { createServices, type Services } from './services.js';
+import { watch } from './watch.js';
 
 const databaseWaitMs = 30_000;
 
@@ -133,23 +133,6 @@ async function beginTracing(config: Config, log: Logger, lastMs: number): Promis
   const { tracesSampler: sampler, tracesSamplerArg: samplerArg } = config;
   const { createTracing } = await import('../infra/telemetry/tracing.js');
   return createTracing({ exporter, endpoint, headers, serviceName, sampler, samplerArg, log, lastMs });
-}
-
-/** What /metrics reads only when it is asked. */
-function watch(app: App, { streams, retention }: Services, { db, redis, passwords, metrics }: Infra): void {
-  const pool = () => {
-    const { total, idle, waiting } = db.poolState();
-    return { used: total - idle, idle, waiting };
-  };
-  metrics.gauge('database_pool', 'Connections by state, and requests that wait for one.', pool, 'state');
-  metrics.gauge('database_pool_max', 'Most connections.', () => db.poolState().max);
-  if (redis !== undefined)
-    metrics.gauge('redis_up', 'Whether Redis is connected.', () => (redis.isReady() ? 1 : 0));
-  metrics.gauge('executions_expired', 'Executions deleted by the retention of projects.', retention.deleted);
-  metrics.gauge('subscriptions_open', 'Live streams.', streams.size);
-  metrics.gauge('websockets_open', 'WebSocket connections.', app.openWebSockets);
-  const hashing = () => ({ running: passwords.running(), waiting: passwords.queueLength() });
-  metrics.gauge('password_hashes', 'Password hashes by state.', hashing, 'state');
 }
 
 async function closeAll(closers: (() => Promise<unknown>)[], log: Logger): Promise<void> {

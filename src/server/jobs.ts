@@ -6,8 +6,8 @@ import type { Services } from './services.js';
 
 /** Starts the jobs. @returns what stops them; it waits for what they are doing */
 export function startJobs(
-  { runners, seals, findings, webhooks, retention, imports, executions }: Services,
-  { db, bulk, log, now }: Infra,
+  { runners, seals, findings, webhooks, retention, imports, executions, statistics }: Services,
+  { config, db, bulk, log, now }: Infra,
 ): () => Promise<void> {
   const settling = startSettling({ db, bulk, log, reportRun, now });
   executions.onEvent(({ execution }) => {
@@ -21,6 +21,7 @@ export function startJobs(
     retention.start(),
     imports.start(),
     settling.stop,
+    ...(config.isMetricsEnabled ? [statistics.figures.start()] : []),
   ];
   return async () => {
     await Promise.all(stops.map((stop) => stop()));

@@ -20,3 +20,8 @@ CREATE INDEX CONCURRENTLY "findings_unreported_due_idx" ON "findings" ("due_at")
 
 -- Webhooks that have something due, however much of it waits behind something else.
 CREATE INDEX CONCURRENTLY "webhook_deliveries_due_idx" ON "webhook_deliveries" ("webhook_id", "next_attempt_at") WHERE "state" = 'PENDING';
+
+-- Step
+
+-- Imports under way, for their figures.
+CREATE INDEX CONCURRENTLY "imports_running_idx" ON "imports" ("created_at") WHERE "state" = 'RUNNING';

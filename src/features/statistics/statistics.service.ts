@@ -1,6 +1,7 @@
 // Statistics of findings: figures that are read when a field asks for them, and a stream that says when they have changed.
 import type { Viewer } from '../../core/permissions.js';
 import type { Stream } from '../../core/pull-stream.js';
+import { createFigures } from './figures.js';
 import { createStatisticsFeed, type StatisticsFeedOptions } from './statistics.feed.js';
 import type { StatisticsFilter } from './statistics.input.js';
 import {
@@ -51,6 +52,9 @@ export function createStatisticsService(options: StatisticsOptions) {
         () => of(viewer, filter),
         signal,
       ),
+
+    /** Figures of the installation for /metrics. */
+    figures: createFigures(options),
 
     /** Ends all streams, for the server's stop. */
     close: () => feed.close(),

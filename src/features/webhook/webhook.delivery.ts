@@ -16,10 +16,18 @@ export interface DeliveryOptions {
   audit: AuditService;
   log: Logger;
   sender: Sender;
+  /** Attempts since the start. */
+  attempts: Attempts;
   /** Key of the secrets; see {@link unsealSecret}. */
   key: Buffer | undefined;
   /** Milliseconds since 1970. */
   now: () => number;
+}
+
+/** Attempts by outcome. */
+export interface Attempts {
+  delivered: number;
+  failed: number;
 }
 
 interface HeldWebhook {
@@ -128,6 +136,7 @@ async function deliverChains(
       body: bodies.get(delivery.id) ?? '{}',
       timestamp: Math.floor(now() / 1000),
     });
+    options.attempts[error === undefined ? 'delivered' : 'failed'] += 1;
     if (error === undefined) await notes.add({ id: delivery.id, status: status ?? 0 });
     else {
       failed += 1;

@@ -51,7 +51,11 @@ const creationLock = 7_304_004;
 /** Creates the service. */
 export function createWebhookService(options: WebhookServiceOptions) {
   const { db } = options;
+  const attempts = { delivered: 0, failed: 0 };
   return {
+    /** Attempts of this instance since its start. */
+    attempts: () => attempts,
+
     /** All webhooks, oldest first. */
     list: (): Promise<WebhookRow[]> =>
       db.query(sql`SELECT ${columns} FROM webhooks ORDER BY id LIMIT ${maxWebhooks}`),
@@ -88,7 +92,8 @@ export function createWebhookService(options: WebhookServiceOptions) {
     redeliver: (viewer: Viewer, deliveryId: string) => redeliver(options, viewer, deliveryId),
 
     /** See {@link startDelivering}. */
-    startDelivering: () => startDelivering({ ...options, sender: createSender(options.isPrivateAllowed) }),
+    startDelivering: () =>
+      startDelivering({ ...options, attempts, sender: createSender(options.isPrivateAllowed) }),
   };
 }
 

@@ -6,6 +6,7 @@ import { loadConfig } from '../../../src/config/load.js';
 import { admin, hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
 import { subscribe, until } from '../../kit/live.js';
 import { readMetrics, sampleValue } from '../../kit/metrics.js';
+import { createWebhook, importRules } from '../../kit/receiver.js';
 import { createExecution, createPerson } from '../../kit/seed.js';
 
 const secret = 'a-token-for-prometheus-0123456789abcdef';
@@ -13,7 +14,7 @@ let server: TestServer;
 let token: string;
 beforeAll(async () => {
   server = await startTestServer({
-    ...{ METRICS: 'true', METRICS_TOKEN: secret, LOGIN_MAX_FAILURES: '2' },
+    ...{ METRICS: 'true', METRICS_TOKEN: secret, WEBHOOK_PRIVATE_ADDRESSES: 'true', LOGIN_MAX_FAILURES: '2' },
     ...(hasRedis && { REDIS_URL: process.env.TEST_REDIS_URL as string }),
   });
   token = await server.signIn();
@@ -109,6 +110,31 @@ describe('what is measured', () => {
     ).toBeGreaterThan(0);
     expect(sampleValue(after, 'database_pool_max')).toBe(20);
     if (hasRedis) expect(sampleValue(after, 'redis_command_duration_seconds_count')).toBeGreaterThan(0);
+  });
+});
+
+describe('figures of findings, imports and webhooks', () => {
+  it('follow what is open, overdue, under way and refused', async () => {
+    await importRules(server, token, 'measured', ['r1', 'r2', 'r3']);
+    await server.sql(`UPDATE findings SET due_at = now() - interval '1 day' WHERE rule_id = 'r1'`);
+    await createWebhook(server, token, { url: 'http://127.0.0.1:1/', events: ['import.completed'] });
+    await importRules(server, token, 'measured', ['r1', 'r2']);
+    await server.sql(`INSERT INTO imports (id, execution_id, content_sha256, bytes, created_at)
+      SELECT gen_random_uuid(), id, '', 1, now() - interval '1 hour' FROM test_executions LIMIT 1`);
+    let after = await read();
+    const value = (name: string, labels = {}) => sampleValue(after, name, labels);
+    await until(async () => {
+      await server.services.statistics.figures.look();
+      after = await read();
+      return (
+        value('webhook_attempts', { outcome: 'failed' }) > 0 && value('webhooks', { state: 'failing' }) > 0
+      );
+    }, 'the figures');
+    expect(value('findings_open', { severity: 'high' })).toBe(2);
+    expect(value('findings_overdue')).toBe(1);
+    expect(value('import_oldest_seconds')).toBeGreaterThanOrEqual(3600);
+    expect(value('webhook_deliveries_waiting')).toBeGreaterThan(0);
+    await server.sql('DELETE FROM imports WHERE bytes = 1');
   });
 });
 

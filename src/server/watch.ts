@@ -1,0 +1,38 @@
+// What /metrics shows of the parts of a server, beside what they count themselves.
+import type { Infra } from '../infra/infra.js';
+import type { Metrics } from '../infra/telemetry/metrics.js';
+import type { App } from './http-server.js';
+import type { Services } from './services.js';
+
+/** What /metrics reads only when it is asked. */
+export function watch(
+  app: App,
+  { streams, retention, statistics, webhooks }: Services,
+  { db, redis, passwords, metrics }: Infra,
+): void {
+  const pool = () => {
+    const { total, idle, waiting } = db.poolState();
+    return { used: total - idle, idle, waiting };
+  };
+  metrics.gauge('database_pool', 'Connections by state, and requests that wait for one.', pool, 'state');
+  metrics.gauge('database_pool_max', 'Most connections.', () => db.poolState().max);
+  if (redis !== undefined)
+    metrics.gauge('redis_up', 'Whether Redis is connected.', () => (redis.isReady() ? 1 : 0));
+  metrics.gauge('executions_expired', 'Executions deleted by the retention of projects.', retention.deleted);
+  watchFigures(statistics.figures, metrics);
+  const attempts = () => ({ ...webhooks.attempts() });
+  metrics.gauge('webhook_attempts', 'Attempts of webhooks since the start.', attempts, 'outcome');
+  metrics.gauge('subscriptions_open', 'Live streams.', streams.size);
+  metrics.gauge('websockets_open', 'WebSocket connections.', app.openWebSockets);
+  const hashing = () => ({ running: passwords.running(), waiting: passwords.queueLength() });
+  metrics.gauge('password_hashes', 'Password hashes by state.', hashing, 'state');
+}
+
+/** Adds the figures; a job keeps them up to date. */
+function watchFigures({ last }: Services['statistics']['figures'], { gauge }: Metrics): void {
+  gauge('findings_open', 'Open findings of the installation.', () => last().open, 'severity');
+  gauge('findings_overdue', 'Open findings whose due date has passed.', () => last().overdue);
+  gauge('import_oldest_seconds', 'Age of the oldest import under way.', () => last().oldestImportSeconds);
+  gauge('webhooks', 'Webhooks by state.', () => last().webhooks, 'state');
+  gauge('webhook_deliveries_waiting', 'Events that wait for their delivery.', () => last().deliveriesWaiting);
+}
