@@ -1,4 +1,4 @@
-// Receives a file: the body of a request, or the first file of a form; plain or gzip, as a stream.
+// Receives a file: the body of a request, or the file of a form; plain or gzip, as a stream.
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -13,7 +13,7 @@ const lookEveryMs = 5000;
 /**
  * Hands the stream of an uploaded file to `keep`. Gzip is not unpacked: files often are gzip themselves.
  * @throws UNSUPPORTED_MEDIA_TYPE for a coding other than gzip
- * @throws VALIDATION_FAILED for a form that is not valid or holds no file
+ * @throws VALIDATION_FAILED for a form that is not valid or does not hold exactly one file
  */
 export async function receiveUpload<T>(
   request: IncomingMessage,
@@ -72,10 +72,14 @@ async function receive<T>(request: IncomingMessage, keep: (file: Readable) => Pr
   if (!/^multipart\/form-data\b/i.test(type)) return keepApart(request, keep);
   let part: Readable | undefined;
   let kept: Promise<T> | undefined;
+  let hasMore = false;
   try {
     const form = new Busboy({
       headers: { ...request.headers, 'content-type': type },
       limits: { files: 1, fields: 20, fieldSize: 10_000, headerPairs: 100 },
+    });
+    form.on('filesLimit', () => {
+      hasMore = true;
     });
     form.on('file', (_name, file) => {
       part = file;
@@ -90,5 +94,11 @@ async function receive<T>(request: IncomingMessage, keep: (file: Readable) => Pr
   }
   if (kept === undefined)
     throw new AppError('VALIDATION_FAILED', { message: 'The form holds no file: send the report as one.' });
+  if (hasMore) {
+    await kept;
+    throw new AppError('VALIDATION_FAILED', {
+      message: 'The form holds more than one file: send each report in a request of its own.',
+    });
+  }
   return kept;
 }

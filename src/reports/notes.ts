@@ -70,8 +70,17 @@ export function markIncomplete(notes: ReportNotes, reason: string, pointer: stri
   warn(notes, text, pointer);
 }
 
-/** Notes a file that the tool could not read. */
+/** Notes an entry that cannot be read: it may be a finding that is present, so the run closes none. */
+export function markUnreadable(notes: ReportNotes, message: string, pointer: string): void {
+  warn(notes, message, pointer);
+  const reason = 'The report has entries that cannot be read.';
+  if (!notes.facts.incomplete.includes(reason)) notes.facts.incomplete.push(reason);
+}
+
+/** Notes a file that the tool could not read. Of too many, not all are kept: then the run is not whole. */
 export function markUnread(notes: ReportNotes, path: string): void {
   const { unreadPaths } = notes.facts;
-  if (unreadPaths.length < maxPaths && !unreadPaths.includes(path)) unreadPaths.push(path);
+  if (unreadPaths.includes(path)) return;
+  if (unreadPaths.length < maxPaths) unreadPaths.push(path);
+  else markIncomplete(notes, `The tool could not read more than ${maxPaths} files.`);
 }

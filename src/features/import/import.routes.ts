@@ -15,7 +15,7 @@ import type { ImportService } from './import.service.js';
 
 const upload = {
   description:
-    'The report in any media type, or a form whose first file is the report; plain or compressed with gzip.',
+    'The report in any media type, or a form whose only file is the report; plain or compressed with gzip.',
 };
 const writeErrors = [
   ...([

@@ -36,10 +36,9 @@ export async function runImport(
 
 function messageOf(error: unknown): string {
   if (!(error instanceof AppError)) return 'Something went wrong on the server.';
-  const places = (error.fields ?? []).map(({ path, message }) => `${path} ${message}`).join('; ');
-  return error.code === 'VALIDATION_FAILED' && !error.message.includes(places)
-    ? `${error.message} ${places}`
-    : error.message;
+  if (error.code !== 'VALIDATION_FAILED') return error.message;
+  const missing = (error.fields ?? []).filter(({ message }) => !error.message.includes(message));
+  return [error.message, ...missing.map(({ path, message }) => `${path} ${message}`)].join(' ');
 }
 
 async function attempt(

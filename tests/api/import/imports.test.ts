@@ -280,6 +280,36 @@ describe('POST /api/v1/imports', () => {
     });
   });
 
+  test('refuses a form with two files, of which one would be lost', async () => {
+    const form = new FormData();
+    for (const name of ['a', 'b']) form.append('report', new Blob([sarif(five)]), name);
+    expect(await send({ target: 'form-2', wait: '30' }, form)).toMatchObject({
+      status: 400,
+      body: { code: 'VALIDATION_FAILED', detail: expect.stringContaining('more than one file') },
+    });
+    const [left] = await server.sql<{ n: number }>(
+      `SELECT count(*)::int AS n FROM test_executions WHERE target = 'form-2'`,
+    );
+    expect(left?.n).toBe(0);
+  });
+
+  test('closes nothing when an entry cannot be read, and names its place', async () => {
+    const query = { target: 'entries', wait: '30' };
+    await send(query, sarif(five));
+    const log = JSON.parse(sarif(five.slice(0, 4)));
+    log.runs[0].results.push('five');
+    expect((await send(query, JSON.stringify(log))).body).toMatchObject({
+      ...{ state: 'COMPLETED', added: 4, absentFindings: 0 },
+      incomplete: ['The report has entries that cannot be read.'],
+      warnings: [{ message: 'is no result', pointer: '/runs/0/results/4' }],
+    });
+  });
+
+  test('says once what is wrong with a report', async () => {
+    const { body } = await send({ target: 'version', wait: '30' }, '{"version": "2.0.0", "runs": []}');
+    expect(body.errorMessage).toBe('The report is SARIF 2.0.0; only 2.1.0 is supported (at /version).');
+  });
+
   test('returns the same import for the same key and report, also at once', async () => {
     const headers = { 'Idempotency-Key': 'nightly-1' };
     const query = { target: 'keyed', wait: '30' };

@@ -1,7 +1,7 @@
 // Bandit's JSON (Python): each result is a finding; files that it could not parse keep their findings.
 import type { ReportFormat, ReportSource } from '../../format.js';
 import type { DraftItem, ReportItem } from '../../item.js';
-import { markIncomplete, markUnread, type ReportNotes, skip, warn } from '../../notes.js';
+import { markIncomplete, markUnread, markUnreadable, type ReportNotes, skip, warn } from '../../notes.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
 import { severityFromWord } from '../../severity.js';
@@ -26,7 +26,8 @@ function read(source: ReportSource, notes: ReportNotes): AsyncIterable<ReportIte
       },
       onValue: (value, path) => {
         const entry = objectOf(value);
-        if (path.length < 2 || entry === undefined) warn(notes, 'is no entry of Bandit', pointerOf(path));
+        if (path.length < 2 || entry === undefined)
+          markUnreadable(notes, 'is no entry of Bandit', pointerOf(path));
         else if (path[0] === 'results') add(draftOf(entry), path);
         else noteError(entry, notes, pointerOf(path));
       },

@@ -2,7 +2,7 @@
 import { cvssVectorOf } from '../../cvss.js';
 import type { ReportFormat, ReportSource } from '../../format.js';
 import type { DraftItem, ReportItem } from '../../item.js';
-import { markIncomplete, markUnread, type ReportNotes, skip, warn } from '../../notes.js';
+import { markIncomplete, markUnread, markUnreadable, type ReportNotes, skip, warn } from '../../notes.js';
 import type { JsonKind, Selection } from '../../read/json-handler.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
@@ -35,7 +35,7 @@ function read(source: ReportSource, notes: ReportNotes): AsyncIterable<ReportIte
           notes.facts.toolVersion = lineOf(value, 100);
         else if (list === 'failed_checks') {
           const check = objectOf(value);
-          if (check === undefined) warn(notes, 'is no check', pointerOf(path));
+          if (check === undefined) markUnreadable(notes, 'is no check', pointerOf(path));
           else add(draftOf(check), path);
         } else if (list === 'parsing_errors') noteUnread(value, notes, pointerOf(path));
         else skip(notes, list === 'skipped_checks' ? 'suppressed' : 'passed');

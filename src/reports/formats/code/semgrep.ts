@@ -1,7 +1,7 @@
 // Semgrep's JSON: each result that no comment ignores is a finding; files with errors keep theirs.
 import type { ReportFormat, ReportSource } from '../../format.js';
 import type { DraftItem, ReportItem, SeverityRank } from '../../item.js';
-import { markIncomplete, markUnread, type ReportNotes, skip, warn } from '../../notes.js';
+import { markIncomplete, markUnread, markUnreadable, type ReportNotes, skip, warn } from '../../notes.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
 import { severityFromWord } from '../../severity.js';
@@ -36,7 +36,7 @@ function read(source: ReportSource, notes: ReportNotes): AsyncIterable<ReportIte
         const entry = objectOf(value);
         if (path[0] === 'version') notes.facts.toolVersion = lineOf(value, 100);
         else if (path.length < 2 || entry === undefined)
-          warn(notes, 'is no entry of Semgrep', pointerOf(path));
+          markUnreadable(notes, 'is no entry of Semgrep', pointerOf(path));
         else if (path[0] === 'errors') noteError(entry, notes, pointerOf(path));
         else if (objectOf(entry.extra)?.is_ignored === true) skip(notes, 'ignored by a comment');
         else add(draftOf(entry), path);

@@ -2,7 +2,7 @@
 import { cvssVectorOf } from '../../cvss.js';
 import type { ReportFormat, ReportSource } from '../../format.js';
 import type { DraftItem, ReportItem } from '../../item.js';
-import { markIncomplete, type ReportNotes, skip, warn } from '../../notes.js';
+import { markIncomplete, markUnreadable, type ReportNotes, skip } from '../../notes.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJsonItems } from '../../read/read-json.js';
 import { severityFromScore, severityFromWord } from '../../severity.js';
@@ -49,7 +49,7 @@ function read(source: ReportSource, notes: ReportNotes): AsyncIterable<ReportIte
         // A list of nothing may be null.
         else if (path.length < 2 && value === null) return;
         else if (path[0] === 'ignoredMatches') skip(notes, 'ignored');
-        else if (path.length < 2) warn(notes, 'is no list of matches', pointerOf(path));
+        else if (path.length < 2) markUnreadable(notes, 'is no list of matches', pointerOf(path));
         else add(draftOf(objectOf(value) ?? {}), path);
       },
       onEnd: (path) => {

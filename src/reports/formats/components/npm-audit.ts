@@ -3,7 +3,7 @@ import { cvssVectorOf } from '../../cvss.js';
 import type { ReportFormat, ReportSource } from '../../format.js';
 import { addressesIn } from '../../html.js';
 import type { DraftItem, ReportItem } from '../../item.js';
-import { markIncomplete, type ReportNotes, skip, warn } from '../../notes.js';
+import { markIncomplete, markUnreadable, type ReportNotes, skip } from '../../notes.js';
 import { pointerOf } from '../../read/pointer.js';
 import { type AddItem, readJsonItems } from '../../read/read-json.js';
 import { severityFromWord } from '../../severity.js';
@@ -40,7 +40,7 @@ function read(source: ReportSource, notes: ReportNotes): AsyncIterable<ReportIte
         if (path[0] === 'error') {
           const reason = firstString(entry.summary, entry.message, entry.code, value) ?? 'unknown';
           markIncomplete(notes, `npm reports an error: ${reason}`, pointerOf(path));
-        } else if (path.length < 2) warn(notes, 'is no list of packages', pointerOf(path));
+        } else if (path.length < 2) markUnreadable(notes, 'is no list of packages', pointerOf(path));
         else if (path[0] === 'vulnerabilities') takePackage(entry, path, notes, add);
         else add(advisoryOf(entry), path);
       },

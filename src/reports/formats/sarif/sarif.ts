@@ -2,7 +2,7 @@
 // A first pass reads what results point to (rules, artifacts, bases), wherever it stands; a second one reads the results.
 import type { ReportFormat, ReportHead, ReportSource } from '../../format.js';
 import type { ReportItem } from '../../item.js';
-import { markIncomplete, type ReportNotes, skip, warn } from '../../notes.js';
+import { markIncomplete, markUnreadable, type ReportNotes, skip } from '../../notes.js';
 import type { JsonKind, JsonPath, Selection } from '../../read/json-handler.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJson } from '../../read/read-json.js';
@@ -36,7 +36,7 @@ async function* read(source: ReportSource, notes: ReportNotes): AsyncGenerator<R
     const result = objectOf(value);
     const run = runs[path[1] as number];
     if (result === undefined || run === undefined) {
-      warn(notes, 'is no result', pointer());
+      markUnreadable(notes, 'is no result', pointer());
       return;
     }
     const reason = reasonToSkip(result);
