@@ -6,6 +6,7 @@ import { type Sql, sql } from '../../infra/postgres/sql.js';
 import { searchedText } from '../../infra/postgres/stored-texts.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
 import type { MergedRun } from '../finding/runs/merge.js';
+import { assertSameTool } from './import.execution.js';
 import type { ImportRunOptions } from './import.options.js';
 import type { ImportRow } from './import.rows.js';
 import type { StagedReport } from './staging/stage-report.js';
@@ -28,7 +29,10 @@ export async function finishImport(
     const merged = row.isWholeRun
       ? await mergeWhole(options, tx, row, staged, execution)
       : await addToExecution(options, tx, row, staged);
-    if (!row.isWholeRun) await lockForEnd(options, tx, row, execution);
+    if (!row.isWholeRun) {
+      await lockForEnd(options, tx, row, execution);
+      await assertSameTool(tx, row, staged.reportedTool);
+    }
     await writeReceipt(options, tx, row, staged, merged);
     const { added, newFindings, unchangedFindings, reopenedFindings, absentFindings } = merged;
     const counts = { added, newFindings, unchangedFindings, reopenedFindings, absentFindings };
@@ -194,7 +198,7 @@ async function writeReceipt(
   staged: StagedReport,
   outcome: Outcome,
 ): Promise<void> {
-  const { counts, skipped, warnings, warningCount, incomplete, duplicates } = staged;
+  const { counts, skipped, warnings, warningCount, incomplete, unreadPaths, duplicates } = staged;
   const skippedCount = Object.values(skipped).reduce((sum, count) => sum + count, 0);
   await tx.query(sql`
     UPDATE imports SET state = 'COMPLETED', format = ${staged.format}, read = ${staged.read}, added = ${outcome.added},
@@ -204,6 +208,7 @@ async function writeReceipt(
       info_count = ${counts[0]}, low_count = ${counts[1]}, medium_count = ${counts[2]}, high_count = ${counts[3]},
       critical_count = ${counts[4]}, skipped_reasons = ${JSON.stringify(skipped)}, warnings = ${JSON.stringify(warnings)},
       warning_count = ${warningCount}, incomplete = ${incomplete}::text[], lease_expires_at = NULL,
+      unread_paths = ${unreadPaths}::text[], tool = ${staged.reportedTool},
       finished_at = ${new Date(now())}
     WHERE id = ${row.id}::uuid`);
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { until } from '../../kit/live.js';
 
 let server: TestServer;
 let token: string;
@@ -354,6 +355,95 @@ describe('POST /api/v1/executions/{id}/reports', () => {
     expect(first.body).toMatchObject({ state: 'COMPLETED', executionId: id, added: 5 });
     const again = await send({ wait: '30' }, sarif(five), {}, path);
     expect(again.body.id).toBe(first.body.id);
+  });
+});
+
+describe('an execution with reports of its own', () => {
+  /** Adds logs to an execution, completes it, and waits until its results have met the findings. */
+  const run = async (target: string, logs: string[], tool?: string) => {
+    const { createExecution } = (
+      await server.gql(
+        'mutation ($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }',
+        { input: { name: 'n', target, kind: 'SAST', tool } },
+        token,
+      )
+    ).expectData();
+    const { id } = createExecution.execution;
+    await server.gql('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id }, token);
+    const receipts: Sent[] = [];
+    for (const log of logs)
+      receipts.push(await send({ wait: '30' }, log, {}, `/api/v1/executions/${id}/reports`));
+    await server.gql(
+      'mutation ($id: ID!) { completeExecution(id: $id) { execution { id } } }',
+      { id },
+      token,
+    );
+    await until(async () => {
+      const [row] = await server.sql<{ run: number | null }>(
+        'SELECT run_number AS run FROM test_executions WHERE id = $1',
+        [id.slice(4)],
+      );
+      return row?.run != null;
+    }, 'results that have met the findings');
+    return receipts.map(({ body }) => body);
+  };
+  const presentIn = async (target: string) => {
+    const { findings } = (
+      await server.gql(
+        'query ($filter: FindingFilter) { findings(filter: $filter) { totalCount } }',
+        { filter: { target } },
+        token,
+      )
+    ).expectData();
+    return findings.totalCount;
+  };
+  const failed = [{ executionSuccessful: false }];
+  const unread = [
+    {
+      executionSuccessful: false,
+      toolExecutionNotifications: [
+        {
+          level: 'error',
+          message: { text: 'no access' },
+          locations: [{ physicalLocation: { artifactLocation: { uri: 'src/a.c' } } }],
+        },
+      ],
+    },
+  ];
+  const inB = { rule: 'R1', path: 'src/b.c', line: 3 };
+
+  test.each([
+    ['is incomplete', sarif([], { invocations: failed }), 6],
+    ['is cut off', sarif(five).slice(0, 300), 6],
+    ['could not read a file', sarif([], { invocations: unread }), 5],
+    ['is clean', sarif([]), 0],
+  ])('closes what its report saw, which %s', async (name, log, present) => {
+    const target = `report that ${name}`;
+    await run(target, [sarif([...five, inB])]);
+    await run(target, [log]);
+    expect(await presentIn(target)).toBe(present);
+  });
+
+  test('closes what is gone when a report that was cut off came again', async () => {
+    await run('sent-again', [sarif(five)]);
+    await run('sent-again', [sarif(five).slice(0, 300), sarif(five.slice(0, 4))]);
+    expect(await presentIn('sent-again')).toBe(4);
+  });
+
+  test('takes reports of one tool, or of several under the name that it was created with', async () => {
+    const other = sarif([inB]).replace('Toolbox', 'Otherbox');
+    const [first, second] = await run('mixed', [sarif(five), other]);
+    expect(first).toMatchObject({ state: 'COMPLETED', added: 5 });
+    expect(second).toMatchObject({
+      state: 'FAILED',
+      errorMessage: expect.stringContaining('holds a report of Toolbox, this one is of Otherbox'),
+    });
+    for (const logs of [
+      [sarif(five), other],
+      [other, sarif(five)],
+    ])
+      expect((await run('named', logs, 'nightly')).map(({ added }) => added).sort()).toEqual([1, 5]);
+    expect(await presentIn('named')).toBe(6);
   });
 });
 

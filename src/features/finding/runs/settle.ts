@@ -37,7 +37,10 @@ interface EndedExecution {
   tool: string | null;
   category: string | null;
   branch: string | null;
+  /** Whether it ended well, and so did its imports. */
   isComplete: boolean;
+  /** Files that the tools of its reports could not read. */
+  unreadPaths: string[];
   finishedAt: string;
   hasResults: boolean;
 }
@@ -144,9 +147,14 @@ function findEnded(
   except: readonly string[],
 ): Promise<EndedExecution[]> {
   return connection.query<EndedExecution>(sql`
-    SELECT id, project_id AS "projectId", target, tool, category, branch, status = 'COMPLETED' AS "isComplete",
+    SELECT id, project_id AS "projectId", target, tool, category, branch,
+      status = 'COMPLETED' AND NOT EXISTS (SELECT FROM imports WHERE execution_id = execution.id
+        AND (incomplete <> '{}' OR (state = 'FAILED' AND NOT EXISTS (SELECT FROM imports AS later
+          WHERE later.execution_id = execution.id AND later.id > imports.id)))) AS "isComplete",
+      ARRAY(SELECT DISTINCT unnest(unread_paths) FROM imports WHERE execution_id = execution.id) AS "unreadPaths",
       finished_at AS "finishedAt", EXISTS (SELECT FROM test_results WHERE execution_id = execution.id) AS "hasResults"
     FROM test_executions AS execution WHERE finished_at IS NOT NULL AND run_number IS NULL
+      AND NOT EXISTS (SELECT FROM imports WHERE execution_id = execution.id AND state = 'RUNNING')
       AND id <> ALL(${[...except]}::uuid[])
     ORDER BY finished_at, id LIMIT ${limit}`);
 }
@@ -163,7 +171,7 @@ async function settleOne(
   execution: EndedExecution,
   { rows, lookups, transactions }: Connections,
 ): Promise<void> {
-  const { id, isComplete, hasResults, finishedAt } = execution;
+  const { id, isComplete, unreadPaths, hasResults, finishedAt } = execution;
   if (!hasResults && !isComplete) {
     await db.query(
       sql`UPDATE test_executions SET run_number = 0 WHERE id = ${id}::uuid AND run_number IS NULL`,
@@ -183,7 +191,7 @@ async function settleOne(
       key: execution,
       matchedWith: series,
       isComplete,
-      unreadPaths: [],
+      unreadPaths,
       hasOwnResults: true,
       at: new Date(finishedAt),
     });

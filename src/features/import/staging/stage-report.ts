@@ -52,6 +52,8 @@ export interface StagingProgress {
 export interface StagedReport extends StagingProgress {
   format: ReportFormatName;
   tool: string | null;
+  /** The tool that the report names. */
+  reportedTool: string | null;
   toolVersion: string | null;
   duplicates: number;
   /** Results of the run by severity, INFO first, without duplicates. */
@@ -137,6 +139,7 @@ async function stageItems(
     ...known,
     ...stager.tally,
     format: report.format,
+    reportedTool: facts.tool,
     toolVersion: facts.toolVersion,
     read,
     skipped: Object.fromEntries(skipped),
