@@ -35,7 +35,7 @@ export function openBySeverity({ projects, rollups, isWhole }: Scope): Sql {
 
 /** Open findings by severity. */
 export async function countOpen(db: Database, scope: Scope): Promise<RankCounts> {
-  const rows = await db.queryUncached<{ severity: number; count: number }>(openBySeverity(scope));
+  const rows = await db.query<{ severity: number; count: number }>(openBySeverity(scope));
   return toCounts([0, 1, 2, 3, 4].map((rank) => rows.find(({ severity }) => severity === rank)?.count ?? 0));
 }
 
@@ -44,10 +44,10 @@ export function topRules(
   db: Database,
   { rollups }: Scope,
 ): Promise<{ ruleId: string; title: string; count: number }[]> {
-  return db.queryUncached(sql`
+  return db.query(sql`
     SELECT top.rule_id AS "ruleId", coalesce(worst.title, top.rule_id) AS title, top.count
     FROM (
-      SELECT value AS rule_id, sum(change)::int AS count, (array_agg(project_id ORDER BY change DESC))[1] AS project_id
+      SELECT value AS rule_id, sum(change)::int AS count, (array_agg(project_id))[1] AS project_id
       FROM open_counts ${where([sql`facet = 'RULE'`, ...rollups])}
       GROUP BY value HAVING sum(change) > 0 ORDER BY count DESC, value LIMIT ${maxTop}
     ) AS top LEFT JOIN LATERAL (
@@ -59,7 +59,7 @@ export function topRules(
 
 /** The CWEs with the most open findings; a finding counts for each of its CWEs. */
 export function topCwes(db: Database, { rollups }: Scope): Promise<{ cweId: number; count: number }[]> {
-  return db.queryUncached(sql`
+  return db.query(sql`
     SELECT value::int AS "cweId", sum(change)::int AS count FROM open_counts ${where([sql`facet = 'CWE'`, ...rollups])}
     GROUP BY value HAVING sum(change) > 0 ORDER BY count DESC, value::int LIMIT ${maxTop}`);
 }
@@ -68,7 +68,7 @@ export function topCwes(db: Database, { rollups }: Scope): Promise<{ cweId: numb
 export function topTargets(db: Database, scope: Scope): Promise<(RankCounts & { target: string })[]> {
   const conditions = scope.isWhole ? scope.projects : scope.rollups;
   const of = (rank: number) => sql`coalesce(sum(count) FILTER (WHERE severity = ${String(rank)}), 0)::int`;
-  return db.queryUncached(sql`
+  return db.query(sql`
     SELECT series.target, ${of(0)} AS "infoCount", ${of(1)} AS "lowCount", ${of(2)} AS "mediumCount", ${of(3)} AS "highCount",
       ${of(4)} AS "criticalCount"
     FROM (
@@ -87,7 +87,7 @@ export async function countOverdue(db: Database, { rollups, isWhole }: Scope, at
   const series = isWhole
     ? sql``
     : sql`AND series_id IN (SELECT series_id FROM due_counts ${where([...rollups, ofThisHour])})`;
-  const [row] = await db.queryUncached<{ count: number }>(sql`
+  const [row] = await db.query<{ count: number }>(sql`
     SELECT (
       SELECT coalesce(sum(change), 0) FROM due_counts
       ${where([

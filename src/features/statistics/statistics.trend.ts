@@ -70,7 +70,7 @@ export async function readTrend(
 ): Promise<Trend> {
   const edges = await readEdges(db, filter, nowMs);
   const bounds = [...edges.map(({ starts }) => starts), edges.at(-1)?.ends ?? ''];
-  const rows = await db.queryUncached<Row>(changesAround(scope, bounds));
+  const rows = await db.query<Row>(changesAround(scope, bounds));
   const zero: Changes = { ranks: [0, 0, 0, 0, 0], opened: 0, closed: 0, resolved: 0, seconds: 0 };
   const of = (part: Row['part'], bound: number) =>
     rows.find((row) => row.part === part && row.bound === bound) ?? zero;
@@ -120,7 +120,7 @@ async function readEdges(db: Database, filter: StatisticsFilter, nowMs: number):
   const local = (moment: Date) =>
     sql`date_trunc(${name}::text, ${moment}::timestamptz AT TIME ZONE ${zone}::text)`;
   const last = new Date(to.getTime() - 1);
-  const edges = await db.queryUncached<Edge>(sql`
+  const edges = await db.query<Edge>(sql`
     SELECT start AT TIME ZONE ${zone}::text AS starts, (start + ${step}::interval) AT TIME ZONE ${zone}::text AS ends
     FROM generate_series(${local(from)}, ${local(last)}, ${step}::interval) AS start ORDER BY start`);
   if (edges.length > maxBuckets) throw tooMany;
