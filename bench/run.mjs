@@ -12,6 +12,7 @@ const usage = `Usage: npm run bench -- [WHAT] [options]
   growth                reads with 1,000,000 and 10,000,000 results
   findings              pages of findings by every filter and order; takes the options of findings.mjs
   statistics            statistics beside a counting scan; takes the options of statistics.mjs
+  webhooks              delivery of 10,000 events, and none lost; takes the options of webhooks.mjs
   startup               first and second start
   soak                  memory under a long mixed load
   live                  streams and runners; takes the options of live.mjs
@@ -31,7 +32,12 @@ BENCH_DATA_DIR (bench/.data). Databases are filled once and kept.
 `;
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
-const alone = { live: './live.mjs', findings: './findings.mjs', statistics: './statistics.mjs' };
+const alone = {
+  live: './live.mjs',
+  findings: './findings.mjs',
+  statistics: './statistics.mjs',
+  webhooks: './webhooks.mjs',
+};
 if (Object.hasOwn(alone, process.argv[2] ?? '')) {
   const [name] = process.argv.splice(2, 1);
   buildProduct();
