@@ -7,6 +7,7 @@ import type { ApiKeyRow } from '../features/api-key/api-key.service.js';
 import type { ExecutionRow } from '../features/execution/execution.service.js';
 import type { FindingBranchRow, TriageEventRow } from '../features/finding/finding.details.js';
 import type { FindingRow } from '../features/finding/finding.service.js';
+import type { PolicyRow } from '../features/gate/gate.policies.js';
 import type { ImportRow } from '../features/import/import.rows.js';
 import type { MemberRow, OpenCounts, ProjectRow } from '../features/project/project.service.js';
 import type { ResultFilter } from '../features/result/result.input.js';
@@ -49,6 +50,8 @@ declare module '../graphql/schema-kit/context.js' {
     readonly projectMembers: DataLoader<string, MemberRow[]>;
     /** Open findings of a project. */
     readonly projectCounts: DataLoader<string, OpenCounts>;
+    /** Stored policies of gates of a project. */
+    readonly gatePolicies: DataLoader<string, PolicyRow[]>;
     /** Imports of an execution. */
     readonly imports: DataLoader<string, ImportRow[]>;
     /** Live sessions of a user. */
@@ -140,6 +143,12 @@ class RequestLoaders implements Loaders {
     const { made, services } = this;
     made.projectCounts ??= new DataLoader((ids) => services.projects.openCountsOfEach(ids), batchOnly);
     return made.projectCounts;
+  }
+
+  get gatePolicies() {
+    const { made, services } = this;
+    made.gatePolicies ??= new DataLoader((ids) => services.gates.policies.ofEach(ids), batchOnly);
+    return made.gatePolicies;
   }
 
   get imports() {

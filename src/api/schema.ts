@@ -16,6 +16,7 @@ import '../features/finding/triage/finding-life.schema.js';
 import '../features/finding/list/compare.schema.js';
 import '../features/finding/triage/triage.schema.js';
 import '../features/gate/gate.schema.js';
+import '../features/gate/gate-policy.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';
 import '../features/import/import.schema.js';

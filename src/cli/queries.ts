@@ -52,6 +52,35 @@ export interface Result {
   execution: { id: string; name: string; target: string };
 }
 
+/** The outcome of a gate, as the server judges it. */
+export interface JudgedGate {
+  verdict: 'PASS' | 'FAIL';
+  mode: 'ENFORCE' | 'LOG';
+  enforcedVerdict: 'PASS' | 'FAIL';
+  isComplete: boolean;
+  reasons: string[];
+  counts: SeverityCounts;
+  base: { id: string; name: string } | null;
+}
+
+/** A finding. */
+export interface Finding {
+  id: string;
+  severity: Severity;
+  title: string;
+  triage: string;
+  presence: string;
+  target: string;
+  tool: string | null;
+  ruleId: string | null;
+  cweIds: number[];
+  cveIds: string[];
+  location: Record<string, string | number | null> | null;
+  dueAt: string | null;
+  firstSeenAt: string;
+  lastSeenAt: string;
+}
+
 /** The receipt of an import. */
 export interface Import {
   id: string;
@@ -106,6 +135,9 @@ const resultsQuery = (fields: string) => `
     }
   }`;
 
+const findingFields = `id severity title triage presence target tool ruleId cweIds cveIds dueAt firstSeenAt lastSeenAt
+  location { path startLine startColumn endLine endColumn url method parameter host component }`;
+
 export const queries = {
   me: 'query Me { me { id email name role } }',
   identity: 'query Identity { me { id name role } }',
@@ -119,7 +151,14 @@ export const queries = {
   }`,
   execution: `query Execution($id: ID!) { execution(id: $id) { ${executionFields} } }`,
   gate: `query Gate($id: ID!, $policy: GatePolicy!) {
-    gate(executionId: $id, policy: $policy) { verdict reasons counts { total critical high medium low info } }
+    gate(executionId: $id, policy: $policy) {
+      verdict mode enforcedVerdict isComplete reasons counts { total critical high medium low info } base { id name }
+    }
+  }`,
+  gateFindings: `query GateFindings($id: ID!, $policy: GatePolicy!, $first: Int, $after: String) {
+    gate(executionId: $id, policy: $policy) {
+      page: findings(first: $first, after: $after) { nodes { ${findingFields} } pageInfo { hasNextPage endCursor } }
+    }
   }`,
   executions: `query Executions($filter: ExecutionFilter, $first: Int, $after: String) {
     page: executions(filter: $filter, first: $first, after: $after) {
@@ -140,10 +179,7 @@ export const queries = {
   ),
   findings: `query Findings($filter: FindingFilter, $orderBy: FindingOrder, $first: Int, $after: String) {
     page: findings(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
-      nodes {
-        id severity title triage presence target tool ruleId cweIds cveIds dueAt firstSeenAt lastSeenAt
-        location { path startLine startColumn endLine endColumn url method parameter host component }
-      }
+      nodes { ${findingFields} }
       pageInfo { hasNextPage endCursor }
     }
   }`,

@@ -187,7 +187,7 @@ export function createServices(infra: Infra) {
   });
   const comparisons = createComparisonService({ db, executions });
   const statistics = createStatisticsService({ db, log, now });
-  const gates = createGateService({ db, executions, rowsOfRun, now });
+  const gates = createGateService({ db, audit, executions, findings, projects, rowsOfRun, now });
   const imports = createImportService({
     db,
     bulk: infra.bulk,

@@ -146,6 +146,8 @@ describe('every root field', () => {
       'Mutation.updateProject': 'project:manage',
       'Mutation.archiveProject': 'project:manage',
       'Mutation.setProjectMember': 'project:manage',
+      'Mutation.setGatePolicy': 'project:manage',
+      'Mutation.deleteGatePolicy': 'project:manage',
       'Mutation.triageFindings': 'finding:triage',
       'Mutation.createExecution': 'execution:create',
       'Mutation.rerunExecution': 'execution:create',

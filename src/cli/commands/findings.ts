@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type Action, type CommonOptions, type Context, oneOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes } from '../failure.js';
 import { placeOf, plain } from '../output.js';
-import { queries, type Severity } from '../queries.js';
+import { type Finding, queries } from '../queries.js';
 import { addFilterOptions, type FilterOptions, filterOf } from './finding-filter.js';
 import { readPages } from './pages.js';
 
@@ -13,23 +13,6 @@ interface FindingsOptions extends CommonOptions, FilterOptions {
   order: (typeof orders)[number];
   ascending?: boolean;
   limit: number;
-}
-
-interface Finding {
-  id: string;
-  severity: Severity;
-  title: string;
-  triage: string;
-  presence: string;
-  target: string;
-  tool: string | null;
-  ruleId: string | null;
-  cweIds: number[];
-  cveIds: string[];
-  location: Record<string, string | number | null> | null;
-  dueAt: string | null;
-  firstSeenAt: string;
-  lastSeenAt: string;
 }
 
 /** Adds the command to the program. */

@@ -5,8 +5,16 @@ import type { Execution, Severity, SeverityCounts } from '../queries.js';
 /** The outcome of a gate. */
 export interface GateReport {
   passed: boolean;
-  /** Why it did not pass, in sentences. */
+  /** LOG reports only: what ENFORCE would refuse passes, unless the execution is incomplete. */
+  mode: 'ENFORCE' | 'LOG';
+  /** Whether mode ENFORCE passes it or would pass it. */
+  wouldPass: boolean;
+  /** Whether the execution has completed and its imports are complete. */
+  isComplete: boolean;
+  /** Why it did not pass, or would not pass in mode ENFORCE, in sentences. */
   reasons: string[];
+  /** The run of the base branch beside which findings are new; null where that branch has none. */
+  base?: { id: string; name: string } | null;
   /** Results, or with a policy the findings that count. */
   counts: SeverityCounts;
   policy?: object;
@@ -17,7 +25,8 @@ export interface GateReport {
 }
 
 /** JUnit XML with one test case, whose name stays the same from run to run. */
-export function toJUnit({ passed, reasons, counts, execution }: GateReport): string {
+export function toJUnit(report: GateReport): string {
+  const { passed, reasons, counts, execution } = report;
   const [first = 'Not passed', ...others] = reasons.map((reason) => plain(reason));
   const failure = passed
     ? []
@@ -29,7 +38,7 @@ export function toJUnit({ passed, reasons, counts, execution }: GateReport): str
     `<testsuite name="sec-tester gate" tests="1" failures="${failure.length}" errors="0" skipped="0">`,
     `  <testcase classname="sec-tester.gate" name="${xml(plain(`${execution.kind} ${execution.target}`, 500))}">`,
     ...failure,
-    `    <system-out>${xml(`${execution.id}: ${critical} critical, ${high} high, ${medium} medium, ${low} low, ${info} info`)}</system-out>`,
+    `    <system-out>${xml([`${execution.id}: ${critical} critical, ${high} high, ${medium} medium, ${low} low, ${info} info`, ...lenienceOf(report)].join('\n'))}</system-out>`,
     '  </testcase>',
     '</testsuite>',
     '</testsuites>',
@@ -37,10 +46,11 @@ export function toJUnit({ passed, reasons, counts, execution }: GateReport): str
 }
 
 /** GitHub-flavoured Markdown, for GITHUB_STEP_SUMMARY or a comment. */
-export function toMarkdown({ passed, reasons, counts, policy, execution }: GateReport): string {
+export function toMarkdown(report: GateReport): string {
+  const { reasons, counts, policy, execution, base } = report;
   const { critical, high, medium, low, info } = counts;
   return [
-    `## ${passed ? '✅ Security gate passed' : '❌ Security gate not passed'}: ${markdown(plain(execution.name, 200))}`,
+    `## ${titleOf(report)}: ${markdown(plain(execution.name, 200))}`,
     '',
     ...reasons.map((reason) => `- ${markdown(plain(reason, 500))}`),
     ...(reasons.length > 0 ? [''] : []),
@@ -49,7 +59,20 @@ export function toMarkdown({ passed, reasons, counts, policy, execution }: GateR
     `| ${counts.total} | ${critical} | ${high} | ${medium} | ${low} | ${info} |`,
     '',
     `Target ${markdown(plain(execution.target, 200))}, execution \`${execution.id.replaceAll('`', '')}\`, ${execution.status}`,
+    ...(base == null
+      ? []
+      : [`Compared with ${markdown(plain(base.name, 200))}, \`${base.id.replaceAll('`', '')}\``]),
   ].join('\n');
+}
+
+function titleOf({ passed, wouldPass }: GateReport): string {
+  if (!passed) return '❌ Security gate not passed';
+  return wouldPass ? '✅ Security gate passed' : '⚠️ Security gate passed, as its policy only reports';
+}
+
+/** What mode LOG let pass. */
+function lenienceOf({ passed, wouldPass, reasons }: GateReport): string[] {
+  return passed && !wouldPass ? reasons.map((reason) => `Would fail: ${plain(reason)}`) : [];
 }
 
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

@@ -8,7 +8,7 @@ import type { Api } from '../session.js';
  * @param query with the variables $first and $after, and the list as `page`
  */
 export async function readPages<Node>(
-  api: Api,
+  api: Pick<Api, 'graphql'>,
   query: string,
   variables: object,
   limit: number,

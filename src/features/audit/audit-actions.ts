@@ -54,6 +54,8 @@ export const vocabulary: Readonly<Record<string, Words>> = {
   'webhook.redeliver': { success: 'sensitive_update' },
   'webhook.switch_off': { success: 'sensitive_update' },
   'webhook.delete': { success: 'sensitive_delete' },
+  'gate_policy.set': { success: 'sensitive_update' },
+  'gate_policy.delete': { success: 'sensitive_delete' },
   'report.import': { success: 'sensitive_create' },
 };
 

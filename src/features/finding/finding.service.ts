@@ -1,8 +1,11 @@
 // Findings as the API sees them: reads, details and decisions, each in a module of its own.
 import type { Logger } from 'pino';
+import type { PageArgs } from '../../core/pagination.js';
+import type { Sql, Wanted } from '../../infra/postgres/sql.js';
 import type { ReportOverdue } from '../webhook/webhook.events.js';
 import { branchesOfEach, historyOfEach } from './finding.details.js';
 import { createFindingReads } from './finding.reads.js';
+import { listWhere } from './list/compare.reads.js';
 import { expireAcceptances, startKeeper } from './triage/expiry.js';
 import { createTriage, type TriageOptions } from './triage/triage.service.js';
 
@@ -20,6 +23,8 @@ export function createFindingService(options: TriageOptions & { log: Logger; rep
     byIds,
     list,
     matching,
+    /** See {@link listWhere}. */
+    listWhere: (conditions: Sql[], args: PageArgs, wanted: Wanted) => listWhere(db, conditions, args, wanted),
     /** See {@link branchesOfEach}. */
     branchesOfEach: (ids: readonly string[]) => branchesOfEach(db, ids),
     /** See {@link historyOfEach}. */

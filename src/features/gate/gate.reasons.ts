@@ -28,12 +28,13 @@ export interface GateFacts {
 const maxNamed = 10;
 const maxLength = 300;
 
-/** Why the policy does not allow the run, in a fixed order; empty when it does. */
+/** Why the policy does not allow the run, in a fixed order; empty when it does. {@link incompleteness} gives further ones. */
 export function reasonsAgainst(facts: GateFacts, policy: GatePolicy): string[] {
-  return [...incompleteness(facts), ...excesses(facts.counts, policy), ...overdueIn(facts, policy)];
+  return [...excesses(facts.counts, policy), ...overdueIn(facts, policy)];
 }
 
-function incompleteness({ status, imported: { lastState, incomplete } }: GateFacts): string[] {
+/** Why a run passes under no policy: it has not ended well, or an import of it is incomplete. */
+export function incompleteness({ status, imported: { lastState, incomplete } }: GateFacts): string[] {
   const named = incomplete.slice(0, maxNamed).map((text) => `The run is incomplete: ${shorten(text)}`);
   const more = incomplete.length - named.length;
   return [

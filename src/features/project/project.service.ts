@@ -4,6 +4,7 @@ import type { ProjectRole } from '../../core/project-access.js';
 import {
   archiveProject,
   createProject,
+  lockProject,
   type ProjectChangeOptions,
   updateProject,
 } from './project.changes.js';
@@ -27,6 +28,8 @@ export function createProjectService(options: ProjectChangeOptions) {
     membersOfEach,
     openCountsOfEach,
 
+    /** See {@link lockProject}. */
+    lock: lockProject,
     /** See {@link createProject}. */
     create: (viewer: Viewer, input: CreateProjectInput) => createProject(options, viewer, input),
     /** See {@link updateProject}. */

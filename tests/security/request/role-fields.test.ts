@@ -118,6 +118,7 @@ const ways = (): Record<string, [type: string, query: string]> => {
     TargetCount: ['TargetCount', '{ statistics { topTargets { # } } }'],
     Gate: ['Gate', `{ gate(executionId: "${execution}", policy: {}) { # } }`],
     Project: ['Project', '{ project(key: "default") { # } }'],
+    StoredGatePolicy: ['StoredGatePolicy', '{ project(key: "default") { gatePolicies { # } } }'],
     DaysToFix: ['DaysToFix', '{ project(key: "default") { daysToFix { # } } }'],
     ProjectMember: ['ProjectMember', '{ project(key: "default") { members { # } } }'],
     ProjectConnection: ['ProjectConnection', '{ projects { # } }'],

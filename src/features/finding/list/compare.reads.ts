@@ -42,15 +42,27 @@ function conditionsOf(part: Part, { base, head }: ComparedRuns): Sql[] {
   }
 }
 
-/**
- * One keyset page of a part, the worst first.
- * @param total the number of all of them
- * @throws VALIDATION_FAILED for page arguments out of range or cursors of another order
- */
-export async function listPart(
+/** One keyset page of a part, the worst first. Arguments and errors as {@link listWorst}. */
+export function listPart(
   db: Database,
   runs: ComparedRuns,
   part: Part,
+  args: PageArgs,
+  wanted: Wanted,
+  total: () => Promise<number>,
+): Promise<Page<FindingRow>> {
+  return listWorst(db, conditionsOf(part, runs), args, wanted, total);
+}
+
+/**
+ * One keyset page of the findings that meet conditions, the worst first.
+ * @param conditions on the table findings, without an alias
+ * @param total the number of all of them
+ * @throws VALIDATION_FAILED for page arguments out of range or cursors of another order
+ */
+async function listWorst(
+  db: Database,
+  conditions: Sql[],
   args: PageArgs,
   { columns: wanted }: Wanted,
   total: () => Promise<number>,
@@ -62,11 +74,28 @@ export async function listPart(
   const { columns, joins } = selectionOf(wanted);
   const rows = await db.queryUncached<FindingRow>(sql`
     SELECT ${columns} FROM (
-      SELECT ${candidateColumns(plan)} FROM findings ${where([...conditionsOf(part, runs), ...boundsOf(plan, request)])}
+      SELECT ${candidateColumns(plan)} FROM findings ${where([...conditions, ...boundsOf(plan, request)])}
       ORDER BY ${candidateOrder(plan, isDescending)} LIMIT ${request.limit + 1}
     ) AS candidate JOIN findings AS finding ON finding.id = candidate.id
     ${joins} ORDER BY ${candidateOrder(plan, isDescending, 'candidate.')}`);
   return toPage(request, rows, (row) => encodeCursor(plan.name, { id: row.id, key: keyOf(row) }), total);
+}
+
+/** Reads a page of the findings that meet conditions, with their number. Arguments and errors as {@link listWorst}. */
+export function listWhere(
+  db: Database,
+  conditions: Sql[],
+  args: PageArgs,
+  wanted: Wanted,
+): Promise<Page<FindingRow>> {
+  return listWorst(db, conditions, args, wanted, () => countOf(db, conditions));
+}
+
+async function countOf(db: Database, conditions: Sql[]): Promise<number> {
+  const [row] = await db.queryUncached<{ count: number }>(
+    sql`SELECT count(*)::int AS count FROM findings ${where(conditions)}`,
+  );
+  return row?.count ?? 0;
 }
 
 /** Counts all parts in one statement. */
