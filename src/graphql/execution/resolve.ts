@@ -24,6 +24,9 @@ export interface Run {
   isAborted: () => boolean;
 }
 
+/** For resolvers that take no info. */
+const unreadInfo = Object.freeze({}) as GraphQLResolveInfo;
+
 /** What a field's resolver gives. @throws Error of the rule, the arguments or the resolver, or when the run was aborted */
 export function resolve(run: Run, field: FieldPlan, source: unknown, path: Path): unknown {
   if (run.isAborted()) throw new Error('The client is gone.');
@@ -35,7 +38,7 @@ export function resolve(run: Run, field: FieldPlan, source: unknown, path: Path)
   }
   const { permission } = rule;
   if (permission !== undefined) authorize(context.viewer, permission);
-  const info = rule.needsInfo ? infoOf(run, field, path) : (undefined as never); // nobody looks at it
+  const info = rule.needsInfo ? infoOf(run, field, path) : unreadInfo;
   const args = field.checkedArgs ?? run.checkedArgs.get(field) ?? checkArgs(run, field, rule, path);
   return args instanceof Promise
     ? args.then((settled) => rule.resolve(source, settled, context, info))
