@@ -34,16 +34,16 @@ const insertExecutions = `
 const insertResults = `
   INSERT INTO test_results (id, execution_id, title, description, severity, rule_id, cwe_ids, cve_ids, location, evidence,
     remediation, "references", tags, fingerprint, search_text, created_at)
-  SELECT pg_temp.id_of(e.created_at + make_interval(secs => i / 1000.0)), e.id, 'Weakness ' || i || ' of rule ' || i % 40,
+  SELECT pg_temp.id_of(e.created_at + make_interval(secs => i / 1000.0)), e.id, 'Weakness ' || translate(i::text, '0123456789', 'abcdefghij') || ' of rule ' || i % 40,
     repeat('User input reaches a statement. ', 6), i % 5, CASE WHEN i % 11 > 0 THEN 'rule-' || i % 40 END, ARRAY[79 + i % 30], '{}',
     CASE WHEN i % 13 > 0 THEN jsonb_build_object('path', 'src/file-' || i % 97 || '.ts', 'startLine', i) END,
     'const rows = await query(text + name);', 'Use parameters.', ARRAY['https://cwe.mitre.org/'], ARRAY['security'],
-    'scan:' || e.target || ':' || i, 'weakness ' || i || ' of rule ' || i % 40, e.created_at
+    'scan:' || e.target || ':' || i, 'weakness ' || translate(i::text, '0123456789', 'abcdefghij') || ' of rule ' || i % 40, e.created_at
   FROM (SELECT *, substr(name, 5)::int AS n FROM test_executions WHERE name LIKE 'Run %') AS e,
     LATERAL generate_series(e.n / $3::int * 2, e.n / $3 * 2 + $4::int - 1) AS i
   WHERE e.n BETWEEN $1::int AND $2::int AND NOT (e.target = 'target-3' AND e.n / $3 = 98)`;
 
-/** The default of the column makes keys of its own; those of the server are the same for the same fingerprint. */
+/** Executions that ended without results count none. */
 const settleEdges = `UPDATE test_executions SET info_count = 0, low_count = 0, medium_count = 0, high_count = 0, critical_count = 0
   WHERE NOT EXISTS (SELECT FROM test_results WHERE execution_id = test_executions.id)`;
 

@@ -14,7 +14,7 @@ const results = (n) =>
 const requests = {
   list: (client) => client.graphql(workloads.W2.query, {}),
   search: (client) =>
-    client.graphql('{ results(filter: { search: "weakness 555" }, first: 20) { nodes { id } } }', {}),
+    client.graphql('{ results(filter: { search: "weakness fff" }, first: 20) { nodes { id } } }', {}),
   byRule: (client) =>
     client.graphql('{ results(filter: { ruleId: "rule-7" }, first: 20) { nodes { id } } }', {}),
   async write(client, n) {
@@ -51,7 +51,7 @@ export function startLoops(client, phase) {
       rows.set(`${at} ${name}`, row);
       row.times.push(performance.now() - startedAt);
       if (error !== undefined) row.errors.push(error.message);
-      await sleep(50);
+      await sleep(250);
     }
   };
   const loops = Object.keys(requests).map(loop);

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { createClient } from '../client.mjs';
-import { residentMb, startServer } from '../server.mjs';
+import { admin, residentMb, startServer } from '../server.mjs';
 import { fill, recount } from './fill.mjs';
 import { startLoops, watchLocks } from './loops.mjs';
 
@@ -26,10 +26,13 @@ const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'database')
 const urlOf = (name) => Object.assign(new URL(postgres.url), { pathname: `/${name}` }).href;
 const databaseUrl = urlOf('trial');
 const closers = [() => postgres.stop()];
+/** Afterwards the old server is stopped, and the upgrade finished. */
+const oldServesSeconds = 60;
 let phase = 'before';
+let hasEnded = false;
 const counted = `SELECT count(*)::int AS findings, count(*) FILTER (WHERE is_present)::int AS present,
-  (SELECT sum(change)::int FROM finding_counts) AS counted FROM findings
-  WHERE series_id IN (SELECT id FROM scan_series WHERE target LIKE 'target-%')`;
+  (SELECT sum(change)::int FROM finding_counts) AS counted_with_live FROM findings
+  WHERE series_id IN (SELECT id FROM scan_series WHERE target LIKE 'target-%' AND tool <> 'import')`;
 process.once('SIGTERM', () => process.exit(1));
 try {
   await prepare();
@@ -73,17 +76,14 @@ async function trial() {
   const sizes = { before: await megabytes(db) };
   await sleep(15_000);
   phase = 'migrating';
-  await timed('migrate', async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'dist/admin/migrate.js')], {
-      env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl },
-    });
-    console.log(stdout.trim());
-  });
+  await timed('migrate', () => migrate('deploy'));
   phase = 'settling';
   let server = await start(root, 'new');
+  const importing = Promise.all(['fresh', 'target-7'].map((target) => importTo(server, target)));
   let stopNew = startLoops(await createClient(server), () => `${phase}, new`);
   const loops = [];
   const startedAt = performance.now();
+  let isFinished = false;
   let isKilled = false;
   let peakMb = 0;
   for (let left = await unsettled(db), told = 0; left > 0; left = await unsettled(db)) {
@@ -94,10 +94,19 @@ async function trial() {
       told = seconds;
       console.log(`${Math.round(seconds)} s: ${left} executions left, ${residentMb(server.pid)} MB`);
     }
+    if (!isFinished && seconds > oldServesSeconds) {
+      isFinished = true;
+      loops.push(...(await stopOld()));
+      await old.stop();
+      phase = 'finishing';
+      await timed('finish', () => migrate('finish'));
+      phase = 'alone';
+    }
     if (!isKilled && left < size.executions / 2) {
       isKilled = true;
       process.kill(server.pid, 'SIGKILL');
-      await stopNew();
+      loops.push(...(await stopNew()));
+      phase = 'after kill -9';
       server = await start(root, 'new');
       stopNew = startLoops(await createClient(server), () => `${phase}, new`);
     }
@@ -105,8 +114,10 @@ async function trial() {
   }
   const seconds = (performance.now() - startedAt) / 1000;
   phase = 'after';
+  hasEnded = true;
   await sleep(15_000);
-  loops.push(...(await stopOld()), ...(await stopNew()));
+  loops.push(...(isFinished ? [] : await stopOld()), ...(await stopNew()));
+  console.log('imports meanwhile', JSON.stringify(await importing));
   console.log('lock waits', JSON.stringify(await stopLocks()));
   console.table(loops);
   sizes.after = await megabytes(db);
@@ -123,6 +134,47 @@ async function trial() {
     }),
   );
   console.log('recount', JSON.stringify(await of(recount)), 'findings', JSON.stringify(await of(counted)));
+}
+
+/** A live import, of a target without and of one with executions that wait: how long it takes. */
+async function importTo({ url }, target) {
+  const startedAt = performance.now();
+  const json = { 'Content-Type': 'application/json' };
+  const signedIn = await fetch(`${url}/api/v1/auth/login`, {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify(admin),
+  });
+  const headers = { Authorization: `Bearer ${(await signedIn.json()).accessToken}` };
+  const report = {
+    version: '2.1.0',
+    runs: [{ tool: { driver: { name: 'import' } }, results: [{ ruleId: 'x', message: { text: 'X' } }] }],
+  };
+  const query = new URLSearchParams({ target, wait: '0' });
+  const sent = await fetch(`${url}/api/v1/imports?${query}`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(report),
+  });
+  let receipt = await sent.json();
+  while (receipt.state === 'RUNNING') {
+    await sleep(500);
+    const asked = await fetch(`${url}/api/v1/imports/${receipt.id}`, { headers }).catch(() => undefined);
+    if (asked?.ok) receipt = await asked.json();
+    else if (asked !== undefined || hasEnded) break;
+  }
+  return { target, state: receipt.state, seconds: Math.round((performance.now() - startedAt) / 1000) };
+}
+
+async function migrate(command) {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [join(root, 'dist/admin/migrate.js'), command],
+    {
+      env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl },
+    },
+  );
+  console.log(stdout.trim());
 }
 
 async function start(from, name) {

@@ -7,9 +7,13 @@ import type { Services } from './services.js';
 /** Starts the jobs. @returns what stops them; it waits for what they are doing */
 export function startJobs(
   { runners, seals, findings, webhooks, retention, imports, executions, statistics }: Services,
-  { config, db, bulk, log, now }: Infra,
+  { config, db, bulk, log, now, metrics }: Infra,
 ): () => Promise<void> {
   const settling = startSettling({ db, bulk, log, reportRun, now });
+  if (config.isMetricsEnabled) {
+    const help = 'Ended executions whose results have not met the findings.';
+    metrics.gauge('executions_unsettled', help, settling.left);
+  }
   executions.onEvent(({ execution }) => {
     if (executions.isFinal(execution)) settling.wake();
   });

@@ -5,6 +5,7 @@ interface Job {
   id: string;
   key: string;
   work: (signal: AbortSignal) => Promise<void>;
+  isReady: boolean;
 }
 
 /** Most imports that wait in one process. */
@@ -17,8 +18,14 @@ export interface ImportQueue {
   /**
    * Runs work once it is its turn.
    * @param key work with the same key runs after each other
+   * @param ready resolves when the work may run; until then others take its turn, except those with its key
    */
-  add: (id: string, key: string, work: (signal: AbortSignal) => Promise<void>) => void;
+  add: (
+    id: string,
+    key: string,
+    work: (signal: AbortSignal) => Promise<void>,
+    ready: (signal: AbortSignal) => Promise<void>,
+  ) => void;
   /** Resolves when the work of this id has ended; at once when there is none. */
   ended: (id: string) => Promise<void>;
   waiting: () => number;
@@ -38,7 +45,11 @@ export function createImportQueue(atOnce: number): ImportQueue {
   const startNext = () => {
     if (stopping.signal.aborted || running.size >= atOnce) return;
     const keys = new Set([...running.values()].map(({ key }) => key));
-    const index = waiting.findIndex(({ key }) => !keys.has(key));
+    const index = waiting.findIndex(({ key, isReady }) => {
+      const isFirst = !keys.has(key);
+      keys.add(key);
+      return isFirst && isReady;
+    });
     if (index === -1) return;
     const [job] = waiting.splice(index, 1) as [Job];
     running.set(job.id, job);
@@ -59,14 +70,18 @@ export function createImportQueue(atOnce: number): ImportQueue {
           retryAfterSeconds: 30,
         });
     },
-    add(id, key, work) {
+    add(id, key, work, ready) {
       let resolve = () => {};
       const promise = new Promise<void>((done) => {
         resolve = done;
       });
       ends.set(id, { promise, resolve });
-      waiting.push({ id, key, work });
-      startNext();
+      const job = { id, key, work, isReady: false };
+      waiting.push(job);
+      void ready(stopping.signal).finally(() => {
+        job.isReady = true;
+        startNext();
+      });
     },
     ended: (id) => ends.get(id)?.promise ?? Promise.resolve(),
     waiting: () => waiting.length,

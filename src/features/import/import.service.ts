@@ -16,6 +16,7 @@ import { createImportQueue } from './import.queue.js';
 import { columns, type ImportRow } from './import.rows.js';
 import { runImport } from './import.run.js';
 import { watchImports } from './import.watch.js';
+import { waitForRunsBefore } from './staging/runs-before.js';
 import { createSpool } from './staging/spool.js';
 
 /** What imports work with. */
@@ -56,7 +57,12 @@ export function createImportService(options: ImportServiceOptions) {
   const common = { ...options, spool, workerId: newId(), leaseMs, executionLeaseMs };
 
   const enqueue = (row: ImportRow, key: string): void =>
-    queue.add(row.id, key, (signal) => runImport(common, row, signal));
+    queue.add(
+      row.id,
+      key,
+      (signal) => runImport(common, row, signal),
+      (signal) => waitForRunsBefore(common, row, signal),
+    );
 
   const reads = createReads(db, executions);
 

@@ -13,6 +13,8 @@ export interface MetRun {
   projectId: string;
   executionId: string;
   at: Date;
+  /** When the run was, where that is not now: webhooks made later hear nothing of it. */
+  endedAt?: Date;
   newFindings: number;
   reopenedFindings: number;
   /** The receipt of the import that the run comes from. */
@@ -40,9 +42,9 @@ function insertion(at: Date, wanted: Sql, events: Sql): Sql {
 const orderKey = (projectId: Sql, target: Sql) =>
   sql`${projectId}::text || '/' || coalesce(md5(${target}), '')`;
 
-const webhooksOf = (projectId: string, names: readonly WebhookEvent[]) => sql`
+const webhooksOf = (projectId: string, names: readonly WebhookEvent[], at: Date) => sql`
   SELECT id, events, least_severity FROM webhooks WHERE is_active AND events && ${[...names]}::text[]
-    AND (project_id IS NULL OR project_id = ${projectId}::uuid)`;
+    AND (project_id IS NULL OR project_id = ${projectId}::uuid) AND created_at <= ${at}::timestamptz`;
 
 const projectKey = (projectId: string) => sql`(SELECT key FROM projects WHERE id = ${projectId}::uuid)`;
 
@@ -88,7 +90,7 @@ export async function reportRun(tx: Statements, run: MetRun): Promise<void> {
   await tx.query(
     insertion(
       run.at,
-      webhooksOf(projectId, names),
+      webhooksOf(projectId, names, run.endedAt ?? run.at),
       sql`SELECT name, position, ${orderKey(sql`${projectId}`, sql`(SELECT target FROM test_executions WHERE id = ${executionId}::uuid)`)}, CASE name
           WHEN 'import.completed' THEN ${facts}::jsonb || jsonb_build_object('project', ${projectKey(projectId)})
           WHEN 'finding.new' THEN ${findingsOf(run, 0, newFindings)}
@@ -128,7 +130,7 @@ export async function reportEnd(tx: Statements, execution: EndedExecution, at: D
   await tx.query(
     insertion(
       at,
-      webhooksOf(projectId, [event]),
+      webhooksOf(projectId, [event], at),
       sql`SELECT ${event}::text, 1, ${orderKey(sql`${projectId}`, sql`${target}::text`)}, ${facts}::jsonb || jsonb_build_object('project', ${projectKey(projectId)})`,
     ),
   );

@@ -3,7 +3,9 @@ import pg from 'pg';
 
 /** Indexes of test_results that have successors; both are kept while instances of either version may read. */
 const indexes = [
+  'test_results_execution_id_id_idx',
   'test_results_execution_id_severity_id_idx',
+  'test_results_fingerprint_id_idx',
   'test_results_rule_id_id_idx',
   'test_results_cwe_ids_idx',
   'test_results_search_text_trgm_idx',

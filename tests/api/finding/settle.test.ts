@@ -1,6 +1,10 @@
 // What test modules add through addResults meets the findings once their execution has ended.
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { findEnded } from '../../../src/features/finding/runs/settle-queue.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { importSarif } from '../../kit/imports.js';
 import { addResults, startExecution } from '../../kit/seed.js';
 
 let server: TestServer;
@@ -19,14 +23,18 @@ const results = [1, 2, 3].map((n) => ({
   location: { url: 'https://shop.test/', parameter: `X-${n}` },
 }));
 
-/** Runs a module that reports these results; the deltas of its results by rule once they have met the findings. */
-async function runModule(target: string, reported: Record<string, unknown>[], isFailed = false) {
+/** An execution that has reported these results and ended. */
+async function endModule(target: string, reported: Record<string, unknown>[], isFailed = false) {
   const id = await startExecution(server, token, { target, tool: 'probe' });
   if (reported.length > 0) await addResults(server, token, id, reported);
   const end = isFailed
     ? 'mutation ($id: ID!) { failExecution(id: $id, errorMessage: "broken") { execution { id } } }'
     : 'mutation ($id: ID!) { completeExecution(id: $id) { execution { id } } }';
   (await server.gql(end, { id }, token)).expectData();
+  return id;
+}
+
+async function untilSettled(id: string): Promise<void> {
   for (;;) {
     const [row] = await server.sql<{ run: number | null }>(
       'SELECT run_number AS run FROM test_executions WHERE id = $1',
@@ -35,6 +43,12 @@ async function runModule(target: string, reported: Record<string, unknown>[], is
     if (row?.run != null) break;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Runs a module that reports these results; the deltas of its results by rule once they have met the findings. */
+async function runModule(target: string, reported: Record<string, unknown>[], isFailed = false) {
+  const id = await endModule(target, reported, isFailed);
+  await untilSettled(id);
   const { execution } = (
     await server.gql(
       `query ($id: ID!) { execution(id: $id) { results(first: 100) { nodes { ruleId delta finding { id firstSeenIn { id } } } } } }`,
@@ -96,6 +110,75 @@ test('a run that found nothing closes what there was', async () => {
   await runModule('t-3', results);
   await runModule('t-3', []);
   expect(await findingsOf('t-3', 'PRESENT')).toMatchObject({ totalCount: 0 });
+});
+
+/** Keeps the server from settling until the work is done. */
+async function whileNothingSettles(work: () => Promise<void>): Promise<void> {
+  const holder = new pg.Client({ connectionString: server.databaseUrl });
+  await holder.connect();
+  try {
+    await holder.query('SELECT pg_advisory_lock(7304002)'); // settleLock
+    await work();
+  } finally {
+    await holder.end();
+  }
+}
+
+test('an import waits for executions of its target that ended before, and holds up no other target', async () => {
+  const probe = { tool: { driver: { name: 'probe' } } };
+  let waiting: Promise<unknown> | undefined;
+  const isSeen = async (target: string) => (await findingsOf(target, 'PRESENT')).totalCount > 0;
+  await whileNothingSettles(async () => {
+    await endModule('t-4', []);
+    waiting = importSarif(server, token, { target: 't-4' }, [{ rule: 'a' }], probe);
+    for (const target of ['t-5', 't-6', 't-7']) await importSarif(server, token, { target }, [{ rule: 'a' }]);
+    expect(await isSeen('t-5')).toBe(true);
+    expect(await isSeen('t-4')).toBe(false);
+  });
+  expect(await waiting).toMatchObject({ state: 'COMPLETED', newFindings: 1, absentFindings: 0 });
+  expect(await isSeen('t-4')).toBe(true);
+});
+
+test('webhooks hear nothing of executions that ended before they were made', async () => {
+  const heard = () => server.sql<{ id: string }>('SELECT webhook_id AS id FROM webhook_deliveries');
+  const makeWebhook = (id: string, at: string) =>
+    server.sql(
+      `INSERT INTO webhooks (id, url, events, secret, created_at) VALUES ($1, 'https://hooks.test/', '{finding.new}', '', ${at})`,
+      [id],
+    );
+  const [early, late] = [randomUUID(), randomUUID()];
+  await whileNothingSettles(async () => {
+    await makeWebhook(early, `now() - interval '1 hour'`);
+    await endModule('t-8', results);
+    await makeWebhook(late, `now() + interval '1 minute'`);
+  });
+  const [{ id } = { id: '' }] = await server.sql<{ id: string }>(
+    `SELECT id FROM test_executions WHERE target = 't-8'`,
+  );
+  await untilSettled(`exe_${id}`);
+  expect(await heard()).toEqual([{ id: early }]);
+  await server.sql('DELETE FROM webhooks');
+});
+
+test('targets in use come before an old backlog, which goes on beside them', async () => {
+  const connection = {
+    query: <Row>({ text, values }: { text: string; values: unknown[] }) =>
+      server.sql<Row & pg.QueryResultRow>(text, values),
+  };
+  await whileNothingSettles(async () => {
+    await server.sql(`INSERT INTO test_executions (id, name, target, kind, status, created_at, finished_at)
+      SELECT gen_random_uuid(), 'Old', 't-old', 'SAST', 'FAILED', at, at
+      FROM generate_series('2020-01-01Z'::timestamptz, '2020-01-05Z', '1 day') AS at`);
+    for (const _ of [1, 2, 3]) await endModule('t-9', results);
+    const targets = async (limit: number) =>
+      (await findEnded(connection, limit, [])).map(({ target }) => target);
+    expect(await targets(4)).toEqual(['t-9', 't-9', 't-old', 't-old']);
+    expect(await targets(7)).toEqual(['t-9', 't-9', 't-9', 't-old', 't-old', 't-old', 't-old']);
+    const ascending = (a: number, b: number) => a - b;
+    const ended = await findEnded(connection, 8, []);
+    const ends = ended.map(({ finishedAt }) => Date.parse(finishedAt));
+    expect([...ends.slice(0, 3).toSorted(ascending), ...ends.slice(3).toSorted(ascending)]).toEqual(ends);
+  });
 });
 
 test('leaves nothing in the working tables', async () => {

@@ -138,3 +138,16 @@ it('accepts a database that an earlier text of a migration was applied to, and n
   await old.query(applied, [migration, '0'.repeat(64)]);
   expect(await migrationStatus(databaseUrl)).toMatchObject({ edited: [migration] });
 });
+
+it('builds no index of a large table and changes none in a way that holds up an earlier version', () => {
+  const large = '"(?:test_results|test_executions|execution_events|audit_events|users|findings)"';
+  for (const file of readdirSync(folder).filter((each) => each >= '20261128020000' && /^\d/.test(each))) {
+    const [whole = '', ...steps] = sqlOf(file).split(/^-- Step.*$/m);
+    const build = `CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)[^;]* ON ${large}`;
+    const faults = [
+      new RegExp(`^(?:${build}|ALTER TABLE ${large})`, 'm').exec(whole),
+      ...steps.map((step) => new RegExp(`^${build}`, 'm').exec(step)),
+    ].flatMap((fault) => fault ?? []);
+    expect({ file, faults }).toEqual({ file, faults: [] });
+  }
+});

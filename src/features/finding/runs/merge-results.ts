@@ -3,7 +3,7 @@ import type { Transaction } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import { searchedText } from '../../../infra/postgres/stored-texts.js';
 import { turnOf } from '../finding.turns.js';
-import { isPartial, newIdAt, type Step, staged } from './staged-run.js';
+import { isPartial, matchOfStaged, newIdAt, type Step, staged } from './staged-run.js';
 
 /** Ends the rows of the branch that this run saw otherwise or not at all. @returns the number of findings absent from now on */
 export async function closeResults(tx: Transaction, step: Step): Promise<number> {
@@ -21,9 +21,10 @@ export async function closeResults(tx: Transaction, step: Step): Promise<number>
     ), absent AS (SELECT DISTINCT finding_id FROM closed WHERE finding_id NOT IN (${matched})), updated AS (
       UPDATE findings SET is_present = false, last_seen_at = ${lastRunAt}::timestamptz, last_seen_in_id = ${lastExecutionId}::uuid,
         turned_at = ${turnOf(sql`findings`, sql`triage IN ('OPEN', 'CONFIRMED')`, sql`${at}::timestamptz`)}
-      FROM absent WHERE findings.id = absent.finding_id AND ${isDefault} AND is_present AND NOT EXISTS (
-        SELECT FROM test_results AS other JOIN scan_branches AS branch ON branch.id = other.scan_branch_id
-        WHERE other.finding_id = findings.id AND other.until_run IS NULL AND branch.is_default AND branch.id <> ${branchId})
+      FROM absent WHERE findings.id = absent.finding_id AND ${isDefault} AND is_present AND (
+        SELECT other.id FROM test_results AS other JOIN scan_branches AS branch ON branch.id = other.scan_branch_id
+        WHERE other.finding_id = findings.id AND other.until_run IS NULL AND branch.is_default AND branch.id <> ${branchId}
+        LIMIT 1) IS NULL -- NOT EXISTS becomes a join, which reads all that any branch shows
     )
     SELECT count(*)::int AS absent FROM absent`);
   return row?.absent ?? 0;
@@ -37,7 +38,9 @@ const textOf = sql`(SELECT id FROM result_texts WHERE digest = staged.text_key)`
 const deltaOf = ({ branchId, run }: Step) => sql`CASE
   WHEN done.finding_id IS NULL THEN 0
   WHEN EXISTS (SELECT FROM test_results AS was WHERE was.finding_id = done.finding_id AND was.scan_branch_id = ${branchId}
-    AND coalesce(was.until_run, ${run - 1}) >= ${run - 1} AND was.from_run < ${run}) THEN 1
+    AND was.until_run >= ${run - 1} AND was.from_run < ${run}) THEN 1
+  WHEN EXISTS (SELECT FROM test_results AS was WHERE was.finding_id = done.finding_id AND was.scan_branch_id = ${branchId}
+    AND was.until_run IS NULL AND was.from_run < ${run}) THEN 1
   WHEN EXISTS (SELECT FROM test_results AS was WHERE was.finding_id = done.finding_id AND was.scan_branch_id = ${branchId}
     AND was.from_run < ${run}) THEN 2
   ELSE 1 END`;
@@ -55,8 +58,7 @@ export async function insertResults(
       SELECT staged.result_id, ${executionId}::uuid, ${resultColumns}, ${textOf},
         ${isPartial(step) ? sql`content_key, NULL, ${searchedText('staged')}` : sql`NULL, content_key, ''`}, ${at}::timestamptz,
         coalesce(done.finding_id, staged.result_id), ${branchId}, ${run}, ${deltaOf(step)}, ${!isPartial(step)}
-      FROM staged_results AS staged LEFT JOIN staged_matches AS done
-        ON done.import_id = staged.import_id AND done.position = staged.position
+      FROM staged_results AS staged LEFT JOIN LATERAL (${matchOfStaged}) AS done ON true
       WHERE staged.import_id = ${importId}::uuid ORDER BY staged.severity, staged.position
       RETURNING delta
     )
@@ -89,8 +91,7 @@ export async function adoptResults(
     WITH adopted AS (
       UPDATE test_results AS result SET finding_id = coalesce(done.finding_id, staged.result_id), scan_branch_id = ${branchId},
         from_run = ${run}, delta = ${deltaOf(step)}
-      FROM staged_results AS staged LEFT JOIN staged_matches AS done
-        ON done.import_id = staged.import_id AND done.position = staged.position
+      FROM staged_results AS staged LEFT JOIN LATERAL (${matchOfStaged}) AS done ON true
       WHERE staged.import_id = ${importId}::uuid AND result.id = staged.result_id
       RETURNING result.delta
     )

@@ -6,7 +6,7 @@ import { dueDateOf } from '../finding.due.js';
 import { turnOf } from '../finding.turns.js';
 import { recipeVersion } from '../identity/keys.js';
 import { adoptResults, closeResults, copySightings, insertResults } from './merge-results.js';
-import { enterBranch, isPartial, newIdAt, type StagedRun, type Step } from './staged-run.js';
+import { enterBranch, isPartial, matchOfStaged, newIdAt, type StagedRun, type Step } from './staged-run.js';
 
 /** What a run made of the findings. */
 export interface MergedRun {
@@ -71,8 +71,7 @@ async function insertFindings(tx: Transaction, step: Step): Promise<void> {
       ${isDefault}, ${at}::timestamptz, ${executionId}::uuid, NULL, NULL, ${recipeVersion}, ${keyColumns}, search_text,
       ${dueDateOf(sql`${at}::timestamptz`, sql`severity`, sql`projects`)}
     FROM staged_results AS staged, projects
-    WHERE import_id = ${step.importId}::uuid AND projects.id = ${key.projectId}::uuid AND NOT EXISTS (
-      SELECT FROM staged_matches AS done WHERE done.import_id = staged.import_id AND done.position = staged.position)
+    WHERE import_id = ${step.importId}::uuid AND projects.id = ${key.projectId}::uuid AND (${matchOfStaged}) IS NULL
     ORDER BY staged.severity, staged.position`);
 }
 
@@ -82,13 +81,15 @@ async function updateMatched(tx: Transaction, step: Step): Promise<void> {
   const severity = sql`coalesce(found.severity_override, staged.severity)`;
   const reopens = sql`seen.was IN ('OPEN', 'CONFIRMED', 'RESOLVED')`;
   const due = dueDateOf(sql`found.first_seen_at`, severity, sql`project`);
+  // Findings are locked in order: sorted, or else read in the order of their index, all of them.
+  await tx.query(sql`SET LOCAL enable_sort = on`);
   await tx.query(sql`
     WITH seen AS (
       SELECT found.id AS finding_id, found.triage AS was, found.reported_severity AS rank_was, staged.*,
         ${due} AS due_at
-      FROM staged_matches AS done JOIN staged_results AS staged USING (import_id, position)
+      FROM staged_results AS staged CROSS JOIN LATERAL (${matchOfStaged}) AS done
       JOIN findings AS found ON found.id = done.finding_id JOIN projects AS project ON project.id = found.project_id
-      WHERE done.import_id = ${importId}::uuid ORDER BY found.id FOR UPDATE OF found
+      WHERE staged.import_id = ${importId}::uuid ORDER BY found.id FOR UPDATE OF found
     ), updated AS (
       UPDATE findings SET result_id = seen.result_id, title = seen.title, rule_id = seen.rule_id,
         severity = coalesce(findings.severity_override, seen.severity), reported_severity = seen.severity,

@@ -14,6 +14,8 @@ import type { ReportRun } from '../../webhook/webhook.events.js';
 import { matchStaged } from './match-staged.js';
 import { mergeRun } from './merge.js';
 import { findSeries } from './series.js';
+import { createProgress, type SettlingProgress } from './settle-progress.js';
+import { countEnded, type EndedExecution, findEnded } from './settle-queue.js';
 import { stageOwnResults } from './stage-own-results.js';
 
 /** What settling works with. */
@@ -27,22 +29,7 @@ export interface SettleOptions {
   now: () => number;
   /** Executions that failed to settle → when they are tried again, in milliseconds since 1970. */
   failed?: Map<string, number>;
-}
-
-/** An ended execution whose results have not met the findings. */
-interface EndedExecution {
-  id: string;
-  projectId: string;
-  target: string;
-  tool: string | null;
-  category: string | null;
-  branch: string | null;
-  /** Whether it ended well, and so did its imports. */
-  isComplete: boolean;
-  /** Files that the tools of its reports could not read. */
-  unreadPaths: string[];
-  finishedAt: string;
-  hasResults: boolean;
+  progress?: SettlingProgress;
 }
 
 const everyMs = 1000;
@@ -55,14 +42,19 @@ const settleLock = 7_304_002;
 
 /**
  * Settles ended executions now and then, and soon after `wake`.
- * @returns `wake`, and `stop`, which waits for the one that is under way
+ * @returns `wake`; `left`, the executions that wait, as last counted; and `stop`, which waits for the one that is under way
  */
-export function startSettling(given: SettleOptions): { wake: () => void; stop: () => Promise<void> } {
+export function startSettling(given: SettleOptions): {
+  wake: () => void;
+  left: () => number;
+  stop: () => Promise<void>;
+} {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let isStopped = false;
   let isWanted = false;
-  const options = { ...given, failed: new Map<string, number>() };
+  const progress = createProgress(given.log, given.now);
+  const options = { ...given, failed: new Map<string, number>(), progress };
   const run = async () => {
     do {
       isWanted = false;
@@ -83,6 +75,7 @@ export function startSettling(given: SettleOptions): { wake: () => void; stop: (
   timer.unref();
   return {
     wake,
+    left: progress.left,
     async stop() {
       isStopped = true;
       clearInterval(timer);
@@ -100,8 +93,9 @@ export async function settle(
   isStopped: () => boolean = () => false,
 ): Promise<number> {
   const { db, now, failed = new Map<string, number>() } = options;
-  const waiting = await findEnded(db, 1, waitingIds(failed, now()));
-  if (waiting.length === 0) return 0;
+  const left = await countEnded(db);
+  options.progress?.counted(left);
+  if (left === 0 || (await findEnded(db, 1, waitingIds(failed, now()))).length === 0) return 0;
   const open = () => openBulkConnection(options.bulk);
   const [lock, rows, lookups, transactions] = await Promise.all([
     ...[open(), open(), open()],
@@ -139,24 +133,6 @@ export async function settle(
 function waitingIds(failed: Map<string, number>, nowMs: number): string[] {
   for (const [id, again] of failed) if (again <= nowMs) failed.delete(id);
   return [...failed.keys()];
-}
-
-function findEnded(
-  connection: Pick<BulkConnection, 'query'>,
-  limit: number,
-  except: readonly string[],
-): Promise<EndedExecution[]> {
-  return connection.query<EndedExecution>(sql`
-    SELECT id, project_id AS "projectId", target, tool, category, branch,
-      status = 'COMPLETED' AND NOT EXISTS (SELECT FROM imports WHERE execution_id = execution.id
-        AND (incomplete <> '{}' OR (state = 'FAILED' AND NOT EXISTS (SELECT FROM imports AS later
-          WHERE later.execution_id = execution.id AND later.id > imports.id)))) AS "isComplete",
-      ARRAY(SELECT DISTINCT unnest(unread_paths) FROM imports WHERE execution_id = execution.id) AS "unreadPaths",
-      finished_at AS "finishedAt", EXISTS (SELECT FROM test_results WHERE execution_id = execution.id) AS "hasResults"
-    FROM test_executions AS execution WHERE finished_at IS NOT NULL AND run_number IS NULL
-      AND NOT EXISTS (SELECT FROM imports WHERE execution_id = execution.id AND state = 'RUNNING')
-      AND id <> ALL(${[...except]}::uuid[])
-    ORDER BY finished_at, id LIMIT ${limit}`);
 }
 
 interface Connections {
@@ -203,6 +179,7 @@ async function settleOne(
       projectId: execution.projectId,
       executionId: id,
       at: new Date(now()),
+      endedAt: new Date(finishedAt),
       newFindings: merged.newFindings,
       reopenedFindings: merged.reopenedFindings,
     });

@@ -78,6 +78,13 @@ export function isPartial({ isComplete, unreadPaths, hasOwnResults }: StagedRun)
 export const staged = (table: Sql, { importId }: StagedRun) =>
   sql`${table} WHERE import_id = ${importId}::uuid`;
 
+/**
+ * Which finding a row of staged_results AS staged is, as a LATERAL source. The limit keeps the look-up of each row by itself: the
+ * working tables have no statistics that fit, and a join of both compares each row with each.
+ */
+export const matchOfStaged = sql`SELECT finding_id FROM staged_matches AS found
+  WHERE found.import_id = staged.import_id AND found.position = staged.position LIMIT 1`;
+
 /** A UUIDv7 (RFC 9562) of a moment, which PostgreSQL makes for each row. */
 export function newIdAt(at: Date): Sql {
   const time = at.getTime().toString(16).padStart(12, '0');
