@@ -46,7 +46,12 @@ function given<Shape extends z.ZodType>(field: z.ZodOptional<z.ZodNullable<Shape
 }
 
 const { project, target, tool, category, branch, ruleId, cveId, search } = findingFilter.shape;
-const { firstSeenAfter, firstSeenBefore } = findingFilter.shape;
+
+const time = z.iso
+  .datetime({ offset: true })
+  .max(40)
+  .transform((text) => new Date(text))
+  .optional();
 
 /** Query of an export of findings. */
 export const findingExportQuery = z.strictObject({
@@ -67,6 +72,7 @@ export const findingExportQuery = z.strictObject({
   ruleId: given(ruleId),
   cweId: z
     .string()
+    .max(5)
     .regex(/^\d{1,5}$/, 'must be the number of a CWE')
     .transform(Number)
     .pipe(int(1, 99_999))
@@ -80,7 +86,7 @@ export const findingExportQuery = z.strictObject({
     .transform((text) => text === 'true')
     .optional()
     .describe('Whether it is open or confirmed and its due date has passed.'),
-  firstSeenAfter: given(firstSeenAfter),
-  firstSeenBefore: given(firstSeenBefore),
+  firstSeenAfter: time.describe('First seen at or after this time.'),
+  firstSeenBefore: time.describe('First seen before this time.'),
 });
 export type FindingExport = z.output<typeof findingExportQuery>;

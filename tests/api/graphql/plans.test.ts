@@ -75,11 +75,14 @@ beforeAll(async () => {
      FROM generate_series(0, 99999) n`,
     [start],
   );
+  await client.query(
+    `INSERT INTO result_texts (digest, description) SELECT gen_random_uuid(), repeat('text ', 40) FROM generate_series(1, 20000)`,
+  );
   // Half as many rows again that runs share, with their findings.
   await client.query(
     `INSERT INTO test_results (id, execution_id, title, severity, rule_id, cwe_ids, fingerprint, created_at, finding_id,
-       scan_branch_id, from_run, delta, is_shared)
-     SELECT id, ($1::text)::uuid, title, severity, rule_id, cwe_ids, fingerprint, now(), id, 1, 1, 0, true
+       scan_branch_id, from_run, delta, is_shared, text_id)
+     SELECT id, ($1::text)::uuid, title, severity, rule_id, cwe_ids, fingerprint, now(), id, 1, 1, 0, true, 1 + (severity * 7919) % 20000
      FROM (SELECT ('0199a5a0-0000-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid AS id, 'finding ' || md5(n::text) AS title,
        n % 5 AS severity, 'rule-' || (n % 1000) AS rule_id, ARRAY[n % 700] AS cwe_ids, md5((n % 25000)::text) AS fingerprint
        FROM generate_series(0, 49999) n) AS found`,

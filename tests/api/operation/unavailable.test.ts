@@ -90,7 +90,7 @@ describe('without the database', () => {
 
 describe('when connections are cut under way', () => {
   it('a statement that was running is UNAVAILABLE, and the next one works', async () => {
-    const server = await startTestServer();
+    const server = await startTestServer({ DATABASE_STATEMENT_TIMEOUT_MS: '60000' });
     const blocker = new pg.Client({ connectionString: server.databaseUrl });
     await blocker.connect();
     try {
