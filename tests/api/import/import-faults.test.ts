@@ -93,6 +93,19 @@ test('several reports of one target at once follow each other', async () => {
   expect(receipts.map(({ newFindings }) => newFindings).sort()).toEqual([0, 0, 0, 50]);
 });
 
+test('a report in which every result has changed meets its findings, also with working tables full of other imports', async () => {
+  const other = '00000000-0000-7000-8000-0000000000aa';
+  await server.sql(`
+    INSERT INTO staged_matches (import_id, position, finding_id) SELECT '${other}', n, gen_random_uuid() FROM generate_series(1, 5000) AS n`);
+  const send = (offset: number, branch: string) =>
+    call(server.url, `/imports?target=changed&branch=${branch}&wait=30`, token, sarif(5000, offset));
+  expect(await send(0, 'main')).toMatchObject({ state: 'COMPLETED', newFindings: 5000 });
+  await server.sql('ANALYZE');
+  expect(await send(9000, 'main')).toMatchObject({ state: 'COMPLETED', unchangedFindings: 5000 });
+  expect(await send(9000, 'feature')).toMatchObject({ state: 'COMPLETED', unchangedFindings: 5000 });
+  await server.sql(`DELETE FROM staged_matches WHERE import_id = '${other}'`);
+});
+
 test('reports of two targets at once do not mix', async () => {
   const send = (target: string, count: number) =>
     call(server.url, `/imports?target=${target}&wait=60`, token, sarif(count));

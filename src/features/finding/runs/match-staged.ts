@@ -41,6 +41,8 @@ export async function matchStaged(
 ): Promise<void> {
   await Promise.all([newRows.query(sql`BEGIN`), oldRows.query(sql`BEGIN`)]);
   const shownOn = branchId ?? defaultBranchId ?? 0;
+  // Without statistics PostgreSQL would compare each row with each match.
+  await newRows.query(sql`SET LOCAL enable_nestloop = off`);
   await newRows.query(sql`
     DECLARE staged NO SCROLL CURSOR FOR SELECT position AS id, ${keys} FROM staged_results AS staged
     WHERE import_id = ${importId}::uuid AND NOT EXISTS (
