@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { createGzip } from 'node:zlib';
 import pg from 'pg';
 import { writeSarif } from './import/sarif.mjs';
 import { machine } from './report.mjs';
@@ -61,7 +62,7 @@ async function seed() {
   let receipt = await (
     await call('/api/v1/imports?target=bench&branch=main', {
       method: 'POST',
-      body: createReadStream(file),
+      body: createReadStream(file).pipe(createGzip({ level: 1 })),
       duplex: 'half',
     })
   ).json();

@@ -8,12 +8,14 @@ import { type ExitCode, exitCodes, failure, reasonOf, usageFault } from '../fail
 import { problemOf, version } from '../http.js';
 import { addFilterOptions, type FilterOptions, filterOf } from './finding-filter.js';
 
-const formats = ['SARIF', 'GITHUB', 'CSV', 'NDJSON'] as const;
+const formats = ['SARIF', 'GITHUB', 'CSV', 'NDJSON', 'CYCLONEDX', 'OPENVEX'] as const;
 const timeoutMs = 30 * 60_000;
 
 interface ExportOptions extends CommonOptions, FilterOptions {
   format: (typeof formats)[number];
   base?: string;
+  author?: string;
+  product?: string;
   out?: string;
 }
 
@@ -24,7 +26,7 @@ export function addExportCommand(program: Command, action: Action): void {
     .description('Export the results of an execution, or findings where no execution is given')
     .option(
       '--format <format>',
-      `${wordsOf(formats)}; github is SARIF within the limits of GitHub code scanning`,
+      `${wordsOf(formats)}; github is SARIF within the limits of GitHub code scanning, cyclonedx and openvex are VEX`,
       oneOf(formats),
       'SARIF' as const,
     )
@@ -32,22 +34,33 @@ export function addExportCommand(program: Command, action: Action): void {
       '--base <base>',
       'mark each result as new, unchanged or absent against a branch, or an execution by its id',
     )
+    .option('--author <name>', 'author of a VEX')
+    .option(
+      '--product <id>',
+      'product of a VEX, such as the package URL of an image; the target unless given',
+    )
     .option('--out <file>', 'write to this file instead of standard output');
   addFilterOptions(command).action(action(run));
 }
 
 /** The path of the route that the options stand for. */
 function pathOf(options: ExportOptions, id?: string): string {
-  const given = Object.entries(filterOf(options)).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)]],
-  );
-  if (id !== undefined && given.length > 0) throw usageFault('Options about findings need no execution');
+  const { format, base, author, product } = options;
+  const filter = givenOf(filterOf(options));
+  if (id !== undefined && filter.length > 0) throw usageFault('Options about findings need no execution');
   const query = new URLSearchParams([
-    ['format', options.format.toLowerCase()],
-    ...(options.base === undefined ? [] : [['base', options.base]]),
-    ...given,
+    ['format', format.toLowerCase()],
+    ...givenOf({ base, author, product }),
+    ...filter,
   ]);
   return `api/v1/${id === undefined ? 'findings' : `executions/${encodeURIComponent(id)}`}/export?${query}`;
+}
+
+/** Parameters that have a value. */
+function givenOf(values: object): string[][] {
+  return Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
 }
 
 async function run({ api, surroundings }: Context, options: ExportOptions, id?: string): Promise<ExitCode> {

@@ -5,17 +5,25 @@ import { findingFilter, presence, triageState } from '../finding/finding.input.j
 import { severity } from '../result/result.input.js';
 
 /** Formats of exports. */
-export const exportFormats = ['sarif', 'github', 'csv', 'ndjson'] as const;
+export const exportFormats = ['sarif', 'github', 'csv', 'ndjson', 'cyclonedx', 'openvex'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
 const format = z
   .enum(exportFormats)
   .default('sarif')
-  .describe('Format of the export; `github` is SARIF within the limits of GitHub code scanning.');
+  .describe(
+    'Format of the export; `github` is SARIF within the limits of GitHub code scanning, `cyclonedx` and `openvex` are VEX.',
+  );
+const author = line(1, 200).optional().describe('Author of a VEX; SEC-TESTER unless given.');
+const product = line(1, 2000)
+  .optional()
+  .describe('Product of a VEX, such as the package URL of an image; the target unless given.');
 
 /** Query of an export of an execution. */
 export const executionExportQuery = z.strictObject({
   format,
+  author,
+  product,
   base: line(1, 255)
     .optional()
     .describe(
@@ -56,6 +64,8 @@ const time = z.iso
 /** Query of an export of findings. */
 export const findingExportQuery = z.strictObject({
   format,
+  author,
+  product,
   base: line(1, 255)
     .optional()
     .describe(

@@ -12,6 +12,8 @@ const files: Record<ExportFormat, readonly [string, string]> = {
   github: ['application/sarif+json', 'sarif'],
   csv: ['text/csv; charset=utf-8', 'csv'],
   ndjson: ['application/x-ndjson', 'ndjson'],
+  cyclonedx: ['application/vnd.cyclonedx+json; version=1.6', 'cdx.json'],
+  openvex: ['application/json', 'openvex.json'],
 };
 const errors = [
   ...([
@@ -33,6 +35,9 @@ const responses = {
         '{"version":"2.1.0","runs":[{"results":[],"tool":{"driver":{"name":"Semgrep"}}}]}',
       'text/csv': 'resultId,findingId,severity,title',
       'application/x-ndjson': '{"severity":"HIGH","title":"SQL injection"}',
+      'application/vnd.cyclonedx+json; version=1.6':
+        '{"bomFormat":"CycloneDX","specVersion":"1.6","vulnerabilities":[{"id":"CVE-2021-44228"}]}',
+      'application/json': '{"@context":"https://openvex.dev/ns/v0.2.0","statements":[{"status":"affected"}]}',
     },
   },
 };

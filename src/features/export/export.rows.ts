@@ -14,7 +14,7 @@ const columns = sql`result.id, result.finding_id, result.title, ${raw(texts.desc
   ${raw(texts.cweIds)} AS cwe_ids, ${raw(texts.cveIds)} AS cve_ids, ${raw(texts.vulnerabilityIds)} AS vulnerability_ids,
   result.cvss_vector, result.cvss_score, result.location, result.evidence, ${raw(texts.remediation)} AS remediation,
   ${raw(texts.references)} AS "references", ${raw(texts.tags)} AS tags, finding.triage, finding.triage_reason,
-  finding.triage_comment, finding.accepted_until, finding.first_seen_at, finding.due_at, finding.is_present`;
+  finding.triage_comment, finding.accepted_until, finding.first_seen_at, finding.due_at`;
 
 /** A line of COPY's text format as a row. */
 export function rowOf(line: string) {
@@ -45,16 +45,14 @@ export function rowOf(line: string) {
     acceptedUntil: fields[20] ?? '',
     firstSeenAt: fields[21] ?? '',
     dueAt: fields[22] ?? '',
-    /** `t` where the finding is present on the default branch. */
-    isPresent: fields[23] ?? '',
-    target: fields[24] ?? '',
-    tool: fields[25] ?? '',
-    toolVersion: fields[26] ?? '',
-    category: fields[27] ?? '',
+    target: fields[23] ?? '',
+    tool: fields[24] ?? '',
+    toolVersion: fields[25] ?? '',
+    category: fields[26] ?? '',
     /** Rows with the same value belong to one scan and come one after the other. */
-    scan: fields[28] ?? '',
+    scan: fields[27] ?? '',
     /** new, unchanged or absent against the base; NULL without one. */
-    baseline: fields[29] ?? '',
+    baseline: fields[28] ?? '',
   };
 }
 
@@ -75,7 +73,10 @@ export type Base = { run: RunRow } | { scanBranchId: number };
  * The results of an execution, in the order in which they were added.
  * @param base the results that they are compared with; its absent ones follow
  */
-export function rowsOfExecution(execution: ExecutionRow, order: RowOrder, base?: Base): Sql {
+export function rowsOfExecution(
+  execution: ExecutionRow,
+  { order, base }: { order: RowOrder; base?: Base | undefined },
+): Sql {
   const { target, tool, toolVersion, category } = execution;
   const scan = sql`${target}::text AS target, ${tool}::text AS tool, ${toolVersion}::text AS tool_version,
     ${category}::text AS category, '' AS scan`;

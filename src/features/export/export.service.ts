@@ -4,13 +4,16 @@ import { authorize, type Viewer } from '../../core/permissions.js';
 import type { BulkOptions } from '../../infra/postgres/bulk/connection.js';
 import { readByCopy } from '../../infra/postgres/bulk/copy-out.js';
 import { type Sql, sql, where } from '../../infra/postgres/sql.js';
+import { noTool } from '../../reports/formats/own-result.js';
 import type { FindingService } from '../finding/finding.service.js';
 import { type BaseOptions, baseOf } from './export.base.js';
 import type { ExecutionExport, ExportFormat, FindingExport } from './export.input.js';
-import { type ExportRow, rowOf, rowsOfExecution, rowsOfFindings } from './export.rows.js';
-import { type SarifOptions, sarifOf } from './sarif/sarif-log.js';
+import { type ExportRow, type RowOrder, rowOf, rowsOfExecution, rowsOfFindings } from './export.rows.js';
+import { type Scan, sarifOf } from './sarif/sarif-log.js';
 import { csvOf } from './tables/csv.js';
 import { ndjsonOf } from './tables/ndjson.js';
+import { cycloneDxOf } from './vex/cyclonedx.js';
+import { openVexOf } from './vex/openvex.js';
 
 /** What exports are made with. */
 export interface ExportServiceOptions extends BaseOptions {
@@ -42,18 +45,14 @@ export function createExportService({ bulk, db, executions, findings }: ExportSe
      * @throws VALIDATION_FAILED for a base of another target, or with a format that shows none
      * @throws CONFLICT while the results have not met the findings that a base asks for
      */
-    async ofExecution(
-      viewer: Viewer,
-      id: string,
-      { format, base: name }: ExecutionExport,
-    ): Promise<ExportStream> {
+    async ofExecution(viewer: Viewer, id: string, query: ExecutionExport): Promise<ExportStream> {
       assertReader(viewer);
       const execution = await executions.get(viewer, id);
-      assertBaseFits(format, name);
+      assertFits(query);
+      const { format, base: name } = query;
       const base = name === undefined ? undefined : await baseOf({ db, executions }, viewer, execution, name);
-      const statement = rowsOfExecution(execution, orderOf(format), base);
-      const isComplete = execution.status === 'COMPLETED';
-      return write(format, limited(statement), { isComplete, scan: execution }, false);
+      const rows = limited(rowsOfExecution(execution, { order: orderOf(format), base }));
+      return write(query, rows, { scan: execution, isComplete: execution.status === 'COMPLETED' });
     },
 
     /**
@@ -61,21 +60,18 @@ export function createExportService({ bulk, db, executions, findings }: ExportSe
      * @throws FORBIDDEN without the permissions to read results and findings
      * @throws VALIDATION_FAILED for a base where none fits, and for more scans than GitHub takes in a file
      */
-    async ofFindings(viewer: Viewer, { format, base, ...filter }: FindingExport): Promise<ExportStream> {
+    async ofFindings(viewer: Viewer, query: FindingExport): Promise<ExportStream> {
       assertReader(viewer);
-      assertBaseFits(format, base);
-      if (base !== undefined && filter.presence === 'ABSENT')
-        throw invalid('base', 'does not go with absent findings');
+      assertFits(query);
+      const { format, base, author: _author, product: _product, ...filter } = query;
+      const areAbsent = filter.presence === 'ABSENT';
+      if (base !== undefined && areAbsent) throw invalid('base', 'does not go with absent findings');
       const head = await findings.matching(viewer, filter);
       if (format === 'github') await assertFewScans(db, head);
       const compared =
         base === undefined ? {} : { base: await findings.matching(viewer, { ...filter, branch: base }) };
-      return write(
-        format,
-        limited(rowsOfFindings({ head, ...compared }, orderOf(format))),
-        { isComplete: true },
-        true,
-      );
+      const rows = limited(rowsOfFindings({ head, ...compared }, orderOf(format)));
+      return write(query, rows, { isComplete: true, areAbsent });
     },
   };
 }
@@ -104,9 +100,16 @@ function assertReader(viewer: Viewer): void {
   authorize(viewer, 'finding:read');
 }
 
-function assertBaseFits(format: ExportFormat, base: string | undefined): void {
-  if (base !== undefined && format === 'github')
-    throw invalid('base', 'goes with sarif, csv and ndjson only: the other formats have no place for it');
+const vexFormats: ReadonlySet<ExportFormat> = new Set(['cyclonedx', 'openvex']);
+
+/** Refuses parameters that the format has no place for, rather than ignore them. */
+function assertFits({ format, base, author, product }: ExecutionExport): void {
+  const isVex = vexFormats.has(format);
+  if (base !== undefined && (isVex || format === 'github'))
+    throw invalid('base', 'goes with sarif, csv and ndjson only');
+  if (isVex) return;
+  if (author !== undefined) throw invalid('author', 'goes with cyclonedx and openvex only');
+  if (product !== undefined) throw invalid('product', 'goes with cyclonedx and openvex only');
 }
 
 async function assertFewScans(db: BaseOptions['db'], conditions: Sql[]): Promise<void> {
@@ -120,24 +123,34 @@ async function assertFewScans(db: BaseOptions['db'], conditions: Sql[]): Promise
     );
 }
 
-function orderOf(format: ExportFormat) {
-  return format === 'github' ? 'worst first' : 'id';
+function orderOf(format: ExportFormat): RowOrder {
+  if (format === 'github') return 'worst first';
+  return format === 'openvex' ? 'cleared first' : 'id';
 }
 
-function write(
-  format: ExportFormat,
-  rows: AsyncGenerator<ExportRow[]>,
-  options: SarifOptions,
-  hasTargets: boolean,
-): ExportStream {
-  switch (format) {
+/** What rows are of: an execution has a scan, findings are of several. */
+interface RowSource {
+  isComplete: boolean;
+  scan?: Scan;
+  areAbsent?: boolean;
+}
+
+function write(query: ExecutionExport, rows: AsyncGenerator<ExportRow[]>, source: RowSource): ExportStream {
+  const { isComplete, scan, areAbsent = false } = source;
+  const { author = noTool, product } = query;
+  const vex = { author, product, areAbsent, isWhole: isComplete && scan !== undefined, at: new Date() };
+  switch (query.format) {
     case 'sarif':
-      return sarifOf(rows, options);
+      return sarifOf(rows, { isComplete, scan });
     case 'github':
-      return sarifOf(rows, { ...options, github: { hasTargets } });
+      return sarifOf(rows, { isComplete, scan, github: { hasTargets: scan === undefined } });
     case 'csv':
       return csvOf(rows);
     case 'ndjson':
       return ndjsonOf(rows);
+    case 'cyclonedx':
+      return cycloneDxOf(rows, vex, scan);
+    case 'openvex':
+      return openVexOf(rows, vex);
   }
 }

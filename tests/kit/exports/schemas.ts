@@ -30,7 +30,11 @@ export const cycloneDxErrors: Validator = validatorOf(() => {
   const library = dirname(
     createRequire(import.meta.url).resolve('@cyclonedx/cyclonedx-library/package.json'),
   );
-  const schema = (name: string) => read(join(library, 'res/schema', `${name}.SNAPSHOT.schema.json`));
+  // The schemas name each other by their files, and themselves by their addresses.
+  const schema = (name: string) => {
+    const $id = `http://cyclonedx.org/schema/${name}.SNAPSHOT.schema.json`;
+    return { ...read(join(library, 'res/schema', `${name}.SNAPSHOT.schema.json`)), $id };
+  };
   const ajv = formats.default(new Ajv({ strict: false, allErrors: true }));
   ajv.addFormat('iri-reference', /^[^\s<>"{}|\\^`]*$/);
   ajv.addFormat('idn-email', /^[^\s@]+@[^\s@]+$/);

@@ -1,6 +1,6 @@
 // Writes rows as a SARIF 2.1.0 log, a run for each scan. Rules are collected while results pass, so they stand behind them.
 import { textOf } from '../../../infra/postgres/bulk/copy-text.js';
-import { noTool } from '../../../reports/formats/sarif/sarif-own.js';
+import { noTool } from '../../../reports/formats/own-result.js';
 import type { ExportRow } from '../export.rows.js';
 import { hasPath } from './sarif-place.js';
 import { resultJson, suppressed } from './sarif-result.js';

@@ -1,16 +1,11 @@
 // A row as a SARIF result. It carries what this server knows of it in `properties`, so that an import of the file gives the
-// same result again (reports/formats/sarif/sarif-own.ts reads it). JSON is written by hand: a million results pass here.
+// same result again (reports/formats/own-result.ts reads it). JSON is written by hand: a million results pass here.
 import { toPublicId } from '../../../core/ids.js';
-import {
-  copyNull,
-  jsonOfList,
-  jsonOfNumbers,
-  jsonOfText,
-  textOf,
-  timeOf,
-} from '../../../infra/postgres/bulk/copy-text.js';
-import { secTesterKey } from '../../../reports/formats/sarif/sarif-own.js';
+import { copyNull, jsonOfText } from '../../../infra/postgres/bulk/copy-text.js';
+import { secTesterKey } from '../../../reports/formats/own-result.js';
+import { decisionOf } from '../decision.js';
 import type { ExportRow } from '../export.rows.js';
+import { ownJson } from '../own-json.js';
 import { locationsJson } from './sarif-place.js';
 import { scores } from './sarif-rules.js';
 
@@ -32,7 +27,7 @@ export function resultJson(row: ExportRow, ruleIndex: number | undefined, isForG
   const state = row.baseline === copyNull ? '' : `,"baselineState":"${row.baseline}"`;
   const decided = suppressed.has(row.triage) ? `,"suppressions":[${suppressionJson(row)}]` : '';
   const triage = row.triage === copyNull ? '' : `,"triage":"${row.triage}"`;
-  const own = isForGithub ? '' : `,"${secTesterKey}":${ownJson(row, title, evidence)}`;
+  const own = isForGithub ? '' : `,"${secTesterKey}":${ownJson(row)}`;
   return `{${rule}"level":"${levels[rank]}","message":{"text":${title}},"locations":${locationsJson(row.location, evidence)}\
 ,"partialFingerprints":{${fingerprintsJson(row, isForGithub)}}${state}${decided}\
 ,"properties":{"security-severity":"${scores[rank]}"${triage}${own}}}`;
@@ -45,41 +40,6 @@ function fingerprintsJson({ id, findingId }: ExportRow, isForGithub: boolean): s
   return isForGithub ? `"primaryLocationLineHash":"${identity.replaceAll('-', '')}:1",${own}` : own;
 }
 
-function suppressionJson({ triage, triageReason, triageComment, acceptedUntil }: ExportRow): string {
-  const until = acceptedUntil === copyNull ? null : `until ${timeOf(acceptedUntil)}`;
-  const parts = [textOf(triageReason), textOf(triageComment), until].filter(
-    (part) => part !== null && part !== '',
-  );
-  const decision = triage === 'FALSE_POSITIVE' ? 'False positive' : 'Risk accepted';
-  return JSON.stringify({
-    kind: 'external',
-    status: 'accepted',
-    justification: [decision, ...parts].join(': '),
-  });
-}
-
-/** The result as the tool reported it; what is absent is left out. */
-function ownJson(row: ExportRow, title: string, evidence: string): string {
-  const { cweIds, cveIds, vulnerabilityIds, location } = row;
-  let json = `{"title":${title},"severity":${row.reported}`;
-  if (row.description !== copyNull)
-    json += `,"description":${row.description === row.title ? title : jsonOfText(row.description)}`;
-  if (row.ruleId !== copyNull) json += `,"ruleId":${jsonOfText(row.ruleId)}`;
-  if (cweIds !== '{}') json += `,"cweIds":${jsonOfNumbers(cweIds)}`;
-  if (cveIds !== '{}' || vulnerabilityIds !== '{}')
-    json += `,"vulnerabilityIds":${idsJson(cveIds, vulnerabilityIds)}`;
-  if (row.cvssVector !== copyNull) json += `,"cvssVector":${jsonOfText(row.cvssVector)}`;
-  if (row.cvssScore !== copyNull) json += `,"cvssScore":${row.cvssScore}`;
-  if (location !== copyNull) json += `,"location":${textOf(location)}`;
-  if (evidence !== 'null') json += `,"evidence":${evidence}`;
-  if (row.remediation !== copyNull) json += `,"remediation":${jsonOfText(row.remediation)}`;
-  if (row.references !== '{}') json += `,"references":${jsonOfList(row.references)}`;
-  if (row.tags !== '{}') json += `,"tags":${jsonOfList(row.tags)}`;
-  return `${json}}`;
-}
-
-function idsJson(cveIds: string, otherIds: string): string {
-  if (otherIds === '{}') return jsonOfList(cveIds);
-  if (cveIds === '{}') return jsonOfList(otherIds);
-  return `${jsonOfList(cveIds).slice(0, -1)},${jsonOfList(otherIds).slice(1)}`;
+function suppressionJson(row: ExportRow): string {
+  return JSON.stringify({ kind: 'external', status: 'accepted', justification: decisionOf(row) });
 }

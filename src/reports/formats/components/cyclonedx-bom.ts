@@ -4,6 +4,7 @@ import { type JsonKind, type JsonPath, keptLimits, type Selection } from '../../
 import { collectJson } from '../../read/read-json.js';
 import { reportError } from '../../report-error.js';
 import { firstString, objectOf, objectsOf, wordOf } from '../../text.js';
+import { completeKey, propertyOf } from '../own-result.js';
 
 type Json = Record<string, unknown>;
 
@@ -14,8 +15,11 @@ export interface Bom {
   /** The first tool that wrote it. */
   tool: Json | undefined;
   hasVulnerabilities: boolean;
+  /** Whether an export of this server says that it lacks results. */
+  isPartial: boolean;
 }
 
+const metadataKeys = new Set(['tools', 'component', 'properties']);
 const componentKeys = new Set(['bom-ref', 'group', 'name', 'version']);
 
 /**
@@ -23,7 +27,7 @@ const componentKeys = new Set(['bom-ref', 'group', 'name', 'version']);
  * @throws VALIDATION_FAILED for JSON that is no BOM
  */
 export async function readJsonBom(source: ReportSource): Promise<Bom> {
-  const bom: Bom = { labels: new Map(), tool: undefined, hasVulnerabilities: false };
+  const bom: Bom = { labels: new Map(), tool: undefined, hasVulnerabilities: false, isPartial: false };
   // Components nest: the innermost open one is the last.
   const open: Json[] = [];
   let format: unknown;
@@ -45,6 +49,8 @@ export async function readJsonBom(source: ReportSource): Promise<Bom> {
     if (path.length === 0) throw reportError('is no BOM: it is no object');
     if (section === 'bomFormat') format = value;
     else if (section === 'metadata' && key === 'tools') [bom.tool] = toolsOf(value);
+    else if (section === 'metadata' && key === 'properties')
+      bom.isPartial = propertyOf({ properties: value }, completeKey) === 'false';
     else if (section === 'metadata') addLabel(bom, objectOf(value) ?? {});
     else if (section === 'components' && path.length > 2)
       Object.assign(open.at(-1) ?? {}, { [wordOf(path.at(-1))]: value });
@@ -60,7 +66,7 @@ export async function readJsonBom(source: ReportSource): Promise<Bom> {
 
 function selectOfMetadata(path: JsonPath): Selection {
   if (path.length === 1) return 'enter';
-  return path[1] === 'tools' || path[1] === 'component' ? 'value' : 'skip';
+  return metadataKeys.has(path[1] as string) ? 'value' : 'skip';
 }
 
 /** Adds the name of a component by its reference. */

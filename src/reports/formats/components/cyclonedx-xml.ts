@@ -26,7 +26,7 @@ export function isVulnerability(names: readonly string[]): boolean {
  * @throws VALIDATION_FAILED for XML that is no BOM
  */
 export async function readXmlBom(source: ReportSource): Promise<Bom> {
-  const bom: Bom = { labels: new Map(), tool: undefined, hasVulnerabilities: false };
+  const bom: Bom = { labels: new Map(), tool: undefined, hasVulnerabilities: false, isPartial: false };
   // Components nest: the innermost open one is the last.
   const open: Json[] = [];
   await collectXml(source, {

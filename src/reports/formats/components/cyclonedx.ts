@@ -9,6 +9,7 @@ import { readJsonItems } from '../../read/read-json.js';
 import { readXmlItems } from '../../read/xml-reader.js';
 import { reportError } from '../../report-error.js';
 import { lineOf, objectOf } from '../../text.js';
+import { noTool, ownDraftOfVulnerability } from '../own-result.js';
 import { type Bom, readJsonBom } from './cyclonedx-bom.js';
 import { clearedState, draftsOf } from './cyclonedx-vulnerability.js';
 import { isVulnerability, localNames, readXmlBom, vulnerabilityFromXml } from './cyclonedx-xml.js';
@@ -25,13 +26,20 @@ export const cyclonedx: ReportFormat = {
 async function* read(source: ReportSource, notes: ReportNotes): AsyncGenerator<ReportItem[]> {
   const isXml = (await firstCharacter(source)) === '<';
   const bom = isXml ? await readXmlBom(source) : await readJsonBom(source);
-  notes.facts.tool = lineOf(bom.tool?.name, 200);
-  notes.facts.toolVersion = lineOf(bom.tool?.version, 100);
+  const tool = lineOf(bom.tool?.name, 200);
+  notes.facts.tool = tool === noTool ? null : tool;
+  notes.facts.toolVersion = tool === noTool ? null : lineOf(bom.tool?.version, 100);
   if (!bom.hasVulnerabilities)
     markIncomplete(
       notes,
       'The BOM has no vulnerabilities: it lists components that nothing was looked up for.',
       isXml ? '1:1' : '/vulnerabilities',
+    );
+  if (bom.isPartial)
+    markIncomplete(
+      notes,
+      'The VEX leaves out results without the id of a vulnerability.',
+      '/metadata/properties',
     );
   yield* isXml ? readXml(source, notes, bom) : readJson(source, notes, bom);
 }
@@ -71,6 +79,9 @@ function readXml(source: ReportSource, notes: ReportNotes, bom: Bom): AsyncItera
 }
 
 function openDrafts(vulnerability: Record<string, unknown>, bom: Bom, notes: ReportNotes, place: string) {
+  // Decisions that this server exported are its own: the finding keeps them.
+  const own = ownDraftOfVulnerability(vulnerability);
+  if (own !== undefined) return [own];
   const state = clearedState(vulnerability);
   if (state === null) return draftsOf(vulnerability, bom.labels, (text) => warn(notes, text, place));
   skip(notes, `analysis ${state}`);

@@ -7,8 +7,8 @@ import type { JsonKind, JsonPath, Selection } from '../../read/json-handler.js';
 import { pointerOf } from '../../read/pointer.js';
 import { readJson } from '../../read/read-json.js';
 import { objectOf } from '../../text.js';
+import { noTool, ownDraftOf } from '../own-result.js';
 import { readInvocations } from './sarif-invocations.js';
-import { noTool, ownDraftOf } from './sarif-own.js';
 import { itemsOfResult } from './sarif-result.js';
 import { readSarifRuns, type SarifRun } from './sarif-runs.js';
 
