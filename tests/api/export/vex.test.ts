@@ -43,6 +43,13 @@ interface Vulnerability {
   affects: { ref: string }[];
 }
 
+interface Statement {
+  '@id': string;
+  vulnerability: { name: string };
+  products: object[];
+  status: string;
+}
+
 const folder = 'tests/fixtures/reports/formats';
 /** Fixtures whose results all have ids of vulnerabilities, and others of which some have. */
 const whole = ['grype.json', 'cyclonedx.json', 'cyclonedx.xml', 'npm-audit.json', 'npm-audit-6.json'];
@@ -165,14 +172,12 @@ describe('decisions', () => {
 
   it('are statuses in OpenVEX, the open ones last', async () => {
     const { statements, author } = await vexOf(`${path}?product=pkg:oci/shop`, 'openvex');
-    const rest = statements.map(
-      ({ '@id': _id, vulnerability, products, ...status }: Record<string, never>) => {
-        expect(products).toEqual([
-          { '@id': 'pkg:oci/shop', subcomponents: [{ '@id': 'pkg:npm/%40scope/pkg@1.0.0' }] },
-        ]);
-        return [(vulnerability as { name: string }).name, status];
-      },
-    );
+    const rest = statements.map(({ '@id': _id, vulnerability, products, ...status }: Statement) => {
+      expect(products).toEqual([
+        { '@id': 'pkg:oci/shop', subcomponents: [{ '@id': 'pkg:npm/%40scope/pkg@1.0.0' }] },
+      ]);
+      return [vulnerability.name, status];
+    });
     expect(author).toBe('SEC-TESTER');
     expect(rest.slice(0, 3)).toEqual([
       [
