@@ -83,8 +83,11 @@ async function receive<T>(request: IncomingMessage, keep: (file: Readable) => Pr
     });
     form.on('file', (_name, file) => {
       part = file;
-      kept = keep(file);
-      kept.catch(() => file.resume()); // what follows is read and dropped, so that the sender sees the refusal
+      // A stream of its own, as for plain bodies: the part has to stay readable after a refusal.
+      const own = new PassThrough();
+      file.on('error', (error: Error) => own.destroy(error)).pipe(own);
+      kept = keep(own);
+      kept.catch(() => file.unpipe(own).resume()); // what follows is read and dropped, so that the sender sees the refusal
     });
     await pipeline(request, form);
   } catch (error) {

@@ -129,7 +129,14 @@ test('a report that is too large is refused with its limit, whether or not its l
     });
     const form = new FormData();
     form.set('report', new Blob([report]));
-    for (const options of [{ body: report }, { body: chunked, duplex: 'half' }, { body: form }]) {
+    const largeForm = new FormData();
+    largeForm.set('report', new Blob([report.repeat(300)]));
+    for (const options of [
+      { body: report },
+      { body: chunked, duplex: 'half' },
+      { body: form },
+      { body: largeForm },
+    ]) {
       const response = await fetch(url, { method: 'POST', headers, ...options } as RequestInit);
       expect(response.status).toBe(413);
       expect(await response.json()).toMatchObject({
