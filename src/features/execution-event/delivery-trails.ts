@@ -40,6 +40,14 @@ export function createDeliveryTrails() {
     },
 
     /**
+     * Forgets the trails of a user whom another instance has given events. What was sent here and lost with its connection may
+     * be among them, and would count as received.
+     */
+    forget(userId: string): void {
+      trails.delete(userId);
+    },
+
+    /**
      * Returns a test for events that the client of a cursor has; undefined when no stream here gave the cursor to the
      * user.
      */

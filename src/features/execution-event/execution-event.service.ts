@@ -60,6 +60,8 @@ export function createEventService({ db, events, executions, log, timing }: Even
     if (number > 0) feed.heard(executionId, number);
   });
 
+  events.subscribe('feed.moved', ({ userId }) => trails.forget(userId));
+
   return {
     /**
      * Every event of one execution after a cursor, in order and without gaps; ends after the last one.
@@ -85,8 +87,8 @@ export function createEventService({ db, events, executions, log, timing }: Even
 
     /**
      * Changes of all executions that the viewer may see and the filter lets through: those after the cursor, then live
-     * ones. A client that resumes on the instance it was connected to gets each event once; on another one, events that
-     * were written at the same moment as the cursor's may come again.
+     * ones. A client that resumes on the instance it was connected to gets each event once; on another one, events of
+     * the six seconds before the cursor may come again.
      * @param after UUID of the last event seen; null means from now on
      * @param signal ends the stream; its reason is thrown
      * @throws CURSOR_EXPIRED when the cursor is older than 24 hours, or more than 10,000 events follow it
@@ -108,7 +110,9 @@ export function createEventService({ db, events, executions, log, timing }: Even
       }
       try {
         const places = await placesSince(db, after);
-        const isSeen = trails.seenAt(userId, after) ?? (({ isSeen }: LoggedPlace) => isSeen);
+        const given = trails.seenAt(userId, after);
+        if (given === undefined) events.publish('feed.moved', { userId });
+        const isSeen = given ?? surelySeen(places, after);
         const log = places.map((place) => ({ ...place, isSeen: isSeen(place) }));
         const floor = resumeFloor(after);
         const seenBefore = new Set(log.filter((place) => place.isSeen).map(({ id }) => id));
@@ -126,6 +130,15 @@ export function createEventService({ db, events, executions, log, timing }: Even
       await feed.close();
     },
   };
+}
+
+/**
+ * Which events the client of another instance's cursor surely has: those of the cursor's execution, which come in their order.
+ * In which order that instance gave those of others is unknown here.
+ */
+function surelySeen(places: readonly LoggedPlace[], cursor: string): (place: LoggedPlace) => boolean {
+  const last = places.find(({ id }) => id === cursor);
+  return ({ executionId, number }) => executionId === last?.executionId && number <= last.number;
 }
 
 /** The same stream; calls back for each event that its reader takes. */

@@ -19,6 +19,8 @@ export interface EventMap {
   'project.changed': { projectId: string };
   /** An execution has an event of this number in its log, or (0) is gone. */
   'execution.changed': { executionId: string; number: number };
+  /** A user resumed the feed of executions behind a cursor that the instance had not given. */
+  'feed.moved': { userId: string };
 }
 
 const topics: (keyof EventMap)[] = [
@@ -29,6 +31,7 @@ const topics: (keyof EventMap)[] = [
     'key.ended',
     'project.changed',
     'execution.changed',
+    'feed.moved',
   ] as const),
 ];
 
