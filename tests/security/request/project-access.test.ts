@@ -287,6 +287,20 @@ const cases: Record<string, Case> = {
   'Mutation.setProjectMember': manage(
     ({ key }, { person }) => `setProjectMember(key: "${key}", userId: "${person.id}") { project { id } }`,
   ),
+  'Mutation.setGatePolicy': manage(
+    ({ key }) => `setGatePolicy(input: { project: "${key}", name: "own", maxHigh: 0 }) { policy { name } }`,
+  ),
+  'Mutation.deleteGatePolicy': {
+    least: 'ADMIN',
+    run: async ({ token }, { key }) => {
+      const input = `{ project: "${key}", name: "gone", maxHigh: 0 }`;
+      const made = await ask(`mutation { setGatePolicy(input: ${input}) { policy { name } } }`, adminToken);
+      made.expectData();
+      return codeOf(
+        await ask(`mutation { deleteGatePolicy(project: "${key}", name: "gone") { deletedId } }`, token),
+      );
+    },
+  },
   'Mutation.archiveProject': {
     least: 'ADMIN',
     run: async ({ token }, { key }) => {
@@ -401,6 +415,7 @@ const within = [
   ...['ExecutionComparison.new', 'ExecutionComparison.fixed'],
   ...['ExecutionComparison.unchanged', 'ExecutionComparison.reopened'],
   ...['Finding.project', 'Finding.firstSeenIn', 'Finding.lastSeenIn', 'Finding.occurrences'],
+  ...['Gate.base', 'Gate.findings'],
 ];
 /** Edges that may lead into another project. */
 const across = ['TestExecution.rerunOf', 'ApiKey.project', 'Webhook.project'];
