@@ -1,15 +1,20 @@
-// Imports a SARIF log of many results into a new database, twice, and copies the same rows with COPY beside it: rates as
-// ratios, memory above rest, and bytes per result. node bench/import/run.mjs [results]
-import { createReadStream, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+// Imports a SARIF log of many results into a new database, night after night, and copies the same rows with psql's \copy
+// beside it: rates as ratios, memory above rest, bytes per result, and what others notice of an import and of a deletion.
+// node bench/import/run.mjs [results] [nights]
+import { execFileSync } from 'node:child_process';
+import { createReadStream, createWriteStream, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import copy from 'pg-copy-streams';
+import { machine } from '../report.mjs';
 import { admin, startServer } from '../server.mjs';
+import { measureOthers, measureWaits } from './others.mjs';
 import { writeSarif } from './sarif.mjs';
 
 const count = Number(process.argv[2] ?? 100_000);
+const nights = Number(process.argv[3] ?? 2);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = process.env.BENCH_DATA_DIR ?? fileURLToPath(new URL('../.data/import', import.meta.url));
 rmSync(folder, { recursive: true, force: true });
@@ -22,27 +27,43 @@ await client.connect();
 await client.query('CREATE DATABASE import_bench');
 await client.end();
 const databaseUrl = Object.assign(new URL(postgres.url), { pathname: '/import_bench' }).href;
-const server = await startServer({ root, dataDir: join(folder, 'product'), databaseUrl });
+const env = { IMPORT_MAX_BYTES: String(1e9) };
+const server = await startServer({ root, dataDir: join(folder, 'product'), databaseUrl, env });
 const db = new pg.Client({ connectionString: databaseUrl });
 await db.connect();
 try {
   const file = join(folder, 'report.sarif');
   await writeSarif(file, count);
+  print('machine', machine());
   print('report', { results: count, megabytes: round(statSync(file).size / 1e6) });
   const restMb = residentMb();
   const sizes = [await bytes()];
-  const first = await importFile(file, restMb);
+  const first = await importFile(file, 'bench', restMb);
   sizes.push(await bytes());
-  const second = await importFile(file, restMb);
-  sizes.push(await bytes());
-  const copied = await copySame();
   print('first import', { ...first, bytesPerResult: Math.round((sizes[1] - sizes[0]) / count) });
+  const second = await importFile(file, 'bench', restMb);
+  sizes.push(await bytes());
   print('the same again', { ...second, bytesPerResult: Math.round((sizes[2] - sizes[1]) / count) });
+  for (let night = 3; night <= nights; night += 1) await importFile(file, 'bench', restMb);
+  print(`after ${nights} nights`, { bytesPerResult: Math.round(((await bytes()) - sizes[0]) / count) });
+  console.table(await split());
+  const copied = await copySame();
   print('COPY of the same rows', copied);
+  const other = await importFile(file, 'other', restMb);
+  print('another target, beside the findings that are there', other);
   print('ratios', {
     'first import to COPY': round(copied.seconds / first.seconds),
     'again to first import': round(first.seconds / second.seconds),
+    'beside as many findings to first import': round(first.seconds / other.seconds),
   });
+  print(
+    'W2 while a third target is imported',
+    await measureOthers(server, await signIn(), () => importFile(file, 'third', restMb)),
+  );
+  print(
+    'others while an execution with all results is deleted',
+    await measureWaits(server, await signIn(), other.executionId),
+  );
 } finally {
   await db.end();
   await server.stop();
@@ -58,20 +79,18 @@ async function signIn() {
   return (await response.json()).accessToken;
 }
 
-async function importFile(file, restMb) {
+async function importFile(file, target, restMb) {
   const startedAt = performance.now();
   let peakMb = 0;
   const timer = setInterval(() => {
     peakMb = Math.max(peakMb, residentMb());
   }, 100);
+  const headers = { Authorization: `Bearer ${await signIn()}` };
   const call = async (path, options = {}) => {
-    const response = await fetch(`${server.url}${path}`, {
-      ...options,
-      headers: { Authorization: `Bearer ${await signIn()}` },
-    });
+    const response = await fetch(`${server.url}${path}`, { ...options, headers });
     return response.json();
   };
-  let receipt = await call('/api/v1/imports?target=bench&branch=main', {
+  let receipt = await call(`/api/v1/imports?target=${target}&branch=main`, {
     method: 'POST',
     body: createReadStream(file),
     duplex: 'half',
@@ -84,9 +103,10 @@ async function importFile(file, restMb) {
   }
   clearInterval(timer);
   const seconds = round((performance.now() - startedAt) / 1000);
-  const { state, added, newFindings, unchangedFindings, errorMessage } = receipt;
+  const { executionId, state, added, newFindings, unchangedFindings, errorMessage } = receipt;
+  if (state !== 'COMPLETED') throw new Error(`${state}: ${errorMessage}`);
   return {
-    ...{ state, added, newFindings, unchangedFindings, ...(errorMessage && { errorMessage }) },
+    ...{ executionId, added, newFindings, unchangedFindings },
     ...{
       seconds,
       arrivedSeconds,
@@ -96,19 +116,30 @@ async function importFile(file, restMb) {
   };
 }
 
-/** The rows of both tables to files, then COPY of them into empty tables with the same indexes. */
+/** The rows of both tables to files, then psql's \copy of them into empty tables with the same indexes. */
 async function copySame() {
   let seconds = 0;
   for (const table of ['test_results', 'findings']) {
     const path = join(folder, `${table}.copy`);
-    const { createWriteStream } = await import('node:fs');
     await pipeline(db.query(copy.to(`COPY ${table} TO STDOUT`)), createWriteStream(path));
     await db.query(`CREATE TABLE copy_of_${table} (LIKE ${table} INCLUDING ALL)`);
     const startedAt = performance.now();
-    await pipeline(createReadStream(path), db.query(copy.from(`COPY copy_of_${table} FROM STDIN`)));
+    execFileSync('psql', [databaseUrl, '-qc', `\\copy copy_of_${table} from '${path}'`]);
     seconds += (performance.now() - startedAt) / 1000;
+    await db.query(`DROP TABLE copy_of_${table}`);
   }
   return { seconds: round(seconds), perSecond: Math.round(count / seconds) };
+}
+
+/** Bytes for each result of the tables and indexes that take one or more. */
+async function split() {
+  const { rows } = await db.query(
+    `SELECT relname AS name, round(pg_relation_size(oid) / $1::numeric)::int AS "bytesPerResult"
+    FROM pg_class WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace AND relname NOT LIKE 'staged%'
+      AND pg_relation_size(oid) >= $1 ORDER BY 2 DESC`,
+    [count],
+  );
+  return rows;
 }
 
 async function bytes() {
