@@ -146,6 +146,16 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
     'mutation { archiveProject(key: "nowhere") { project { id } } }',
     'NOT_FOUND',
   ],
+  'Mutation.setGatePolicy': [
+    'admin',
+    'mutation { setGatePolicy(input: { project: "nowhere", name: "x" }) { policy { name } } }',
+    'NOT_FOUND',
+  ],
+  'Mutation.deleteGatePolicy': [
+    'admin',
+    'mutation { deleteGatePolicy(project: "nowhere", name: "x") { deletedId } }',
+    'NOT_FOUND',
+  ],
   'Mutation.setProjectMember': [
     'admin',
     `mutation { setProjectMember(key: "default", userId: "${user}", role: VIEWER) { project { id } } }`,
