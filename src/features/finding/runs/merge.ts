@@ -45,7 +45,11 @@ export async function mergeRun(tx: Transaction, run: StagedRun): Promise<MergedR
       (SELECT count(*)::int FROM staged_sightings WHERE import_id = ${run.importId}::uuid) AS sighted`);
   const { matched = 0, sighted = 0 } = counts ?? {};
   if (isPartial(run)) await copySightings(tx, step);
-  if (matched > 0) await updateMatched(tx, step);
+  if (matched > 0) {
+    // Without a sort, the planner locks findings by a walk through all of them, each compared with every match.
+    await tx.query(sql`SET LOCAL enable_sort = on`);
+    await updateMatched(tx, step);
+  }
   return {
     scanBranchId: branch.branchId,
     runNumber: branch.run,
