@@ -1,7 +1,9 @@
 // Turns a format's draft into a result within all limits, with its secrets masked; notes each cut.
+
+import { isSyntaxError } from './formats/syntax-errors.js';
 import { type DraftItem, type ItemLocation, itemLimits, type ReportItem } from './item.js';
 import { maskSecrets } from './mask-secrets.js';
-import { type ReportNotes, warn } from './notes.js';
+import { markUnread, type ReportNotes, warn } from './notes.js';
 import { cut, lineOf, textFrom, textOf } from './text.js';
 
 const maxInt = 2_147_483_647;
@@ -22,17 +24,21 @@ export function finishItem(draft: DraftItem, notes: ReportNotes, pointer: Pointe
   const evidence = masked('evidence', bounded('evidence', draft.evidence, textOf, note));
   const title =
     bounded('title', draft.title, lineOf, note) ?? lineOf(draft.ruleId, itemLimits.title) ?? 'Untitled';
+  const ruleId = bounded('ruleId', draft.ruleId, lineOf, note);
+  const location = draft.location == null ? null : locationOf(draft.location, note);
+  if (location?.path !== undefined && isSyntaxError(ruleId, notes.facts.tool))
+    markUnread(notes, location.path);
   return {
     title: cut(maskSecrets(title), itemLimits.title),
     severity: draft.severity,
     description: masked('description', bounded('description', draft.description, textOf, note)),
-    ruleId: bounded('ruleId', draft.ruleId, lineOf, note),
+    ruleId,
     cweIds: cweIdsOf(draft, note),
     cveIds: ids.length === 0 ? [] : ids.filter((id) => id.startsWith('CVE-')),
     vulnerabilityIds: ids.length === 0 ? [] : ids.filter((id) => !id.startsWith('CVE-')),
     cvssVector: lineOf(draft.cvssVector, itemLimits.cvssVector),
     cvssScore: scoreOf(draft.cvssScore),
-    location: draft.location == null ? null : locationOf(draft.location, note),
+    location,
     evidence,
     remediation: remediationOf(draft.remediation, notes, note),
     references: listOf('references', draft.references, itemLimits.reference, note),

@@ -14,7 +14,7 @@ export interface ReportFacts {
   /** Reasons why the run is not whole; an incomplete run closes no finding and passes no gate. */
   incomplete: string[];
   /** Files that the tool could not read: their findings stay as they are. */
-  unreadPaths: string[];
+  unreadPaths: Set<string>;
 }
 
 /** Collected while a report is read. */
@@ -37,7 +37,7 @@ const maxReasons = 50;
 /** Creates empty notes. */
 export function createNotes(): ReportNotes {
   return {
-    facts: { tool: null, toolVersion: null, incomplete: [], unreadPaths: [] },
+    facts: { tool: null, toolVersion: null, incomplete: [], unreadPaths: new Set() },
     warnings: [],
     warningCount: 0,
     read: 0,
@@ -80,7 +80,6 @@ export function markUnreadable(notes: ReportNotes, message: string, pointer: str
 /** Notes a file that the tool could not read. Of too many, not all are kept: then the run is not whole. */
 export function markUnread(notes: ReportNotes, path: string): void {
   const { unreadPaths } = notes.facts;
-  if (unreadPaths.includes(path)) return;
-  if (unreadPaths.length < maxPaths) unreadPaths.push(path);
+  if (unreadPaths.has(path) || unreadPaths.size < maxPaths) unreadPaths.add(path);
   else markIncomplete(notes, `The tool could not read more than ${maxPaths} files.`);
 }

@@ -279,7 +279,7 @@ describe('a report', () => {
       tool: row.tool,
       toolVersion: row.toolVersion ?? null,
       incomplete: [],
-      unreadPaths: row.unread ?? [],
+      unreadPaths: new Set(row.unread),
     });
   });
 

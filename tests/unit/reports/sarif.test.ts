@@ -50,7 +50,7 @@ describe('real reports', () => {
       tool: 'Flawfinder',
       toolVersion: '2.0.19',
       incomplete: [],
-      unreadPaths: [],
+      unreadPaths: new Set(),
     });
   });
 
@@ -58,8 +58,31 @@ describe('real reports', () => {
     const { items, notes } = await read(fixture('eslint'));
     expect([items.length, notes.skipped.get('suppressed')]).toEqual([28, 6]);
     expect(notes.facts.incomplete).toEqual([]);
-    expect(notes.facts.unreadPaths).toEqual(['/srv/ci/checkout/src/broken.js']);
+    expect([...notes.facts.unreadPaths]).toEqual(['/srv/ci/checkout/src/broken.js']);
     expect(items[0]?.location?.path).toBe('/srv/ci/checkout/src/my dir/a#1%20ü.js');
+  });
+
+  it.each([
+    ['oxlint', 'OXL0001'],
+    ['stylelint', 'CssSyntaxError'],
+    ['Biome', 'parse'],
+    ['spectral', 'parser'],
+    ['ShellCheck', 'SC1073'],
+    ['RuboCop', 'Lint/Syntax'],
+  ])('of %s keep the findings of a file with a syntax error', async (name, ruleId) => {
+    const results = [
+      result({ ruleId, locations: [at('src/broken.js', { startLine: 6 })] }),
+      result({ ruleId: 'no-eval', locations: [at('src/other.js')] }),
+    ];
+    const { items, notes } = await read(log({ tool: { driver: { name } }, results }));
+    expect([...notes.facts.unreadPaths]).toEqual(['src/broken.js']);
+    expect(items.map((item) => item.ruleId)).toEqual([ruleId, 'no-eval']);
+    expect(notes.facts.incomplete).toEqual([]);
+  });
+
+  it('do not take a rule of another tool for a syntax error', async () => {
+    const results = [result({ ruleId: 'parser', locations: [at('src/a.js')] })];
+    expect((await read(log({ results }))).notes.facts.unreadPaths.size).toBe(0);
   });
 
   it('of Trivy are named by their rule, and hold no secret', async () => {

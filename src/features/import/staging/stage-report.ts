@@ -146,7 +146,7 @@ async function stageItems(
     warnings,
     warningCount,
     incomplete: facts.incomplete,
-    unreadPaths: facts.unreadPaths.map(place.path),
+    unreadPaths: [...facts.unreadPaths].map(place.path),
   };
 }
 
