@@ -10,6 +10,9 @@ export const addressFactor = 10;
 /** Failed refreshes that an address may make in a minute, in the same multiples. */
 export const refreshFactor = 60;
 
+/** The limits of a process. */
+export type Limits = ReturnType<typeof createLimits>;
+
 /** Creates the limits of a process. */
 export function createLimits({ config, db, redis, metrics, now }: Infra) {
   const { loginMaxFailures, loginLockSeconds } = config;

@@ -1,0 +1,154 @@
+// Creates the services of accounts: users, their sessions, keys and second factors, and every way to sign in and out.
+import { defaultTiming } from '../../core/timeouts.js';
+import { createApiKeyService } from '../../features/api-key/api-key.service.js';
+import type { AuditService } from '../../features/audit/audit.service.js';
+import { createAuthService } from '../../features/auth/auth.service.js';
+import { createCredentialsService } from '../../features/auth/credentials.service.js';
+import { createPasswordService } from '../../features/auth/password.service.js';
+import { createSecondFactorService } from '../../features/auth/second-factor.service.js';
+import { createSignInService } from '../../features/auth/sign-in.service.js';
+import { createSignOutService } from '../../features/auth/sign-out.service.js';
+import type { ProjectAccessService } from '../../features/project/access.js';
+import type { ProjectService } from '../../features/project/project.service.js';
+import { createOpeningService } from '../../features/session/create-session.service.js';
+import { createSessionService } from '../../features/session/session.service.js';
+import { createPasswordLinkService } from '../../features/user/password-link.service.js';
+import { createUserService } from '../../features/user/user.service.js';
+import type { Infra } from '../../infra/infra.js';
+import type { Limits } from '../limits.js';
+
+/** The services that accounts are built on. */
+export interface AccountParts {
+  audit: AuditService;
+  access: ProjectAccessService;
+  projects: ProjectService;
+  limits: Limits;
+}
+
+/** Creates the services that manage accounts and authenticate requests. */
+export function createAccountServices(infra: Infra, { audit, access, projects, limits }: AccountParts) {
+  const { config, db, events, metrics, now } = infra;
+  const { sessions, opening } = createSessions(infra, access, audit);
+  const { users, links } = createUsers(infra, sessions, audit);
+  const apiKeys = createApiKeyService({
+    db,
+    events,
+    audit,
+    now,
+    metrics,
+    access,
+    projects,
+    maxPerUser: config.apiKeysMaxPerUser,
+  });
+  const secondFactors = createSecondFactorService({
+    db,
+    events,
+    audit,
+    now,
+    issuer: 'SEC-TESTER',
+    attempts: limits.secondFactors,
+    key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
+  });
+  const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors };
+  const auth = createAuthentication(infra, limits, parts);
+  return { sessions, users, apiKeys, secondFactors, auth };
+}
+
+function createSessions(infra: Infra, access: ProjectAccessService, audit: AuditService) {
+  const { config, db, events, metrics, now, timing = defaultTiming } = infra;
+  const bounds = { idleTtlSeconds: config.refreshIdleTtlSeconds, maxPerUser: config.sessionsMaxPerUser };
+  const sessions = createSessionService({
+    ...bounds,
+    db,
+    events,
+    now,
+    metrics,
+    timing,
+    access,
+    rolesWithSecondFactor: config.secondFactorRoles,
+  });
+  const opening = createOpeningService({
+    ...bounds,
+    db,
+    events,
+    audit,
+    sessions,
+    now,
+    ttlSeconds: config.sessionTtlSeconds,
+    maxAtOnce: config.loginMaxFailures,
+  });
+  return { sessions, opening };
+}
+
+type Sessions = ReturnType<typeof createSessions>;
+
+function createUsers(infra: Infra, sessions: Sessions['sessions'], audit: AuditService) {
+  const { config, db, events, passwords, metrics, now, timing = defaultTiming } = infra;
+  const links = createPasswordLinkService({ now });
+  const users = createUserService({
+    db,
+    events,
+    passwords,
+    audit,
+    sessions,
+    links,
+    now,
+    metrics,
+    timing,
+    passwordMinLength: config.passwordMinLength,
+    isPasswordChangeRequired: config.isPasswordChangeRequired,
+  });
+  return { users, links };
+}
+
+type AuthenticationParts = Sessions &
+  ReturnType<typeof createUsers> & {
+    audit: AuditService;
+    apiKeys: ReturnType<typeof createApiKeyService>;
+    secondFactors: ReturnType<typeof createSecondFactorService>;
+  };
+
+function createAuthentication(infra: Infra, limits: Limits, parts: AuthenticationParts) {
+  const { config, db, events, tokens, passwords, now } = infra;
+  const { audit, sessions, opening, users, links, apiKeys, secondFactors } = parts;
+  const credentials = createCredentialsService({ db, audit });
+  const signIns = createSignInService({
+    db,
+    tokens,
+    passwords,
+    credentials,
+    opening,
+    secondFactors,
+    accounts: limits.accounts,
+    addresses: limits.addresses,
+  });
+  const passwordChanges = createPasswordService({
+    db,
+    events,
+    passwords,
+    audit,
+    credentials,
+    sessions,
+    users,
+    links,
+    now,
+    passwordMinLength: config.passwordMinLength,
+    attempts: limits.passwordChanges,
+    accounts: limits.accounts,
+    addresses: limits.addresses,
+  });
+  return createAuthService({
+    db,
+    tokens,
+    audit,
+    sessions,
+    users,
+    apiKeys,
+    signIns,
+    signOuts: createSignOutService({ db, audit, sessions, users }),
+    passwordChanges,
+    now,
+    refreshes: limits.refreshes,
+    accessTokenTtlSeconds: config.accessTokenTtlSeconds,
+  });
+}
