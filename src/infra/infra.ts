@@ -1,4 +1,4 @@
-// The adapters that services and transports are built on. server/bootstrap.ts creates them.
+// The adapters that services and transports are built on. server/adapters.ts creates them.
 import type { Logger } from 'pino';
 import type { Config } from '../config/load.js';
 import type { Timing } from '../core/timeouts.js';
