@@ -9,7 +9,7 @@ import { createGraphiqlPage } from '../graphql/graphiql/page.js';
 import { createGraphQLHandler } from '../graphql/http/handler.js';
 import { graphqlMethods } from '../graphql/http/preflight.js';
 import { createGraphQLServer } from '../graphql/http/yoga.js';
-import { createWebSockets } from '../graphql/subscriptions/websocket.js';
+import { createWebSockets } from '../graphql/subscriptions/websocket/websocket.js';
 import { answerClientErrors } from '../http/connection/client-errors.js';
 import { handleUpgrades } from '../http/connection/upgrades.js';
 import { createOriginLog } from '../http/cors.js';

@@ -1,19 +1,11 @@
 // Checks an operation that comes over a WebSocket, as an HTTP request is checked, before it is executed.
 import type { ExecutionArgs, GraphQLError } from 'graphql';
 import { CloseCode, type OperationResult } from 'graphql-ws';
-import { AppError } from '../../core/errors.js';
-import type { Viewer } from '../../core/permissions.js';
-import type { DocumentParams } from '../documents/persisted-operations.js';
-import type { GraphQLServer } from '../http/yoga.js';
-import type { Refusals } from './connection-limits.js';
-import type { Line } from './websocket-frames.js';
-
-/** A connection, as far as its operations are concerned. */
-export interface OperatingConnection extends Line {
-  /** As it was given when the connection was opened; checked again for each operation. */
-  authorization?: string;
-  refusals: Refusals;
-}
+import { AppError } from '../../../core/errors.js';
+import type { Viewer } from '../../../core/permissions.js';
+import type { DocumentParams } from '../../documents/persisted-operations.js';
+import type { GraphQLServer } from '../../http/yoga.js';
+import type { Connection } from './connection.js';
 
 interface OperationOptions {
   yoga: GraphQLServer;
@@ -37,7 +29,7 @@ export interface CheckedOperation extends ExecutionArgs {
 
 /** Checks an operation; returns its arguments, or the errors that keep it from running. */
 export type OperationCheck = (
-  connection: OperatingConnection,
+  connection: Pick<Connection, 'socket' | 'authorization' | 'refusals'>,
   running: number,
   payload: DocumentParams & { operationName?: string | null; variables?: Record<string, unknown> | null },
 ) => Promise<CheckedOperation | readonly GraphQLError[]>;

@@ -1,9 +1,9 @@
 // Limits on WebSocket connections: how many of a user and of an address are open, and how many refusals one of them may
-// cause. websocket-operations.ts checks operations.
+// cause. operations.ts checks operations.
 import { GraphQLError } from 'graphql';
 import type { Logger } from 'pino';
-import type { AppError } from '../../core/errors.js';
-import { currentRequest } from '../../infra/telemetry/request-context.js';
+import type { AppError } from '../../../core/errors.js';
+import { currentRequest } from '../../../infra/telemetry/request-context.js';
 
 /** Counts what is open by some key. */
 export interface OpenCounter {

@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net';
 import type { ExecutionResult } from 'graphql';
 import type { WebSocket } from 'ws';
-import { over, type Stream } from '../../core/pull-stream.js';
-import { bytesOf, deliver, type Mask } from './backpressure.js';
+import { over, type Stream } from '../../../core/pull-stream.js';
+import { bytesOf, deliver, type Mask } from '../backpressure.js';
 
 /** A WebSocket and the socket under it. */
 export interface Line {

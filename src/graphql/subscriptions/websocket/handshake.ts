@@ -1,4 +1,4 @@
-// Refuses WebSocket handshakes before the upgrade, by origin and subprotocol; websocket.ts has the protocol.
+// Refuses WebSocket handshakes before the upgrade, by origin and subprotocol; protocol.ts has what follows.
 import type { IncomingMessage } from 'node:http';
 
 /** The subprotocol of graphql-ws. */
