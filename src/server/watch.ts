@@ -17,7 +17,9 @@ export function watch(
   metrics.gauge('database_pool', 'Connections by state, and requests that wait for one.', pool, 'state');
   metrics.gauge('database_pool_max', 'Most connections.', () => db.poolState().max);
   if (redis !== undefined)
-    metrics.gauge('redis_up', 'Whether Redis is connected.', () => (redis.isReady() ? 1 : 0));
+    metrics.gauge('redis_up', 'Whether Redis is connected and takes commands that write.', () =>
+      redis.isReady() ? 1 : 0,
+    );
   metrics.gauge('executions_expired', 'Executions deleted by the retention of projects.', retention.deleted);
   watchFigures(statistics.figures, metrics);
   const attempts = () => ({ ...webhooks.attempts() });

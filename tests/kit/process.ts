@@ -61,20 +61,35 @@ export async function createServerProcess(env: Record<string, string> = {}): Pro
 }
 
 /** A Redis that a test stops and starts again. */
-export async function createRedisProcess(): Promise<{
+export interface RedisProcess {
   url: string;
+  port: number;
   start: () => Promise<void>;
   kill: () => Promise<void>;
-}> {
+}
+
+const plain = (port: number): string[] => [
+  ...['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+];
+
+/** @param more further options of redis-server, or all of them by the port */
+export async function createRedisProcess(
+  more: string[] | ((port: number) => string[]) = [],
+): Promise<RedisProcess> {
   const port = await freePort();
+  const options = Array.isArray(more) ? [...plain(port), ...more] : more(port);
   let child: ChildProcess | undefined;
   return {
     url: `redis://127.0.0.1:${port}`,
+    port,
     async start() {
-      const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
       child = spawn('redis-server', options, { stdio: 'ignore' });
       const isUp = async () => {
-        const client = new Redis(port, { lazyConnect: true, retryStrategy: () => null });
+        const client = new Redis(port, {
+          lazyConnect: true,
+          enableReadyCheck: false,
+          retryStrategy: () => null,
+        });
         client.on('error', () => {});
         const answer = await client.connect().then(
           () => client.ping(),

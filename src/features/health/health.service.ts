@@ -69,7 +69,7 @@ export function createHealthService({
   async function redis(isDetailed = false): Promise<RedisHealth> {
     const { health, version } = await checks('redis', async () => {
       if (connections === undefined) return { health: { status: 'unused', latencyMs: 0 }, version: null };
-      return timed(connections.version, healthMs);
+      return timed(connections.check, healthMs);
     });
     const mode = connections === undefined ? 'in-process' : 'redis';
     return { ...health, ...(isDetailed && { details: { mode, version } }) };

@@ -3,30 +3,33 @@ import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
 import { defaultTiming, type Timing } from '../../core/timeouts.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import { type Refusal, refusalOf } from './refusals.js';
+import { createSubscriber } from './subscriber.js';
+import { createRedisWatch } from './watch.js';
 
 /** Replies keep Redis's plain types. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
-/** How often the subscriber connection, which may be silent for long, is asked for a sign of life. */
+/** How often both connections are probed. */
 const heartbeatMs = 1000;
 
 /** The two connections of an instance: commands, and subscriptions. */
 export interface RedisConnections {
   client: Redis;
   subscriber: Redis;
-  /** Whether commands can be sent. */
+  /** Whether Redis is connected and takes commands that write. */
   isReady(): boolean;
   /**
-   * Sends a PING and returns the version of Redis; null where the user may not read it.
-   * @throws Error when there is no answer
+   * Probes by writing, and returns the version of Redis; null where the user may not read it.
+   * @throws Error when there is no answer, or Redis refuses what the server needs
    */
-  version(): Promise<string | null>;
+  check(): Promise<string | null>;
   close(): Promise<void>;
 }
 
 /**
- * Opens both connections and keeps reopening them (back-off up to 1 s). Never throws: without Redis the server runs
- * degraded.
+ * Opens both connections and keeps reopening them (back-off up to 1 s). Never throws or rejects:
+ * without Redis, or with one that refuses commands, the server runs degraded.
  */
 export function createRedis(
   url: string,
@@ -40,73 +43,70 @@ export function createRedis(
     socketTimeout: timing.redisSilenceMs,
     disconnectTimeout: 200, // keeps the process alive for so long after close()
     retryStrategy: (tries: number) => Math.min(tries * 50, 1000),
+    enableReadyCheck: false, // by INFO, which may be renamed or forbidden; the watch probes by writing
   };
   const client = new MeasuredRedis(
     url,
     { ...base, enableOfflineQueue: false, maxRetriesPerRequest: 0 },
     metrics,
+    (refusal) => watch.refused(refusal),
   );
-  // Subscriptions that are requested while Redis is away are made when it is back; nothing waits for them.
-  const subscriber = new Redis(url, { ...base, commandTimeout: undefined, maxRetriesPerRequest: null });
-  reportOutages(client, log);
-  subscriber.on('error', () => {}); // the command connection reports it
+  const probe = () => watch.probe().catch(() => {}); // it has reported the failure
+  const subscriber = createSubscriber(url, base, () => client.status === 'ready' && probe());
+  const watch = createRedisWatch(client, () => subscriber, log);
   const heartbeat = setInterval(() => {
-    if (subscriber.status === 'ready') subscriber.ping().catch(() => {});
+    subscriber.refresh();
+    if (client.status === 'ready') probe();
   }, heartbeatMs).unref();
   return {
     client,
-    subscriber,
-    isReady: () => client.status === 'ready',
-    async version() {
-      await client.ping();
+    subscriber: subscriber.redis,
+    isReady: watch.canWrite,
+    async check() {
+      await watch.probe();
       const info = await client.info('server').catch(() => '');
       return /^redis_version:(\S+)/m.exec(info)?.[1] ?? null;
     },
     async close() {
       clearInterval(heartbeat);
       client.disconnect();
-      subscriber.disconnect();
+      subscriber.redis.disconnect();
     },
   };
 }
 
-/** Logs when Redis becomes unreachable and when it is back, once each. */
-function reportOutages(client: Redis, log: Logger): void {
-  let isDown = false;
-  client.on('error', (error: Error) => {
-    if (!isDown)
-      log.warn(
-        { event: 'redis_unreachable', reason: error.message },
-        'Redis is unreachable: running degraded',
-      );
-    isDown = true;
-  });
-  client.on('ready', () => {
-    if (isDown) log.info({ event: 'redis_back' }, 'Redis is back');
-    isDown = false;
-  });
-}
-
-/** A client that times every command, also those of pipelines and scripts: all of them go through `sendCommand`. */
+/** A client that times every command and counts refusals, also in pipelines and scripts: `sendCommand` sends all. */
 class MeasuredRedis extends Redis {
   private readonly metrics: Metrics | undefined;
+  private readonly onRefusal: (refusal: Refusal) => void;
 
-  constructor(url: string, options: Options, metrics: Metrics | undefined) {
+  constructor(
+    url: string,
+    options: Options,
+    metrics: Metrics | undefined,
+    onRefusal: (refusal: Refusal) => void,
+  ) {
     super(url, options);
     this.metrics = metrics;
+    this.onRefusal = onRefusal;
   }
 
   override sendCommand(...[command, stream]: Parameters<Redis['sendCommand']>): unknown {
-    const { metrics } = this;
-    if (metrics !== undefined) {
-      const startedAt = performance.now();
-      const end = (isFailed: boolean) =>
-        metrics.redisCommand((performance.now() - startedAt) / 1000, isFailed);
-      command.promise.then(
-        () => end(false),
-        () => end(true),
-      );
-    }
+    const { metrics, onRefusal } = this;
+    const startedAt = performance.now();
+    command.promise.then(
+      () => metrics?.redisCommand((performance.now() - startedAt) / 1000, false),
+      (error: unknown) => {
+        metrics?.redisCommand((performance.now() - startedAt) / 1000, true);
+        const refusal = refusalOf(error);
+        if (refusal === undefined || isUnknownScript(refusal)) return;
+        metrics?.redisRefusal(refusal.code);
+        onRefusal(refusal);
+      },
+    );
     return super.sendCommand(command, stream);
   }
 }
+
+/** The client sends a script by its hash first, and the whole script once Redis does not know it. */
+const isUnknownScript = ({ reason }: Refusal): boolean => reason.startsWith('NOSCRIPT');

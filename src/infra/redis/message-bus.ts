@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Logger } from 'pino';
 import type { RedisConnections } from './connections.js';
+import { refusalOf } from './refusals.js';
 
 /** Topic → message. */
 export interface EventMap {
@@ -44,6 +45,8 @@ export function createEvents(redis: RedisConnections | undefined, log: Logger) {
   const local = new EventEmitter().setMaxListeners(0);
   const remote = redis && new RedisPubSub({ publisher: redis.client, subscriber: redis.subscriber });
   const report = (topic: string) => (error: Error) => {
+    // Its connections report once that Redis is away or refuses.
+    if (redis?.isReady() !== true || refusalOf(error) !== undefined) return;
     log.warn({ event: 'event_bus_failed', topic, reason: error.message });
   };
   for (const topic of remote === undefined ? [] : topics) {

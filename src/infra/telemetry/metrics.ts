@@ -40,6 +40,8 @@ export interface Metrics {
   statement(seconds: number, isFailed: boolean): void;
   transaction(seconds: number, isFailed: boolean): void;
   redisCommand(seconds: number, isFailed: boolean): void;
+  /** @param code of `refusalCodes` in infra/redis/refusals.ts */
+  redisRefusal(code: string): void;
   /** @param seconds spent waiting for a database connection */
   connectionWait(seconds: number): void;
   /** @param code a key of the error catalogue */
@@ -120,11 +122,13 @@ function storeMetrics(
   };
 }
 
-function errorMetrics(registry: Registry): Pick<Metrics, 'error' | 'refusalsOf'> {
+function errorMetrics(registry: Registry): Pick<Metrics, 'error' | 'refusalsOf' | 'redisRefusal'> {
   const errors = counter(registry, 'errors', 'Requests and operations with an error, by its code.', 'code');
   const refusals = counter(registry, 'limiter_refusals', 'Refusals of a limit.', 'limiter');
+  const redis = counter(registry, 'redis_refusals', 'Commands that Redis answered with an error.', 'code');
   return {
     error: (code) => errors.labels(code).inc(),
+    redisRefusal: (code) => redis.labels(code).inc(),
     refusalsOf(limiter) {
       const child = refusals.labels(limiter);
       child.inc(0); // makes it visible before the first refusal
