@@ -90,6 +90,7 @@ export interface Import {
   added: number;
   duplicates: number;
   skipped: number;
+  skippedReasons: { reason: string; count: number }[];
   newFindings: number;
   unchangedFindings: number;
   reopenedFindings: number;
@@ -99,7 +100,7 @@ export interface Import {
   warningCount: number;
   incomplete: string[];
   errorMessage: string | null;
-  execution: { id: string; status: string };
+  execution: { id: string; status: string; phase: string | null };
 }
 
 export interface Page<Node> {
@@ -167,9 +168,9 @@ export const queries = {
   }`,
   import: `query Import($id: ID!) {
     import(id: $id) {
-      id state format read added duplicates skipped newFindings unchangedFindings reopenedFindings absentFindings
+      id state format read added duplicates skipped skippedReasons { reason count } newFindings unchangedFindings reopenedFindings absentFindings
       counts { total critical high medium low info } warnings { message pointer } warningCount incomplete errorMessage
-      execution { id status }
+      execution { id status phase }
     }
   }`,
   results: resultsQuery(resultFields),

@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { type Action, type CommonOptions, type Context, oneOf, wholeNumber, wordsOf } from '../context.js';
-import { type ExitCode, exitCodes, failure, usageFault } from '../failure.js';
-import { countsInWords, inWords, plain } from '../output.js';
+import { type ExitCode, type Failure, failure, isFailure, usageFault } from '../failure.js';
+import { plain } from '../output.js';
 import { type Import, kinds, queries, type Severity, severities } from '../queries.js';
+import { conclude, type Outcome, showOutcomes } from '../report/outcomes.js';
 import { createTransfer } from '../report/transfer.js';
 import { type ReportFile, reportFile, upload } from '../report/upload.js';
 
@@ -52,21 +53,52 @@ export function addImportCommand(program: Command, action: Action): void {
     .action(action(run));
 }
 
+/** Error codes that say something about one report. */
+const refusals = new Set(['VALIDATION_FAILED', 'PAYLOAD_TOO_LARGE', 'IDEMPOTENCY_KEY_REUSED']);
+/** Query parameters of the routes. */
+const claims = new Set([
+  ...['project', 'target', 'name', 'kind', 'branch', 'commit', 'category', 'format', 'pathPrefix'],
+]);
+
 async function run(context: Context, options: ImportOptions, argument: unknown): Promise<ExitCode> {
   const { printer, surroundings } = context;
   if (options.execution === undefined && options.target === undefined)
     throw usageFault('Name what was scanned with --target, or a running execution with --execution');
   const paths = await expand(argument as string[]);
   if (options.key !== undefined && paths.length > 1) throw usageFault('--key is for one file');
-  const outcomes: { file: string; receipt: Import }[] = [];
-  for (const path of paths) {
-    const file = await reportFile(path, surroundings.stdin);
-    outcomes.push({ file: file.name, receipt: await importOne(context, options, file) });
+  // A file that is missing stops the command before anything is sent.
+  const files = await Promise.all(paths.map((path) => reportFile(path, surroundings.stdin)));
+  const outcomes: Outcome[] = [];
+  let fault: unknown;
+  for (const file of files) {
+    try {
+      outcomes.push({ file: file.name, receipt: await importOne(context, options, file) });
+    } catch (error) {
+      if (isFailure(error) && isRefusal(error)) {
+        outcomes.push({ file: file.name, refusal: error });
+        continue;
+      }
+      fault = error;
+      break;
+    }
   }
-  const receipts = outcomes.map(({ receipt }) => receipt);
-  if (printer.isJson) printer.json({ imports: outcomes.map(({ file, receipt }) => ({ file, ...receipt })) });
-  else show(context, outcomes);
-  return conclude(context, receipts, options.failOn);
+  // A single file that met a fault has nothing to show beside it.
+  if (outcomes.length > 0) showOutcomes(printer, outcomes);
+  if (fault !== undefined) {
+    const unsent = files.length - outcomes.length - 1;
+    if (files.length > 1)
+      printer.note(
+        `Stopped at ${plain(files[outcomes.length]?.name ?? '')}${unsent > 0 ? `; ${unsent} more not sent` : ''}.`,
+      );
+    throw fault;
+  }
+  return conclude(printer, outcomes, options.failOn);
+}
+
+/** Whether the server refused this report and would take another; a wrong option would refuse all of them. */
+function isRefusal({ code, fields }: Failure): boolean {
+  if (fields?.some(({ path }) => claims.has(path))) return false;
+  return code !== undefined && refusals.has(code);
 }
 
 /** Shells expand most patterns; those in quotes, and those of Windows, are expanded here. */
@@ -98,8 +130,8 @@ async function importOne(context: Context, options: ImportOptions, file: ReportF
     const until = Date.now() + options.timeout * 1000;
     for (;;) {
       const { import: receipt } = await api.graphql<{ import: Import }>(queries.import, { id: begun.id });
-      progress.read(receipt.read);
       if (receipt.state !== 'RUNNING') return receipt;
+      progress.read(receipt.read, receipt.execution.phase);
       if (Date.now() > until)
         throw failure(`${begun.id} has not ended within ${options.timeout} s; it goes on at the server`);
       await sleep(300);
@@ -132,49 +164,4 @@ function pathOf({
   );
   const route = execution === undefined ? 'imports' : `executions/${encodeURIComponent(execution)}/reports`;
   return `api/v1/${route}?${query}`;
-}
-
-/** The end of a path says more than its beginning. */
-function tail(file: string): string {
-  const text = plain(file);
-  return text.length > 40 ? `…${text.slice(-39)}` : text;
-}
-
-const columns = ['Read', 'Added', 'New', 'Unchanged', 'Reopened', 'Absent', 'Twice', 'Skipped'];
-
-function show({ printer }: Context, outcomes: readonly { file: string; receipt: Import }[]): void {
-  printer.table(
-    ['Report', 'Format', ...columns],
-    outcomes.map(({ file, receipt }) => [
-      ...[tail(file), receipt.format],
-      ...[receipt.read, receipt.added, receipt.newFindings, receipt.unchangedFindings].map(String),
-      ...[receipt.reopenedFindings, receipt.absentFindings, receipt.duplicates, receipt.skipped].map(String),
-    ]),
-  );
-  for (const { file, receipt } of outcomes) {
-    const { execution, counts, warnings, warningCount, errorMessage, incomplete } = receipt;
-    printer.print(`${tail(file)}: ${execution.id}, ${inWords(counts.total)} (${countsInWords(counts)})`);
-    if (errorMessage !== null) printer.note(`  Failed: ${plain(errorMessage, 2000)}`);
-    for (const reason of incomplete) printer.note(`  Not a whole run: ${plain(reason, 300)}`);
-    for (const { message, pointer } of warnings.slice(0, 5))
-      printer.note(`  Warning: ${plain(message, 300)}${!pointer ? '' : ` (${plain(pointer, 200)})`}`);
-    if (warningCount > 5) printer.note(`  … and ${warningCount - 5} more warnings.`);
-  }
-}
-
-function conclude({ printer }: Context, receipts: readonly Import[], failOn: Severity | undefined): ExitCode {
-  const failed = receipts.filter(({ state }) => state === 'FAILED').length;
-  const partial = receipts.filter(
-    ({ state, incomplete }) => state !== 'FAILED' && incomplete.length > 0,
-  ).length;
-  if (failed > 0) printer.note(`Not passed: ${failed} of ${receipts.length} imports failed.`);
-  if (partial > 0) printer.note(`Not passed: ${partial} of ${receipts.length} runs were not whole.`);
-  if (failed + partial > 0) return exitCodes.notPassed;
-  if (failOn === undefined) return exitCodes.ok;
-  const found = severities
-    .slice(severities.indexOf(failOn))
-    .flatMap((name) => receipts.map(({ counts }) => counts[name.toLowerCase() as Lowercase<Severity>]))
-    .reduce((sum, count) => sum + count, 0);
-  printer.note(`${found === 0 ? 'Passed' : 'Not passed'}: ${inWords(found)} of ${failOn} or above.`);
-  return found === 0 ? exitCodes.ok : exitCodes.notPassed;
 }

@@ -26,6 +26,14 @@ const ImportWarning = builder.objectRef<ReportWarning>('ImportWarning').implemen
   }),
 });
 
+const SkippedReason = builder.objectRef<{ reason: string; count: number }>('SkippedReason').implement({
+  description: 'Entries of a report that are no findings for one reason.',
+  fields: (t) => ({
+    reason: t.exposeString('reason', { description: 'Reason, for example "suppressed".' }),
+    count: t.exposeInt('count', { description: 'Number of entries that were skipped for this reason.' }),
+  }),
+});
+
 export const ImportType = builder.objectRef<ImportRow>('Import').implement({
   description: 'The import of a report into an execution, with its receipt.',
   interfaces: [builder.nodeInterfaceRef()],
@@ -86,6 +94,12 @@ builder.objectFields(ImportType, (t) => ({
   }),
   skipped: t.exposeInt('skipped', {
     description: 'Entries that the format marks as no finding: passed, suppressed, not applicable.',
+  }),
+  skippedReasons: t.field({
+    type: [SkippedReason],
+    description: 'Skipped entries, by reason.',
+    resolve: ({ skippedReasons }) =>
+      Object.entries(skippedReasons).map(([reason, count]) => ({ reason, count })),
   }),
   newFindings: t.exposeInt('newFindings', { description: 'Findings that no earlier run had seen.' }),
   unchangedFindings: t.exposeInt('unchangedFindings', { description: 'Findings that the run saw again.' }),

@@ -29,13 +29,14 @@ export async function stageImport(
   const single: Statements = { query: db.query, afterCommit: (action) => action() };
   let reportedAt = now();
   let isReporting = false;
-  const report = async ({ read, staged, sighted }: StagingProgress) => {
+  let isLong = false;
+  const report = async ({ read, staged, sighted }: StagingProgress, phase: string) => {
     const at = now();
     await db.query(sql`
       UPDATE imports SET read = ${read}, added = ${staged + sighted}, lease_expires_at = ${new Date(at + options.leaseMs)}
       WHERE id = ${row.id}::uuid AND worker_id = ${options.workerId}::uuid`);
     const changed = await executions.change(single, row.executionId, executions.activeStatuses, 'PROGRESS', [
-      sql`phase = ${`Read ${read} results of the report`}`,
+      sql`phase = ${phase}`,
       sql`lease_expires_at = ${new Date(at)}::timestamptz + make_interval(secs => lease_seconds)`,
     ]);
     if (changed === undefined) end('The execution ended or was deleted while the report was read.');
@@ -45,7 +46,8 @@ export async function stageImport(
     if (isReporting || now() - reportedAt < progressEveryMs) return;
     reportedAt = now();
     isReporting = true;
-    report(progress)
+    isLong = true;
+    report(progress, `Read ${progress.read} results of the report`)
       .catch(() => {}) // the next report, or the merge, meets the same database
       .finally(() => {
         isReporting = false;
@@ -66,7 +68,10 @@ export async function stageImport(
     isWholeRun: row.isWholeRun,
   };
   try {
-    return await runStaging(job, onProgress, signal);
+    const staged = await runStaging(job, onProgress, signal);
+    // Short imports end before anybody could see it.
+    if (isLong) await report(staged, `Merging ${staged.read} results`).catch(() => {});
+    return staged;
   } catch (error) {
     throw reason ?? error;
   }

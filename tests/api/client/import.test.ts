@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
@@ -28,7 +28,7 @@ afterAll(async () => {
 const flaws = 'tests/fixtures/reports/flawfinder.sarif';
 const envOf = () => ({ SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token, XDG_CONFIG_HOME: folder });
 
-async function cli(args: string[], input?: string | Buffer) {
+async function cli(args: string[], input?: string | Buffer | Readable) {
   const run = { code: 0, out: '', err: '' };
   const sink = (name: 'out' | 'err') =>
     new Writable({
@@ -37,8 +37,8 @@ async function cli(args: string[], input?: string | Buffer) {
         done();
       },
     });
-  const stdin = new PassThrough();
-  if (input !== undefined) stdin.end(input);
+  const stdin = input instanceof Readable ? input : new PassThrough();
+  if (stdin instanceof PassThrough && input !== undefined) stdin.end(input);
   run.code = await runCli(args, { env: envOf(), stdin, stdout: sink('out'), stderr: sink('err') });
   return run;
 }
@@ -67,6 +67,55 @@ describe('sec-tester import', () => {
     expect(run.out).toMatch(/one\.report.*19[\s\S]*two\.report.*19/);
     expect(run.err).toContain('Not passed: 30 results of HIGH or above.');
     expect((await cli(['import', flaws, '--target', 'many', '--fail-on', 'critical'])).code).toBe(0);
+  });
+
+  it('goes on after a report that the server refuses, and shows it among the others', async () => {
+    writeFileSync(join(folder, 'unknown.json'), '{"hello":1}');
+    const files = [flaws, join(folder, 'unknown.json'), 'tests/fixtures/reports/formats/gitleaks.json'];
+    const run = await cli(['import', ...files, '--target', 'mixed']);
+    expect(run.code).toBe(1);
+    expect(run.out).toMatch(
+      /flawfinder\.sarif +SARIF +19[\s\S]*unknown\.json +refused +-[\s\S]*gitleaks\.json +GITLEAKS/,
+    );
+    expect(run.err).toMatch(/unknown\.json: refused: .* \(VALIDATION_FAILED\)/);
+    expect(run.err).toContain('Not passed: 1 of 3 reports were refused.');
+    const json = await cli(['import', ...files, '--target', 'mixed', '--json']);
+    expect(json.code).toBe(1);
+    expect(JSON.parse(json.out).imports).toMatchObject([
+      { file: flaws, state: 'COMPLETED', unchangedFindings: 19 },
+      { state: 'REFUSED', error: { code: 'VALIDATION_FAILED' } },
+      { state: 'COMPLETED', format: 'GITLEAKS' },
+    ]);
+  });
+
+  it('sends nothing when one of the files is missing', async () => {
+    const run = await cli(['import', flaws, 'nowhere.json', '--target', 'untouched']);
+    expect(run).toMatchObject({ code: 2, out: '' });
+    const list = await cli(['executions', '--target', 'untouched', '--json']);
+    expect(list.out).not.toContain('untouched');
+  });
+
+  it('shows the reports that ended before a fault that stops the list', async () => {
+    const broken = new Readable({
+      read() {
+        this.destroy(new Error('the pipe is gone'));
+      },
+    });
+    const run = await cli(['import', flaws, '-', flaws, '--target', 'stopped'], broken);
+    expect(run.code).toBe(3);
+    expect(run.out).toMatch(/flawfinder\.sarif +SARIF +19/);
+    expect(run.err).toContain('Stopped at standard input; 1 more not sent.');
+    expect(run.err).toContain('the pipe is gone');
+  });
+
+  it('says why entries of a report were skipped', async () => {
+    const run = await cli([
+      'import',
+      'tests/fixtures/reports/formats/testssl.json',
+      '--target',
+      'tls.example',
+    ]);
+    expect(run.out).toMatch(/Skipped: \d+ \w+/);
   });
 
   it('adds to a running execution', async () => {
@@ -98,7 +147,8 @@ describe('sec-tester import', () => {
       1,
       /Not a whole run: Run 1 has no results/,
     ],
-    ['an unknown format', ['--target', 'bad', '-'], '{"hello":1}', 3, /VALIDATION_FAILED/],
+    ['an unknown format', ['--target', 'bad', '-'], '{"hello":1}', 1, /refused: .*VALIDATION_FAILED/],
+    ['a format that there is not', ['--target', 'bad', '--format', 'nothing', flaws], undefined, 3, /format/],
     [
       'a file that is not there',
       ['--target', 'bad', 'nowhere.json'],
