@@ -16,16 +16,39 @@ export async function stageImport(
   row: ImportRow,
   stopped: AbortSignal,
 ): Promise<StagedReport> {
-  const { db, executions, spool, bulk, maxUnpackedBytes, now } = options;
+  const { executions, spool, bulk, maxUnpackedBytes } = options;
   const [execution] = await executions.readByIds([row.executionId]);
   if (execution === undefined) throw new AppError('NOT_FOUND', { message: 'The execution was deleted.' });
   const ending = new AbortController();
-  const signal = AbortSignal.any([stopped, ending.signal]);
-  let reason: AppError | undefined;
-  const end = (message: string) => {
-    reason ??= new AppError('CONFLICT', { message });
-    ending.abort();
+  const progress = createProgress(options, row, ending);
+  const job = {
+    importId: row.id,
+    file: spool.fileOf(row.id),
+    format: row.format,
+    maxUnpackedBytes,
+    database: bulk,
+    projectId: execution.projectId,
+    target: execution.target,
+    category: execution.category,
+    branch: execution.branch,
+    tool: execution.tool,
+    pathPrefix: row.pathPrefix,
+    isWholeRun: row.isWholeRun,
   };
+  const signal = AbortSignal.any([stopped, ending.signal]);
+  try {
+    const staged = await runStaging(job, progress.show, signal);
+    await progress.showMerge(staged);
+    return staged;
+  } catch (error) {
+    throw ending.signal.aborted ? ending.signal.reason : error;
+  }
+}
+
+/** Reports progress on the import and its execution; aborts `ending` with an AppError when the execution has ended. */
+function createProgress(options: ImportRunOptions, row: ImportRow, ending: AbortController) {
+  const { db, executions, now } = options;
+  const end = (message: string) => ending.abort(new AppError('CONFLICT', { message }));
   const single: Statements = { query: db.query, afterCommit: (action) => action() };
   let reportedAt = now();
   let isReporting = false;
@@ -42,37 +65,21 @@ export async function stageImport(
     if (changed === undefined) end('The execution ended or was deleted while the report was read.');
     else if (changed.status === 'CANCEL_REQUESTED') end('The execution was cancelled.');
   };
-  const onProgress = (progress: StagingProgress) => {
-    if (isReporting || now() - reportedAt < progressEveryMs) return;
-    reportedAt = now();
-    isReporting = true;
-    isLong = true;
-    report(progress, `Read ${progress.read} results of the report`)
-      .catch(() => {}) // the next report, or the merge, meets the same database
-      .finally(() => {
-        isReporting = false;
-      });
+  return {
+    show(progress: StagingProgress) {
+      if (isReporting || now() - reportedAt < progressEveryMs) return;
+      reportedAt = now();
+      isReporting = true;
+      isLong = true;
+      report(progress, `Read ${progress.read} results of the report`)
+        .catch(() => {}) // the next report, or the merge, meets the same database
+        .finally(() => {
+          isReporting = false;
+        });
+    },
+    /** A short import ends before anybody could see it. */
+    async showMerge(progress: StagingProgress) {
+      if (isLong) await report(progress, `Merging ${progress.read} results`).catch(() => {});
+    },
   };
-  const job = {
-    importId: row.id,
-    file: spool.fileOf(row.id),
-    format: row.format,
-    maxUnpackedBytes,
-    database: bulk,
-    projectId: execution.projectId,
-    target: execution.target,
-    category: execution.category,
-    branch: execution.branch,
-    tool: execution.tool,
-    pathPrefix: row.pathPrefix,
-    isWholeRun: row.isWholeRun,
-  };
-  try {
-    const staged = await runStaging(job, onProgress, signal);
-    // Short imports end before anybody could see it.
-    if (isLong) await report(staged, `Merging ${staged.read} results`).catch(() => {});
-    return staged;
-  } catch (error) {
-    throw reason ?? error;
-  }
 }

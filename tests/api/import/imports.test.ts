@@ -73,6 +73,59 @@ const five = [1, 2, 3, 4, 5].map((n) => ({
   snippet: `strcpy(a${n}, b)`,
 }));
 
+describe('a log with runs of several tools', () => {
+  const runOf = (tool: string, rules: string[], at: number) => {
+    const results = rules.flatMap((rule, n) => [
+      { rule, path: `src/${rule}.c`, line: at + n, snippet: `call_${rule}(${tool})` },
+      // The same place in each tool, and twice in it.
+      { rule, path: 'src/shared.c', line: at + 40, text: `${tool} does not like it` },
+      { rule, path: 'src/shared.c', line: at + 44, text: `${tool} does not like it` },
+    ]);
+    const [run] = JSON.parse(sarif(results, { tool: { driver: { name: tool, version: '1' } } })).runs;
+    return run;
+  };
+  const runsAt = (at: number) => [
+    runOf('Toolbox', ['R1', 'R2'], at),
+    runOf('Analyser', ['R1'], at),
+    runOf('Toolbox', ['R3'], at),
+  ];
+  const orders = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ] as const;
+  const log = (order: readonly number[], at: number) =>
+    JSON.stringify({ version: '2.1.0', runs: order.map((index) => runsAt(at)[index]) });
+
+  test.each(orders)('gives the same findings with its runs in the order %i %i %i', async (...order) => {
+    const target = `app-order-${order.join('')}`;
+    const first = await send({ target, wait: '30' }, log([0, 1, 2], 10));
+    expect(first.body).toMatchObject({ state: 'COMPLETED', newFindings: 12, duplicates: 0 });
+    const before = await textsById(target);
+    for (const at of [10, 17]) {
+      const again = await send({ target, wait: '30' }, log(order, at));
+      expect(again.body).toMatchObject({ newFindings: 0, unchangedFindings: 12, absentFindings: 0 });
+      expect(await textsById(target)).toEqual(before);
+    }
+  });
+
+  const textsById = async (target: string) => {
+    const { findings } = (
+      await server.gql(
+        `query ($target: String) {
+          findings(first: 50, filter: { target: $target }) { nodes { id tool ruleId title description } }
+        }`,
+        { target },
+        token,
+      )
+    ).expectData();
+    return (findings.nodes as { id: string }[]).sort((one, other) => (one.id < other.id ? -1 : 1));
+  };
+});
+
 describe('POST /api/v1/imports', () => {
   test('counts a result that the report repeats as a duplicate', async () => {
     const repeated = sarif([...five, ...five, ...five.slice(0, 2)]);

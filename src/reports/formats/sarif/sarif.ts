@@ -71,8 +71,10 @@ function isSuppressed(suppressions: unknown): boolean {
 function stateFacts(runs: readonly SarifRun[], notes: ReportNotes): void {
   const { facts } = notes;
   const tools = [...new Set(runs.flatMap(({ tool }) => (tool === null || tool === noTool ? [] : tool)))];
-  facts.tool = tools.length === 0 ? null : tools.join(' + ').slice(0, 200);
-  facts.toolVersion = (tools.length === 1 ? runs[0]?.toolVersion : undefined) ?? null;
+  // Sorted: the order of the runs in a log says nothing, and findings belong to the tool.
+  facts.tool = tools.length === 0 ? null : tools.sort().join(' + ').slice(0, 200);
+  const versions = new Set(runs.flatMap(({ toolVersion }) => toolVersion ?? []));
+  facts.toolVersion = tools.length === 1 && versions.size === 1 ? ([...versions][0] ?? null) : null;
   if (runs.length === 0) markIncomplete(notes, 'The report has no runs: nothing was scanned.', '/runs');
   for (const [index, run] of runs.entries()) {
     const pointer = `/runs/${index}/results`;
