@@ -10,7 +10,7 @@ import type { Caller } from '../../http/request-limits.js';
 import { logFault } from '../../infra/logging/faults.js';
 import { logRefusal } from '../../infra/logging/security-events.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
-import type { GraphQLParams } from './fast-path.js';
+import type { GraphQLParams } from './prepare-operation.js';
 
 /** Methods of the GraphQL paths, for the header Allow. */
 export const graphqlMethods = 'GET, HEAD, POST, OPTIONS';

@@ -8,7 +8,8 @@ import { createClient, fetchExchange } from '@urql/core';
 import { buildSchema, type DocumentNode, parse } from 'graphql';
 import { GraphQLClient } from 'graphql-request';
 import { createExecutor } from '../../../src/graphql/execution/executor.js';
-import { createFastPath, type GraphQLParams } from '../../../src/graphql/http/fast-path.js';
+import { createFastPath } from '../../../src/graphql/http/fast-path.js';
+import type { GraphQLParams } from '../../../src/graphql/http/prepare-operation.js';
 import type { GraphQLContext } from '../../../src/graphql/schema-kit/context.js';
 import type { RequestContext } from '../../../src/infra/telemetry/request-context.js';
 
@@ -31,7 +32,7 @@ const fastPath = createFastPath({
   contextFor: () => ({ viewer: null }) as GraphQLContext,
   beginOperation: () => () => undefined,
   maskError: (error) => error as Error,
-  endOperation: (result) => result,
+  withCorrelationIds: (result) => result,
 });
 
 let server: Server;
