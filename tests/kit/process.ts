@@ -13,6 +13,7 @@ import { freePort } from './network/free-port.js';
 /** A server in a process of its own; the same port, database and keys at every start. */
 export interface ServerProcess {
   url: string;
+  dataDir: string;
   start: () => Promise<void>;
   /** Sends the signal and gives the exit code (null after SIGKILL). */
   stop: (signal: NodeJS.Signals) => Promise<number | null>;
@@ -40,6 +41,7 @@ export async function createServerProcess(env: Record<string, string> = {}): Pro
   };
   return {
     url,
+    dataDir,
     stop,
     async start() {
       child = spawn(process.execPath, ['dist/main.js'], {

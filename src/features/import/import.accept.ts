@@ -37,6 +37,7 @@ export async function acceptReport(
   const { spool } = options;
   await assertWelcome(options, viewer, claims, idempotencyKey);
   const id = newId();
+  const release = spool.hold(id);
   try {
     const report = await send((stream) => spool.keep(id, stream));
     const accepted = await begin(options, viewer, claims, { id, report, idempotencyKey });
@@ -45,6 +46,8 @@ export async function acceptReport(
   } catch (error) {
     await spool.remove(id);
     throw error;
+  } finally {
+    release();
   }
 }
 

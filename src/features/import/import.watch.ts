@@ -5,6 +5,7 @@ import { failImport } from './import.finish.js';
 import type { ImportRunOptions } from './import.options.js';
 import type { ImportQueue } from './import.queue.js';
 import { columns, type ImportRow } from './import.rows.js';
+import { orphanMs } from './staging/spool.js';
 import { clearStaged } from './staging/stage-report.js';
 
 /** What imports are watched with. */
@@ -16,8 +17,6 @@ export interface WatchOptions extends ImportRunOptions {
 const everyMs = 5000;
 /** Time after the end of its lease in which another server may take an import up; then it has failed. */
 const patienceMs = 120_000;
-/** Age of a report without an import at which nobody is receiving it any more. */
-const orphanMs = 3_600_000;
 const lostBatch = 100;
 
 /**

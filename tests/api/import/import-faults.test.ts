@@ -1,5 +1,7 @@
 // Imports through faults: a server that is killed, a client that goes away, several reports at once, a cancelled execution.
+import { existsSync, utimesSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
@@ -54,7 +56,16 @@ test('a killed server takes its imports up again, and nothing is seen by halves'
     const begun = await call(process.url, '/imports?target=killed', accessToken, sarif(20_000));
     expect(begun.state).toBe('RUNNING');
     await process.stop('SIGKILL');
+    // Half reports: one that a killed server left, one that another server of the same folder is taking in.
+    const [left, held] = ['01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000002'].map(
+      (id) => join(process.dataDir, 'imports', `${id}.report`),
+    ) as [string, string];
+    for (const file of [left, held]) writeFileSync(file, sarif(3).slice(0, 300));
+    const minuteAgo = new Date(Date.now() - 60_000);
+    utimesSync(left, minuteAgo, minuteAgo);
     await process.start();
+    await until(async () => !existsSync(left), 'the end of the half report');
+    expect(existsSync(held)).toBe(true);
     const read = () => call(process.url, `/imports/${begun.id}`, accessToken);
     await until(async () => (await read()).state !== 'RUNNING', 'the end of the import');
     expect(await read()).toMatchObject({

@@ -1,7 +1,7 @@
 // Keeps a report in a file of this server until it is imported, bounded and hashed on the way; half a report is removed.
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -13,6 +13,11 @@ export interface SpooledReport {
   bytes: number;
   sha256: Buffer;
 }
+
+/** Time between two signs of life of a report that is being taken in. */
+const signEveryMs = 5000;
+/** Time without a sign of life after which nobody is taking a report in any more. */
+export const orphanMs = 30_000;
 
 const nameOfReport = /^([0-9a-f-]{36})\.report$/;
 
@@ -61,9 +66,12 @@ export function createSpool(directory: string, maxBytes: number) {
       return { file, bytes, sha256: digest.digest() };
     },
 
+    /** See {@link giveSigns}. */
+    hold: (id: string) => giveSigns(fileOf(id)),
+
     remove: (id: string) => rm(fileOf(id), { force: true }),
 
-    /** The reports that wait or are being received, and how long ago their last byte came. */
+    /** The reports that wait or are being received, and how long ago they gave their last sign of life. */
     async list(): Promise<{ id: string; ageMs: number }[]> {
       const names = await readdir(directory).catch(() => [] as string[]);
       const ids = names.flatMap((name) => nameOfReport.exec(name)?.[1] ?? []);
@@ -74,6 +82,19 @@ export function createSpool(directory: string, maxBytes: number) {
       return Promise.all(found);
     },
   };
+}
+
+/**
+ * Gives signs of life of a report, by the time of its file, until the returned function is called: a sender may pause, and
+ * servers that share the folder must tell it from what a killed one left.
+ */
+function giveSigns(file: string): () => void {
+  const timer = setInterval(() => {
+    const now = new Date();
+    utimes(file, now, now).catch(() => {}); // not there yet
+  }, signEveryMs);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 function tooLarge(maxBytes: number): AppError {
