@@ -261,6 +261,13 @@ describe('a run is incomplete', () => {
       'npm reports an error',
       0,
     ],
+    [
+      'when Yarn 1 reached no registry',
+      'NPM_AUDIT',
+      '{"type":"info","data":"Visit the docs"}',
+      'did not audit',
+      0,
+    ],
     ['when npm did not audit', 'NPM_AUDIT', '{"auditReportVersion":2,"metadata":{}}', 'npm did not audit', 0],
     [
       'when Checkov found nothing to scan',
@@ -340,6 +347,8 @@ describe('a run that found nothing is whole', () => {
       'CHECKOV',
       '{"check_type":"terraform","results":{"passed_checks":[],"failed_checks":[]},"summary":{"failed":0}}',
     ],
+    ['NPM_AUDIT', '{}'],
+    ['NPM_AUDIT', '{"type":"auditSummary","data":{"vulnerabilities":{"high":0},"dependencies":3}}'],
     ['NPM_AUDIT', '{"auditReportVersion":2,"vulnerabilities":{},"metadata":{}}'],
     ['ESLINT', '[{"filePath":"a.js","messages":[]}]'],
     ['ESLINT', '[]'],

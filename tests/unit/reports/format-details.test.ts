@@ -119,6 +119,21 @@ describe('components', () => {
     const [old] = await itemsOf('npm-audit-6.json');
     expect(old).toMatchObject({ cveIds: ['CVE-2030-8001'], location: { component: 'growl@1.9.2' } });
   });
+
+  it.each([
+    ['yarn-1-audit.jsonl', 'lab-core@1.0.0', 9.1],
+    ['yarn-audit.jsonl', 'lab-core@1.0.0', null],
+    ['bun-audit.json', 'lab-core', 9.1],
+  ])('of %s have the package, the advisory and the score', async (name, component, cvssScore) => {
+    const [first] = await itemsOf(name);
+    expect(first).toMatchObject({
+      title: 'Prototype pollution in lab-core',
+      ruleId: 'GHSA-2222-3333-4455',
+      vulnerabilityIds: ['GHSA-2222-3333-4455'],
+      cvssScore,
+      location: { component },
+    });
+  });
 });
 
 describe('code', () => {

@@ -179,6 +179,24 @@ const fixtures: Record<string, Row> = {
     severities: [0, 0, 0, 0, 1],
     tool: 'npm audit',
   },
+  'yarn-1-audit.jsonl': {
+    format: 'NPM_AUDIT',
+    count: matches(/"auditAdvisory"/g),
+    severities: [0, 0, 1, 0, 2],
+    tool: 'yarn audit',
+  },
+  'yarn-audit.jsonl': {
+    format: 'NPM_AUDIT',
+    count: matches(/"Issue":/g),
+    severities: [0, 0, 1, 0, 1],
+    tool: 'yarn audit',
+  },
+  'bun-audit.json': {
+    format: 'NPM_AUDIT',
+    count: matches(/"title":/g),
+    severities: [0, 0, 1, 0, 1],
+    tool: 'bun audit',
+  },
   'eslint.json': {
     format: 'ESLINT',
     count: json((files: { messages: { ruleId: string | null }[] }[]) =>
