@@ -4,8 +4,6 @@ import { raw } from '../../infra/postgres/sql.js';
 
 /** Bytes of a SHA-256. */
 export const hashBytes = 32;
-/** Of the advisory lock under which one session at a time seals. */
-export const sealLock = 7_304_002;
 /** What the first seal follows. */
 export const noHash = Buffer.alloc(hashBytes);
 

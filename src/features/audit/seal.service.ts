@@ -1,5 +1,7 @@
 // Seals the audit trail while the server runs: one instance at a time, without holding up its writers.
 import type { Logger } from 'pino';
+import { repeat } from '../../core/repeat.js';
+import { lockKeys, tryLock } from '../../infra/postgres/advisory-lock.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { AuditHead } from './audit-head.js';
@@ -12,7 +14,6 @@ import {
   noHash,
   type Seal,
   sealColumns,
-  sealLock,
   signSeal,
 } from './chain.js';
 
@@ -59,25 +60,10 @@ export function createSealService(options: SealServiceOptions) {
     seal,
 
     /** Seals every `everySeconds` from now on; returns a function that stops it. */
-    startSealer: () => startSealer(options, seal),
-  };
-}
-
-function startSealer({ log, everySeconds }: SealServiceOptions, seal: () => Promise<number>) {
-  let turn: Promise<unknown> = Promise.resolve();
-  let isIdle = true;
-  const timer = setInterval(() => {
-    if (!isIdle) return;
-    isIdle = false;
-    turn = seal()
-      .catch((error: unknown) => log.warn({ event: 'sealer_failed', err: error }))
-      .finally(() => {
-        isIdle = true;
-      });
-  }, everySeconds * 1000);
-  return async (): Promise<void> => {
-    clearInterval(timer);
-    await turn;
+    startSealer: () =>
+      repeat(options.everySeconds * 1000, seal, (error) =>
+        options.log.warn({ event: 'sealer_failed', err: error }),
+      ),
   };
 }
 
@@ -86,10 +72,7 @@ async function sealSettled(options: SealServiceOptions, memory: Memory): Promise
   const sealed: Seal[] = [];
   const count = await db.transaction(async (tx) => {
     sealed.length = 0;
-    const [lock] = await tx.query<{ isMine: boolean }>(
-      sql`SELECT pg_try_advisory_xact_lock(${sealLock}) AS "isMine"`,
-    );
-    if (lock?.isMine !== true) return 0;
+    if (!(await tryLock(tx, lockKeys.auditSeals))) return 0;
     if (!(await isIntact(tx, memory))) {
       log.error({ event: 'audit_chain_broken', seal: memory.head?.number }, 'a seal was changed or removed');
       return 0;

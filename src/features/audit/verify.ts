@@ -1,4 +1,5 @@
 // Checks the audit trail against its seals and locates each fault; it changes nothing and needs no server.
+import { lockKeys } from '../../infra/postgres/advisory-lock.js';
 import {
   type ChainEvent,
   eventColumns,
@@ -8,7 +9,6 @@ import {
   noHash,
   type Seal,
   sealColumns,
-  sealLock,
   signSeal,
   splitHashes,
 } from './chain.js';
@@ -181,14 +181,14 @@ function checkEvents(seal: Seal, found: ChainEvent[], blame: (fault: string) => 
  * @param query in the session to verify in, outside of a transaction
  */
 export async function lastNumberGiven(query: Query): Promise<string> {
-  await query('SELECT pg_advisory_lock($1)', [sealLock]);
+  await query('SELECT pg_advisory_lock($1)', [lockKeys.auditSeals]);
   try {
     const [sequence] = await query<{ given: string | null }>(
       `SELECT pg_sequence_last_value('audit_seals_number_seq'::regclass)::text AS given`,
     );
     return sequence?.given ?? '0';
   } finally {
-    await query('SELECT pg_advisory_unlock($1)', [sealLock]);
+    await query('SELECT pg_advisory_unlock($1)', [lockKeys.auditSeals]);
   }
 }
 

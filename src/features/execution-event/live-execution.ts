@@ -1,5 +1,4 @@
 // Fan-out: one live execution per watched execution reads new events once; all its subscribers read from its memory.
-
 import { LRUCache } from 'lru-cache';
 import { inTurns } from '../../core/chunked.js';
 import { AppError } from '../../core/errors.js';

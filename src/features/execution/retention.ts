@@ -1,6 +1,8 @@
 // Deletes executions that are older than their project keeps them: one after the other, through the same path as
 // deleteExecution. Findings and their history stay.
 import type { Logger } from 'pino';
+import { repeat } from '../../core/repeat.js';
+import { lockKeys, tryLock } from '../../infra/postgres/advisory-lock.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { RunTransaction } from '../../infra/postgres/transaction.js';
@@ -32,8 +34,6 @@ interface Expired {
 const everyMs = 60_000;
 /** Executions that a turn deletes at most. */
 const batchSize = 50;
-/** Key of the transaction-level advisory lock that lets one instance at a time delete. */
-const retentionLock = 7_304_005;
 
 /** Deletes what is too old. */
 export type Retention = ReturnType<typeof createRetention>;
@@ -58,32 +58,24 @@ export function createRetention(options: RetentionOptions) {
 }
 
 function start({ log }: RetentionOptions, run: Retention['run']): () => Promise<void> {
-  let turn: Promise<unknown> = Promise.resolve();
-  let isIdle = true;
   let isStopped = false;
-  const timer = setInterval(() => {
-    if (!isIdle) return;
-    isIdle = false;
-    turn = run(() => isStopped)
-      .catch((error: unknown) => log.warn({ event: 'retention_failed', err: error }))
-      .finally(() => {
-        isIdle = true;
-      });
-  }, everyMs);
-  return async () => {
+  const stop = repeat(
+    everyMs,
+    () => run(() => isStopped),
+    (error) => log.warn({ event: 'retention_failed', err: error }),
+  );
+  return () => {
     isStopped = true;
-    clearInterval(timer);
-    await turn;
+    return stop();
   };
 }
 
 /** @returns whether an execution was deleted */
 function expireOne({ transactLong, audit, events, unmerge, now }: RetentionOptions): Promise<boolean> {
   return transactLong(async (tx) => {
-    const [lock] = await tx.query<{ isMine: boolean }>(
-      sql`SELECT pg_try_advisory_xact_lock(${retentionLock}) AS "isMine"`,
-    );
-    const expired = lock?.isMine === true ? await findExpired(tx, new Date(now())) : undefined;
+    const expired = (await tryLock(tx, lockKeys.retention))
+      ? await findExpired(tx, new Date(now()))
+      : undefined;
     if (expired === undefined) return false;
     const { id, name, target, retainDays } = expired;
     await unmerge(tx, expired);

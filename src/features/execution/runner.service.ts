@@ -2,6 +2,8 @@
 import type { Logger } from 'pino';
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
+import { repeat } from '../../core/repeat.js';
+import { lockKeys, tryLock } from '../../infra/postgres/advisory-lock.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { violates } from '../../infra/postgres/errors.js';
 import { sql, where } from '../../infra/postgres/sql.js';
@@ -23,8 +25,6 @@ export interface RunnerServiceOptions {
 const defaultLeaseSeconds = 60;
 const reapEveryMs = 1000;
 const reapBatch = 100;
-/** Key of the transaction-level advisory lock that lets one instance at a time reap. */
-const reaperLock = 7_304_001;
 
 /** Hands out executions and interrupts the lost ones. */
 export type RunnerService = ReturnType<typeof createRunnerService>;
@@ -36,7 +36,12 @@ export function createRunnerService(options: RunnerServiceOptions) {
     reap: () => reap(options),
 
     /** Reaps every second from now on; returns a function that stops it. */
-    startReaper: () => startReaper(options),
+    startReaper: () =>
+      repeat(
+        reapEveryMs,
+        () => reapAll(options),
+        (error) => options.log.warn({ event: 'reaper_failed', err: error }),
+      ),
 
     /**
      * Claims the oldest waiting execution of these kinds for the caller alone, and starts it under a lease.
@@ -47,24 +52,6 @@ export function createRunnerService(options: RunnerServiceOptions) {
   };
 }
 
-function startReaper(options: RunnerServiceOptions): () => Promise<void> {
-  let turn: Promise<unknown> = Promise.resolve();
-  let isIdle = true;
-  const timer = setInterval(() => {
-    if (!isIdle) return;
-    isIdle = false;
-    turn = reapAll(options)
-      .catch((error: unknown) => options.log.warn({ event: 'reaper_failed', err: error }))
-      .finally(() => {
-        isIdle = true;
-      });
-  }, reapEveryMs);
-  return async () => {
-    clearInterval(timer);
-    await turn;
-  };
-}
-
 async function reapAll(options: RunnerServiceOptions): Promise<void> {
   while ((await reap(options)) === reapBatch);
 }
@@ -72,10 +59,7 @@ async function reapAll(options: RunnerServiceOptions): Promise<void> {
 async function reap(options: RunnerServiceOptions): Promise<number> {
   const { db, now } = options;
   return db.transaction(async (tx) => {
-    const [lock] = await tx.query<{ isMine: boolean }>(
-      sql`SELECT pg_try_advisory_xact_lock(${reaperLock}) AS "isMine"`,
-    );
-    if (lock?.isMine !== true) return 0;
+    if (!(await tryLock(tx, lockKeys.executionReaper))) return 0;
     const overdue = await tx.query<{ id: string }>(sql`
       SELECT id FROM test_executions WHERE lease_expires_at < ${new Date(now())}
       ORDER BY lease_expires_at LIMIT ${reapBatch} FOR UPDATE SKIP LOCKED`);

@@ -1,6 +1,7 @@
 // Figures for /metrics: open and overdue findings, the oldest import under way, webhooks. A job reads them now and then, because
 // /metrics itself asks no database. They are those of the whole installation, the same on each instance.
 import type { Logger } from 'pino';
+import { repeat } from '../../core/repeat.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { countOpen, countOverdue } from './statistics.reads.js';
@@ -80,9 +81,9 @@ export function createFigures({ db, log, now }: FigureOptions) {
     /** Looks now and every 15 seconds from then on; returns a function that stops it. */
     start(): () => Promise<void> {
       void look();
-      const timer = setInterval(() => void look(), everyMs).unref();
+      const stop = repeat(everyMs, look, () => {});
       return async () => {
-        clearInterval(timer);
+        await stop();
         await reading;
       };
     },

@@ -6,6 +6,7 @@ import { newId } from '../../core/ids.js';
 import type { Page, PageArgs } from '../../core/pagination.js';
 import type { Viewer } from '../../core/permissions.js';
 import { sealSecret } from '../../infra/credentials/sealed-secret.js';
+import { lockKeys } from '../../infra/postgres/advisory-lock.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { fetchPage } from '../../infra/postgres/keyset-page.js';
 import { sql } from '../../infra/postgres/sql.js';
@@ -45,8 +46,6 @@ export interface WebhookChange {
 export type WebhookService = ReturnType<typeof createWebhookService>;
 
 const secretBytes = 32;
-/** Serializes creations, so that the limit holds. */
-const creationLock = 7_304_004;
 
 /** Creates the service. */
 export function createWebhookService(options: WebhookServiceOptions) {
@@ -129,7 +128,8 @@ async function createWebhook(
   const secret = randomBytes(secretBytes);
   const rank = leastSeverity == null ? null : rankOf(leastSeverity);
   return db.transaction(async (tx) => {
-    await tx.query(sql`SELECT pg_advisory_xact_lock(${creationLock})`);
+    // Serializes creations, so that the limit holds.
+    await tx.query(sql`SELECT pg_advisory_xact_lock(${lockKeys.webhookCreation})`);
     const projectId = project == null ? null : await projectIdOf(tx, project);
     const [webhook] = await tx.query<WebhookRow>(sql`
       INSERT INTO webhooks (id, url, events, project_id, least_severity, secret, created_at)

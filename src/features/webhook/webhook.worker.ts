@@ -1,4 +1,5 @@
 // Drives the deliveries of this instance in the background, and clears the delivery log of what is old.
+import { repeat } from '../../core/repeat.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { type DeliveryOptions, deliverTo, holdDue } from './webhook.delivery.js';
 
@@ -14,7 +15,6 @@ const clearBatch = 1000;
 export function startDelivering(options: DeliveryOptions): () => Promise<void> {
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
-  let isLooking = false;
   let clearedAt = 0;
 
   const look = async (): Promise<void> => {
@@ -31,20 +31,10 @@ export function startDelivering(options: DeliveryOptions): () => Promise<void> {
     await clearLog(options);
   };
   const warn = (error: unknown) => options.log.warn({ event: 'webhooks_failed', err: error });
-  let turn: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    if (isLooking) return;
-    isLooking = true;
-    turn = look()
-      .catch(warn)
-      .finally(() => {
-        isLooking = false;
-      });
-  }, everyMs);
+  const stopLooking = repeat(everyMs, look, warn);
   return async () => {
-    clearInterval(timer);
     stopping.abort();
-    await turn;
+    await stopLooking();
     await Promise.all(running);
     options.sender.close();
   };

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { findEnded } from '../../../src/features/finding/runs/settle-queue.js';
+import { lockKeys } from '../../../src/infra/postgres/advisory-lock.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif } from '../../kit/imports.js';
 import { addResults, startExecution } from '../../kit/seed.js';
@@ -117,7 +118,7 @@ async function whileNothingSettles(work: () => Promise<void>): Promise<void> {
   const holder = new pg.Client({ connectionString: server.databaseUrl });
   await holder.connect();
   try {
-    await holder.query('SELECT pg_advisory_lock(7304002)'); // settleLock
+    await holder.query('SELECT pg_advisory_lock($1)', [lockKeys.settling]);
     await work();
   } finally {
     await holder.end();

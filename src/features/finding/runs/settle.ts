@@ -2,6 +2,7 @@
 // also those from before there were findings.
 import type { Logger } from 'pino';
 import { isOutage } from '../../../core/errors.js';
+import { lockKeys, tryLock } from '../../../infra/postgres/advisory-lock.js';
 import {
   type BulkConnection,
   type BulkOptions,
@@ -37,8 +38,6 @@ const everyMs = 1000;
 const batchSize = 50;
 /** Time after which an execution that failed to settle is tried again. */
 const retryMs = 600_000;
-/** Key of the transaction-level advisory lock that lets one instance at a time settle. */
-const settleLock = 7_304_002;
 
 /**
  * Settles ended executions now and then, and soon after `wake`.
@@ -103,10 +102,7 @@ export async function settle(
   ] as const);
   try {
     await lock.query(sql`BEGIN`); // a transaction's lock, as poolers give sessions to others
-    const [taken] = await lock.query<{ isMine: boolean }>(
-      sql`SELECT pg_try_advisory_xact_lock(${settleLock}) AS "isMine"`,
-    );
-    if (taken?.isMine !== true) return 0;
+    if (!(await tryLock(lock, lockKeys.settling))) return 0;
     const ended = await findEnded(lookups, batchSize, waitingIds(failed, now()));
     const ids = ended.map(({ id }) => id);
     await clearStaged(lookups, ids); // what an earlier attempt left

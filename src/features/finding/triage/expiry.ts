@@ -1,7 +1,8 @@
 // Opens findings whose accepted risk has come to its end, reports due dates that have passed, and keeps the counters short, in
 // the background.
-
 import type { Logger } from 'pino';
+import { repeat } from '../../../core/repeat.js';
+import { lockKeys, tryLock } from '../../../infra/postgres/advisory-lock.js';
 import type { Database } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import type { AuditService } from '../../audit/audit.service.js';
@@ -26,36 +27,18 @@ export interface KeeperOptions {
 
 const everyMs = 2000;
 const batch = 1000;
-/** Key of the transaction-level advisory lock that lets one instance at a time keep the findings. */
-const keeperLock = 7_304_002;
 
 /** Ends acceptances, reports due dates and compacts the counters every two seconds from now on; returns a function that stops it. */
 export function startKeeper(options: KeeperOptions): () => Promise<void> {
-  let turn: Promise<unknown> = Promise.resolve();
-  let isIdle = true;
-  const timer = setInterval(() => {
-    if (!isIdle) return;
-    isIdle = false;
-    turn = keep(options)
-      .catch((error: unknown) => options.log.warn({ event: 'finding_keeper_failed', err: error }))
-      .finally(() => {
-        isIdle = true;
-      });
-  }, everyMs);
-  return async () => {
-    clearInterval(timer);
-    await turn;
-  };
+  const onError = (error: unknown) => options.log.warn({ event: 'finding_keeper_failed', err: error });
+  return repeat(everyMs, () => keep(options), onError);
 }
 
 async function keep(options: KeeperOptions): Promise<void> {
   while ((await expireAcceptances(options)) === batch);
   while ((await noticeOverdue(options)) === batch);
   await options.db.transaction(async (tx) => {
-    const [lock] = await tx.query<{ isMine: boolean }>(
-      sql`SELECT pg_try_advisory_xact_lock(${keeperLock}) AS "isMine"`,
-    );
-    if (lock?.isMine !== true) return;
+    if (!(await tryLock(tx, lockKeys.findingKeeper))) return;
     await compactCounts(tx);
     await compactRollups(tx);
   });
