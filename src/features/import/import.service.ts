@@ -114,8 +114,9 @@ function createReads(db: Database, executions: ExecutionService) {
     /** @throws NOT_FOUND */
     async get(viewer: Viewer, id: string): Promise<ImportRow> {
       const [row] = await readByIds([id]);
+      // Asked for an unknown import as well: the time must not tell it from one of a project that the viewer does not see.
+      await executions.get(viewer, row?.executionId ?? id, ['id']);
       if (row === undefined) throw new AppError('NOT_FOUND');
-      await executions.get(viewer, row.executionId, ['id']);
       return row;
     },
 
