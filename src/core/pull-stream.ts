@@ -40,6 +40,29 @@ export function toStream<Item>(source: Source<Item>): Stream<Item> {
   return stream;
 }
 
+/** Holds the callback of the one reader of a source. */
+export interface Waker {
+  /** For `whenReady`: keeps the callback for the next wake-up. */
+  set: (callback: () => void) => void;
+  /** Calls it once, when there is one. */
+  wake: () => void;
+}
+
+/** Creates a waker without a callback. */
+export function createWaker(): Waker {
+  let waiting: (() => void) | undefined;
+  return {
+    set(callback) {
+      waiting = callback;
+    },
+    wake() {
+      const waiter = waiting;
+      waiting = undefined;
+      waiter?.();
+    },
+  };
+}
+
 /** A stream that is over. */
 export function emptyStream(): Stream<never> {
   return toStream<never>({

@@ -41,7 +41,7 @@ interface LogRow {
 }
 
 /** Types of events that nothing follows. */
-export const lastTypes: readonly ExecutionEventType[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
+const lastTypes: readonly ExecutionEventType[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
 const columns = sql`e.id, e.execution_id AS "executionId", e.number, e.type, e.at, e.snapshot, e.result_ids AS "resultIds"`;
 
 /** Creates the reader of the log. */
@@ -100,7 +100,14 @@ export function createEventLog(db: Database, executions: ExecutionService) {
     return ids.flatMap((id) => byId.get(id) ?? []);
   }
 
-  return { intern, read, readAfter, readIds };
+  /** An event as this process has just written it, in the form in which it is read. */
+  function eventOf(logged: LoggedEvent): ExecutionEvent {
+    const execution = intern(logged.execution);
+    const { id: executionId, lastEventNumber: number } = execution;
+    return { ...logged, executionId, execution, number, isLast: lastTypes.includes(logged.type) };
+  }
+
+  return { eventOf, read, readAfter, readIds };
 }
 
 function toEvent(row: LogRow, execution: ExecutionRow): ExecutionEvent {

@@ -3,7 +3,9 @@ import { LRUCache } from 'lru-cache';
 import { inTurns } from '../../core/chunked.js';
 import { AppError } from '../../core/errors.js';
 import { type Stream, toStream } from '../../core/pull-stream.js';
+import { repeat } from '../../core/repeat.js';
 import { defaultTiming, type Timing } from '../../core/timeouts.js';
+import { createLiveReader, pageSize } from './live-reader.js';
 import { createSubscriber } from './subscriber.js';
 import type { LiveExecution, Numbered } from './types.js';
 
@@ -18,137 +20,31 @@ interface LiveExecutionOptions<Event extends Numbered> {
 
 /** Replaces the number when the execution is deleted. */
 const gone = 0;
-const maxRecent = 200;
-const pageSize = 200;
 
 export type LiveExecutions<Event extends Numbered> = ReturnType<typeof createLiveExecutions<Event>>;
 
 /** Creates the live executions of one instance. */
 export function createLiveExecutions<Event extends Numbered>(options: LiveExecutionOptions<Event>) {
-  const { read, lastNumbers, onError, timing = defaultTiming } = options;
-  const watched = new Map<string, LiveExecution<Event>>();
+  const reader = createLiveReader(options);
+  const readPage = sharePages(options.read);
+  const watched = createWatched(options, reader.announce);
   // Numbers announced while nobody subscribed: a subscription may be about to begin.
   const heardLately = new LRUCache<string, number>({ max: 10_000 });
-  let timer: NodeJS.Timeout | undefined;
-  let isPolling = false;
   let isClosed = false;
-
   const closed = () => (isClosed ? stopping() : undefined);
-
-  function wakeAll(live: LiveExecution<Event>): void {
-    const woken = [...live.waiting];
-    live.waiting.clear();
-    for (const wake of woken) wake();
-  }
-
-  function append(live: LiveExecution<Event>, fresh: Event[], last: number): void {
-    live.recent.push(...fresh);
-    if (live.recent.length > maxRecent) live.recent.splice(0, live.recent.length - maxRecent);
-    live.last = last;
-    wakeAll(live);
-  }
-
-  /** Reads new events once for all subscribers; again while more were announced meanwhile. */
-  async function pump(live: LiveExecution<Event>): Promise<void> {
-    if (live.isReading) return;
-    live.isReading = true;
-    try {
-      while (live.wanted > live.last && live.subscribers > 0) {
-        const fresh = await read(live.executionId, live.last, pageSize);
-        const newest = fresh.at(-1);
-        if (newest === undefined) break;
-        append(live, fresh, newest.number);
-      }
-    } catch (error) {
-      onError(error); // the poll tries again
-    } finally {
-      live.isReading = false;
-    }
-  }
-
-  /** @param number of an event that can be read; undefined when the execution is gone */
-  function announce(live: LiveExecution<Event>, number: number | undefined): void {
-    if (number === undefined) {
-      live.isGone = true;
-      wakeAll(live);
-      return;
-    }
-    live.wanted = Math.max(live.wanted, number);
-    if (live.wanted > live.last) void pump(live);
-  }
-
-  /** Makes up for lost wake-ups, with one statement for all live executions. */
-  async function poll(): Promise<void> {
-    if (isPolling) return;
-    isPolling = true;
-    const asked = [...watched.values()];
-    try {
-      const numbers = await lastNumbers(asked.map(({ executionId }) => executionId));
-      for (const live of asked) announce(live, numbers.get(live.executionId));
-    } catch (error) {
-      onError(error);
-    } finally {
-      isPolling = false;
-    }
-  }
-
-  function join(executionId: string, last: number): LiveExecution<Event> {
-    let live = watched.get(executionId);
-    if (live === undefined) {
-      live = {
-        executionId,
-        recent: [],
-        last,
-        subscribers: 0,
-        waiting: new Set<() => void>(),
-        isReading: false,
-        wanted: last,
-        isGone: false,
-      };
-      watched.set(executionId, live);
-      timer ??= setInterval(() => void poll(), timing.pollEveryMs).unref();
-    }
-    live.subscribers += 1;
-    const heard = heardLately.get(executionId);
-    announce(live, heard === gone ? undefined : Math.max(heard ?? 0, last));
-    return live;
-  }
-
-  function leave(live: LiveExecution<Event>): void {
-    live.subscribers -= 1;
-    if (live.subscribers > 0) return;
-    watched.delete(live.executionId);
-    if (watched.size > 0) return;
-    clearInterval(timer);
-    timer = undefined;
-  }
-
-  // Late joiners read the same old pages: keep them for a moment, so that many of them cost one read.
-  const pages = new LRUCache<string, Promise<Event[]>>({ max: 20, ttl: 1000 });
-  function readPage(executionId: string, after: number): Promise<Event[]> {
-    const key = `${executionId}:${after}`;
-    let page = pages.get(key);
-    if (page === undefined) {
-      page = read(executionId, after, pageSize);
-      pages.set(key, page);
-      page.catch(() => pages.delete(key));
-    }
-    return page;
-  }
 
   return {
     /** Takes an event that this process has written; when it is the next one, nothing has to read it. */
     offer(executionId: string, event: Event): void {
       const live = watched.get(executionId);
-      if (live === undefined || live.isReading || event.number !== live.last + 1) return;
-      append(live, [event], event.number);
+      if (live !== undefined) reader.offer(live, event);
     },
 
     /** Announces an event; 0 means that the execution is gone. */
     heard(executionId: string, number: number): void {
       const live = watched.get(executionId);
       heardLately.set(executionId, number);
-      if (live !== undefined) announce(live, number === gone ? undefined : number);
+      if (live !== undefined) reader.announce(live, number === gone ? undefined : number);
     },
 
     /**
@@ -159,32 +55,103 @@ export function createLiveExecutions<Event extends Numbered>(options: LiveExecut
      * @throws UNAVAILABLE when the server stops
      */
     follow(executionId: string, after: number, last: number, signal: AbortSignal): Stream<Event> {
-      const live = join(executionId, last);
-      return toStream(
-        createSubscriber({
-          live,
-          after,
-          signal,
-          closed,
-          readPage: (from) => readPage(executionId, from),
-          leave: () => leave(live),
-        }),
-      );
+      const live = watched.join(executionId, last);
+      const heard = heardLately.get(executionId);
+      reader.announce(live, heard === gone ? undefined : Math.max(heard ?? 0, last));
+      const leave = () => watched.leave(live);
+      const source = createSubscriber({
+        live,
+        after,
+        signal,
+        closed,
+        readPage: (from) => readPage(executionId, from),
+        leave,
+      });
+      return toStream(source);
     },
 
     /** Number of executions that are watched on this instance. */
-    size: () => watched.size,
+    size: watched.size,
 
     /** Ends all streams. */
     async close(): Promise<void> {
       isClosed = true;
-      clearInterval(timer);
+      await watched.close();
+    },
+  };
+}
+
+/** The executions that have subscribers. While there are any, a poll makes up for lost announcements. */
+function createWatched<Event extends Numbered>(
+  { lastNumbers, onError, timing = defaultTiming }: LiveExecutionOptions<Event>,
+  announce: (live: LiveExecution<Event>, number: number | undefined) => void,
+) {
+  const watched = new Map<string, LiveExecution<Event>>();
+  let stopPoll: () => Promise<void> = async () => {};
+
+  /** Asks with one statement for all live executions. */
+  async function poll(): Promise<void> {
+    const asked = [...watched.values()];
+    const numbers = await lastNumbers(asked.map(({ executionId }) => executionId));
+    for (const live of asked) announce(live, numbers.get(live.executionId));
+  }
+
+  return {
+    get: (executionId: string) => watched.get(executionId),
+    size: () => watched.size,
+
+    join(executionId: string, last: number): LiveExecution<Event> {
+      const live = watched.get(executionId) ?? newLiveExecution<Event>(executionId, last);
+      if (watched.size === 0) stopPoll = repeat(timing.pollEveryMs, poll, onError);
+      watched.set(executionId, live);
+      live.subscribers += 1;
+      return live;
+    },
+
+    leave(live: LiveExecution<Event>): void {
+      live.subscribers -= 1;
+      if (live.subscribers > 0) return;
+      watched.delete(live.executionId);
+      if (watched.size === 0) void stopPoll();
+    },
+
+    /** Stops the poll and wakes all subscribers. */
+    async close(): Promise<void> {
+      void stopPoll();
       for (const { waiting } of [...watched.values()]) {
         await inTurns(waiting, (wake) => {
           if (waiting.delete(wake)) wake();
         });
       }
     },
+  };
+}
+
+function newLiveExecution<Event>(executionId: string, last: number): LiveExecution<Event> {
+  return {
+    executionId,
+    recent: [],
+    last,
+    subscribers: 0,
+    waiting: new Set(),
+    isReading: false,
+    wanted: last,
+    isGone: false,
+  };
+}
+
+/** Late joiners read the same old pages: keeps them for a moment, so that many of them cost one read. */
+function sharePages<Event extends Numbered>(read: LiveExecutionOptions<Event>['read']) {
+  const pages = new LRUCache<string, Promise<Event[]>>({ max: 20, ttl: 1000 });
+  return (executionId: string, after: number): Promise<Event[]> => {
+    const key = `${executionId}:${after}`;
+    let page = pages.get(key);
+    if (page === undefined) {
+      page = read(executionId, after, pageSize);
+      pages.set(key, page);
+      page.catch(() => pages.delete(key));
+    }
+    return page;
   };
 }
 

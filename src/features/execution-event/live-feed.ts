@@ -46,6 +46,9 @@ export const lookBackMs = 6000;
 /** Most events that may be announced in the wrong order. */
 const maxDisorder = 20;
 
+/** The feed of one instance. */
+export type Feed<Event extends FeedEvent> = ReturnType<typeof createFeed<Event>>;
+
 /** Creates the feed of one instance. */
 export function createFeed<Event extends FeedEvent>({
   readAfter,

@@ -1,5 +1,6 @@
 // The live feed of a client that resumes: first the events that it missed, then live ones, each once.
-import { type Source, type Stream, toStream } from '../../core/pull-stream.js';
+import { createWaker, type Source, type Stream, toStream } from '../../core/pull-stream.js';
+import { createPageLoader } from './page-loader.js';
 
 /** An event in the log, as far as its place is concerned. */
 export interface LoggedPlace {
@@ -30,50 +31,16 @@ const repeatWithinMs = 60_000;
 export function createResumedFeed<Event extends { id: string }>(
   options: ResumedFeedOptions<Event>,
 ): Stream<Event> {
-  const { live, floor, readPage, isWanted } = options;
+  const { live, readPage, isWanted } = options;
   const missed = inOrder(options.log.filter(({ isSeen }) => !isSeen)).map(({ id }) => id);
-  const given = new Set(options.log.map(({ id }) => id));
+  const takeLive = withoutLogged(options);
+  const { set, wake } = createWaker();
   let page: Event[] = [];
-  let isLoading = false;
-  let isCaughtUp = false;
-  let caughtUpAtMs = 0;
-  let failure: unknown;
-  let waiting: (() => void) | undefined;
+  const { load, isLoading, failure } = createPageLoader<Event[]>((found) => {
+    page = found.filter(isWanted);
+  }, wake);
+  const fault = () => live.fault() ?? failure();
 
-  function wake(): void {
-    const waiter = waiting;
-    waiting = undefined;
-    waiter?.();
-  }
-
-  function load(): void {
-    if (isLoading) return;
-    isLoading = true;
-    readPage(missed.splice(0, pageSize))
-      .then(
-        (found) => {
-          page = found.filter(isWanted);
-        },
-        (error: unknown) => {
-          failure = error;
-        },
-      )
-      .finally(() => {
-        isLoading = false;
-        wake();
-      });
-  }
-
-  function takeLive(): ReturnType<Source<Event>['take']> {
-    for (;;) {
-      const step = live.take();
-      if (step === undefined || step.done === true) return step;
-      if (given.size > 0 && Date.now() - caughtUpAtMs > repeatWithinMs) given.clear();
-      if (step.value.id >= floor && !given.has(step.value.id)) return step;
-    }
-  }
-
-  const fault = () => live.fault() ?? failure;
   return toStream<Event>({
     fault,
     close() {
@@ -89,22 +56,35 @@ export function createResumedFeed<Event extends { id: string }>(
       }
       const event = page.shift();
       if (event !== undefined) return { done: false, value: event };
-      if (isLoading) return undefined;
-      if (missed.length > 0) {
-        load();
-        return undefined;
-      }
-      if (!isCaughtUp) {
-        isCaughtUp = true;
-        caughtUpAtMs = Date.now();
-      }
-      return takeLive();
+      if (isLoading()) return undefined;
+      if (missed.length === 0) return takeLive();
+      load(() => readPage(missed.splice(0, pageSize)));
+      return undefined;
     },
     whenReady(callback) {
-      waiting = callback;
+      set(callback);
       live.whenReady(wake); // also says that the stream was cut off
     },
   });
+}
+
+/** Takes live events, aside from the ones that the log had; to be called once the missed ones are given. */
+function withoutLogged<Event extends { id: string }>({
+  live,
+  log,
+  floor,
+}: ResumedFeedOptions<Event>): Source<Event>['take'] {
+  const logged = new Set(log.map(({ id }) => id));
+  let caughtUpAtMs: number | undefined;
+  return () => {
+    caughtUpAtMs ??= Date.now();
+    for (;;) {
+      const step = live.take();
+      if (step === undefined || step.done === true) return step;
+      if (logged.size > 0 && Date.now() - caughtUpAtMs > repeatWithinMs) logged.clear();
+      if (step.value.id >= floor && !logged.has(step.value.id)) return step;
+    }
+  };
 }
 
 /** By id, which is by time, but each execution's events by their numbers. */

@@ -1,6 +1,7 @@
 // A subscriber of one execution: its position, and its next event, from the memory of the live execution or from the log.
 import type { AppError } from '../../core/errors.js';
-import { over, type Source, type Step } from '../../core/pull-stream.js';
+import { createWaker, over, type Source, type Step } from '../../core/pull-stream.js';
+import { createPageLoader } from './page-loader.js';
 import type { LiveExecution, Numbered } from './types.js';
 
 interface SubscriberOptions<Event extends Numbered> {
@@ -18,70 +19,37 @@ interface SubscriberOptions<Event extends Numbered> {
 }
 
 /** Creates a source of the events after `after`: old ones first, then new ones as they are announced. */
-export function createSubscriber<Event extends Numbered>({
-  live,
-  after,
-  signal,
-  readPage,
-  closed,
-  leave,
-}: SubscriberOptions<Event>): Source<Event> {
+export function createSubscriber<Event extends Numbered>(options: SubscriberOptions<Event>): Source<Event> {
+  const { live, after, signal, readPage, closed, leave } = options;
+  const { set, wake } = createWaker();
   let position = after;
   let page: readonly Event[] = [];
   let isOver = false;
-  let isLoading = false;
   let isGone = false;
-  let failure: unknown;
-  let waiting: (() => void) | undefined;
-
-  function wake(): void {
-    const waiter = waiting;
-    waiting = undefined;
-    waiter?.();
-  }
+  const { load, isLoading, failure } = createPageLoader<readonly Event[]>((found) => {
+    page = found;
+    isGone = found.length === 0; // deleted meanwhile
+  }, wake);
+  const fault = () => (signal.aborted ? signal.reason : (closed() ?? failure()));
   signal.addEventListener('abort', wake);
 
-  function end(): void {
-    if (isOver) return;
+  function end(): typeof over {
+    if (isOver) return over;
     isOver = true;
     page = [];
     signal.removeEventListener('abort', wake);
     live.waiting.delete(wake);
     leave();
     wake();
+    return over;
   }
 
-  function load(): void {
-    if (isLoading) return;
-    isLoading = true;
-    readPage(position)
-      .then(
-        (found) => {
-          page = found;
-          isGone = found.length === 0; // deleted meanwhile
-        },
-        (error: unknown) => {
-          failure = error;
-        },
-      )
-      .finally(() => {
-        isLoading = false;
-        wake();
-      });
+  function find(number: number): Event | undefined {
+    const recent = recentEvent(live, number);
+    if (recent === undefined) return page[number - (page[0]?.number ?? 0)];
+    page = [];
+    return recent;
   }
-
-  /** Takes the next event from memory, else from a page of the log; undefined when it is in neither. */
-  function pick(): Event | undefined {
-    const wanted = position + 1;
-    const first = live.last - live.recent.length + 1;
-    if (wanted >= first && wanted <= live.last) {
-      page = [];
-      return live.recent[wanted - first];
-    }
-    return page[wanted - (page[0]?.number ?? 0)];
-  }
-
-  const fault = () => (signal.aborted ? signal.reason : (closed() ?? failure));
 
   return {
     fault,
@@ -93,22 +61,24 @@ export function createSubscriber<Event extends Numbered>({
         end();
         throw reason;
       }
-      const event = pick();
+      const event = find(position + 1);
       if (event !== undefined) {
         position = event.number;
         if (event.isLast) end();
         return { done: false, value: event };
       }
-      if (isGone || (position >= live.last && live.isGone)) {
-        end();
-        return over;
-      }
-      if (position < live.last) load();
+      if (isGone || (position >= live.last && live.isGone)) return end();
+      if (position < live.last) load(() => readPage(position));
       return undefined;
     },
     whenReady(callback) {
-      waiting = callback;
-      if (!isLoading && !isOver) live.waiting.add(wake);
+      set(callback);
+      if (!isLoading() && !isOver) live.waiting.add(wake);
     },
   };
+}
+
+/** The event of this number, when the live execution remembers it. */
+function recentEvent<Event>({ recent, last }: LiveExecution<Event>, number: number): Event | undefined {
+  return number > last ? undefined : recent[number - (last - recent.length + 1)];
 }
