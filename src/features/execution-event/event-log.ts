@@ -46,14 +46,7 @@ const columns = sql`e.id, e.execution_id AS "executionId", e.number, e.type, e.a
 
 /** Creates the reader of the log. */
 export function createEventLog(db: Database, executions: ExecutionService) {
-  // One object for all events of an execution: it may have 64 KiB and never changes.
-  const parameters = new LRUCache<string, NonNullable<ExecutionRow['parameters']>>({ max: 1000 });
-  function intern(execution: ExecutionRow): ExecutionRow {
-    const known = parameters.get(execution.id);
-    if (known !== undefined) return { ...execution, parameters: known };
-    parameters.set(execution.id, execution.parameters ?? {});
-    return execution;
-  }
+  const intern = createInterning();
 
   /** Joins rows of the log with their executions. */
   async function complete(rows: LogRow[]): Promise<ExecutionEvent[]> {
@@ -108,6 +101,17 @@ export function createEventLog(db: Database, executions: ExecutionService) {
   }
 
   return { eventOf, read, readAfter, readIds };
+}
+
+/** Keeps one object of parameters for all events of an execution: it may have 64 KiB and never changes. */
+function createInterning(): (execution: ExecutionRow) => ExecutionRow {
+  const parameters = new LRUCache<string, NonNullable<ExecutionRow['parameters']>>({ max: 1000 });
+  return (execution) => {
+    const cached = parameters.get(execution.id);
+    if (cached !== undefined) return { ...execution, parameters: cached };
+    parameters.set(execution.id, execution.parameters ?? {});
+    return execution;
+  };
 }
 
 function toEvent(row: LogRow, execution: ExecutionRow): ExecutionEvent {
