@@ -13,6 +13,7 @@ const usage = `Usage: npm run bench -- [WHAT] [options]
   findings              pages of findings by every filter and order; takes the options of findings.mjs
   statistics            statistics beside a counting scan; takes the options of statistics.mjs
   webhooks              delivery of 10,000 events, and none lost; takes the options of webhooks.mjs
+  decisions             triage of 100,000 findings, comparisons and gates; takes the options of decisions.mjs
   startup               first and second start
   soak                  memory under a long mixed load
   live                  streams and runners; takes the options of live.mjs
@@ -35,6 +36,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 const alone = {
   live: './live.mjs',
   findings: './findings.mjs',
+  decisions: './decisions.mjs',
   statistics: './statistics.mjs',
   webhooks: './webhooks.mjs',
 };

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { type TOTP, URI } from 'otpauth';
 import type { Browser } from 'playwright-core';
 import { admin, chromium, startTestServer, type TestServer } from '../kit/harness.js';
+import { importSarif } from '../kit/imports.js';
 import { until } from '../kit/live.js';
 import { createExecution, createPerson, password, startExecution } from '../kit/seed.js';
 import { expectAccessible, openBrowser, openPage, type Watched } from './kit.js';
@@ -73,6 +74,9 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     for (const [name, expected] of [
       ['CriticalResults', '"totalCount"'],
       ['CompareSeverities', '"nodes"'],
+      ['WorstOpenFindings', '"totalCount"'],
+      ['NewSinceLastWeek', '"totalCount"'],
+      ['Trend', '"byBucket"'],
       ['MyLastExecutions', '"totalCount"'],
     ] as const) {
       await openTab(name);
@@ -85,6 +89,19 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     await createExecution(server, token, { name: 'Mine' });
     await run('MyLastExecutions');
     expect(await answerWith('"Mine"')).not.toContain('Not mine');
+    expect(watched.faults).toEqual([]);
+  });
+
+  it('compares the two newest runs of one target where no ids are given', async () => {
+    const token = await server.signIn();
+    await importSarif(server, token, { target: 'tabs' }, [{ rule: 'A' }]);
+    await importSarif(server, token, { target: 'tabs' }, [{ rule: 'A' }, { rule: 'B' }]);
+    await signedIn();
+    await openTab('CompareTwoRuns');
+    await run('CompareTwoRuns');
+    const answer = await answerWith('"unchanged"');
+    expect(answer).not.toContain('errors');
+    expect(answer).toContain('Problem of B');
     expect(watched.faults).toEqual([]);
   });
 

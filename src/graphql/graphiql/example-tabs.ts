@@ -111,10 +111,130 @@ query CompareSeverities {
   }
 }`;
 
+const worstFindings = `# The worst findings that are open:
+# put a project's key into the variables.
+# Without it: of all projects.
+query WorstOpenFindings($project: String) {
+  findings(
+    first: 20
+    filter: {
+      project: $project
+      triage: [OPEN, CONFIRMED]
+    }
+    orderBy: { field: SEVERITY, direction: DESC }
+  ) {
+    totalCount
+    nodes {
+      id
+      severity
+      title
+      ruleId
+      target
+      location {
+        path
+        startLine
+        url
+      }
+      triage
+      dueAt
+      assignee {
+        name
+      }
+    }
+  }
+}`;
+
+const newSinceLastWeek = `# Findings that runs saw for the first time
+# since $since. Leave it out: this page fills in
+# the time a week ago.
+query NewSinceLastWeek($since: DateTime) {
+  findings(
+    first: 20
+    filter: { firstSeenAfter: $since }
+    orderBy: { field: FIRST_SEEN, direction: DESC }
+  ) {
+    totalCount
+    nodes {
+      severity
+      title
+      target
+      triage
+      firstSeenAt
+      firstSeenIn {
+        id
+        name
+      }
+    }
+  }
+}`;
+
+const compareRuns = `# What one run has of another run's findings:
+# put the ids of two executions of one target
+# into the variables. Without them this page
+# takes the two newest of one target.
+query CompareTwoRuns($base: ID!, $head: ID!) {
+  compareExecutions(base: $base, head: $head) {
+    new(first: 10) {
+      totalCount
+      nodes {
+        severity
+        title
+      }
+    }
+    fixed(first: 10) {
+      totalCount
+      nodes {
+        severity
+        title
+      }
+    }
+    unchanged {
+      totalCount
+    }
+    reopened {
+      totalCount
+    }
+  }
+}`;
+
+const trend = `# Open findings and their change, week by week.
+query Trend($project: String) {
+  statistics(
+    filter: {
+      project: $project
+      bucket: WEEK
+      timeZone: "Europe/Berlin"
+    }
+  ) {
+    open {
+      critical
+      high
+      medium
+      low
+    }
+    overdue
+    meanSecondsToResolve
+    byBucket {
+      from
+      opened
+      closed
+      open {
+        critical
+        high
+        total
+      }
+    }
+  }
+}`;
+
 /** In the order of the page. */
 export const graphiqlTabs = [
   { query: myLastExecutions, variables: '{}' },
   { query: criticalResults, variables: '{}' },
   { query: liveProgress },
   { query: compareSeverities },
+  { query: worstFindings, variables: '{}' },
+  { query: newSinceLastWeek, variables: '{}' },
+  { query: compareRuns, variables: '{}' },
+  { query: trend, variables: '{}' },
 ];

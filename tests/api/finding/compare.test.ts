@@ -124,3 +124,70 @@ test('executions of other targets or projects are refused, and invisible ones do
   expect(await codeOf(hidden, base, viewer.token)).toBe('NOT_FOUND');
   expect(await codeOf(base, base, viewer.token)).toBeUndefined();
 });
+
+test('pages larger than allowed, forged cursors and cursors of other lists are refused', async () => {
+  const head = await run('compare-7', 'AB');
+  const list = await server.gql(
+    '{ findings(first: 1, orderBy: { field: DUE, direction: ASC }) { pageInfo { endCursor } } }',
+    {},
+    token,
+  );
+  const ofAnotherList = list.expectData().findings.pageInfo.endCursor;
+  const page = (args: string) =>
+    server.gql(
+      `query ($id: ID!) { compareExecutions(base: $id, head: $id) { unchanged(${args}) { nodes { id } } } }`,
+      { id: head },
+      token,
+    );
+  const forged = Buffer.from(JSON.stringify(['SEVERITY', "9'; --", 'x'])).toString('base64url');
+  for (const args of [
+    'first: 101',
+    'first: -1',
+    `after: "${forged}"`,
+    `after: "${ofAnotherList}"`,
+    'after: "%"',
+  ])
+    expect([args, (await page(args)).body.errors?.[0]?.extensions.code]).toEqual([args, 'VALIDATION_FAILED']);
+  expect((await page('first: 100')).expectData().compareExecutions.unchanged.nodes).toHaveLength(2);
+});
+
+test('a pull request beside its base is exact on both sides, also when both branches have moved on', async () => {
+  const target = 'compare-8';
+  await run(target, 'ABX', 'main');
+  const base = await run(target, 'ABC', 'main');
+  const head = await run(target, 'BCDX', 'feature');
+  await run(target, 'Z', 'main');
+  await run(target, 'Z', 'feature');
+  expect(await compare(base, head)).toEqual({ new: 'D', fixed: 'A', unchanged: 'BC', reopened: 'X' });
+});
+
+test('parts are counted without their pages, and paged both ways side by side', async () => {
+  const base = await run('compare-9', 'ABCX');
+  const head = await run('compare-9', 'BCDEF');
+  const ask = async (selection: string, variables: object = {}) => {
+    const answer = await server.gql(
+      `query ($base: ID!, $head: ID!, $after: String, $before: String) {
+        compareExecutions(base: $base, head: $head) { ${selection} } }`,
+      { base, head, ...variables },
+      token,
+    );
+    return answer.expectData().compareExecutions;
+  };
+  expect(
+    await ask('new { totalCount } fixed { totalCount } unchanged { totalCount } reopened { totalCount }'),
+  ).toEqual({
+    new: { totalCount: 3 },
+    fixed: { totalCount: 2 },
+    unchanged: { totalCount: 2 },
+    reopened: { totalCount: 0 },
+  });
+  const page = '{ nodes { title } pageInfo { endCursor startCursor hasNextPage hasPreviousPage } }';
+  const all = await ask('new { nodes { title } } fixed { nodes { title } }');
+  const first = await ask(`new(first: 2) ${page} fixed(first: 1) ${page}`);
+  const rest = await ask(`new(first: 2, after: $after) ${page}`, { after: first.new.pageInfo.endCursor });
+  expect([...first.new.nodes, ...rest.new.nodes]).toEqual(all.new.nodes);
+  expect([first.new.pageInfo.hasNextPage, rest.new.pageInfo.hasNextPage]).toEqual([true, false]);
+  expect(first.fixed.nodes).toEqual(all.fixed.nodes.slice(0, 1));
+  const back = await ask(`new(last: 2, before: $before) ${page}`, { before: rest.new.pageInfo.startCursor });
+  expect(back.new.nodes).toEqual(first.new.nodes);
+});
