@@ -5,7 +5,7 @@ import type { Sql, Wanted } from '../../infra/postgres/sql.js';
 import type { ReportOverdue } from '../webhook/webhook.events.js';
 import { branchesOfEach, historyOfEach } from './finding.details.js';
 import { createFindingReads } from './finding.reads.js';
-import { listWhere } from './list/compare.reads.js';
+import { listWhere } from './list/list-where.js';
 import { expireAcceptances, startKeeper } from './triage/expiry.js';
 import { createTriage, type TriageOptions } from './triage/triage.service.js';
 

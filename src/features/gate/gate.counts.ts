@@ -6,7 +6,19 @@ import type { RowsOfRun, RunRow } from '../finding/list/run-rows.js';
 import type { ImportedState, RankCounts } from './gate.reasons.js';
 
 /** Columns of an execution that a gate reads. */
-export const gatedColumns = ['id', 'isShared', 'scanBranchId', 'runNumber', 'status', 'projectId'] as const;
+export const gatedColumns = [
+  'id',
+  'isShared',
+  'scanBranchId',
+  'runNumber',
+  'status',
+  'projectId',
+  'infoCount',
+  'lowCount',
+  'mediumCount',
+  'highCount',
+  'criticalCount',
+] as const;
 /** An execution as far as a gate reads it. */
 export type GatedRow = Pick<ExecutionRow, (typeof gatedColumns)[number]>;
 
@@ -46,6 +58,16 @@ function isNew(counted: Counted): Sql {
   return sql`NOT coalesce(result.finding_id IN (${findingIdsOf(counted, base)}), FALSE)`;
 }
 
+/** Results of a run from which on a parallel plan saves more than the start of its processes takes. */
+const fewResults = 20_000;
+
+/** Keeps a statement from a parallel plan, which a function with a side effect excludes. The setting ends with the statement. */
+const serially = sql`CROSS JOIN (SELECT set_config('max_parallel_workers_per_gather', '0', true)) AS serially`;
+
+function isSmall({ infoCount, lowCount, mediumCount, highCount, criticalCount }: GatedRow): boolean {
+  return infoCount + lowCount + mediumCount + highCount + criticalCount < fewResults;
+}
+
 /**
  * Counts the findings of a run by severity, each once, without findings that people have ruled out or accepted for now. A
  * result counts with the severity of this run unless somebody has overridden it.
@@ -70,7 +92,7 @@ export async function countFindings(
       FROM (${rowsOfRun(row)}) AS result LEFT JOIN findings AS finding ON finding.id = result.finding_id
       WHERE finding.id IS NULL OR ${isOpenTo(at)}
       GROUP BY coalesce(finding.id, result.id)
-    ) AS counted`);
+    ) AS counted ${isSmall(row) ? serially : sql``}`);
   return found ?? { infoCount: 0, lowCount: 0, mediumCount: 0, highCount: 0, criticalCount: 0, overdue: 0 };
 }
 

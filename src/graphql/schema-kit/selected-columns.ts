@@ -68,24 +68,29 @@ export function columnsFor({ fieldNodes, returnType, schema, fragments }: GraphQ
   return columns;
 }
 
-/** Whether the answer shows how many entries the list has in all. */
-function wantsTotal({ fieldNodes, fragments }: GraphQLResolveInfo): boolean {
-  const before = totals.get(fieldNodes);
-  if (before !== undefined) return before;
-  const shows = (selection: SelectionNode): boolean => {
-    if (selection.kind === Kind.FIELD) return selection.name.value === 'totalCount';
-    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
-    return fragment?.selectionSet.selections.some(shows) === true;
-  };
-  const isShown = fieldNodes.some(({ selectionSet }) => selectionSet?.selections.some(shows) === true);
-  totals.set(fieldNodes, isShown);
-  return isShown;
-}
-const totals = new WeakMap<readonly FieldNode[], boolean>();
+/** By the nodes of a field, as {@link known}. */
+const wanted = new WeakMap<readonly FieldNode[], Wanted>();
 
 /** What the answer looks at of a page. */
 export function wantedOf(info: GraphQLResolveInfo): Wanted {
-  return { columns: columnsFor(info), total: wantsTotal(info) };
+  const before = wanted.get(info.fieldNodes);
+  if (before !== undefined) return before;
+  const shown = new Set(info.fieldNodes.flatMap((node) => fieldsOf(node.selectionSet?.selections, info)));
+  const total = shown.delete('totalCount');
+  const found = { columns: columnsFor(info), total, hasRows: !total || shown.size > 0 };
+  wanted.set(info.fieldNodes, found);
+  return found;
+}
+
+/** Names of the fields that selections show, also through fragments; without `__typename`. */
+function fieldsOf(selections: readonly SelectionNode[] = [], info: GraphQLResolveInfo): string[] {
+  return selections.flatMap((selection) => {
+    if (selection.kind === Kind.FIELD)
+      return selection.name.value === '__typename' ? [] : [selection.name.value];
+    const fragment =
+      selection.kind === Kind.INLINE_FRAGMENT ? selection : info.fragments[selection.name.value];
+    return fieldsOf(fragment?.selectionSet.selections, info);
+  });
 }
 
 /** Fields of connections and edges that lead to the rows. */

@@ -35,6 +35,8 @@ export interface Wanted {
   columns?: Columns;
   /** Whether the caller reads the total count; it is then counted at the same time. */
   total?: boolean;
+  /** False when the caller reads nothing but the total count. */
+  hasRows?: boolean;
 }
 
 /** Combinations of columns that get a select list, and so a prepared statement, of their own. */

@@ -1,14 +1,16 @@
-// Reads what a run has of another run's findings: pages and exact counts of new, fixed, unchanged and reopened ones.
-import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../../core/pagination.js';
+// Reads what a run has of another run's findings: exact counts of new, fixed, unchanged and reopened ones, and pages of them.
+import type { PageRequest } from '../../../core/pagination.js';
 import type { Database } from '../../../infra/postgres/database.js';
-import { type Sql, sql, type Wanted, where } from '../../../infra/postgres/sql.js';
+import { type Columns, join, raw, type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import { type FindingRow, selectionOf } from '../finding.rows.js';
-import { candidateColumns, candidateOrder, cursorKeyOf, isCursorKey, planOf } from './order.js';
+import { candidateColumns, candidateOrder, planOf } from './order.js';
 import { boundsOf } from './page.js';
 import { type RunRow, rowsOfRun } from './run-rows.js';
 
 /** The parts of a comparison. */
-export type Part = 'new' | 'fixed' | 'unchanged' | 'reopened';
+export const partNames = ['new', 'fixed', 'unchanged', 'reopened'] as const;
+/** A part of a comparison. */
+export type Part = (typeof partNames)[number];
 
 /** Two runs of one target whose results have met the findings. */
 export interface ComparedRuns {
@@ -16,103 +18,90 @@ export interface ComparedRuns {
   head: RunRow;
 }
 
+/** A page of a part, the worst first. */
+export interface PartPage {
+  part: Part;
+  request: PageRequest;
+}
+
+/** Counts of all parts, and for each page the ids of its findings and of one more, in the direction of fetching. */
+export interface ComparedParts {
+  counts: Record<Part, number>;
+  pages: string[][];
+}
+
+/** The order of all parts. */
+export const worstFirst = planOf({ field: 'SEVERITY', direction: 'DESC' });
+
 const idsOf = (run: RunRow) =>
-  sql`SELECT finding_id FROM (${rowsOfRun(run)}) AS seen WHERE finding_id IS NOT NULL`;
-
-/** Whether a run of the base's branch before the base saw the finding. */
-function isSeenBefore({ scanBranchId, runNumber }: RunRow, findingId: Sql): Sql {
-  return sql`EXISTS (SELECT FROM test_results AS was WHERE was.finding_id = ${findingId}
-    AND was.scan_branch_id = ${scanBranchId}::int AND was.from_run < ${runNumber}::int)`;
-}
-
-/** Conditions on findings that leave the part. */
-function conditionsOf(part: Part, { base, head }: ComparedRuns): Sql[] {
-  switch (part) {
-    case 'fixed':
-      return [sql`id IN (${idsOf(base)} EXCEPT ${idsOf(head)})`];
-    case 'unchanged':
-      return [sql`id IN (${idsOf(base)} INTERSECT ${idsOf(head)})`];
-    case 'reopened':
-      return [sql`id IN (${idsOf(head)} EXCEPT ${idsOf(base)})`, isSeenBefore(base, sql`findings.id`)];
-    case 'new':
-      return [
-        sql`id IN (${idsOf(head)} EXCEPT ${idsOf(base)})`,
-        sql`NOT ${isSeenBefore(base, sql`findings.id`)}`,
-      ];
-  }
-}
-
-/** One keyset page of a part, the worst first. Arguments and errors as {@link listWorst}. */
-export function listPart(
-  db: Database,
-  runs: ComparedRuns,
-  part: Part,
-  args: PageArgs,
-  wanted: Wanted,
-  total: () => Promise<number>,
-): Promise<Page<FindingRow>> {
-  return listWorst(db, conditionsOf(part, runs), args, wanted, total);
-}
+  sql`SELECT DISTINCT finding_id FROM (${rowsOfRun(run)}) AS seen WHERE finding_id IS NOT NULL`;
 
 /**
- * One keyset page of the findings that meet conditions, the worst first.
- * @param conditions on the table findings, without an alias
- * @param total the number of all of them
- * @throws VALIDATION_FAILED for page arguments out of range or cursors of another order
+ * Whether a run of the base's branch before the base saw the finding. LIMIT makes PostgreSQL look each finding up by the index
+ * instead of hashing a scan of all results.
  */
-async function listWorst(
+function isSeenBefore({ scanBranchId, runNumber }: RunRow, findingId: Sql): Sql {
+  return sql`(SELECT TRUE FROM test_results AS was WHERE was.finding_id = ${findingId}
+    AND was.scan_branch_id = ${scanBranchId}::int AND was.from_run < ${runNumber}::int LIMIT 1) IS TRUE`;
+}
+
+/** Counts all parts and finds the ids of pages, in one statement that joins the two runs once. */
+export async function readParts(
   db: Database,
-  conditions: Sql[],
-  args: PageArgs,
-  { columns: wanted }: Wanted,
-  total: () => Promise<number>,
-): Promise<Page<FindingRow>> {
-  const plan = planOf({ field: 'SEVERITY', direction: 'DESC' });
-  const request = parsePage(args, plan.name, isCursorKey(plan));
-  const keyOf = cursorKeyOf(plan);
-  const isDescending = plan.isDescending !== request.isBackward;
+  runs: ComparedRuns,
+  pages: readonly PartPage[],
+): Promise<ComparedParts> {
+  const placed = pages.length === 0 ? [] : [sql`, placed AS MATERIALIZED (${placedIn(runs)})`];
+  const [row] = await db.queryUncached<Record<string, number> & Record<`page${number}`, string[]>>(sql`
+    WITH compared AS MATERIALIZED (${comparedIn(runs)})${join([sql``, ...placed], '')}
+    SELECT ${join([
+      ...partNames.map((part) => sql`count(*) FILTER (WHERE part = ${part})::int AS ${raw(part)}`),
+      ...pages.map((page, at) => sql`(${idsOfPage(page)}) AS ${raw(`page${at}`)}`),
+    ])} FROM compared`);
+  const countOf = (part: Part) => row?.[part] ?? 0;
+  return {
+    counts: {
+      new: countOf('new'),
+      fixed: countOf('fixed'),
+      unchanged: countOf('unchanged'),
+      reopened: countOf('reopened'),
+    },
+    pages: pages.map((_page, at) => row?.[`page${at}`] ?? []),
+  };
+}
+
+/** The findings of both runs with the part that each belongs to. */
+function comparedIn({ base, head }: ComparedRuns): Sql {
+  return sql`SELECT coalesce(of_base.finding_id, of_head.finding_id) AS finding_id,
+      CASE WHEN of_head.finding_id IS NULL THEN 'fixed' WHEN of_base.finding_id IS NOT NULL THEN 'unchanged'
+        WHEN ${isSeenBefore(base, sql`of_head.finding_id`)} THEN 'reopened' ELSE 'new' END AS part
+    FROM (${idsOf(base)}) AS of_base FULL JOIN (${idsOf(head)}) AS of_head ON of_head.finding_id = of_base.finding_id`;
+}
+
+/** The compared findings with their keys. Naming their series spares a scan of all findings: an index has the keys by series. */
+function placedIn({ base, head }: ComparedRuns): Sql {
+  const branches = [base, head].flatMap(({ scanBranchId }) => scanBranchId ?? []);
+  const series = sql`series_id = ANY(ARRAY(SELECT series_id FROM scan_branches WHERE id = ANY(${branches}::int[])))`;
+  return sql`SELECT id, severity, first_seen_at, part FROM compared JOIN findings ON id = finding_id
+    ${where(branches.length === 2 ? [series] : [])}`;
+}
+
+function idsOfPage({ part, request }: PartPage): Sql {
+  const isDescending = worstFirst.isDescending !== request.isBackward;
+  return sql`ARRAY(SELECT id FROM (
+      SELECT ${candidateColumns(worstFirst)} FROM placed ${where([sql`part = ${part}`, ...boundsOf(worstFirst, request)])}
+    ) AS candidate ORDER BY ${candidateOrder(worstFirst, isDescending)} LIMIT ${request.limit + 1})`;
+}
+
+/** The findings with these ids, in the order of the ids. */
+export async function readInOrder(
+  db: Database,
+  ids: readonly string[],
+  wanted: Columns,
+): Promise<FindingRow[]> {
+  if (ids.length === 0) return [];
   const { columns, joins } = selectionOf(wanted);
-  const rows = await db.queryUncached<FindingRow>(sql`
-    SELECT ${columns} FROM (
-      SELECT ${candidateColumns(plan)} FROM findings ${where([...conditions, ...boundsOf(plan, request)])}
-      ORDER BY ${candidateOrder(plan, isDescending)} LIMIT ${request.limit + 1}
-    ) AS candidate JOIN findings AS finding ON finding.id = candidate.id
-    ${joins} ORDER BY ${candidateOrder(plan, isDescending, 'candidate.')}`);
-  return toPage(request, rows, (row) => encodeCursor(plan.name, { id: row.id, key: keyOf(row) }), total);
-}
-
-/** Reads a page of the findings that meet conditions, with their number. Arguments and errors as {@link listWorst}. */
-export function listWhere(
-  db: Database,
-  conditions: Sql[],
-  args: PageArgs,
-  wanted: Wanted,
-): Promise<Page<FindingRow>> {
-  return listWorst(db, conditions, args, wanted, () => countOf(db, conditions));
-}
-
-async function countOf(db: Database, conditions: Sql[]): Promise<number> {
-  const [row] = await db.queryUncached<{ count: number }>(
-    sql`SELECT count(*)::int AS count FROM findings ${where(conditions)}`,
-  );
-  return row?.count ?? 0;
-}
-
-/** Counts all parts in one statement. */
-export async function countParts(db: Database, { base, head }: ComparedRuns): Promise<Record<Part, number>> {
-  const before = isSeenBefore(base, sql`both_runs.finding_id`);
-  const [counts] = await db.queryUncached<Record<Part, number>>(sql`
-    SELECT count(*) FILTER (WHERE in_base AND in_head)::int AS unchanged,
-      count(*) FILTER (WHERE NOT in_head)::int AS fixed,
-      count(*) FILTER (WHERE NOT in_base AND NOT is_known)::int AS new,
-      count(*) FILTER (WHERE NOT in_base AND is_known)::int AS reopened
-    FROM (
-      SELECT in_base, in_head, CASE WHEN NOT in_base THEN ${before} END AS is_known FROM (
-        SELECT finding_id, bool_or(is_base) AS in_base, bool_or(NOT is_base) AS in_head FROM (
-          SELECT finding_id, true AS is_base FROM (${idsOf(base)}) AS of_base
-          UNION ALL SELECT finding_id, false FROM (${idsOf(head)}) AS of_head
-        ) AS sightings GROUP BY finding_id
-      ) AS both_runs
-    ) AS judged`);
-  return counts ?? { new: 0, fixed: 0, unchanged: 0, reopened: 0 };
+  return db.queryUncached<FindingRow>(sql`
+    SELECT ${columns} FROM unnest(${[...ids]}::uuid[]) WITH ORDINALITY AS candidate(id, place)
+      JOIN findings AS finding ON finding.id = candidate.id ${joins} ORDER BY candidate.place`);
 }

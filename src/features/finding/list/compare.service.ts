@@ -1,12 +1,21 @@
 // Compares two executions of one target: which findings the one has and the other has not.
 import { AppError, invalid } from '../../../core/errors.js';
-import type { Page, PageArgs } from '../../../core/pagination.js';
+import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../../core/pagination.js';
 import type { Viewer } from '../../../core/permissions.js';
 import type { Database } from '../../../infra/postgres/database.js';
 import type { Wanted } from '../../../infra/postgres/sql.js';
 import type { ExecutionRow, ExecutionService } from '../../execution/execution.service.js';
 import type { FindingRow } from '../finding.rows.js';
-import { countParts, listPart, type Part } from './compare.reads.js';
+import {
+  type ComparedParts,
+  type ComparedRuns,
+  type Part,
+  type PartPage,
+  readInOrder,
+  readParts,
+  worstFirst,
+} from './compare.reads.js';
+import { cursorKeyOf, isCursorKey } from './order.js';
 
 /** What comparisons are read with. */
 export interface ComparisonOptions {
@@ -16,7 +25,7 @@ export interface ComparisonOptions {
 
 /** Two compared executions. */
 export interface Comparison {
-  /** One keyset page of a part, the worst first; all parts are counted together, once. */
+  /** One keyset page of a part, the worst first; parts that are listed at the same time are read together. */
   list: (part: Part, args: PageArgs, wanted: Wanted) => Promise<Page<FindingRow>>;
 }
 
@@ -41,16 +50,46 @@ export function createComparisonService({ db, executions }: ComparisonOptions) {
         throw invalid('head', 'is of another target than base');
       assertSettled(base, 'base');
       assertSettled(head, 'head');
-      let counting: ReturnType<typeof countParts> | undefined;
-      const total = async (part: Part) => {
-        counting ??= countParts(db, { base, head });
-        return (await counting)[part];
-      };
-      return {
-        list: (part, args, wanted) => listPart(db, { base, head }, part, args, wanted, () => total(part)),
-      };
+      const read = batched(db, { base, head });
+      return { list: (part, args, wanted) => listPart(db, read, part, args, wanted) };
     },
   };
+}
+
+type ReadParts = (page?: PartPage) => Promise<{ counts: ComparedParts['counts']; ids: string[] }>;
+
+/** Reads in one statement everything that is asked for at the same time, as the parts of one operation are. */
+function batched(db: Database, runs: ComparedRuns): ReadParts {
+  let pages: PartPage[] = [];
+  let reading: Promise<ComparedParts> | undefined;
+  const readAll = () => {
+    const asked = pages;
+    pages = [];
+    reading = undefined;
+    return readParts(db, runs, asked);
+  };
+  return async (page) => {
+    const place = page === undefined ? -1 : pages.push(page) - 1;
+    reading ??= Promise.resolve().then(readAll);
+    const { counts, pages: found } = await reading;
+    return { counts, ids: found[place] ?? [] };
+  };
+}
+
+/** @throws VALIDATION_FAILED for page arguments out of range or cursors of another order */
+async function listPart(
+  db: Database,
+  read: ReadParts,
+  part: Part,
+  args: PageArgs,
+  { columns, hasRows }: Wanted,
+): Promise<Page<FindingRow>> {
+  const request = parsePage(args, worstFirst.name, isCursorKey(worstFirst));
+  const { counts, ids } = await read(hasRows === false ? undefined : { part, request });
+  const rows = await readInOrder(db, ids, columns);
+  const cursorOf = (row: FindingRow) =>
+    encodeCursor(worstFirst.name, { id: row.id, key: cursorKeyOf(worstFirst)(row) });
+  return toPage(request, rows, cursorOf, async () => counts[part]);
 }
 
 const columns = ['id', 'isShared', 'scanBranchId', 'runNumber', 'projectId', 'target', 'finishedAt'] as const;
