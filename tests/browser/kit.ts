@@ -27,11 +27,15 @@ export interface Watched {
   requests: string[];
 }
 
-/** A page on a profile of its own. */
+/** A page on a profile of its own. Requests to other origins than its own and `alsoFrom` are faults. */
 export async function openPage(
   browser: Browser,
   url: string,
-  { width = 1280, hasTouch = false } = {},
+  {
+    width = 1280,
+    hasTouch = false,
+    alsoFrom = [],
+  }: { width?: number | undefined; hasTouch?: boolean; alsoFrom?: readonly string[] } = {},
 ): Promise<Watched> {
   const context = await browser.newContext({ viewport: { width, height: 900 }, hasTouch });
   const page = await context.newPage();
@@ -45,7 +49,7 @@ export async function openPage(
   await context.route('**/*', (route) => {
     const asked = new URL(route.request().url());
     if (['data:', 'blob:'].includes(asked.protocol)) return route.continue();
-    if (asked.origin === new URL(url).origin) {
+    if ([new URL(url).origin, ...alsoFrom].includes(asked.origin)) {
       requests.push(`${route.request().method()} ${asked.pathname}${asked.search}`);
       return route.continue();
     }
