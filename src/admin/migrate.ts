@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import { urlOfDatabase } from '../config/database-url.js';
 import { type Env, loadConfig } from '../config/load.js';
 import { findRunningPostgres } from '../infra/embedded-postgres/running.js';
 import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
@@ -18,6 +18,7 @@ import {
   unfinishedMigrations,
 } from '../infra/migrations/migrate.js';
 import { assertMigrated } from '../infra/migrations/status.js';
+import { openClient } from '../infra/postgres/connection/open.js';
 
 type Print = (text: string) => void;
 
@@ -161,14 +162,10 @@ async function withTemporaryServer<T>(work: (url: string) => Promise<T>): Promis
 /** An empty database beside the given one, for as long as the work takes. */
 async function withShadowDatabase<T>(databaseUrl: string, work: (url: string) => Promise<T>): Promise<T> {
   const name = `sec_tester_shadow_${randomBytes(6).toString('hex')}`;
-  const shadow = new URL(databaseUrl);
-  shadow.pathname = `/${name}`;
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
-  client.on('error', () => undefined);
+  const client = await openClient(databaseUrl);
   try {
-    await client.connect();
     await client.query(`CREATE DATABASE ${name} TEMPLATE template0`);
-    return await work(shadow.href);
+    return await work(urlOfDatabase(databaseUrl, name));
   } finally {
     await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`).catch(() => undefined);
     await client.end().catch(() => undefined);

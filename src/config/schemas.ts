@@ -2,6 +2,7 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { readDatabaseUrl } from './database-url.js';
 
 /** A private Ed25519 key (RFC 8037) that signs tokens; `kid` names it in the published key set. */
 export type SigningJwk = {
@@ -60,6 +61,17 @@ export function urlOf(...schemes: string[]) {
   return z
     .string()
     .refine(isWanted, { error: `a URL that begins with ${schemes.map((s) => `${s}://`).join(' or ')}` });
+}
+
+/** @returns a shape that accepts a database URL in libpq's forms, as it was written; the fault never holds a password. */
+export function databaseUrl() {
+  return z.string().check(({ value, issues }) => {
+    try {
+      readDatabaseUrl(value);
+    } catch (error) {
+      issues.push({ code: 'custom', message: (error as Error).message, input: value });
+    }
+  });
 }
 
 /** @returns a shape that accepts a path and gives it as an absolute one; `:` and the like do not work everywhere. */

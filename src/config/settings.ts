@@ -1,6 +1,7 @@
 // Declares every setting once, as data: name, group, description, shape and default; load.ts reads them.
 import { z } from 'zod';
 import {
+  databaseUrl,
   flag,
   oneOf,
   origins,
@@ -134,7 +135,7 @@ export const settings = {
     name: 'DATABASE_URL',
     group: 'Database',
     description: 'PostgreSQL to use; without it the server starts one of its own in DATA_DIR.',
-    schema: urlOf('postgres', 'postgresql'),
+    schema: databaseUrl(),
     secret: true,
   },
   databasePoolMax: {
@@ -163,7 +164,7 @@ export const settings = {
     group: 'Database',
     description:
       'The same database as its owner, for migrating only; without it DATABASE_URL is used, which then owns the tables.',
-    schema: urlOf('postgres', 'postgresql'),
+    schema: databaseUrl(),
     secret: true,
   },
   migrateOnStart: {

@@ -28,7 +28,7 @@ export async function createAdapters(
   if (config.isMetricsEnabled) metrics.watchProcess();
   const tracing = await createTracing(config, log, timing.tracesMs);
   if (tracing !== undefined) closers.add(tracing.close);
-  const url = await prepareDatabase(config, log, closers);
+  const { url, isShared } = await prepareDatabase(config, log, closers);
   const { redisUrl, databaseStatementTimeoutMs, databaseAcquireTimeoutMs } = config;
   const redis = redisUrl === undefined ? undefined : createRedis(redisUrl, log, metrics, timing);
   if (redis !== undefined) closers.add(redis.close);
@@ -53,6 +53,7 @@ export async function createAdapters(
     url,
     statementTimeoutMs: timing.bulkStatementMs,
     connectTimeoutMs: databaseAcquireTimeoutMs,
+    isShared,
   };
   const events = createEvents(redis, log);
   return { config, log, db, bulk, redis, events, tokens, passwords, metrics, tracing, now, timing };

@@ -6,17 +6,30 @@ import { startEmbeddedPostgres } from '../infra/embedded-postgres/server.js';
 import { APP_ROLE, ensureAppRole, roleOf, urlAs } from '../infra/migrations/app-role.js';
 import { applyMigrations, finishMigrations, migrationStatus } from '../infra/migrations/migrate.js';
 import { assertMigrated } from '../infra/migrations/status.js';
-import { waitForDatabase } from '../infra/postgres/wait-until-ready.js';
+import { openClient } from '../infra/postgres/connection/open.js';
+import { missingLimits } from '../infra/postgres/connection/settings.js';
+import { targetOf } from '../infra/postgres/connection/target.js';
+import { waitForDatabase } from '../infra/postgres/connection/wait-until-ready.js';
 import type { Closers } from './closers.js';
 
 const databaseWaitMs = 30_000;
 
 /**
  * Prepares the database that the configuration names, or the embedded one.
- * @returns the URL to serve with: of a role that changes no table, where the server can make one or was given one
+ * @returns the URL to serve with, of a role that changes no table, where the server can make one or was given one; and whether a
+ * pooler lends connections by the transaction
  * @throws Error when the database does not answer within 30 seconds, or lacks migrations that the server may not apply
  */
-export async function prepareDatabase(config: Config, log: Logger, closers: Closers): Promise<string> {
+export async function prepareDatabase(
+  config: Config,
+  log: Logger,
+  closers: Closers,
+): Promise<{ url: string; isShared: boolean }> {
+  const url = await prepare(config, log, closers);
+  return { url, isShared: await findLimits(config, url, log) };
+}
+
+async function prepare(config: Config, log: Logger, closers: Closers): Promise<string> {
   const { databaseUrl, migrationDatabaseUrl } = config;
   const ownerUrl = migrationDatabaseUrl ?? databaseUrl ?? (await startEmbedded(config, log, closers));
   const mayMigrate = config.migrateOnStart || databaseUrl === undefined;
@@ -37,6 +50,26 @@ export async function prepareDatabase(config: Config, log: Logger, closers: Clos
   }
   if (migrationDatabaseUrl !== undefined) await ensureAppRole(ownerUrl, roleOf(databaseUrl));
   return databaseUrl;
+}
+
+/** Logs the limits that sessions behind a pooler lack. */
+async function findLimits(config: Config, url: string, log: Logger): Promise<boolean> {
+  if (config.databaseUrl === undefined || (await waitForDatabase(url, databaseWaitMs, log)) !== 'transaction')
+    return false;
+  const ms = config.databaseStatementTimeoutMs;
+  const needs = { statementTimeoutMs: ms, idleInTransactionTimeoutMs: ms };
+  const client = await openClient(url, needs);
+  try {
+    const statements = await missingLimits(client, targetOf(url), needs, 3000);
+    if (statements !== '')
+      log.warn(
+        { event: 'database_limits_missing', statements },
+        'The pooler does not pass limits on: run these statements as the owner of the role',
+      );
+  } finally {
+    await client.end();
+  }
+  return true;
 }
 
 async function startEmbedded(config: Config, log: Logger, closers: Closers): Promise<string> {

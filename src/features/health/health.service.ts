@@ -106,7 +106,10 @@ export function createHealthService({
 }
 
 async function databaseVersion(db: Database): Promise<string | null> {
-  const [row] = await db.query<{ version: string }>(sql`SELECT current_setting('server_version') AS version`);
+  const [row] = await db.query<{ version: string; isReadOnly: boolean }>(sql`
+    SELECT current_setting('server_version') AS version,
+      current_setting('transaction_read_only') = 'on' AS "isReadOnly"`);
+  if (row?.isReadOnly === true) throw new Error('the database only reads');
   return row?.version ?? null;
 }
 

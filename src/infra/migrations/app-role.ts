@@ -1,6 +1,8 @@
 // Creates the database role that the server runs as: it reads and writes rows, changes no table, and only adds to the audit trail.
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { readDatabaseUrl } from '../../config/database-url.js';
+import { openClient } from '../postgres/connection/open.js';
 
 /** The server's role on the embedded database and on test databases. */
 export const APP_ROLE = 'sec_tester_app';
@@ -32,8 +34,8 @@ const NUMBERED = [
 
 /** Name and password of a role, as a connection string carries them. */
 export function roleOf(databaseUrl: string): { name: string; password: string } {
-  const { username, password } = new URL(databaseUrl);
-  return { name: decodeURIComponent(username), password: decodeURIComponent(password) };
+  const { user: name, password } = readDatabaseUrl(databaseUrl);
+  return { name, password };
 }
 
 /** The connection string of the same database for another role. */
@@ -122,10 +124,8 @@ function scramVerifier(password: string): string {
 }
 
 async function inTransaction<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
-  client.on('error', () => undefined);
+  const client = await openClient(url);
   try {
-    await client.connect();
     await client.query('BEGIN');
     const result = await work(client);
     await client.query('COMMIT');

@@ -1,6 +1,8 @@
 // Applies and writes the database's migrations, with Prisma's own history table and engine.
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
+import { openClient } from '../postgres/connection/open.js';
+import { detectPooling } from '../postgres/connection/pooler.js';
 import { listForEngine, readSchema, writeMigration } from './files.js';
 import { dropLeftovers, listLeftovers } from './finish.js';
 import { assertMigrated, assertNotDiverged, type MigrationStatus, readStatus } from './status.js';
@@ -28,8 +30,7 @@ export async function migrationStatus(databaseUrl: string): Promise<MigrationSta
  * @throws Error when the database is ahead, was edited or holds a failed migration, or when a migration fails
  */
 export async function applyMigrations(databaseUrl: string): Promise<string[]> {
-  return withClient(databaseUrl, async (client) => {
-    await takeLock(client);
+  return withLock(databaseUrl, async (client) => {
     const status = await readStatus(client);
     assertNotDiverged(status);
     if (status.pending.length + status.repeatable.length === 0) return [];
@@ -102,8 +103,7 @@ async function takeLock(client: pg.Client): Promise<void> {
  * @returns the names of the indexes dropped
  */
 export async function finishMigrations(databaseUrl: string): Promise<string[]> {
-  return withClient(databaseUrl, async (client) => {
-    await takeLock(client);
+  return withLock(databaseUrl, async (client) => {
     assertMigrated(await readStatus(client));
     return dropLeftovers(client);
   });
@@ -114,11 +114,22 @@ export async function unfinishedMigrations(databaseUrl: string): Promise<string[
   return withClient(databaseUrl, listLeftovers);
 }
 
+/**
+ * Works as the one process that migrates.
+ * @throws Error behind a pooler that lends connections by the transaction: sessions hold no lock there
+ */
+async function withLock<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  if ((await detectPooling(databaseUrl, 10_000)) === 'transaction')
+    throw new Error('Migrations need PostgreSQL itself: let MIGRATION_DATABASE_URL lead past the pooler.');
+  return withClient(databaseUrl, async (client) => {
+    await takeLock(client);
+    return work(client);
+  });
+}
+
 async function withClient<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
-  client.on('error', () => undefined); // the next statement reports a lost connection
+  const client = await openClient(databaseUrl, { applicationName: 'sec-tester-api migrate' });
   try {
-    await client.connect();
     return await work(client);
   } finally {
     await client.end();

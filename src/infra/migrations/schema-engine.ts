@@ -3,6 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import type { SchemaEngine } from '@prisma/schema-engine-wasm';
+import { clientConfig } from '../postgres/connection/open.js';
+import { settleSession } from '../postgres/connection/settings.js';
+import { targetOf } from '../postgres/connection/target.js';
 import { CatalogPool, engineAdapterFactory } from './engine-adapter.js';
 
 const MODULE = '@prisma/schema-engine-wasm/schema_engine_bg';
@@ -40,7 +43,13 @@ export async function withSchemaEngine<T>(
       },
     },
   });
-  const pool = new CatalogPool({ connectionString: databaseUrl, max: 2 });
+  const target = targetOf(databaseUrl);
+  const needs = { statementTimeoutMs: 0, idleInTransactionTimeoutMs: 0 };
+  const pool = new CatalogPool({
+    ...clientConfig(target, needs, 'sec-tester-api migrate'),
+    max: 2,
+    onConnect: (client) => settleSession(client, target, needs, 10_000),
+  });
   pool.on('error', () => undefined);
   try {
     const create = await loadEngine();

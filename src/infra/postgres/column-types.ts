@@ -51,9 +51,19 @@ function arrayParser(oid: number, parse: (item: string) => unknown): ParseText {
   };
 }
 
-/** Converts PostgreSQL's text of a timestamptz(3) in UTC to RFC 3339 with milliseconds. */
+/**
+ * Converts PostgreSQL's text of a timestamptz(3) to RFC 3339 in UTC with milliseconds. Infinity and years beyond 9999, which no
+ * column holds, stay as they are.
+ */
 export function toRfc3339(text: string): string {
-  if (text.length < 22 || !text.endsWith('+00')) return text; // infinity, or a year beyond 9999
+  if (text.length < 22 || text.length > 29 || !text.endsWith('+00')) return fromOtherZone(text);
   const fraction = text.length > 22 ? text.slice(20, -3) : '';
   return `${text.slice(0, 10)}T${text.slice(11, 19)}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;
+}
+
+/** Sessions are in UTC; should one not be, the moment is still right. */
+function fromOtherZone(text: string): string {
+  const [, date, time, zone = ''] = /^(\d{4}-\d\d-\d\d) ([\d:.]+)([+-][\d:]+)$/.exec(text) ?? [];
+  if (date === undefined) return text;
+  return new Date(`${date}T${time}${zone.length === 3 ? `${zone}:00` : zone}`).toISOString();
 }

@@ -5,7 +5,7 @@ import type { Sql } from 'sql-template-tag';
 import { PrismaClient } from '../../generated/prisma/client.js';
 import { codeOf, toDatabaseError } from './errors.js';
 import { createPipeline } from './pipeline.js';
-import { ConnectionPool, connectionConfig, type PoolOptions } from './pool.js';
+import { ConnectionPool, connectionsOf, type PoolOptions } from './pool.js';
 import { beginStatement } from './query-metrics.js';
 import {
   createStatementNames,
@@ -62,7 +62,7 @@ export function createDatabase(options: PoolOptions): Database {
   const sharedCount = Math.min(maxShared, Math.floor(poolMax / 5));
   const pool = new ConnectionPool({ ...options, poolMax: poolMax - sharedCount });
   const pipeline = createPipeline({
-    config: connectionConfig(options),
+    connections: connectionsOf(options),
     count: sharedCount,
     maxWaitMs: acquireTimeoutMs,
     log,

@@ -5,8 +5,11 @@ import { AppError, isOutage } from '../../core/errors.js';
 const queryCanceled = '57014';
 /** The message of pg's own time-out of a statement (`query_timeout`). */
 const clientTimeout = /Query read timeout/;
-/** SQLSTATE classes and Node's codes that mean: down, shutting down, or out of resources. */
-const unavailableCodes = /^(08|53|57P0|58)|^25P03$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
+/** SQLSTATE of a write on a host that only reads: a standby, or a primary that failed over. */
+const readOnly = '25006';
+/** SQLSTATE classes and Node's codes that mean: down, shutting down, read-only, or out of resources. */
+const unavailableCodes =
+  /^(08|53|57P0|58)|^25P03$|^25006$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
 const unavailableReasons =
   /timeout|Connection terminated|Client has encountered a connection error|not queryable/i;
 
@@ -27,11 +30,12 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether the connection must be closed: it is gone, or an answer is still owed on it. */
+/** Whether the connection must be closed: it is gone, an answer is still owed on it, or its host only reads. */
 export function isConnectionLost(error: unknown): boolean {
   if (error === undefined) return false;
   if (error instanceof AppError)
     return error.code === 'UNAVAILABLE' || (error.code === 'QUERY_TIMEOUT' && isConnectionLost(error.cause));
+  if (codeOf(error) === readOnly) return true; // the next one may lead to another host
   return (error as { severity?: string }).severity !== 'ERROR' && isUnavailable(error);
 }
 

@@ -3,7 +3,9 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { requestContext } from '../telemetry/request-context.js';
+import { learnFrom } from './connection/target.js';
 import { reasonOf } from './errors.js';
+import type { Connections } from './pool.js';
 import { type OnResult, type Statement, sendStatement } from './statement.js';
 
 interface SharedConnection {
@@ -33,7 +35,7 @@ export interface Pipeline {
 }
 
 interface PipelineOptions {
-  config: pg.ClientConfig;
+  connections: Connections;
   /** How many connections. */
   count: number;
   /** Longest wait behind a statement that is stuck, in milliseconds. */
@@ -42,14 +44,16 @@ interface PipelineOptions {
 }
 
 /** Opens the connections in the background on first use; {@link Pipeline.run} returns undefined until they are open. */
-export function createPipeline({ config, count, maxWaitMs, log }: PipelineOptions): Pipeline {
+export function createPipeline({ connections, count, maxWaitMs, log }: PipelineOptions): Pipeline {
   const shared = Array.from({ length: count }, closedConnection);
   let isClosed = false;
   const watch = setInterval(() => rejectStuck(shared, maxWaitMs), checkEveryMs).unref();
 
   function open(connection: SharedConnection): void {
     connection.openAt = Number.POSITIVE_INFINITY;
-    const client = new pg.Client(config);
+    const { target, config, settle } = connections;
+    const hostIndex = target.hostIndex();
+    const client = new pg.Client(config());
     const lose = (error?: Error) => {
       if (connection.client === client) {
         connection.client = undefined;
@@ -58,12 +62,20 @@ export function createPipeline({ config, count, maxWaitMs, log }: PipelineOption
       connection.openAt = performance.now() + reopenAfterMs;
     };
     client.on('error', lose).on('end', lose);
-    client.connect().then(() => {
-      if (isClosed) return client.end().catch(() => {});
-      connection.client = client;
-      connection.inFlight = [];
-      return undefined;
-    }, lose);
+    const opened = client.connect().then(() => settle(client));
+    opened.then(
+      () => {
+        if (isClosed) return client.end().catch(() => {});
+        connection.client = client;
+        connection.inFlight = [];
+        return undefined;
+      },
+      (error: Error) => {
+        learnFrom(target, error, hostIndex);
+        void client.end().catch(() => {});
+        lose(error);
+      },
+    );
   }
 
   /** The least busy connection that has room and is not stuck. */

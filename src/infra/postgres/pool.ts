@@ -4,6 +4,9 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import type { Metrics } from '../telemetry/metrics.js';
 import { withinBudget } from './acquire-budget.js';
+import { clientConfig } from './connection/open.js';
+import { type SessionNeeds, settleSession } from './connection/settings.js';
+import { learnFrom, type Target, targetOf } from './connection/target.js';
 import { isConnectionLost, reasonOf, toDatabaseError } from './errors.js';
 import { beginStatement } from './query-metrics.js';
 
@@ -19,20 +22,28 @@ export interface PoolOptions {
   metrics?: Metrics;
 }
 
-/** The settings of every connection, whether in the pool or beside it. */
-export function connectionConfig({
-  url,
-  acquireTimeoutMs,
-  statementTimeoutMs,
-}: PoolOptions): pg.ClientConfig & { pipeline: boolean } {
+/** The connections of the pool, and of the pipeline beside it. */
+export interface Connections {
+  target: Target;
+  /** pg's configuration of a connection that is opened now. */
+  config: () => pg.ClientConfig & { pipeline: boolean };
+  /** Verifies the settings of a new connection; see `settleSession`. */
+  settle: (client: pg.ClientBase) => Promise<void>;
+}
+
+/** How the connections that serve requests are opened. */
+export function connectionsOf({ url, acquireTimeoutMs, statementTimeoutMs }: PoolOptions): Connections {
+  const target = targetOf(url);
+  const needs: SessionNeeds = { statementTimeoutMs, idleInTransactionTimeoutMs: statementTimeoutMs };
   return {
-    connectionString: url,
-    connectionTimeoutMillis: acquireTimeoutMs,
-    query_timeout: statementTimeoutMs + 500,
-    keepAlive: true,
-    pipeline: true, // https://node-postgres.com/features/pipelining
-    application_name: 'sec-tester-api',
-    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=${statementTimeoutMs}`,
+    target,
+    config: () => ({
+      ...clientConfig(target, needs, 'sec-tester-api'),
+      connectionTimeoutMillis: acquireTimeoutMs,
+      query_timeout: statementTimeoutMs + 500,
+      pipeline: true, // https://node-postgres.com/features/pipelining
+    }),
+    settle: (client) => settleSession(client, target, needs, acquireTimeoutMs),
   };
 }
 
@@ -40,15 +51,19 @@ export function connectionConfig({
 export class ConnectionPool extends pg.Pool {
   private readonly acquireTimeoutMs: number;
   private readonly metrics: Metrics | undefined;
+  private readonly target: Target;
 
   /** Connects on first use. */
   constructor(options: PoolOptions) {
+    const { target, config, settle } = connectionsOf(options);
     super({
-      ...connectionConfig(options),
+      connectionTimeoutMillis: options.acquireTimeoutMs,
       max: options.poolMax,
       idleTimeoutMillis: 30_000,
-      Client: measuredClient(options.metrics),
+      Client: measuredClient(config, options.metrics),
+      onConnect: settle,
     });
+    this.target = target;
     this.acquireTimeoutMs = options.acquireTimeoutMs;
     this.metrics = options.metrics;
     this.on('error', (error) =>
@@ -65,7 +80,7 @@ export class ConnectionPool extends pg.Pool {
   async acquire(): Promise<pg.PoolClient> {
     const startedAt = performance.now();
     try {
-      const connect = () => super.connect();
+      const connect = () => this.connectSomewhere();
       const client =
         this.idleCount > this.waitingCount
           ? await connect()
@@ -74,6 +89,18 @@ export class ConnectionPool extends pg.Pool {
       return client;
     } catch (error) {
       throw toDatabaseError(error);
+    }
+  }
+
+  /** Tries each host of the URL once. */
+  private async connectSomewhere(): Promise<pg.PoolClient> {
+    for (let left = this.target.address.hosts.length - 1; ; left -= 1) {
+      const hostIndex = this.target.hostIndex();
+      try {
+        return await super.connect();
+      } catch (error) {
+        if (isPoolBusy(error) || !learnFrom(this.target, error, hostIndex) || left <= 0) throw error;
+      }
     }
   }
 
@@ -105,9 +132,20 @@ export class ConnectionPool extends pg.Pool {
   }
 }
 
-/** Counts and times the statements of Prisma's adapter; statements of statement.ts are measured by their sender. */
-function measuredClient(metrics: Metrics | undefined): new () => pg.Client {
+/** pg-pool's message when no connection became free in time. */
+const isPoolBusy = (error: unknown): boolean =>
+  error instanceof Error && error.message === 'timeout exceeded when trying to connect';
+
+/**
+ * Connects to the present host, and counts and times the statements of Prisma's adapter; statements of statement.ts are measured
+ * by their sender.
+ */
+function measuredClient(config: () => pg.ClientConfig, metrics: Metrics | undefined): new () => pg.Client {
   return class MeasuredClient extends pg.Client {
+    constructor() {
+      super(config());
+    }
+
     override query(statement: unknown): never {
       const result: unknown = super.query(statement as pg.QueryConfig);
       if (result instanceof Promise) {

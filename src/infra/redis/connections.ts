@@ -69,6 +69,7 @@ export function createRedis(
     },
     async close() {
       clearInterval(heartbeat);
+      watch.close();
       client.disconnect();
       subscriber.redis.disconnect();
     },

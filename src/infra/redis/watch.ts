@@ -15,6 +15,8 @@ export interface RedisWatch {
   probe(): Promise<void>;
   /** Takes a refusal of any command into account. */
   refused(refusal: Refusal): void;
+  /** From now on a closed connection is intended. */
+  close(): void;
 }
 
 /** What does not work: nothing at all, commands that write, or messages among instances. */
@@ -29,6 +31,7 @@ const probeKeys = 64;
 export function createRedisWatch(client: Redis, subscriber: () => Subscriber, log: Logger): RedisWatch {
   const troubles = new Map<Part, { code: string; reason: string }>();
   let turn = 0;
+  let isClosed = false;
 
   function report(part: Part, found: Refusal | { code: string; reason: string } | undefined): void {
     const before = troubles.get(part);
@@ -76,12 +79,19 @@ export function createRedisWatch(client: Redis, subscriber: () => Subscriber, lo
     report('connection', refusalOf(error) ?? { code: 'unreachable', reason: error.message }),
   );
   client.on('ready', () => probe().catch(() => {}));
-  client.on('close', () => troubles.delete('commands')); // another one may answer next time
+  client.on('close', () => {
+    troubles.delete('commands'); // another one may answer next time
+    if (!isClosed && !troubles.has('connection'))
+      report('connection', { code: 'unreachable', reason: 'the connection was closed' });
+  });
   return {
     canWrite: () => client.status === 'ready' && !troubles.has('connection') && !troubles.has('commands'),
     probe,
     refused(refusal) {
       if (concernsSomeKeys(refusal)) report('commands', refusal);
+    },
+    close() {
+      isClosed = true;
     },
   };
 }

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { pino } from 'pino';
 import { AppError } from '../../../src/core/errors.js';
+import { waitForDatabase } from '../../../src/infra/postgres/connection/wait-until-ready.js';
 import { createDatabase, type Database } from '../../../src/infra/postgres/database.js';
 import { toDatabaseError, violates } from '../../../src/infra/postgres/errors.js';
 import { raw, sql } from '../../../src/infra/postgres/sql.js';
-import { waitForDatabase } from '../../../src/infra/postgres/wait-until-ready.js';
 import { type RequestContext, runInRequest } from '../../../src/infra/telemetry/request-context.js';
 import { createTestDatabase, ownerUrlOf } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
@@ -320,7 +320,7 @@ describe('a database that is slow, full or gone', () => {
 
 describe('waiting for a database', () => {
   it('is over at once when it is there', async () => {
-    await expect(waitForDatabase(url, 60_000, log)).resolves.toBeUndefined();
+    await expect(waitForDatabase(url, 60_000, log)).resolves.toBe('none');
   });
 
   it.each([

@@ -2,6 +2,8 @@
 import { finished } from 'node:stream/promises';
 import pg from 'pg';
 import copyStreams from 'pg-copy-streams';
+import { openClient } from '../connection/open.js';
+import { targetOf } from '../connection/target.js';
 import { toDatabaseError } from '../errors.js';
 import type { Sql } from '../sql.js';
 
@@ -11,6 +13,8 @@ export interface BulkOptions {
   /** Longest time that one statement may take, in milliseconds. */
   statementTimeoutMs: number;
   connectTimeoutMs: number;
+  /** Whether a pooler lends connections by the transaction; see `Target.isShared`. */
+  isShared?: boolean;
 }
 
 /** A COPY that takes rows as lines of PostgreSQL's text format. */
@@ -34,23 +38,24 @@ export interface BulkConnection {
  * @param purpose names the connection in pg_stat_activity
  * @throws UNAVAILABLE when the database cannot be reached
  */
-export async function connectForBulk(options: BulkOptions, purpose: 'import' | 'export'): Promise<pg.Client> {
-  const { url, statementTimeoutMs, connectTimeoutMs } = options;
-  const isReadOnly = purpose === 'export';
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: connectTimeoutMs,
-    keepAlive: true,
-    application_name: `sec-tester-api ${purpose}`,
-    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs}${isReadOnly ? ' -c default_transaction_read_only=on' : ''}`,
-  });
-  client.on('error', () => {}); // the statement that is under way, or the next one, fails too
+export async function connectForBulk(
+  options: BulkOptions,
+  purpose: 'import' | 'export',
+  types?: pg.CustomTypesConfig,
+): Promise<pg.Client> {
+  const { url, statementTimeoutMs, connectTimeoutMs, isShared } = options;
+  targetOf(url).isShared = isShared === true; // for a thread, which has not seen the database yet
   try {
-    await client.connect();
+    return await openClient(url, {
+      applicationName: `sec-tester-api ${purpose}`,
+      statementTimeoutMs,
+      connectTimeoutMs,
+      isReadOnly: purpose === 'export' && isShared !== true,
+      ...(types !== undefined && { types }),
+    });
   } catch (error) {
     throw toDatabaseError(error);
   }
-  return client;
 }
 
 /**

@@ -1,10 +1,10 @@
 // A transaction on a connection of its own, for statements that take longer than those of the pool may.
-import pg from 'pg';
+import type pg from 'pg';
 import { parserOf } from '../column-types.js';
 import { codeOf, toDatabaseError } from '../errors.js';
 import type { Sql } from '../sql.js';
 import type { Transaction } from '../transaction.js';
-import type { BulkOptions } from './connection.js';
+import { type BulkOptions, connectForBulk } from './connection.js';
 
 /** Transactions one after the other on a connection of their own. */
 export interface BulkTransactions {
@@ -22,21 +22,9 @@ export interface BulkTransactions {
  * @throws UNAVAILABLE when the database is down
  */
 export async function openBulkTransactions(options: BulkOptions): Promise<BulkTransactions> {
-  const { url, statementTimeoutMs, connectTimeoutMs } = options;
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: connectTimeoutMs,
-    keepAlive: true,
-    application_name: 'sec-tester-api import',
-    options: `-c TimeZone=UTC -c jit=off -c statement_timeout=${statementTimeoutMs}`,
-    types: { getTypeParser: (oid: number) => parserOf(oid) ?? ((text: string) => text) },
+  const client = await connectForBulk(options, 'import', {
+    getTypeParser: (oid: number) => parserOf(oid) ?? ((text: string) => text),
   });
-  client.on('error', () => {}); // the statement that is under way, or the next one, fails too
-  try {
-    await client.connect();
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
   return { run: (work) => runOn(client, work), close: () => client.end().catch(() => {}) };
 }
 

@@ -1,0 +1,54 @@
+// Opens connections beside the pool: at the start, for migrations and commands, and for bulk work.
+import pg from 'pg';
+import { type SessionNeeds, settleSession, startUpOptions } from './settings.js';
+import { learnFrom, type Target, targetOf } from './target.js';
+
+/** How to open a connection. */
+export interface OpenOptions extends Partial<SessionNeeds> {
+  /** Names the connection in pg_stat_activity. */
+  applicationName?: string;
+  /** Longest time that opening may take, on each host. */
+  connectTimeoutMs?: number;
+  types?: pg.CustomTypesConfig;
+}
+
+/** pg's configuration of a connection to the present host of a target. */
+export function clientConfig(target: Target, needs: SessionNeeds, applicationName: string): pg.ClientConfig {
+  const options = startUpOptions(target, needs);
+  return {
+    connectionString: target.url(),
+    keepAlive: true,
+    application_name: applicationName,
+    ...(options !== undefined && { options }),
+  };
+}
+
+/**
+ * Opens a connection with the settings of {@link settleSession}, without time limits unless they are given. Of several hosts
+ * it takes the first one that answers and, unless the URL says otherwise, writes.
+ * @throws Error of the last host that was tried
+ */
+export async function openClient(url: string, options: OpenOptions = {}): Promise<pg.Client> {
+  const { statementTimeoutMs = 0, idleInTransactionTimeoutMs = 0, isReadOnly = false } = options;
+  const { applicationName = 'sec-tester-api', connectTimeoutMs = 10_000, types } = options;
+  const needs = { statementTimeoutMs, idleInTransactionTimeoutMs, isReadOnly };
+  const target = targetOf(url);
+  const maxAttempts = target.address.hosts.length + 2; // two more for a proxy that refuses start-up options
+  for (let attempt = 1; ; attempt += 1) {
+    const hostIndex = target.hostIndex();
+    const client = new pg.Client({
+      ...clientConfig(target, needs, applicationName),
+      connectionTimeoutMillis: connectTimeoutMs,
+      ...(types !== undefined && { types }),
+    });
+    client.on('error', () => {}); // the statement that is under way, or the next one, fails too
+    try {
+      await client.connect();
+      await settleSession(client, target, needs, connectTimeoutMs);
+      return client;
+    } catch (error) {
+      await client.end().catch(() => {});
+      if (!learnFrom(target, error, hostIndex) || attempt >= maxAttempts) throw error;
+    }
+  }
+}
