@@ -49,34 +49,7 @@ export function createPipeline({ connections, count, maxWaitMs, log }: PipelineO
   let isClosed = false;
   const watch = setInterval(() => rejectStuck(shared, maxWaitMs), checkEveryMs).unref();
 
-  function open(connection: SharedConnection): void {
-    connection.openAt = Number.POSITIVE_INFINITY;
-    const { target, config, settle } = connections;
-    const hostIndex = target.hostIndex();
-    const client = new pg.Client(config());
-    const lose = (error?: Error) => {
-      if (connection.client === client) {
-        connection.client = undefined;
-        log.warn({ event: 'database_connection_lost', reason: reasonOf(error ?? 'ended') });
-      }
-      connection.openAt = performance.now() + reopenAfterMs;
-    };
-    client.on('error', lose).on('end', lose);
-    const opened = client.connect().then(() => settle(client));
-    opened.then(
-      () => {
-        if (isClosed) return client.end().catch(() => {});
-        connection.client = client;
-        connection.inFlight = [];
-        return undefined;
-      },
-      (error: Error) => {
-        learnFrom(target, error, hostIndex);
-        void client.end().catch(() => {});
-        lose(error);
-      },
-    );
-  }
+  const open = (connection: SharedConnection) => openShared(connection, connections, log, () => isClosed);
 
   /** The least busy connection that has room and is not stuck. */
   function pick(): SharedConnection | undefined {
@@ -111,6 +84,41 @@ export function createPipeline({ connections, count, maxWaitMs, log }: PipelineO
       await Promise.all(open.map((client) => client.end()));
     },
   };
+}
+
+/** Opens a connection in the background; one that is lost or refused may be opened again after a second. */
+function openShared(
+  connection: SharedConnection,
+  { target, config, settle }: Connections,
+  log: Logger,
+  isClosed: () => boolean,
+): void {
+  connection.openAt = Number.POSITIVE_INFINITY;
+  const hostIndex = target.hostIndex();
+  const client = new pg.Client(config());
+  const lose = (error?: Error) => {
+    if (connection.client === client) {
+      connection.client = undefined;
+      log.warn({ event: 'database_connection_lost', reason: reasonOf(error ?? 'ended') });
+    }
+    connection.openAt = performance.now() + reopenAfterMs;
+  };
+  const begin = () => {
+    if (isClosed()) return client.end().catch(() => {});
+    connection.client = client;
+    connection.inFlight = [];
+    return undefined;
+  };
+  const refuse = (error: Error) => {
+    learnFrom(target, error, hostIndex);
+    void client.end().catch(() => {});
+    lose(error);
+  };
+  client.on('error', lose).on('end', lose);
+  client
+    .connect()
+    .then(() => settle(client))
+    .then(begin, refuse);
 }
 
 function closedConnection(): SharedConnection {

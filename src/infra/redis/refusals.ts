@@ -45,4 +45,5 @@ export function refusalOf(error: unknown): Refusal | undefined {
 }
 
 /** Whether a refusal holds for some keys only, so that a command that succeeds does not disprove it. */
-export const concernsSomeKeys = ({ code }: Refusal): boolean => code === 'MOVED' || code === 'CLUSTERDOWN';
+export const concernsSomeKeys = ({ code }: Pick<Refusal, 'code'>): boolean =>
+  code === 'MOVED' || code === 'CLUSTERDOWN';

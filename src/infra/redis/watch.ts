@@ -27,32 +27,14 @@ const writeProbe = `return redis.call('SET', KEYS[1], '1', 'PX', 60000)`;
 /** The probes' keys are spread over the slots of a cluster. */
 const probeKeys = 64;
 
+type Trouble = Refusal | { code: string; reason: string };
+
 /** Creates the watch; `probe` is called by its owner. */
 export function createRedisWatch(client: Redis, subscriber: () => Subscriber, log: Logger): RedisWatch {
-  const troubles = new Map<Part, { code: string; reason: string }>();
+  const troubles = new Map<Part, Trouble>();
+  const report = (part: Part, found: Trouble | undefined) => reportChange(troubles, part, found, log);
   let turn = 0;
   let isClosed = false;
-
-  function report(part: Part, found: Refusal | { code: string; reason: string } | undefined): void {
-    const before = troubles.get(part);
-    if (found === undefined) {
-      if (troubles.delete(part) && troubles.size === 0) log.info({ event: 'redis_back' }, 'Redis is back');
-      return;
-    }
-    troubles.set(part, found);
-    if (before?.code === found.code) return;
-    if ('advice' in found) {
-      log.warn(
-        { event: 'redis_refuses', part, reason: found.reason, advice: found.advice },
-        'Redis refuses commands: running degraded',
-      );
-    } else {
-      log.warn(
-        { event: 'redis_unreachable', reason: found.reason },
-        'Redis is unreachable: running degraded',
-      );
-    }
-  }
 
   async function probe(): Promise<void> {
     turn = (turn + 1) % probeKeys;
@@ -66,7 +48,9 @@ export function createRedisWatch(client: Redis, subscriber: () => Subscriber, lo
     if (lost?.status === 'rejected') throw lost.reason;
     report('connection', undefined);
     const refusal = written.status === 'rejected' ? refusalOf(written.reason) : undefined;
-    if (refusal !== undefined || !isForSomeKeys(troubles.get('commands'))) report('commands', refusal);
+    const before = troubles.get('commands');
+    const isLasting = before !== undefined && concernsSomeKeys(before);
+    if (refusal !== undefined || !isLasting) report('commands', refusal);
     report(
       'messages',
       published.status === 'rejected' ? refusalOf(published.reason) : subscriber().refusal(),
@@ -96,6 +80,25 @@ export function createRedisWatch(client: Redis, subscriber: () => Subscriber, lo
   };
 }
 
-function isForSomeKeys(trouble: { code: string; reason: string } | undefined): boolean {
-  return trouble !== undefined && concernsSomeKeys(trouble as Refusal);
+/** Notes and logs what has begun or ceased to fail; the same failure once. */
+function reportChange(
+  troubles: Map<Part, Trouble>,
+  part: Part,
+  found: Trouble | undefined,
+  log: Logger,
+): void {
+  const before = troubles.get(part);
+  if (found === undefined) {
+    if (troubles.delete(part) && troubles.size === 0) log.info({ event: 'redis_back' }, 'Redis is back');
+    return;
+  }
+  troubles.set(part, found);
+  if (before?.code === found.code) return;
+  const { reason } = found;
+  if ('advice' in found)
+    log.warn(
+      { event: 'redis_refuses', part, reason, advice: found.advice },
+      'Redis refuses commands: running degraded',
+    );
+  else log.warn({ event: 'redis_unreachable', reason }, 'Redis is unreachable: running degraded');
 }
