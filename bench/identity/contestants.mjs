@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 
 const identity = new URL('../../dist/features/finding/identity/', import.meta.url);
 const { matchGroup, matchMoves } = await import(new URL('match.js', identity));
+const { matchFile } = await import(new URL('twins.js', identity));
 
 /** @typedef {{ sarif: object, results: { keys: object, item: object, path: string, line: number, text: string }[] }} Report */
 
@@ -46,6 +47,34 @@ function afterTwins(keyOf) {
     ];
     return [...found, ...recognise(...left, keyOf)];
   };
+}
+
+/** Ours, as an import does: twins are found first, and matched again in files in which other results are new. */
+function asImport(before, after) {
+  const twins = hashed(({ item, keys }) => [{ ...item, location: { ...item.location, path: keys.path } }]);
+  const [olds, news] = [withIds(before), withIds(after)];
+  const found = twins(before, after).map(([old, seen]) => ({ old: olds[old], seen: news[seen] }));
+  const [oldTwins, newTwins] = [new Set(found.map(({ old }) => old)), new Set(found.map(({ seen }) => seen))];
+  const byFile = (candidates) => by(candidates, ({ path }) => path);
+  const oldsOf = byFile(olds.filter((one) => !oldTwins.has(one)));
+  const newsOf = byFile(news.filter((one) => !newTwins.has(one)));
+  const twinsOf = by(found, ({ old }) => old.path);
+  const left = { olds: new Set(olds), news: new Set(news) };
+  const pairs = [];
+  const take = (old, seen) => {
+    pairs.push([old.id, seen.id]);
+    left.olds.delete(old);
+    left.news.delete(seen);
+  };
+  for (const path of new Set([...oldsOf.keys(), ...newsOf.keys(), ...twinsOf.keys()])) {
+    const own = twinsOf.get(path) ?? [];
+    const matched = matchFile(oldsOf.get(path) ?? [], newsOf.get(path) ?? [], own);
+    const parted = new Set(matched.parted);
+    for (const twin of own) if (!parted.has(twin)) take(twin.old, twin.seen);
+    for (const [old, seen] of matched.pairs) take(old, seen);
+  }
+  for (const [old, seen] of matchMoves([...left.olds], [...left.news])) take(old, seen);
+  return pairs;
 }
 
 /** Equal hashes are the same finding; several with one hash are paired as they come. */
@@ -90,6 +119,7 @@ function multitool(folder) {
 export function contestants(folder) {
   return {
     product: product(({ path }) => path),
+    'product, as an import does': asImport,
     'product, twins first': afterTwins(({ path }) => path),
     'product, twins first, one group at a time': afterTwins(({ groupKey }) => groupKey),
     'product, one group at a time': product(({ groupKey }) => groupKey),

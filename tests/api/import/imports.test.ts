@@ -392,6 +392,111 @@ describe('POST /api/v1/imports', () => {
   });
 });
 
+describe('alike results whose lines move by the distance between them', () => {
+  // Five alike calls ten lines apart, between calls that are there once.
+  const at = (shift: number, calls = [10, 20, 30, 40, 50]) =>
+    sarif([
+      ...[5, 15, 25, 35, 45].map((line) => ({
+        rule: 'R2',
+        path: 'src/alike.c',
+        line: line + shift,
+        snippet: `unique_${line}()`,
+      })),
+      ...calls.map((line) => ({
+        rule: 'R1',
+        path: 'src/alike.c',
+        line: line + shift,
+        snippet: 'strcpy(a, b)',
+      })),
+    ]);
+  const decided = async (target: string, branch?: string, isAbsent = false) => {
+    const { findings } = (
+      await server.gql(
+        `query ($filter: FindingFilter) { findings(first: 50, filter: $filter) {
+          nodes { id triage presence location { startLine } } } }`,
+        { filter: { target, branch, triage: ['FALSE_POSITIVE'], presence: isAbsent ? 'ABSENT' : 'PRESENT' } },
+        token,
+      )
+    ).expectData();
+    return findings.nodes.map(
+      ({ presence, location }: { presence: string; location: { startLine: number } }) =>
+        `${presence} ${location.startLine}`,
+    );
+  };
+  /** Imports the calls, and decides about the first of them. */
+  const prepare = async (target: string) => {
+    await send({ target, branch: 'main', wait: '30' }, at(0));
+    const { findings } = (
+      await server.gql(
+        'query ($target: String) { findings(first: 50, filter: { target: $target }) { nodes { id location { startLine } } } }',
+        { target },
+        token,
+      )
+    ).expectData();
+    const first = findings.nodes.find(
+      ({ location }: { location: { startLine: number } }) => location.startLine === 10,
+    );
+    const input = { ids: [first.id], state: 'FALSE_POSITIVE', reason: 'constant' };
+    (
+      await server.gql(
+        'mutation ($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
+        { input },
+        token,
+      )
+    ).expectData();
+    expect(await decided(target)).toEqual(['PRESENT 10']);
+  };
+
+  test('keep their decisions', async () => {
+    await prepare('app-twins');
+    const moved = await send({ target: 'app-twins', branch: 'main', wait: '30' }, at(10));
+    expect(moved.body).toMatchObject({ newFindings: 0, unchangedFindings: 10, absentFindings: 0, added: 10 });
+    expect(await decided('app-twins')).toEqual(['PRESENT 20']);
+    const back = await send({ target: 'app-twins', branch: 'main', wait: '30' }, at(0));
+    expect(back.body).toMatchObject({ newFindings: 0, unchangedFindings: 10, absentFindings: 0, added: 10 });
+    expect(await decided('app-twins')).toEqual(['PRESENT 10']);
+  });
+
+  test('keep their decisions when one of them is fixed', async () => {
+    await prepare('app-twins-fixed');
+    const moved = await send(
+      { target: 'app-twins-fixed', branch: 'main', wait: '30' },
+      at(10, [20, 30, 40, 50]),
+    );
+    expect(moved.body).toMatchObject({ newFindings: 0, unchangedFindings: 9, absentFindings: 1 });
+    expect(await decided('app-twins-fixed', undefined, true)).toEqual(['ABSENT 10']);
+  });
+
+  test('keep their decisions when a copy takes the place of the first', async () => {
+    await prepare('app-twins-copied');
+    const moved = await send(
+      { target: 'app-twins-copied', branch: 'main', wait: '30' },
+      at(10, [0, 10, 20, 30, 40, 50]),
+    );
+    expect(moved.body).toMatchObject({ newFindings: 1, unchangedFindings: 10, absentFindings: 0 });
+    expect(await decided('app-twins-copied')).toEqual(['PRESENT 20']);
+  });
+
+  test('keep their decisions on the first run of a branch', async () => {
+    await prepare('app-twins-branch');
+    const moved = await send({ target: 'app-twins-branch', branch: 'feature', wait: '30' }, at(10));
+    expect(moved.body).toMatchObject({ newFindings: 0, unchangedFindings: 10 });
+    expect(await decided('app-twins-branch', 'feature')).toHaveLength(1);
+    const { findings } = (
+      await server.gql(
+        `query { findings(first: 1, filter: { target: "app-twins-branch", triage: [FALSE_POSITIVE] }) {
+          nodes { occurrences(first: 10) { nodes { location { startLine } } } } } }`,
+        {},
+        token,
+      )
+    ).expectData();
+    const lines = findings.nodes[0].occurrences.nodes.map(
+      ({ location }: { location: { startLine: number } }) => location.startLine,
+    );
+    expect(lines.sort()).toEqual([10, 20]);
+  });
+});
+
 describe('POST /api/v1/executions/{id}/reports', () => {
   test('adds results to a running execution, the same report once', async () => {
     const { createExecution } = (

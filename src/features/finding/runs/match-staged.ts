@@ -2,7 +2,9 @@
 import type { BulkConnection } from '../../../infra/postgres/bulk/connection.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import { type Candidate, matchGroup, matchMoves } from '../identity/match.js';
+import { matchFile, type Twins } from '../identity/twins.js';
 import type { SeriesState } from './series.js';
+import { forgetTwins, stageParted, twinsOf } from './staged-twins.js';
 
 /** What two cursors are merged by: the file, or the group of what lies in none. */
 interface InFile extends Candidate {
@@ -19,6 +21,11 @@ interface OldFinding extends InFile {
 /** A staged result; `id` is its position. */
 interface NewResult extends InFile {
   id: number;
+}
+
+/** A finding and the position of its twin, which has its keys. */
+interface TwinRow extends OldFinding {
+  position: number;
 }
 
 /** Most findings and results that are compared across files; beyond it, what moved counts as new and absent. */
@@ -39,10 +46,12 @@ export async function matchStaged(
   importId: string,
   { id: seriesId, branchId, defaultBranchId }: SeriesState,
 ): Promise<void> {
+  if (branchId === null) await forgetTwins(oldRows, importId);
   await Promise.all([newRows.query(sql`BEGIN`), oldRows.query(sql`BEGIN`)]);
   const shownOn = branchId ?? defaultBranchId ?? 0;
   // Without statistics PostgreSQL would compare each row with each match.
-  await newRows.query(sql`SET LOCAL enable_nestloop = off`);
+  await Promise.all([newRows, oldRows].map((rows) => rows.query(sql`SET LOCAL enable_nestloop = off`)));
+  await oldRows.query(sql`DECLARE twins NO SCROLL CURSOR FOR ${twinsOf(importId, seriesId, keys)}`);
   await newRows.query(sql`
     DECLARE staged NO SCROLL CURSOR FOR SELECT position AS id, ${keys} FROM staged_results AS staged
     WHERE import_id = ${importId}::uuid AND NOT EXISTS (
@@ -57,7 +66,11 @@ export async function matchStaged(
       UNION ALL SELECT finding_id FROM staged_matches WHERE import_id = ${importId}::uuid)
     ORDER BY "fileKey", id`);
   let pairs: [OldFinding, NewResult][] = [];
+  let parted: number[] = [];
+  const at = new Date();
   const write = async () => {
+    await stageParted(oldRows, importId, parted, at);
+    parted = [];
     await oldRows.query(sql`
       INSERT INTO staged_matches (import_id, position, finding_id)
       SELECT ${importId}::uuid, * FROM unnest(${pairs.map(([, { id }]) => id)}::int[], ${pairs.map(([{ id }]) => id)}::uuid[])`);
@@ -67,11 +80,13 @@ export async function matchStaged(
   for await (const group of groupsOf(
     createReader<OldFinding>(oldRows, 'found'),
     createReader<NewResult>(newRows, 'staged'),
+    createReader<TwinRow>(oldRows, 'twins'),
   )) {
     const matched = matchWithin(group);
-    for (const pair of matched) pairs.push(pair);
+    for (const pair of matched.pairs) pairs.push(pair);
+    for (const { seen } of matched.parted) parted.push(seen.id);
     leave(left, group, matched);
-    if (pairs.length >= fetchSize) await write();
+    if (pairs.length + parted.length >= fetchSize) await write();
   }
   if (left.olds.length <= maxLeft && left.news.length <= maxLeft)
     for (const pair of matchAcross(left)) pairs.push(pair);
@@ -85,19 +100,29 @@ interface Group {
   news: NewResult[];
 }
 
+interface GroupWithTwins extends Group {
+  twins: Twins<OldFinding, NewResult>[];
+}
+
+interface MatchedGroup {
+  pairs: [OldFinding, NewResult][];
+  parted: Twins<OldFinding, NewResult>[];
+}
+
 /** What is shown is matched first. What has been absent needs more than its place to be seen again. */
-function matchWithin({ olds, news }: Group): [OldFinding, NewResult][] {
-  if (olds.length === 0 || news.length === 0) return [];
-  const matched = matchGroup(
+function matchWithin({ olds, news, twins }: GroupWithTwins): MatchedGroup {
+  if (news.length === 0) return { pairs: [], parted: [] };
+  const { pairs, parted } = matchFile(
     olds.filter(({ isOpen }) => isOpen),
     news,
+    twins,
   );
-  const taken = new Set(matched.map(([, { id }]) => id));
+  const taken = new Set(pairs.map(([, { id }]) => id));
   const again = matchGroup(
     olds.filter(({ isOpen }) => !isOpen),
-    news.filter(({ id }) => !taken.has(id)),
+    [...news, ...parted.map(({ seen }) => seen)].filter(({ id }) => !taken.has(id)),
   );
-  return [...matched, ...again.filter(([old, seen]) => isAlike(old, seen))];
+  return { pairs: [...pairs, ...again.filter(([old, seen]) => isAlike(old, seen))], parted };
 }
 
 function isAlike(old: Candidate, seen: Candidate): boolean {
@@ -106,11 +131,14 @@ function isAlike(old: Candidate, seen: Candidate): boolean {
   return old.messageKey === seen.messageKey;
 }
 
-function leave(left: Group, { olds, news }: Group, matched: readonly [OldFinding, NewResult][]): void {
-  const takenOlds = new Set(matched.map(([{ id }]) => id));
-  const takenNews = new Set(matched.map(([, { id }]) => id));
-  if (left.olds.length <= maxLeft) for (const old of olds) if (!takenOlds.has(old.id)) left.olds.push(old);
-  if (left.news.length <= maxLeft) for (const seen of news) if (!takenNews.has(seen.id)) left.news.push(seen);
+function leave(left: Group, { olds, news }: Group, { pairs, parted }: MatchedGroup): void {
+  const takenOlds = new Set(pairs.map(([{ id }]) => id));
+  const takenNews = new Set(pairs.map(([, { id }]) => id));
+  const allOlds = [...olds, ...parted.map(({ old }) => old)];
+  const allNews = [...news, ...parted.map(({ seen }) => seen)];
+  if (left.olds.length <= maxLeft) for (const old of allOlds) if (!takenOlds.has(old.id)) left.olds.push(old);
+  if (left.news.length <= maxLeft)
+    for (const seen of allNews) if (!takenNews.has(seen.id)) left.news.push(seen);
 }
 
 function matchAcross({ olds, news }: Group): [OldFinding, NewResult][] {
@@ -126,11 +154,17 @@ interface Reader<Row> {
   take: () => Row;
 }
 
-function createReader<Row>(connection: BulkConnection, cursor: 'found' | 'staged'): Reader<Row> {
+const fetches = {
+  found: sql`FETCH 2000 FROM found`,
+  staged: sql`FETCH 2000 FROM staged`,
+  twins: sql`FETCH 2000 FROM twins`,
+};
+
+function createReader<Row>(connection: BulkConnection, cursor: 'found' | 'staged' | 'twins'): Reader<Row> {
   let rows: Row[] = [];
   let at = 0;
   let isOver = false;
-  const fetchNext = cursor === 'found' ? sql`FETCH 2000 FROM found` : sql`FETCH 2000 FROM staged`;
+  const fetchNext = fetches[cursor];
   return {
     async peek() {
       if (at === rows.length && !isOver) {
@@ -144,19 +178,28 @@ function createReader<Row>(connection: BulkConnection, cursor: 'found' | 'staged
   };
 }
 
-/** Merges two cursors by their files. */
-async function* groupsOf(olds: Reader<OldFinding>, news: Reader<NewResult>): AsyncGenerator<Group> {
+/** Merges cursors by their files. */
+async function* groupsOf(
+  olds: Reader<OldFinding>,
+  news: Reader<NewResult>,
+  twins: Reader<TwinRow>,
+): AsyncGenerator<GroupWithTwins> {
   for (;;) {
-    const [old, seen] = [await olds.peek(), await news.peek()];
-    if (old === undefined && seen === undefined) return;
-    const key = least(old?.fileKey, seen?.fileKey);
-    yield { olds: await takeGroup(olds, key), news: await takeGroup(news, key) };
+    const next = [await olds.peek(), await news.peek(), await twins.peek()].filter(
+      (row) => row !== undefined,
+    );
+    const [key] = next.map(({ fileKey }) => fileKey).sort();
+    if (key === undefined) return;
+    const rows = await takeGroup(twins, key);
+    yield {
+      olds: await takeGroup(olds, key),
+      news: await takeGroup(news, key),
+      twins: rows.map(({ position, ...old }) => ({
+        old: { ...old, isOpen: true },
+        seen: { ...old, id: position },
+      })),
+    };
   }
-}
-
-function least(a: string | undefined, b: string | undefined): string {
-  if (a === undefined || b === undefined) return (a ?? b) as string;
-  return a < b ? a : b;
 }
 
 async function takeGroup<Row extends InFile>(reader: Reader<Row>, key: string): Promise<Row[]> {
