@@ -211,6 +211,29 @@ describe('POST /api/v1/imports', () => {
     });
   });
 
+  test('follows a renamed file beside more absent findings than are compared across files', async () => {
+    await send({ target: 'app-renamed', branch: 'main', wait: '30' }, sarif(five));
+    await server.sql(`
+      INSERT INTO findings (id, project_id, series_id, result_id, title, rule_id, severity, reported_severity, cwe_ids, cve_ids,
+        is_present, first_seen_at, last_seen_at, recipe, group_key, rule_key, message_key, line, path, search_text)
+      SELECT id, project_id, series_id, result_id, title, rule_id, severity, reported_severity, cwe_ids, cve_ids,
+        false, first_seen_at, first_seen_at, recipe, id, rule_key, message_key, 1, 'gone/' || id, ''
+      FROM (SELECT gen_random_uuid() AS id, number FROM generate_series(1, 50001) AS number) AS made
+      CROSS JOIN LATERAL (SELECT findings.project_id, series_id, result_id, title, rule_id, severity, reported_severity, cwe_ids, cve_ids,
+        first_seen_at, recipe, rule_key, message_key FROM findings JOIN scan_series AS series ON series.id = series_id
+        WHERE target = 'app-renamed' LIMIT 1) AS one`);
+    const renamed = await send(
+      { target: 'app-renamed', branch: 'main', wait: '30' },
+      sarif(five.map((one) => ({ ...one, path: 'lib/b.c' }))),
+    );
+    expect(renamed.body).toMatchObject({
+      newFindings: 0,
+      unchangedFindings: 5,
+      absentFindings: 0,
+      warnings: [],
+    });
+  });
+
   test('of a feature branch neither closes nor opens what the default branch shows', async () => {
     await send({ target: 'app-4', wait: '30', branch: 'main' }, sarif(five));
     const branch = await send({ target: 'app-4', wait: '30', branch: 'fix' }, sarif(five.slice(0, 2)));

@@ -30,6 +30,7 @@ export function matchMoves<O extends Candidate, N extends Candidate>(olds: O[], 
   );
 }
 
-function canMove({ path }: Candidate): boolean {
+/** Whether it lies in a file, which may be renamed. */
+export function canMove({ path }: Candidate): boolean {
   return path !== '' && !/^[a-z][a-z0-9+.-]+:\/\//i.test(path);
 }

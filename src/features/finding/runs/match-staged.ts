@@ -1,7 +1,8 @@
 // Recognises staged results as existing findings: file by file, then across files for the rest.
 import type { BulkConnection } from '../../../infra/postgres/bulk/connection.js';
 import { sql } from '../../../infra/postgres/sql.js';
-import { type Candidate, matchGroup, matchMoves } from '../identity/match.js';
+import { createLeftovers, type Leftovers } from '../identity/leftovers.js';
+import { type Candidate, matchGroup } from '../identity/match.js';
 import { matchFile, type Twins } from '../identity/twins.js';
 import type { SeriesState } from './series.js';
 import { forgetTwins, stageParted, twinsOf } from './staged-twins.js';
@@ -28,8 +29,6 @@ interface TwinRow extends OldFinding {
   position: number;
 }
 
-/** Most findings and results that are compared across files; beyond it, what moved counts as new and absent. */
-const maxLeft = 50_000;
 const fetchSize = 2000;
 
 const keys = sql`group_key AS "groupKey", rule_key AS "ruleKey", fingerprint_key AS "fingerprintKey",
@@ -39,13 +38,14 @@ const keys = sql`group_key AS "groupKey", rule_key AS "ruleKey", fingerprint_key
 /**
  * Writes to staged_matches which finding each staged result is. Both sides are read in the order of their files, so that
  * one file of each is held at a time.
+ * @returns whether too much was left to look for what moved between files, which counts as new and absent then
  */
 export async function matchStaged(
   newRows: BulkConnection,
   oldRows: BulkConnection,
   importId: string,
   { id: seriesId, branchId, defaultBranchId }: SeriesState,
-): Promise<void> {
+): Promise<boolean> {
   if (branchId === null) await forgetTwins(oldRows, importId);
   await Promise.all([newRows.query(sql`BEGIN`), oldRows.query(sql`BEGIN`)]);
   const shownOn = branchId ?? defaultBranchId ?? 0;
@@ -76,7 +76,7 @@ export async function matchStaged(
       SELECT ${importId}::uuid, * FROM unnest(${pairs.map(([, { id }]) => id)}::int[], ${pairs.map(([{ id }]) => id)}::uuid[])`);
     pairs = [];
   };
-  const left = { olds: [] as OldFinding[], news: [] as NewResult[] };
+  const left = createLeftovers<OldFinding, NewResult>();
   for await (const group of groupsOf(
     createReader<OldFinding>(oldRows, 'found'),
     createReader<NewResult>(newRows, 'staged'),
@@ -88,11 +88,12 @@ export async function matchStaged(
     leave(left, group, matched);
     if (pairs.length + parted.length >= fetchSize) await write();
   }
-  if (left.olds.length <= maxLeft && left.news.length <= maxLeft)
-    for (const pair of matchAcross(left)) pairs.push(pair);
+  const moved = left.match();
+  for (const pair of moved ?? []) pairs.push(pair);
   await write();
   await oldRows.query(sql`COMMIT`);
   await newRows.query(sql`ROLLBACK`);
+  return moved === undefined;
 }
 
 interface Group {
@@ -131,20 +132,19 @@ function isAlike(old: Candidate, seen: Candidate): boolean {
   return old.messageKey === seen.messageKey;
 }
 
-function leave(left: Group, { olds, news }: Group, { pairs, parted }: MatchedGroup): void {
+/** What has been absent does not move. */
+function leave(
+  left: Leftovers<OldFinding, NewResult>,
+  { olds, news }: Group,
+  { pairs, parted }: MatchedGroup,
+): void {
   const takenOlds = new Set(pairs.map(([{ id }]) => id));
   const takenNews = new Set(pairs.map(([, { id }]) => id));
   const allOlds = [...olds, ...parted.map(({ old }) => old)];
   const allNews = [...news, ...parted.map(({ seen }) => seen)];
-  if (left.olds.length <= maxLeft) for (const old of allOlds) if (!takenOlds.has(old.id)) left.olds.push(old);
-  if (left.news.length <= maxLeft)
-    for (const seen of allNews) if (!takenNews.has(seen.id)) left.news.push(seen);
-}
-
-function matchAcross({ olds, news }: Group): [OldFinding, NewResult][] {
-  return matchMoves(
-    olds.filter(({ isOpen }) => isOpen),
-    news,
+  left.add(
+    allOlds.filter(({ id, isOpen }) => isOpen && !takenOlds.has(id)),
+    allNews.filter(({ id }) => !takenNews.has(id)),
   );
 }
 

@@ -10,9 +10,10 @@ import {
 import { sql } from '../../../infra/postgres/sql.js';
 import type { ReportFormatName } from '../../../reports/format.js';
 import type { ReportItem } from '../../../reports/item.js';
-import { createNotes, type ReportNotes, type ReportWarning } from '../../../reports/notes.js';
+import { createNotes, maxWarnings, type ReportNotes, type ReportWarning } from '../../../reports/notes.js';
 import { createReportSource } from '../../../reports/read/source.js';
 import { type OpenReport, openReport } from '../../../reports/read-report.js';
+import { maxLeft } from '../../finding/identity/leftovers.js';
 import { matchStaged } from '../../finding/runs/match-staged.js';
 import { findSeries, type SeriesState } from '../../finding/runs/series.js';
 import { createPlacer, type Place } from './place.js';
@@ -92,12 +93,23 @@ export async function stageReport(
     await lookups.query(sql`SET LOCAL enable_seqscan = off`);
     const staged = await stageItems(job, report, place, rows, lookups, onProgress);
     await lookups.query(sql`COMMIT`);
-    if (job.isWholeRun && staged.series?.hasFindings === true && staged.staged > 0)
-      await matchStaged(rows, lookups, job.importId, staged.series);
-    return staged;
+    const { series } = staged;
+    if (!job.isWholeRun || series?.hasFindings !== true || staged.staged === 0) return staged;
+    const isTooMuch = await matchStaged(rows, lookups, job.importId, series);
+    return isTooMuch ? withWarning(staged, tooMuchMoved) : staged;
   } finally {
     await Promise.allSettled([rows.close(), lookups.close()]);
   }
+}
+
+const tooMuchMoved =
+  `More than ${maxLeft} findings and results have no partner in their files, so the import did not look for renamed files: ` +
+  'what moved counts as absent and new.';
+
+/** In front of the others: it says what the numbers mean. */
+function withWarning(staged: StagedReport, message: string): StagedReport {
+  const warnings = [{ message, pointer: null }, ...staged.warnings].slice(0, maxWarnings);
+  return { ...staged, warnings, warningCount: staged.warningCount + 1 };
 }
 
 /** Forgets what an earlier attempt has staged. */
