@@ -138,7 +138,7 @@ export function recountRollups(tx: Pick<Statements, 'query'>, isCorrected: boole
     SELECT project_id AS "projectId", counted, actual,
       CASE series_id WHEN 0 THEN '' ELSE 'series ' || series_id || ', ' END || name AS name
     FROM (
-      SELECT project_id, series_id, counted, actual, lower(facet::text) || ' ' || value AS name FROM open_compared
+      SELECT project_id, series_id, counted, actual, lower(facet::text COLLATE "C") || ' ' || value AS name FROM open_compared
       UNION ALL SELECT project_id, series_id, counted, actual, 'due within ' || minutes || ' min from ' || starts_at FROM due_compared
       UNION ALL SELECT project_id, series_id, counted, actual, 'trend by ' || minutes || ' min, severity ' || severity FROM trend_compared
     ) AS faults ORDER BY project_id, name, series_id`);

@@ -79,8 +79,8 @@ export async function assertSameTool(
   if (tool === null) return;
   const [other] = await tx.query<{ tool: string }>(sql`
     SELECT earlier.tool FROM imports AS earlier JOIN test_executions AS execution ON execution.id = earlier.execution_id
-    WHERE execution_id = ${executionId}::uuid AND state = 'COMPLETED' AND lower(earlier.tool) = lower(execution.tool)
-      AND lower(earlier.tool) <> lower(${tool}) LIMIT 1`);
+    WHERE execution_id = ${executionId}::uuid AND state = 'COMPLETED' AND lower(earlier.tool COLLATE "C") = lower(execution.tool COLLATE "C")
+      AND lower(earlier.tool COLLATE "C") <> lower(${tool}::text COLLATE "C") LIMIT 1`);
   if (other === undefined) return;
   throw new AppError('CONFLICT', {
     message:

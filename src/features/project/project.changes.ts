@@ -10,7 +10,7 @@ import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { followDefaultBranch, setDueDates } from './project.findings.js';
 import type { CreateProjectInput, UpdateProjectInput } from './project.input.js';
-import { columns, type ProjectRow, visibleTo } from './project.rows.js';
+import { columns, type ProjectRow, searchTextOf, visibleTo } from './project.rows.js';
 
 /** What projects are changed with. */
 export interface ProjectChangeOptions {
@@ -47,8 +47,9 @@ export async function createProject(
   const visibility = input.visibility ?? 'INTERNAL';
   const work = async (tx: Transaction): Promise<ProjectRow> => {
     const [row] = await tx.query<ProjectRow>(sql`
-      INSERT INTO projects (id, key, name, description, visibility, default_branch, created_at)
-      VALUES (${id}, ${key}, ${name}, ${description}, ${visibility}, ${defaultBranch}, ${new Date(now())})
+      INSERT INTO projects (id, key, name, search_text, description, visibility, default_branch, created_at)
+      VALUES (${id}, ${key}, ${name}, ${searchTextOf({ key, name })}, ${description}, ${visibility}, ${defaultBranch},
+        ${new Date(now())})
       RETURNING ${columns}`);
     audit.record(tx, {
       action: 'project.create',
@@ -99,6 +100,8 @@ export async function updateProject(
     const changed = (Object.keys(wanted) as Assignable[]).filter((name) => wanted[name] !== before[name]);
     if (changed.length === 0) return before;
     const assignments = changed.map((name) => assignmentOf(name, wanted[name]));
+    if (wanted.name != null)
+      assignments.push(sql`search_text = ${searchTextOf({ key: before.key, name: wanted.name })}`);
     const [row] = await tx.query<ProjectRow>(
       sql`UPDATE projects SET ${join(assignments)} WHERE id = ${before.id} RETURNING ${columns}`,
     );

@@ -4,10 +4,11 @@ import { Prisma, type Project, type ProjectMember } from '../../generated/prisma
 import type { SqlRow } from '../../infra/postgres/database.js';
 import type { KeysetOrder } from '../../infra/postgres/keyset-page.js';
 import { conditionOn } from '../../infra/postgres/project-access.js';
-import { columnsOf, containing, type Sql, sql } from '../../infra/postgres/sql.js';
+import { columnsOf, type Sql, sql } from '../../infra/postgres/sql.js';
+import { containsPattern, foldForSearch } from '../../validation/search-text.js';
 
 /** A project as it is read; timestamps are RFC 3339. */
-export type ProjectRow = SqlRow<Project>;
+export type ProjectRow = SqlRow<Omit<Project, 'searchText'>>;
 
 /** A membership as it is read. */
 export type MemberRow = SqlRow<ProjectMember>;
@@ -21,8 +22,10 @@ export interface OpenCounts {
   criticalCount: number;
 }
 
+const { searchText: _, ...projectFields } = Prisma.ProjectScalarFieldEnum;
 /** The select list of {@link ProjectRow}. */
-export const columns = columnsOf(Prisma.ProjectScalarFieldEnum);
+export const columns = columnsOf(projectFields);
+
 /** The select list of {@link MemberRow}. */
 export const memberColumns = columnsOf(Prisma.ProjectMemberScalarFieldEnum);
 
@@ -44,6 +47,11 @@ export interface ProjectFilter {
   isArchived: boolean;
 }
 
+/** What a search finds a project by; PostgreSQL's own folding follows the locale of the database. */
+export function searchTextOf({ key, name }: { key: string; name: string }): string {
+  return foldForSearch(`${key}\n${name}`);
+}
+
 /** Conditions on rows that the viewer may see. */
 export function visibleTo(viewer: Viewer): Sql[] {
   return conditionOn(viewer, sql`id`);
@@ -53,6 +61,6 @@ export function visibleTo(viewer: Viewer): Sql[] {
 export function conditionsOf({ search, isArchived }: ProjectFilter): Sql[] {
   const archived = isArchived ? sql`archived_at IS NOT NULL` : sql`archived_at IS NULL`;
   if (search == null) return [archived];
-  const pattern = containing(search);
-  return [archived, sql`(key ILIKE ${pattern} OR name ILIKE ${pattern})`];
+  const text = sql`COALESCE(search_text, lower(key || E'\\n' || name COLLATE "C"))`;
+  return [archived, sql`${text} LIKE ${containsPattern(search)}`];
 }

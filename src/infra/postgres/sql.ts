@@ -72,11 +72,6 @@ export function where(conditions: Sql[]): Sql {
   return conditions.length === 0 ? empty : sql`WHERE ${join(conditions, ' AND ')}`;
 }
 
-/** The LIKE pattern for "contains this text", with the text's own wildcards escaped. */
-export function containing(text: string): string {
-  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
-}
-
 /**
  * Reads the rows of many parents in one statement.
  * @param select runs for each parent, available as `parent.id`, so that order and limit apply per parent

@@ -7,7 +7,7 @@ import {
   type KeysetOrder,
   pageClauses,
 } from '../../../src/infra/postgres/keyset-page.js';
-import { columnsOf, containing, fetchOfEach, type Sql, sql, where } from '../../../src/infra/postgres/sql.js';
+import { columnsOf, fetchOfEach, type Sql, sql, where } from '../../../src/infra/postgres/sql.js';
 
 const id = '0199a5a0-0000-7000-8000-000000000001';
 interface Row {
@@ -33,15 +33,6 @@ describe('pieces of SQL', () => {
     expect(where([]).text).toBe('');
     const condition = where([sql`a = ${1}`, sql`b = ${'x'}`]);
     expect([condition.text, condition.values]).toEqual(['WHERE a = $1 AND b = $2', [1, 'x']]);
-  });
-
-  it.each([
-    ['a', '%a%'],
-    ['100%', '%100\\%%'],
-    ['a_b', '%a\\_b%'],
-    ['C:\\x', '%C:\\\\x%'],
-  ])('look for %j literally', (text, pattern) => {
-    expect(containing(text)).toBe(pattern);
   });
 
   it('tell a moment from what looks like one', () => {
