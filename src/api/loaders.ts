@@ -3,7 +3,6 @@ import DataLoader from 'dataloader';
 import { AppError } from '../core/errors.js';
 import type { Page, PageArgs } from '../core/pagination.js';
 import type { Viewer } from '../core/permissions.js';
-import type { ApiKeyRow } from '../features/api-key/api-key.service.js';
 import type { ExecutionRow } from '../features/execution/execution.service.js';
 import type { FindingBranchRow, TriageEventRow } from '../features/finding/finding.details.js';
 import type { FindingRow } from '../features/finding/finding.service.js';
@@ -12,7 +11,6 @@ import type { ImportRow } from '../features/import/import.rows.js';
 import type { MemberRow, OpenCounts, ProjectRow } from '../features/project/project.service.js';
 import type { ResultFilter } from '../features/result/result.input.js';
 import type { ResultRow } from '../features/result/result.service.js';
-import type { SessionRow } from '../features/session/session.service.js';
 import type { User } from '../generated/prisma/client.js';
 import type { Loaders, ResolverServices } from '../graphql/schema-kit/context.js';
 import type { Columns } from '../infra/postgres/sql.js';
@@ -54,10 +52,6 @@ declare module '../graphql/schema-kit/context.js' {
     readonly gatePolicies: DataLoader<string, PolicyRow[]>;
     /** Imports of an execution. */
     readonly imports: DataLoader<string, ImportRow[]>;
-    /** Live sessions of a user. */
-    readonly sessions: DataLoader<string, SessionRow[]>;
-    /** API keys of a user. */
-    readonly apiKeys: DataLoader<string, ApiKeyRow[]>;
     /** Whether a user has a second factor. */
     readonly secondFactors: DataLoader<string, boolean>;
   }
@@ -155,18 +149,6 @@ class RequestLoaders implements Loaders {
     const { made, services } = this;
     made.imports ??= new DataLoader((ids) => services.imports.ofEachExecution(ids), batchOnly);
     return made.imports;
-  }
-
-  get sessions() {
-    const { made, services } = this;
-    made.sessions ??= new DataLoader((ids) => services.sessions.liveOfEach(ids), batchOnly);
-    return made.sessions;
-  }
-
-  get apiKeys() {
-    const { made, services } = this;
-    made.apiKeys ??= new DataLoader((ids) => services.apiKeys.listOfEach(ids), batchOnly);
-    return made.apiKeys;
   }
 
   get secondFactors() {

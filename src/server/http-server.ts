@@ -51,7 +51,7 @@ export function createApp(
     config.trustedDocuments === undefined ? undefined : loadTrustedDocuments(config.trustedDocuments);
   const { yoga, fastPath } = createGraphQLServer({
     schema: buildSchema(),
-    createContext: (viewer) => createGraphQLContext(services, viewer),
+    createContext: (viewer) => createGraphQLContext(services, infra.db.prisma, viewer),
     authenticate,
     trusted,
     hasPlans,

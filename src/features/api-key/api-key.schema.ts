@@ -7,9 +7,8 @@ import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { ProjectType } from '../project/project.ref.js';
 import { createApiKeyInput } from './api-key.input.js';
-import type { ApiKeyRow } from './api-key.service.js';
 
-export const ApiKeyType = builder.objectRef<ApiKey | ApiKeyRow>('ApiKey').implement({
+export const ApiKeyType = builder.prismaObject('ApiKey', {
   description: 'An API key, without its secret.',
   fields: (t) => ({
     id: t.id({ description: 'Id of the key.', resolve: ({ id }) => toPublicId('ApiKey', id) }),

@@ -3,9 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { AppError, invalid } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { assertFresh, isScopeInProject, type Viewer } from '../../core/permissions.js';
-import { type ApiKey, Prisma } from '../../generated/prisma/client.js';
-import type { Database, SqlRow, Transaction } from '../../infra/postgres/database.js';
-import { columnsOf, fetchOfEach, sql } from '../../infra/postgres/sql.js';
+import type { ApiKey } from '../../generated/prisma/client.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 import type { AuditService } from '../audit/audit.service.js';
@@ -13,9 +13,6 @@ import type { ProjectAccessService } from '../project/access.js';
 import type { ProjectService } from '../project/project.service.js';
 import { createApiKeyChecks } from './api-key.checks.js';
 import type { CreateApiKeyInput } from './api-key.input.js';
-
-/** A key as it is read; timestamps are RFC 3339. */
-export type ApiKeyRow = SqlRow<ApiKey>;
 
 /** What keys are stored and checked with. */
 export interface ApiKeyServiceOptions {
@@ -33,8 +30,8 @@ export interface ApiKeyServiceOptions {
 }
 
 const maxLifetimeMs = 366 * 86_400_000;
-const maxListed = 50;
-const columns = columnsOf(Prisma.ApiKeyScalarFieldEnum);
+/** Prisma's query of the keys of a user: newest first, at most 50. */
+export const newestKeys = { orderBy: { id: 'desc' }, take: 50 } as const;
 
 /** Creates, lists, revokes and checks keys. */
 export type ApiKeyService = ReturnType<typeof createApiKeyService>;
@@ -45,9 +42,6 @@ export function createApiKeyService(options: ApiKeyServiceOptions) {
   return {
     check,
     looksLikeKey,
-
-    /** Keys of each user, newest first; at most 50. */
-    listOfEach: (userIds: readonly string[]) => listOfEach(options.db, userIds),
 
     /**
      * Creates a key for the viewer.
@@ -65,13 +59,6 @@ export function createApiKeyService(options: ApiKeyServiceOptions) {
      */
     revoke: (viewer: Viewer, id: string) => revokeKey(options, viewer, id),
   };
-}
-
-async function listOfEach(db: Database, userIds: readonly string[]): Promise<ApiKeyRow[][]> {
-  const select = sql`
-    SELECT ${columns} FROM api_keys WHERE user_id = parent.id ORDER BY api_keys.id DESC LIMIT ${maxListed}`;
-  const byUser = await fetchOfEach<ApiKeyRow>(db.query, userIds, select, (row) => row.userId);
-  return userIds.map((id) => byUser.get(id) ?? []);
 }
 
 async function createKey(

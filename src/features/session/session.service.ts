@@ -1,8 +1,8 @@
 // Sessions: rotating, listing and ending them. Creating them is in create-session.service.ts, checking them in session.checks.ts.
 import { AppError } from '../../core/errors.js';
 import { Prisma, type Session } from '../../generated/prisma/client.js';
-import type { Database, SqlRow, Transaction } from '../../infra/postgres/database.js';
-import { columnsOf, fetchOfEach, type Sql, sql } from '../../infra/postgres/sql.js';
+import type { SqlRow, Transaction } from '../../infra/postgres/database.js';
+import { columnsOf, type Sql, sql } from '../../infra/postgres/sql.js';
 import { createSessionChecks, type SessionCheckOptions } from './session.checks.js';
 
 /** A session as it is read; timestamps are RFC 3339. */
@@ -72,8 +72,8 @@ export function createSessionService(options: SessionServiceOptions) {
         reason,
       ),
 
-    /** Live sessions of each user, newest first; at most 50. */
-    liveOfEach: (userIds: readonly string[]) => liveOfEach(options, userIds),
+    /** Prisma's query of the live sessions of a user: newest first, at most 50. */
+    live: () => live(options.now()),
 
     /** @throws NOT_FOUND */
     async get(sessionId: string): Promise<Session> {
@@ -128,15 +128,11 @@ async function revokeWhere(
   return rows;
 }
 
-async function liveOfEach(
-  { db, now }: { db: Database; now: () => number },
-  userIds: readonly string[],
-): Promise<SessionRow[][]> {
-  const at = new Date(now());
-  const select = sql`
-    SELECT ${columns} FROM sessions
-    WHERE user_id = parent.id AND revoked_at IS NULL AND idle_expires_at > ${at} AND expires_at > ${at}
-    ORDER BY sessions.id DESC LIMIT ${maxListed}`;
-  const byUser = await fetchOfEach<SessionRow>(db.query, userIds, select, (row) => row.userId);
-  return userIds.map((id) => byUser.get(id) ?? []);
+function live(atMs: number) {
+  const after = { gt: new Date(atMs) };
+  return {
+    where: { revokedAt: null, idleExpiresAt: after, expiresAt: after },
+    orderBy: { id: 'desc' },
+    take: maxListed,
+  } satisfies Prisma.SessionFindManyArgs;
 }

@@ -8,7 +8,7 @@ import { type GraphQLContext, viewerOf } from '../../graphql/schema-kit/context.
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { ApiKeyType } from '../api-key/api-key.schema.js';
-import type { SessionRow } from '../session/session.service.js';
+import { newestKeys } from '../api-key/api-key.service.js';
 import type { Invitation } from './password-link.service.js';
 import { role, userFilter, userStatus } from './user.input.js';
 import { statusOf } from './user.status.js';
@@ -22,7 +22,7 @@ const personalFor =
     };
 const personal = personalFor('profile:read');
 
-const SessionType = builder.objectRef<SessionRow>('Session').implement({
+const SessionType = builder.prismaObject('Session', {
   description: 'A session that has not ended.',
   fields: (t) => ({
     id: t.id({ description: 'Id of the session.', resolve: ({ id }) => toPublicId('Session', id) }),
@@ -32,7 +32,7 @@ const SessionType = builder.objectRef<SessionRow>('Session').implement({
       type: 'DateTime',
       description: 'Time at which it ends unless it is refreshed.',
       resolve: ({ idleExpiresAt, expiresAt }) =>
-        new Date(Math.min(Date.parse(idleExpiresAt), Date.parse(expiresAt))),
+        new Date(Math.min(idleExpiresAt.getTime(), expiresAt.getTime())),
     }),
     ip: t.exposeString('ip', { nullable: true, description: 'IP address of the sign-in.' }),
     userAgent: t.exposeString('userAgent', { nullable: true, description: 'User agent of the sign-in.' }),
@@ -86,19 +86,19 @@ export const UserType = builder.prismaObject('User', {
       description: 'Whether signing in also needs a code of an authenticator app.',
       resolve: ({ id }, _args, { loaders }) => loaders.secondFactors.load(id),
     }),
-    sessions: t.field({
+    sessions: t.relation('sessions', {
       extensions: { weight: { entries: 50 } },
-      type: [SessionType],
+      type: SessionType,
       authScopes: personalFor('session:manage'),
       description: 'Sessions that have not ended, newest first, at most 50.',
-      resolve: ({ id }, _args, { loaders }) => loaders.sessions.load(id),
+      query: (_args, { services }) => services.sessions.live(),
     }),
-    apiKeys: t.field({
+    apiKeys: t.relation('apiKeys', {
       extensions: { weight: { entries: 50 } },
-      type: [ApiKeyType],
+      type: ApiKeyType,
       authScopes: personalFor('api_key:manage'),
       description: 'API keys, newest first, at most 50; never the secret.',
-      resolve: ({ id }, _args, { loaders }) => loaders.apiKeys.load(id),
+      query: newestKeys,
     }),
   }),
 });

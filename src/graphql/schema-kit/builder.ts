@@ -71,7 +71,7 @@ export const builder = new SchemaBuilder<BuilderTypes>({
     },
   },
   prisma: {
-    client: { $parent: undefined } as never, // reads go through the services; nothing is resolved by the plugin itself
+    client: ({ prisma }) => prisma,
     dmmf: getDatamodel(),
     exposeDescriptions: false,
   },

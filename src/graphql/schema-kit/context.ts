@@ -3,6 +3,7 @@ import type { ExecutionResult } from 'graphql';
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Stream } from '../../core/pull-stream.js';
+import type { PrismaClient } from '../../generated/prisma/client.js';
 
 /** The services that resolvers call; server/services.ts declares them, so that no layer below has to import it. */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by declaration merging
@@ -18,6 +19,8 @@ export interface GraphQLContext {
   /** Null for an anonymous request. */
   viewer: Viewer | null;
   loaders: Loaders;
+  /** Reads the relations of entities that Prisma reads (adr 2). */
+  prisma: PrismaClient;
   /** The HTTP request; absent over WebSockets. */
   request?: { headers: { get: (name: string) => string | null } };
   /** Set by a sign-in within this request: that user's own profile may be shown in the answer. */
