@@ -32,12 +32,15 @@ mkdirSync(folder, { recursive: true });
 const { startEmbeddedPostgres } = await import(join(root, 'dist/infra/embedded-postgres/server.js'));
 const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'database') });
 const databaseUrl = Object.assign(new URL(postgres.url), { pathname: '/export_bench' }).href;
-/** The rows and columns that an export reads, in its order. */
-const rows = `SELECT result.id, result.finding_id, result.title, result.description, result.severity, finding.severity, result.rule_id,
-    result.cwe_ids, result.cve_ids, result.vulnerability_ids, result.cvss_vector, result.cvss_score, result.location,
-    result.evidence, result.remediation, result."references", result.tags, finding.triage, finding.triage_reason,
+const { joinedTexts, storedTexts } = await import(join(root, 'dist/infra/postgres/stored-texts.js'));
+const texts = storedTexts('result');
+/** The rows and columns that an export reads, in its order. Many results share texts, which are stored once. */
+const rows = `SELECT result.id, result.finding_id, result.title, ${texts.description}, result.severity, finding.severity, result.rule_id,
+    ${texts.cweIds}, ${texts.cveIds}, ${texts.vulnerabilityIds}, result.cvss_vector, result.cvss_score, result.location,
+    result.evidence, ${texts.remediation}, ${texts.references}, ${texts.tags}, finding.triage, finding.triage_reason,
     finding.triage_comment, finding.accepted_until, finding.first_seen_at, finding.due_at
-  FROM test_results AS result LEFT JOIN findings AS finding ON finding.id = result.finding_id ORDER BY result.id`;
+  FROM test_results AS result LEFT JOIN findings AS finding ON finding.id = result.finding_id ${joinedTexts.text}
+  ORDER BY result.id`;
 let server;
 try {
   if (!isSeeded) await seed();

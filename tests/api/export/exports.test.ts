@@ -1,6 +1,7 @@
 // Exports as files: SARIF that imports again without a change, CSV that is harmless, NDJSON; streamed, and only for readers.
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { githubErrors } from '../../kit/exports/github-rules.js';
 import { sarifErrors } from '../../kit/exports/schemas.js';
 import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
@@ -62,6 +63,9 @@ describe('SARIF of an execution', () => {
     expect(sarifErrors(log)).toEqual([]);
     expect(log.runs).toHaveLength(1);
     expect(log.runs[0].results).toHaveLength(first.body.added);
+    // The standard demands a rule (3.27.5), which sarif-multitool checks: npm run check:sarif.
+    expect(log.runs[0].results.filter(({ ruleId }: ComparedResult) => !ruleId)).toEqual([]);
+    expect(githubErrors((await exportOf(first.body.executionId, 'github')).text)).toEqual([]);
     const again = await importReport(text, file);
     expect(again.body).toMatchObject({
       state: 'COMPLETED',

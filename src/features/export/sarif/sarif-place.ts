@@ -9,13 +9,15 @@ const plainPath = /^[\w.~-][\w./~-]*$/;
  * The locations of a result; an empty list for a result that names no place.
  * @param field the location as COPY sends it
  * @param evidence JSON of the evidence
+ * @param isForGithub points at the first line where a result names a file alone: GitHub asks for a line
  */
-export function locationsJson(field: string, evidence: string): string {
+export function locationsJson(field: string, evidence: string, isForGithub: boolean): string {
   const json = textOf(field);
   if (json === null) return '[]';
-  const { path, url, component, startLine, startColumn, endLine, endColumn } = JSON.parse(
+  const { path, url, component, startColumn, endLine, endColumn, ...place } = JSON.parse(
     json,
   ) as ItemLocation;
+  const startLine = place.startLine ?? (isForGithub ? 1 : undefined);
   const uri = path === undefined ? webAddressOf(url) : uriOf(path);
   let text = '';
   if (uri !== undefined) {

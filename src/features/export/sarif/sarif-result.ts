@@ -14,6 +14,9 @@ const levels = ['note', 'note', 'warning', 'error', 'error'];
 /** Decisions of people that suppress a result. */
 export const suppressed: ReadonlySet<string> = new Set(['FALSE_POSITIVE', 'RISK_ACCEPTED']);
 
+/** Rule of a result that names none: validators and GitHub expect one. An import takes the rule of {@link ownJson} instead. */
+const noRule = 'secTester/none';
+
 /**
  * A result as JSON.
  * @param ruleIndex undefined for a result without a rule
@@ -23,12 +26,15 @@ export function resultJson(row: ExportRow, ruleIndex: number | undefined, isForG
   const rank = Number(row.severity);
   const title = jsonOfText(row.title);
   const evidence = isForGithub ? 'null' : jsonOfText(row.evidence);
-  const rule = ruleIndex === undefined ? '' : `"ruleId":${jsonOfText(row.ruleId)},"ruleIndex":${ruleIndex},`;
+  const rule =
+    ruleIndex === undefined
+      ? `"ruleId":"${noRule}",`
+      : `"ruleId":${jsonOfText(row.ruleId)},"ruleIndex":${ruleIndex},`;
   const state = row.baseline === copyNull ? '' : `,"baselineState":"${row.baseline}"`;
   const decided = suppressed.has(row.triage) ? `,"suppressions":[${suppressionJson(row)}]` : '';
   const triage = row.triage === copyNull ? '' : `,"triage":"${row.triage}"`;
   const own = isForGithub ? '' : `,"${secTesterKey}":${ownJson(row)}`;
-  return `{${rule}"level":"${levels[rank]}","message":{"text":${title}},"locations":${locationsJson(row.location, evidence)}\
+  return `{${rule}"level":"${levels[rank]}","message":{"text":${title}},"locations":${locationsJson(row.location, evidence, isForGithub)}\
 ,"partialFingerprints":{${fingerprintsJson(row, isForGithub)}}${state}${decided}\
 ,"properties":{"security-severity":"${scores[rank]}"${triage}${own}}}`;
 }
