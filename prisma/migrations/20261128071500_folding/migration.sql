@@ -1,5 +1,5 @@
 -- Searches for users and projects compare texts that the application folds, so that the locale of the database changes nothing.
-ALTER TABLE "projects" ADD COLUMN "search_text" TEXT;
+ALTER TABLE "projects" ADD COLUMN "folded_text" TEXT;
 
 -- As the application folds texts (src/validation/search-text.ts), for the rows that are there already. Lower case beyond ASCII
 -- comes from Unicode's own rules where the server has them, else from the locale.
@@ -23,7 +23,7 @@ BEGIN
 END
 $$;
 
-UPDATE "projects" SET "search_text" = "fold_for_search"("key" || E'\n' || "name");
+UPDATE "projects" SET "folded_text" = "fold_for_search"("key" || E'\n' || "name");
 -- The migration that brought this column folded ASCII alone.
 UPDATE "users" SET "search_text" = "fold_for_search"("name" || E'\n' || "email") WHERE "search_text" ~ '[^\x01-\x7f]';
 

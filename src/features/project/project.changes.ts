@@ -47,7 +47,7 @@ export async function createProject(
   const visibility = input.visibility ?? 'INTERNAL';
   const work = async (tx: Transaction): Promise<ProjectRow> => {
     const [row] = await tx.query<ProjectRow>(sql`
-      INSERT INTO projects (id, key, name, search_text, description, visibility, default_branch, created_at)
+      INSERT INTO projects (id, key, name, folded_text, description, visibility, default_branch, created_at)
       VALUES (${id}, ${key}, ${name}, ${searchTextOf({ key, name })}, ${description}, ${visibility}, ${defaultBranch},
         ${new Date(now())})
       RETURNING ${columns}`);
@@ -101,7 +101,7 @@ export async function updateProject(
     if (changed.length === 0) return before;
     const assignments = changed.map((name) => assignmentOf(name, wanted[name]));
     if (wanted.name != null)
-      assignments.push(sql`search_text = ${searchTextOf({ key: before.key, name: wanted.name })}`);
+      assignments.push(sql`folded_text = ${searchTextOf({ key: before.key, name: wanted.name })}`);
     const [row] = await tx.query<ProjectRow>(
       sql`UPDATE projects SET ${join(assignments)} WHERE id = ${before.id} RETURNING ${columns}`,
     );

@@ -8,7 +8,7 @@ import { columnsOf, type Sql, sql } from '../../infra/postgres/sql.js';
 import { containsPattern, foldForSearch } from '../../validation/search-text.js';
 
 /** A project as it is read; timestamps are RFC 3339. */
-export type ProjectRow = SqlRow<Omit<Project, 'searchText'>>;
+export type ProjectRow = SqlRow<Omit<Project, 'foldedText'>>;
 
 /** A membership as it is read. */
 export type MemberRow = SqlRow<ProjectMember>;
@@ -22,7 +22,7 @@ export interface OpenCounts {
   criticalCount: number;
 }
 
-const { searchText: _, ...projectFields } = Prisma.ProjectScalarFieldEnum;
+const { foldedText: _, ...projectFields } = Prisma.ProjectScalarFieldEnum;
 /** The select list of {@link ProjectRow}. */
 export const columns = columnsOf(projectFields);
 
@@ -61,6 +61,6 @@ export function visibleTo(viewer: Viewer): Sql[] {
 export function conditionsOf({ search, isArchived }: ProjectFilter): Sql[] {
   const archived = isArchived ? sql`archived_at IS NOT NULL` : sql`archived_at IS NULL`;
   if (search == null) return [archived];
-  const text = sql`COALESCE(search_text, lower(key || E'\\n' || name COLLATE "C"))`;
+  const text = sql`COALESCE(folded_text, lower(key || E'\\n' || name COLLATE "C"))`;
   return [archived, sql`${text} LIKE ${containsPattern(search)}`];
 }
