@@ -3,19 +3,22 @@ import { authRoutes } from '../features/auth/auth.routes.js';
 import { exportRoutes } from '../features/export/export.routes.js';
 import { healthRoutes } from '../features/health/health.routes.js';
 import { importRoutes } from '../features/import/import.routes.js';
+import { type SsoRouteServices, ssoRoutes } from '../features/sso/sso.routes.js';
 import type { Route } from '../rest/route.js';
 
 /** The services that REST routes call. */
-export type RouteServices = Parameters<typeof authRoutes>[0] & {
-  health: Parameters<typeof healthRoutes>[0];
-  imports: Parameters<typeof importRoutes>[0];
-  exports: Parameters<typeof exportRoutes>[0];
-};
+export type RouteServices = Parameters<typeof authRoutes>[0] &
+  SsoRouteServices & {
+    health: Parameters<typeof healthRoutes>[0];
+    imports: Parameters<typeof importRoutes>[0];
+    exports: Parameters<typeof exportRoutes>[0];
+  };
 
 /** Every REST route. Handlers call the services; listing the routes does not. */
 export function allRoutes(services: RouteServices): Route[] {
   return [
     ...authRoutes(services),
+    ...ssoRoutes(services),
     ...importRoutes(services.imports),
     ...exportRoutes(services.exports),
     ...healthRoutes(services.health),

@@ -20,6 +20,7 @@ import '../features/gate/gate-policy.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';
 import '../features/import/import.schema.js';
+import '../features/sso/sso.schema.js';
 import '../features/statistics/statistics.schema.js';
 import '../features/webhook/webhook.schema.js';
 import './node.js';
@@ -70,6 +71,7 @@ const entityPermissions: Readonly<Record<string, string>> = {
   Webhook: 'webhook:manage',
   WebhookDelivery: 'webhook:manage',
   WebhookDeliveryConnection: 'webhook:manage',
+  GroupMapping: 'sign_in:manage',
   AuditEvent: 'audit:read',
   AuditEventConnection: 'audit:read',
 };

@@ -151,6 +151,8 @@ function faultsBetween(values: Values, isKeysGiven: boolean): string[] {
       'JWT_SIGNING_KEYS: not set, expected private Ed25519 JWKs: production with DATABASE_URL needs keys that last',
     );
   }
+  if (environment === 'production' && values.oidcProviders !== undefined && values.publicUrl === undefined)
+    faults.push('PUBLIC_URL: not set, expected it with OIDC_PROVIDERS: providers send browsers back to it');
   if (environment === 'production' && values.isMetricsEnabled && values.metricsToken === undefined) {
     faults.push(
       'METRICS_TOKEN: not set, expected it with METRICS: in production /metrics is not for everyone',

@@ -74,6 +74,17 @@ export function databaseUrl() {
   });
 }
 
+/** @returns a shape that accepts an http or https URL without query, and gives it without a slash at its end. */
+export function baseUrl() {
+  const expected = 'an http or https URL without query and fragment, such as https://sec.example.com';
+  const isBase = (value: string) =>
+    /^https?:\/\/[^?#@]+$/.test(value) && URL.canParse(value) && !value.includes('*');
+  return z
+    .string()
+    .refine(isBase, { error: expected, abort: true })
+    .transform((value) => new URL(value).href.replace(/\/+$/, ''));
+}
+
 /** @returns a shape that accepts a path and gives it as an absolute one; `:` and the like do not work everywhere. */
 export function path() {
   return z

@@ -1,6 +1,8 @@
 // Declares every setting once, as data: name, group, description, shape and default; load.ts reads them.
 import { z } from 'zod';
+import { oidcProviders } from './oidc-providers.js';
 import {
+  baseUrl,
   databaseUrl,
   flag,
   oneOf,
@@ -236,6 +238,21 @@ export const settings = {
     description: 'Longest lifetime of a session, in seconds; at least REFRESH_IDLE_TTL_SECONDS.',
     schema: wholeNumber(60, year, 'seconds'),
     default: '2592000',
+  },
+  publicUrl: {
+    name: 'PUBLIC_URL',
+    group: 'Single sign-on',
+    description:
+      'URL under which browsers reach the server, such as https://sec.example.com. Needed in production with OIDC_PROVIDERS.',
+    schema: baseUrl(),
+  },
+  oidcProviders: {
+    name: 'OIDC_PROVIDERS',
+    group: 'Single sign-on',
+    description:
+      'Identity providers (OpenID Connect) as a JSON list of { id, name, issuer, clientId, clientSecret, … }: see docs/sso.md.',
+    schema: oidcProviders(),
+    secret: true,
   },
   apiKeysMaxPerUser: {
     name: 'API_KEYS_MAX_PER_USER',

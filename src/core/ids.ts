@@ -16,6 +16,7 @@ export const idPrefixes = {
   Import: 'imp',
   Webhook: 'whk',
   WebhookDelivery: 'whd',
+  GroupMapping: 'gmp',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

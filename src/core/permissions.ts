@@ -35,6 +35,7 @@ export const permissions = {
   'user:create': { roles: admins, allows: 'create users' },
   'user:update': { roles: admins, allows: 'change, activate and deactivate users and end their sessions' },
   'user:delete': { roles: admins, allows: 'delete users' },
+  'sign_in:manage': { roles: admins, allows: 'map groups of identity providers to roles and projects' },
   'webhook:manage': { roles: admins, allows: 'create, read, switch and delete webhooks' },
   'audit:read': { roles: admins, allows: 'read the audit trail' },
   'health:read': { roles: admins, allows: 'see versions and the use of the pool in health' },
@@ -51,7 +52,16 @@ export const permissionNames = Object.keys(permissions) as Permission[];
  */
 export const keyScopes = permissionNames.filter(
   (name) =>
-    !['identity:read', 'profile:update', 'session:manage', 'api_key:manage', 'health:read'].includes(name),
+    ![
+      ...[
+        'identity:read',
+        'profile:update',
+        'session:manage',
+        'api_key:manage',
+        'sign_in:manage',
+        'health:read',
+      ],
+    ].includes(name),
 );
 
 /** Permissions on what belongs to a project: a membership or a key's binding may give or take them there. */

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import { deprecationHeaders } from '../core/deprecation.js';
 import { AppError } from '../core/errors.js';
 import { can, type Viewer } from '../core/permissions.js';
-import { bodyLimits, readJson } from '../http/body.js';
+import { bodyLimits, readForm, readJson } from '../http/body.js';
 import { relativeLink } from '../http/relative-link.js';
 import { currentRequest } from '../infra/telemetry/request-context.js';
 import { parseInput } from '../validation/fields.js';
@@ -114,11 +114,14 @@ function readBody(route: Route) {
     const isEmpty =
       request.headers['content-length'] === '0' ||
       (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined);
-    if (!(isEmpty && route.isBodyOptional === true) && !request.is('application/json'))
+    const { form } = route;
+    const isForm = form !== undefined && request.is('application/x-www-form-urlencoded');
+    if (!(isEmpty && route.isBodyOptional === true) && !isForm && !request.is('application/json'))
       throw new AppError('UNSUPPORTED_MEDIA_TYPE');
-    request.body = await new Promise((resolve, reject) => {
-      readJson(request, bodyLimits.rest, resolve, reject);
+    const body = await new Promise((resolve, reject) => {
+      (isForm ? readForm : readJson)(request, bodyLimits.rest, resolve, reject);
     });
+    request.body = isForm && form !== undefined ? form.toBody(body as Record<string, string>) : body;
     next();
   };
 }

@@ -115,7 +115,12 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     ...(route.body !== undefined && {
       requestBody: {
         required: route.isBodyOptional !== true,
-        content: { 'application/json': { schema: route.body, example: route.bodyExample } },
+        content: {
+          'application/json': { schema: route.body, example: route.bodyExample },
+          ...(route.form !== undefined && {
+            'application/x-www-form-urlencoded': { schema: route.form.schema, example: route.form.example },
+          }),
+        },
       },
     }),
     responses,

@@ -37,6 +37,14 @@ export interface RouteRequest<Body, Params, Query> {
   incoming: IncomingMessage;
 }
 
+/** A form that stands for a body. */
+export interface FormBody {
+  schema: z.ZodType;
+  example: Record<string, string>;
+  /** The body that the fields of a form stand for; it is checked like one that came as JSON. */
+  toBody: (fields: Readonly<Record<string, string>>) => unknown;
+}
+
 /** One route. */
 export interface Route<
   Body extends z.ZodType = z.ZodType,
@@ -69,6 +77,8 @@ export interface Route<
   headers?: z.ZodObject;
   /** Set for a route whose body is a file of any media type, raw or in multipart/form-data. The handler reads it. */
   upload?: { description: string };
+  /** Set for a route whose body may also be a form (application/x-www-form-urlencoded), as its standard has it. */
+  form?: FormBody;
   body?: Body;
   /** A body as a client sends it, for the documentation. */
   bodyExample?: z.input<Body>;

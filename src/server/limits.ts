@@ -44,6 +44,12 @@ export function createLimits({ config, db, redis, metrics, now }: Infra) {
       windowSeconds: 60,
       onRefusal: metrics.refusalsOf('refresh-address'),
     }),
+    singleSignOns: createAddressBudget(redis, {
+      name: 'sso',
+      points: loginMaxFailures * refreshFactor,
+      windowSeconds: 60,
+      onRefusal: metrics.refusalsOf('sso-address'),
+    }),
     requests: createRequestQuota(redis, {
       perMinute: config.rateLimitPerMinute,
       anonymousPerMinute: config.rateLimitAnonymousPerMinute,

@@ -47,6 +47,7 @@ describe('the access table', () => {
       'user:create      | yes | -   | -',
       'user:update      | yes | -   | -',
       'user:delete      | yes | -   | -',
+      'sign_in:manage   | yes | -   | -',
       'webhook:manage   | yes | -   | -',
       'audit:read       | yes | -   | -',
       'health:read      | yes | -   | -',
@@ -74,6 +75,7 @@ describe('the access table', () => {
       'profile:update',
       'session:manage',
       'api_key:manage',
+      'sign_in:manage',
       'health:read',
     ]);
   });
@@ -99,6 +101,9 @@ describe('every root field', () => {
       rootFields(buildSchema()).map(({ name, permission }) => [name, permission]),
     );
     expect(table).toEqual({
+      'Query.groupMappings': 'sign_in:manage',
+      'Mutation.setGroupMapping': 'sign_in:manage',
+      'Mutation.deleteGroupMapping': 'sign_in:manage',
       'Query.webhooks': 'webhook:manage',
       'Mutation.createWebhook': 'webhook:manage',
       'Mutation.setWebhookActive': 'webhook:manage',

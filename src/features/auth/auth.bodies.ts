@@ -50,7 +50,16 @@ export const tokensBody = z
 
 /** Outcome of signing out. */
 export const logoutBody = z
-  .strictObject({ revokedSessions: z.int().min(0).max(2_147_483_647).describe('Number of ended sessions.') })
+  .strictObject({
+    revokedSessions: z.int().min(0).max(2_147_483_647).describe('Number of ended sessions.'),
+    providerLogoutUrl: z
+      .string()
+      .max(20_000)
+      .optional()
+      .describe(
+        'After a sign-in at an identity provider that has a logout: where the browser logs out there too.',
+      ),
+  })
   .meta({ id: 'LogoutResult', description: 'Outcome of the end of sessions.' });
 
 /** A JWK Set. */

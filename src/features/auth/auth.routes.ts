@@ -78,9 +78,13 @@ function signOutRoute(auth: AuthService): Route {
       'FORBIDDEN',
       'UNAVAILABLE',
     ],
-    handle: async ({ body, viewer }) => ({
-      body: { revokedSessions: await auth.logout(viewer as Viewer, body.everywhere ?? false) },
-    }),
+    handle: async ({ body, viewer }) => {
+      const { revokedSessions, providerLogoutUrl } = await auth.logout(
+        viewer as Viewer,
+        body.everywhere ?? false,
+      );
+      return { body: { revokedSessions, ...(providerLogoutUrl !== null && { providerLogoutUrl }) } };
+    },
   });
 }
 

@@ -30,12 +30,20 @@ const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implement({
   }),
 });
 
-const LogoutPayload = builder.objectRef<{ revokedSessions: number }>('LogoutPayload').implement({
-  description: 'Outcome of the end of sessions.',
-  fields: (t) => ({
-    revokedSessions: t.exposeInt('revokedSessions', { description: 'Number of ended sessions.' }),
-  }),
-});
+const LogoutPayload = builder
+  .objectRef<{ revokedSessions: number; providerLogoutUrl?: string | null }>('LogoutPayload')
+  .implement({
+    description: 'Outcome of the end of sessions.',
+    fields: (t) => ({
+      revokedSessions: t.exposeInt('revokedSessions', { description: 'Number of ended sessions.' }),
+      providerLogoutUrl: t.string({
+        nullable: true,
+        description:
+          'After a logout from a session that an identity provider opened: where the browser logs out there too. Otherwise null.',
+        resolve: ({ providerLogoutUrl }) => providerLogoutUrl ?? null,
+      }),
+    }),
+  });
 
 const EnrolmentPayload = builder.objectRef<Enrolment>('SecondFactorEnrolmentPayload').implement({
   description: 'Secret for an authenticator app; shown once.',
@@ -124,9 +132,8 @@ builder.mutationFields((t) => ({
     authScopes: { can: 'session:manage' },
     description: 'Ends this session, or all of the user’s.',
     args: { everywhere: t.arg.boolean({ description: 'End all sessions of the user.' }) },
-    resolve: async (_root, { everywhere }, context) => ({
-      revokedSessions: await context.services.auth.logout(viewerOf(context), everywhere ?? false),
-    }),
+    resolve: (_root, { everywhere }, context) =>
+      context.services.auth.logout(viewerOf(context), everywhere ?? false),
   }),
   revokeSession: t.field({
     type: LogoutPayload,

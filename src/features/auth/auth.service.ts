@@ -9,7 +9,7 @@ import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { ApiKeyService } from '../api-key/api-key.service.js';
 import type { AuditService } from '../audit/audit.service.js';
-import type { SessionState } from '../session/create-session.service.js';
+import type { Opened, SessionState } from '../session/create-session.service.js';
 import type { SessionService } from '../session/session.service.js';
 import type { SetPasswordInput } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
@@ -101,6 +101,9 @@ export function createAuthService(options: AuthServiceOptions) {
       return claims && options.sessions.recall(claims.sessionId, claims.expiresAtMs);
     },
 
+    /** The tokens of a session that was just opened. */
+    issue: (opened: Opened) => issueFirst(options, opened),
+
     logout: (viewer: Viewer, everywhere: boolean) => signOuts.logout(viewer, everywhere),
     revokeSession: (viewer: Viewer, sessionId: string) => signOuts.revokeSession(viewer, sessionId),
     endSessions: (viewer: Viewer, userId: string | undefined) => signOuts.endSessions(viewer, userId),
@@ -116,8 +119,13 @@ async function login(
   input: LoginInput,
   viewer: Viewer | null,
 ): Promise<AuthTokens> {
-  const { session, user, refund } = await options.signIns.signIn(input, viewer);
+  const { refund, ...opened } = await options.signIns.signIn(input, viewer);
   await refund();
+  return issueFirst(options, opened);
+}
+
+/** As {@link issue}, with a device token. */
+function issueFirst(options: AuthServiceOptions, { session, user }: Opened): AuthTokens {
   const issuedAt = seconds(options.now());
   const deviceToken = options.tokens.signDevice({
     userId: user.id,

@@ -12,37 +12,46 @@ export interface SignOutServiceOptions {
   audit: AuditService;
   sessions: SessionService;
   users: UserService;
+  /** Where the user of an ended session logs out at the identity provider; null for one without. */
+  logoutUrlOf: (sessionId: string) => Promise<string | null>;
 }
 
 /** Ends sessions. */
 export type SignOutService = ReturnType<typeof createSignOutService>;
 
-/** Creates the service. Each function returns the number of ended sessions. */
+/** Outcome of a logout. */
+export interface Logout {
+  revokedSessions: number;
+  /** Where the browser logs out at the identity provider too; null after a sign-in with a password. */
+  providerLogoutUrl: string | null;
+}
+
+/** Creates the service. */
 export function createSignOutService(options: SignOutServiceOptions) {
   return {
     /** Ends the viewer's session, or all sessions of the user. */
     logout: (viewer: Viewer, everywhere: boolean) => logout(options, viewer, everywhere),
 
     /**
-     * Ends one session: the caller's own, or any with user:update.
+     * Ends one session, and returns how many ended: the caller's own, or any with user:update.
      * @throws NOT_FOUND also for sessions that the viewer may not see
      */
     revokeSession: (viewer: Viewer, sessionId: string) => revokeSession(options, viewer, sessionId),
 
     /**
-     * Ends all sessions of a user, or of all users but the viewer.
+     * Ends all sessions of a user, and returns how many ended; or of all users but the viewer.
      * @throws NOT_FOUND
      */
     endSessions: (viewer: Viewer, userId: string | undefined) => endSessions(options, viewer, userId),
   };
 }
 
-function logout(
-  { db, audit, sessions }: SignOutServiceOptions,
+async function logout(
+  { db, audit, sessions, logoutUrlOf }: SignOutServiceOptions,
   viewer: Viewer,
   everywhere: boolean,
-): Promise<number> {
-  return db.transaction(async (tx) => {
+): Promise<Logout> {
+  const revokedSessions = await db.transaction(async (tx) => {
     const ended =
       everywhere || viewer.sessionId === undefined
         ? await sessions.revokeAll(tx, viewer.userId, 'logout')
@@ -55,6 +64,8 @@ function logout(
     });
     return ended.length;
   });
+  const providerLogoutUrl = viewer.sessionId === undefined ? null : await logoutUrlOf(viewer.sessionId);
+  return { revokedSessions, providerLogoutUrl };
 }
 
 async function revokeSession(

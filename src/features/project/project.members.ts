@@ -22,8 +22,8 @@ export async function setMember(
 ): Promise<ProjectRow> {
   const work = async (tx: Transaction): Promise<ProjectRow> => {
     const project = await lockProject(tx, viewer, key);
-    const before = await memberRole(tx, project.id, userId);
-    if (before === role) return project;
+    const { role: before, provider } = await membershipOf(tx, project.id, userId);
+    if (before === role && provider === null) return project;
     if (role === null) {
       await tx.query(
         sql`DELETE FROM project_members WHERE project_id = ${project.id} AND user_id = ${userId}`,
@@ -33,7 +33,7 @@ export async function setMember(
       await tx.query(sql`
         INSERT INTO project_members (project_id, user_id, role, since)
         VALUES (${project.id}, ${userId}, ${role}, ${new Date(now())})
-        ON CONFLICT (project_id, user_id) DO UPDATE SET role = EXCLUDED.role`);
+        ON CONFLICT (project_id, user_id) DO UPDATE SET role = EXCLUDED.role, provider = NULL`);
     }
     audit.record(tx, {
       action: 'project.set_member',
@@ -51,11 +51,17 @@ export async function setMember(
   });
 }
 
-async function memberRole(tx: Transaction, projectId: string, userId: string): Promise<ProjectRole | null> {
-  const [row] = await tx.query<{ role: ProjectRole }>(
-    sql`SELECT role FROM project_members WHERE project_id = ${projectId} AND user_id = ${userId}`,
+interface Membership {
+  role: ProjectRole | null;
+  /** The identity provider whose groups gave it. */
+  provider: string | null;
+}
+
+async function membershipOf(tx: Transaction, projectId: string, userId: string): Promise<Membership> {
+  const [row] = await tx.query<Membership>(
+    sql`SELECT role, provider FROM project_members WHERE project_id = ${projectId} AND user_id = ${userId}`,
   );
-  return row?.role ?? null;
+  return row ?? { role: null, provider: null };
 }
 
 /** @throws CONFLICT */

@@ -26,6 +26,10 @@ const ProjectMember = builder.objectRef<MemberRow>('ProjectMember').implement({
       description: 'Role in the project; admins are admins in every project.',
     }),
     since: t.expose('since', { type: 'DateTime', description: 'Time at which the membership began.' }),
+    provider: t.exposeString('provider', {
+      nullable: true,
+      description: 'Identity provider whose groups gave the membership; null for one that an admin set.',
+    }),
   }),
 });
 

@@ -1,6 +1,7 @@
 // Projects: the entry to reading and changing them. access.ts decides who sees which.
 import type { Viewer } from '../../core/permissions.js';
 import type { ProjectRole } from '../../core/project-access.js';
+import type { Transaction } from '../../infra/postgres/database.js';
 import {
   archiveProject,
   createProject,
@@ -8,6 +9,7 @@ import {
   type ProjectChangeOptions,
   updateProject,
 } from './project.changes.js';
+import { syncMemberships } from './project.groups.js';
 import type { CreateProjectInput, UpdateProjectInput } from './project.input.js';
 import { setMember } from './project.members.js';
 import { createProjectReads } from './project.reads.js';
@@ -39,5 +41,12 @@ export function createProjectService(options: ProjectChangeOptions) {
     /** See {@link setMember}. */
     setMember: (viewer: Viewer, key: string, userId: string, role: ProjectRole | null) =>
       setMember(options, viewer, key, userId, role),
+    /** See {@link syncMemberships}. */
+    syncMemberships: (
+      tx: Transaction,
+      userId: string,
+      provider: string,
+      wanted: ReadonlyMap<string, ProjectRole>,
+    ) => syncMemberships(options, tx, userId, provider, wanted),
   };
 }

@@ -5,7 +5,7 @@ import { newId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
 import { Prisma, type User } from '../../generated/prisma/client.js';
 import type { Database, SqlRow } from '../../infra/postgres/database.js';
-import { columnsOf, sql } from '../../infra/postgres/sql.js';
+import { columnsOf, type Sql, sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditService } from '../audit/audit.service.js';
@@ -40,6 +40,20 @@ interface Proof {
   passwordHash: string | null;
 }
 
+/** A user whom an identity provider has proved, and the session there. */
+export interface IdentityProof {
+  id: string;
+  email: string;
+  /** Id of the provider, for the audit trail. */
+  provider: string;
+  identityId: string;
+  /** The session at the provider, which its logout names. */
+  providerSid: string | null;
+  isMultiFactor: boolean;
+  /** For the logout at the provider; null where it has none or the token is too long to keep. */
+  idToken: string | null;
+}
+
 /** A session that was opened, and whose it is. */
 export interface Opened {
   session: SessionState;
@@ -53,64 +67,104 @@ export type OpeningService = ReturnType<typeof createOpeningService>;
 
 /** Creates the service. */
 export function createOpeningService(options: OpeningServiceOptions) {
-  const { db, events, audit, sessions, maxPerUser, maxAtOnce } = options;
+  return {
+    /**
+     * Opens a session, ends the one that the request came with and those beyond the limit; all but the last, and the
+     * event on the audit trail, in one statement.
+     * @param rehashed what the password's hash becomes
+     * @returns undefined when the user was deactivated or changed the password meanwhile
+     */
+    open: (proof: Proof, rehashed: string, viewer: Viewer | null): Promise<Opened | undefined> =>
+      openWhere(options, proof, viewer, {
+        change: sql`, password_hash = ${rehashed}`,
+        condition: sql`AND password_hash = ${proof.passwordHash}`,
+      }),
 
-  /** The oldest beyond the limit. On its own: only now that the new one is there, others see it. */
-  async function endExcess(actor: { userId: string; email: string }): Promise<void> {
-    await db.transaction(async (tx) => {
-      for (const { id } of await sessions.revokeExcess(tx, actor.userId)) {
-        const action = 'session.limit_exceeded';
-        audit.record(tx, { action, actor, targetType: 'Session', targetId: id });
-      }
-    });
-  }
+    /**
+     * As `open`, for a user who has signed in at an identity provider.
+     * @returns undefined when the user was deactivated meanwhile
+     */
+    openByIdentity: (proof: IdentityProof, viewer: Viewer | null): Promise<Opened | undefined> =>
+      openWhere(options, proof, viewer, {
+        change: sql``,
+        condition: sql`AND EXISTS (SELECT FROM user_identities WHERE id = ${proof.identityId} AND user_id = users.id)`,
+        identity: proof,
+      }),
+  };
+}
 
-  /**
-   * Opens a session, ends the one that the request came with and those beyond the limit; all but the last, and the
-   * event on the audit trail, in one statement.
-   * @param rehashed what the password's hash becomes
-   * @returns undefined when the user was deactivated or changed the password meanwhile
-   */
-  async function open(proof: Proof, rehashed: string, viewer: Viewer | null): Promise<Opened | undefined> {
-    const actor = { userId: proof.id, email: proof.email };
-    const { session, insert, live, moment } = opening(proof.id, options);
-    const entry = { action: 'auth.login', actor, targetType: 'Session' as const, targetId: session.id };
-    const audited = audit.part(entry, sql`proved`);
-    const [row] = await db.query<SqlRow<User> & { live: number; ended: string | null }>(sql`
-      WITH proved AS (
-        UPDATE users SET last_login_at = ${moment}, password_hash = ${rehashed}
-        WHERE id = ${proof.id} AND status = 'ACTIVE' AND password_hash = ${proof.passwordHash} RETURNING *
-      ), opened AS (${insert}), audited AS (${audited.insert}), ended AS (
-        UPDATE sessions SET revoked_at = ${moment}, revoked_reason = 'signed_in_again'
-        WHERE id = ${viewer?.sessionId ?? null}::uuid AND revoked_at IS NULL AND EXISTS (SELECT FROM proved) RETURNING id
-      )
-      SELECT ${userColumns}, (${live}) AS live, (SELECT id FROM ended) AS ended FROM proved`);
-    if (row === undefined) return undefined;
-    const { live: before, ended, ...user } = row;
-    audited.committed();
-    if (ended !== null) events.publish('session.ended', { sessionId: ended });
-    events.publish('user.signed_in', { userId: proof.id });
-    if (before + maxAtOnce > maxPerUser) await endExcess(actor);
-    return { session, user: toUser(user) };
-  }
+/** What a sign-in changes of the user, on which condition. */
+interface Opening {
+  change: Sql;
+  condition: Sql;
+  identity?: IdentityProof;
+}
 
-  return { open };
+async function openWhere(
+  options: OpeningServiceOptions,
+  proof: { id: string; email: string },
+  viewer: Viewer | null,
+  { change, condition, identity }: Opening,
+): Promise<Opened | undefined> {
+  const { db, events, audit, maxPerUser, maxAtOnce } = options;
+  const actor = { userId: proof.id, email: proof.email };
+  const { session, insert, kept, live, moment } = opening(proof.id, options, identity);
+  const changes = identity && { provider: identity.provider };
+  const target = { targetType: 'Session' as const, targetId: session.id };
+  const entry = { action: 'auth.login', actor, ...target, ...(changes !== undefined && { changes }) };
+  const audited = audit.part(entry, sql`proved`);
+  const [row] = await db.query<SqlRow<User> & { live: number; ended: string | null }>(sql`
+    WITH proved AS (
+      UPDATE users SET last_login_at = ${moment}${change}
+      WHERE id = ${proof.id} AND status = 'ACTIVE' ${condition} RETURNING *
+    ), opened AS (${insert})${kept}, audited AS (${audited.insert}), ended AS (
+      UPDATE sessions SET revoked_at = ${moment}, revoked_reason = 'signed_in_again'
+      WHERE id = ${viewer?.sessionId ?? null}::uuid AND revoked_at IS NULL AND EXISTS (SELECT FROM proved) RETURNING id
+    )
+    SELECT ${userColumns}, (${live}) AS live, (SELECT id FROM ended) AS ended FROM proved`);
+  if (row === undefined) return undefined;
+  const { live: before, ended, ...user } = row;
+  audited.committed();
+  if (ended !== null) events.publish('session.ended', { sessionId: ended });
+  events.publish('user.signed_in', { userId: proof.id });
+  if (before + maxAtOnce > maxPerUser) await endExcess(options, actor);
+  return { session, user: toUser(user) };
+}
+
+/** Ends the oldest beyond the limit. On its own: only now that the new one is there, others see it. */
+async function endExcess(
+  { db, sessions, audit }: OpeningServiceOptions,
+  actor: { userId: string; email: string },
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    for (const { id } of await sessions.revokeExcess(tx, actor.userId)) {
+      const action = 'session.limit_exceeded';
+      audit.record(tx, { action, actor, targetType: 'Session', targetId: id });
+    }
+  });
 }
 
 /** A statement's parts that open a session where `proved` has a row. */
 function opening(
   userId: string,
   { now, idleTtlSeconds, ttlSeconds }: Pick<OpeningServiceOptions, 'now' | 'idleTtlSeconds' | 'ttlSeconds'>,
+  identity: IdentityProof | undefined,
 ) {
   const [id, at, request] = [newId(), now(), currentRequest()];
   const moment = new Date(at);
   const idleExpiresAt = new Date(at + Math.min(idleTtlSeconds, ttlSeconds) * 1000);
   const expiresAt = new Date(at + ttlSeconds * 1000);
   const insert = sql`
-    INSERT INTO sessions (id, user_id, counter, rotated_at, created_at, last_used_at, idle_expires_at, expires_at, ip, user_agent)
+    INSERT INTO sessions (id, user_id, counter, rotated_at, created_at, last_used_at, idle_expires_at, expires_at, ip, user_agent, identity_id,
+      provider_sid, is_multi_factor)
     SELECT ${id}::uuid, id, 0, ${moment}::timestamptz, ${moment}::timestamptz, ${moment}::timestamptz,
-      ${idleExpiresAt}::timestamptz, ${expiresAt}::timestamptz, ${request?.ip ?? null}::text, ${request?.userAgent ?? null}::text
-    FROM proved`;
+      ${idleExpiresAt}::timestamptz, ${expiresAt}::timestamptz, ${request?.ip ?? null}::text, ${request?.userAgent ?? null}::text,
+      ${identity?.identityId ?? null}::uuid, ${identity?.providerSid ?? null}::text, ${identity?.isMultiFactor ?? false}::boolean
+    FROM proved RETURNING id`;
+  const kept =
+    identity?.idToken == null
+      ? sql``
+      : sql`, kept AS (INSERT INTO session_id_tokens (session_id, id_token) SELECT id, ${identity.idToken}::text FROM opened)`;
   const live = sql`
     SELECT count(*)::int FROM sessions
     WHERE user_id = ${userId} AND revoked_at IS NULL AND idle_expires_at > ${moment} AND expires_at > ${moment}`;
@@ -122,7 +176,7 @@ function opening(
     idleExpiresAt: idleExpiresAt.toISOString(),
     expiresAt: expiresAt.toISOString(),
   };
-  return { session, insert, live, moment };
+  return { session, insert, kept, live, moment };
 }
 
 function toUser(row: SqlRow<User>): User {

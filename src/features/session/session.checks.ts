@@ -38,6 +38,10 @@ interface SessionUser extends Pick<AccessRow, 'memberships' | 'hasPrivate'> {
   role: Role;
   mustChange: boolean;
   hasSecondFactor: boolean;
+  /** Whether the identity provider asked for a second factor. */
+  isMultiFactor: boolean;
+  /** Whether the user signed in at an identity provider. */
+  isByIdentity: boolean;
   signedInAt: string;
   endsAt: string;
 }
@@ -87,21 +91,22 @@ async function loadSession(
   const [row] = await db.read<SessionUser>(sql`
     SELECT u.id AS "userId", u.email, u.name, u.role, u.must_change_password AS "mustChange",
       EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
-      s.created_at AS "signedInAt", LEAST(s.idle_expires_at, s.expires_at) AS "endsAt", ${accessColumns}
+      s.created_at AS "signedInAt", s.is_multi_factor AS "isMultiFactor", s.identity_id IS NOT NULL AS "isByIdentity", LEAST(s.idle_expires_at, s.expires_at) AS "endsAt", ${accessColumns}
     FROM sessions s JOIN users u ON u.id = s.user_id
     WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
       AND s.idle_expires_at > ${at} AND s.expires_at > ${at}`);
   if (row === undefined) throw new AppError('TOKEN_REVOKED');
-  const { endsAt, signedInAt, mustChange, hasSecondFactor, memberships, hasPrivate, ...user } = row;
+  const { endsAt, signedInAt, mustChange, hasSecondFactor, memberships, hasPrivate, ...rest } = row;
+  const { isMultiFactor, isByIdentity, ...user } = rest;
   const projects = await access.of({ role: user.role, memberships, hasPrivate });
-  const mustEnrol = !hasSecondFactor && rolesWithSecondFactor.includes(user.role);
+  const mustEnrol = !hasSecondFactor && !isMultiFactor && rolesWithSecondFactor.includes(user.role);
   const viewer = {
     ...user,
     sessionId,
     signedInAtMs: Date.parse(signedInAt),
     ...(projects !== undefined && { projects }),
     ...(mustEnrol && { mustFirst: 'SECOND_FACTOR_ENROLMENT_REQUIRED' as const }),
-    ...(mustChange && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),
+    ...(mustChange && !isByIdentity && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),
   };
   return { viewer, endsAtMs: Date.parse(endsAt) };
 }

@@ -24,7 +24,8 @@ export type RevocationReason =
   | 'refresh_token_reused'
   | 'user_deactivated'
   | 'signed_in_again'
-  | 'too_many_sessions';
+  | 'too_many_sessions'
+  | 'provider_logout';
 
 /** How long a replaced refresh token returns the current one: a response may be lost, two tabs may refresh. */
 const graceMs = 10_000;
@@ -60,6 +61,10 @@ export function createSessionService(options: SessionServiceOptions) {
     revokeExcess: (tx: Transaction, userId: string) =>
       revoke(tx, excessOf(options, userId), 'too_many_sessions'),
 
+    /** Ends the sessions of one user at an identity provider, or of one session there, or of both. */
+    revokeOfIdentity: (tx: Transaction, of: ProviderSession) =>
+      revoke(tx, conditionOf(of), 'provider_logout'),
+
     /** Ends the sessions of all users but one. */
     revokeOthers: (tx: Transaction, exceptUserId: string) =>
       revoke(tx, sql`user_id <> ${exceptUserId}`, 'revoked'),
@@ -82,6 +87,19 @@ export function createSessionService(options: SessionServiceOptions) {
       return row;
     },
   };
+}
+
+/** A user at an identity provider, or a session there; at least one of them. */
+export interface ProviderSession {
+  issuer: string;
+  subject: string | undefined;
+  providerSid: string | undefined;
+}
+
+function conditionOf({ issuer, subject, providerSid }: ProviderSession): Sql {
+  const ofSubject = subject === undefined ? sql`` : sql`AND i.subject = ${subject}`;
+  const identities = sql`identity_id IN (SELECT i.id FROM user_identities i WHERE i.issuer = ${issuer} ${ofSubject})`;
+  return providerSid === undefined ? identities : sql`provider_sid = ${providerSid} AND ${identities}`;
 }
 
 async function rotate(

@@ -68,12 +68,17 @@ export function emailTaken(error: unknown): never {
   throw error;
 }
 
-/** Locks all active admins, so that racing changes meet here. @throws CONFLICT when the last one would be lost */
-async function keepOneAdmin(tx: Transaction, withoutId: string): Promise<void> {
+/** Whether a user is the only active admin. Locks all of them, so that racing changes meet here. */
+export async function isLastAdmin(tx: Transaction, userId: string): Promise<boolean> {
   const admins = await tx.query<{ id: string }>(
     sql`SELECT id FROM users WHERE role = 'ADMIN' AND status = 'ACTIVE' ORDER BY id FOR UPDATE`,
   );
-  if (admins.some(({ id }) => id === withoutId) && admins.length === 1)
+  return admins.length === 1 && admins[0]?.id === userId;
+}
+
+/** @throws CONFLICT when the last one would be lost */
+async function keepOneAdmin(tx: Transaction, withoutId: string): Promise<void> {
+  if (await isLastAdmin(tx, withoutId))
     throw new AppError('CONFLICT', { message: 'At least one active admin must remain.' });
 }
 

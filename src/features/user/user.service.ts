@@ -1,15 +1,22 @@
 // Users: reading them, and the entry to creating and changing them. Signing in belongs to the auth feature.
 import { AppError } from '../../core/errors.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
-import { can, type Viewer } from '../../core/permissions.js';
+import { can, type Role, type Viewer } from '../../core/permissions.js';
 import type { Timing } from '../../core/timeouts.js';
 import type { Prisma, User } from '../../generated/prisma/client.js';
 import { createCache } from '../../infra/cache.js';
-import type { Database } from '../../infra/postgres/database.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 import { foldForSearch } from '../../validation/search-text.js';
 import { removeUser, setUserStatus, type UserChangeOptions, updateUser } from './user.changes.js';
 import { createUser, resendInvitation, resetPassword, revokeInvitation } from './user.creation.js';
+import {
+  findByIdentity,
+  type IdentityOwner,
+  type JoinRules,
+  type ProvedIdentity,
+  setRoleByGroups,
+} from './user.identities.js';
 import type { CreateUserInput, UpdateUserInput, UserFilter } from './user.input.js';
 
 const order = 'CREATED_AT';
@@ -73,8 +80,21 @@ export function createUserService(
     activate: (viewer: Viewer, id: string) => setUserStatus(options, viewer, id, 'ACTIVE'),
     /** See {@link setUserStatus}. */
     deactivate: (viewer: Viewer, id: string) => setUserStatus(options, viewer, id, 'DEACTIVATED'),
+    /** Users as identity providers know them. */
+    identities: identitiesOf(options),
     /** See {@link removeUser}. */
     remove: (viewer: Viewer, id: string) => removeUser(options, viewer, id),
+  };
+}
+
+function identitiesOf(options: UserChangeOptions) {
+  return {
+    /** See {@link findByIdentity}. */
+    find: (tx: Transaction, identity: ProvedIdentity, rules: JoinRules) =>
+      findByIdentity(options, tx, identity, rules),
+    /** See {@link setRoleByGroups}. */
+    setRole: (tx: Transaction, owner: IdentityOwner, role: Role, provider: string) =>
+      setRoleByGroups(options, tx, owner, role, provider),
   };
 }
 
@@ -99,9 +119,12 @@ function conditionsOf({ role, status, search }: UserFilter): Prisma.UserWhereInp
   return {
     ...(role != null && { role }),
     ...(status === 'DEACTIVATED' && { status }),
-    // An invited user is an active one who has not chosen a password.
-    ...(status === 'INVITED' && { status: 'ACTIVE', passwordHash: null }),
-    ...(status === 'ACTIVE' && { status, passwordHash: { not: null } }),
+    // An invited user is an active one who has neither chosen a password nor signed in (user.status.ts).
+    ...(status === 'INVITED' && { status: 'ACTIVE', passwordHash: null, lastLoginAt: null }),
+    ...(status === 'ACTIVE' && {
+      status,
+      OR: [{ passwordHash: { not: null } }, { lastLoginAt: { not: null } }],
+    }),
     ...(search != null && { searchText: { contains: escapeLike(foldForSearch(search)) } }),
   };
 }

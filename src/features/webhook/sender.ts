@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { checkedLookup, faultOfUrl, type ResolveName } from './addresses.js';
+import { checkedLookup, faultOfUrl, type ResolveName } from '../../infra/network-addresses.js';
 
 /** A request to send. */
 export interface Message {

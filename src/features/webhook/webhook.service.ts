@@ -6,12 +6,12 @@ import { newId } from '../../core/ids.js';
 import type { Page, PageArgs } from '../../core/pagination.js';
 import type { Viewer } from '../../core/permissions.js';
 import { sealSecret } from '../../infra/credentials/sealed-secret.js';
+import { faultOfUrl } from '../../infra/network-addresses.js';
 import { lockKeys } from '../../infra/postgres/advisory-lock.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { fetchPage } from '../../infra/postgres/keyset-page.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
-import { faultOfUrl } from './addresses.js';
 import { createSender } from './sender.js';
 import { type CreateWebhookInput, maxWebhooks, rankOf } from './webhook.input.js';
 import {

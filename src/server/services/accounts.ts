@@ -12,10 +12,12 @@ import type { ProjectAccessService } from '../../features/project/access.js';
 import type { ProjectService } from '../../features/project/project.service.js';
 import { createOpeningService } from '../../features/session/create-session.service.js';
 import { createSessionService } from '../../features/session/session.service.js';
+import type { SsoLogout } from '../../features/sso/sso.logout.js';
 import { createPasswordLinkService } from '../../features/user/password-link.service.js';
 import { createUserService } from '../../features/user/user.service.js';
 import type { Infra } from '../../infra/infra.js';
 import type { Limits } from '../limits.js';
+import { createSingleSignOn } from './single-sign-on.js';
 
 /** The services that accounts are built on. */
 export interface AccountParts {
@@ -49,9 +51,19 @@ export function createAccountServices(infra: Infra, { audit, access, projects, l
     attempts: limits.secondFactors,
     key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
   });
-  const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors };
+  const single = createSingleSignOn(infra, {
+    limits,
+    audit,
+    sessions,
+    users,
+    projects,
+    opening,
+    issue: (opened) => auth.issue(opened),
+  });
+  const { ssoLogout } = single;
+  const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors, ssoLogout };
   const auth = createAuthentication(infra, limits, parts);
-  return { sessions, users, apiKeys, secondFactors, auth };
+  return { ...single, sessions, users, apiKeys, secondFactors, auth };
 }
 
 function createSessions(infra: Infra, access: ProjectAccessService, audit: AuditService) {
@@ -106,11 +118,12 @@ type AuthenticationParts = Sessions &
     audit: AuditService;
     apiKeys: ReturnType<typeof createApiKeyService>;
     secondFactors: ReturnType<typeof createSecondFactorService>;
+    ssoLogout: SsoLogout;
   };
 
 function createAuthentication(infra: Infra, limits: Limits, parts: AuthenticationParts) {
   const { config, db, events, tokens, passwords, now } = infra;
-  const { audit, sessions, opening, users, links, apiKeys, secondFactors } = parts;
+  const { audit, sessions, opening, users, links, apiKeys, secondFactors, ssoLogout } = parts;
   const credentials = createCredentialsService({ db, audit });
   const signIns = createSignInService({
     db,
@@ -145,7 +158,7 @@ function createAuthentication(infra: Infra, limits: Limits, parts: Authenticatio
     users,
     apiKeys,
     signIns,
-    signOuts: createSignOutService({ db, audit, sessions, users }),
+    signOuts: createSignOutService({ db, audit, sessions, users, logoutUrlOf: ssoLogout.urlOf }),
     passwordChanges,
     now,
     refreshes: limits.refreshes,

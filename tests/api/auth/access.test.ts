@@ -40,6 +40,17 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
   ],
   'Query.gate': [signedIn, `{ gate(executionId: "${execution}", policy: {}) { verdict } }`, 'NOT_FOUND'],
   'Query.statistics': [signedIn, '{ statistics { overdue } }', 'ok'],
+  'Query.groupMappings': ['admin', '{ groupMappings { id } }', 'ok'],
+  'Mutation.setGroupMapping': [
+    'admin',
+    'mutation { setGroupMapping(input: { provider: "none", group: "g", role: VIEWER }) { groupMapping { id } } }',
+    'VALIDATION_FAILED',
+  ],
+  'Mutation.deleteGroupMapping': [
+    'admin',
+    `mutation { deleteGroupMapping(id: "gmp_${v7()}") { deletedId } }`,
+    'NOT_FOUND',
+  ],
   'Query.webhooks': ['admin', '{ webhooks { id } }', 'ok'],
   'Mutation.createWebhook': [
     'admin',

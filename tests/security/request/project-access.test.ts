@@ -356,8 +356,8 @@ async function watchChanges(caller: Signed, key: string): Promise<string> {
   return stream.events.some(({ execution }) => execution.id === id) ? 'shown' : 'hidden';
 }
 
-/** Root fields beside projects: accounts, users, the audit trail, and webhooks, which bound keys may not manage. */
-const beside = /^(?:identity|profile|session|api_key|user|audit|webhook):/;
+/** Root fields beside projects: accounts, users, the audit trail, sign-ins, and webhooks, which bound keys may not manage. */
+const beside = /^(?:identity|profile|session|api_key|user|audit|webhook|sign_in):/;
 const schema = buildSchema();
 
 describe('the table', () => {
@@ -418,7 +418,7 @@ const within = [
   ...['Gate.base', 'Gate.findings'],
 ];
 /** Edges that may lead into another project. */
-const across = ['TestExecution.rerunOf', 'ApiKey.project', 'Webhook.project'];
+const across = ['TestExecution.rerunOf', 'ApiKey.project', 'GroupMapping.project', 'Webhook.project'];
 
 describe('an edge into another project', () => {
   it('is null for callers who do not see it', async () => {

@@ -123,6 +123,7 @@ const ways = (): Record<string, [type: string, query: string]> => {
     ProjectMember: ['ProjectMember', '{ project(key: "default") { members { # } } }'],
     ProjectConnection: ['ProjectConnection', '{ projects { # } }'],
     ProjectEdge: ['ProjectEdge', '{ projects { edges { # } } }'],
+    GroupMapping: ['GroupMapping', '{ groupMappings { # } }'],
     Webhook: ['Webhook', '{ webhooks { # } }'],
     WebhookDelivery: ['WebhookDelivery', '{ webhooks { deliveries { nodes { # } } } }'],
     WebhookDeliveryConnection: ['WebhookDeliveryConnection', '{ webhooks { deliveries { # } } }'],

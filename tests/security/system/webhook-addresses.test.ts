@@ -3,8 +3,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { isPublicAddress } from '../../../src/features/webhook/addresses.js';
 import { createSender } from '../../../src/features/webhook/sender.js';
+import { isPublicAddress } from '../../../src/infra/network-addresses.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 
 let server: TestServer;

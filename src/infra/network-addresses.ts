@@ -1,4 +1,4 @@
-// Decides which addresses webhooks may reach, so that nobody makes the server call services of the inner network.
+// Decides which addresses the server may reach for admins, so that no URL of theirs leads it into the inner network.
 import { lookup as lookupName } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
@@ -41,7 +41,7 @@ export function isPublicAddress(address: string): boolean {
   return family === 6 && routed.check(address, 'ipv6') && !blocked.check(address, 'ipv6');
 }
 
-/** Says that a webhook may not reach an address. */
+/** Says that an address must not be reached. */
 export class PrivateAddressError extends Error {
   constructor() {
     super('the name resolves to a private address');
@@ -74,7 +74,7 @@ export function checkedLookup(resolve: ResolveName = resolveAll): LookupFunction
 }
 
 /**
- * Says what is wrong with the URL of a webhook; undefined when nothing is.
+ * Says what is wrong with a URL that an admin gave; undefined when nothing is.
  * @param isPrivateAllowed whether http and private addresses are allowed
  */
 export function faultOfUrl(text: string, isPrivateAllowed: boolean): string | undefined {

@@ -1,0 +1,137 @@
+// Admits users whom an identity provider has proved: finds the account, gives what the groups give, and makes the code.
+import type { Logger } from 'pino';
+import type { OidcProvider } from '../../config/oidc-providers.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
+import { violates } from '../../infra/postgres/errors.js';
+import type { ProjectService } from '../project/project.service.js';
+import type { IdentityOwner, IdentityRefusal, ProvedIdentity } from '../user/user.identities.js';
+import type { UserService } from '../user/user.service.js';
+import type { GroupMappings } from './group-mappings.js';
+import { grantsOf, groupsOf, type Mapping } from './groups.js';
+import type { Proved } from './provider.js';
+import { type StartedSignIn, storeCode } from './states.js';
+
+/** What users are admitted with. */
+export interface SsoAccountOptions {
+  db: Database;
+  log: Logger;
+  users: UserService;
+  projects: ProjectService;
+  groupMappings: GroupMappings;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+/** A one-time code, or why there is none. */
+export type Admission = { code: string } | { refusal: IdentityRefusal };
+
+/** Admits proved users. */
+export type SsoAccounts = ReturnType<typeof createSsoAccounts>;
+
+/** Creates the admission. */
+export function createSsoAccounts(options: SsoAccountOptions) {
+  return {
+    /** Mappings of a provider's groups: those of the settings and those of admins. */
+    mappingsOf: async (provider: OidcProvider): Promise<Mapping[]> => [
+      ...mappingsInSettings(provider),
+      ...(await options.groupMappings.of(provider.id)),
+    ],
+
+    /** Finds or makes the account, gives it what the groups give, and makes a one-time code; all of it or nothing. */
+    async admit(
+      provider: OidcProvider,
+      mappings: readonly Mapping[],
+      proved: Proved,
+      started: StartedSignIn,
+    ): Promise<Admission> {
+      const work = () =>
+        options.db.transaction((tx) => admitIn(options, tx, provider, mappings, proved, started));
+      return work().catch((error: unknown) => {
+        // The same user's other first sign-in was faster: now there is an account to find.
+        if (violates(error, 'user_identities_issuer_subject_key') || violates(error, 'users_email_key_key'))
+          return work();
+        throw error;
+      });
+    },
+  };
+}
+
+function mappingsInSettings({ roles, projects }: OidcProvider): Mapping[] {
+  return [
+    ...Object.entries(roles).map(([group, role]) => ({ group, role, project: null, projectRole: null })),
+    ...Object.entries(projects).flatMap(([group, of]) =>
+      Object.entries(of).map(([project, projectRole]) => ({ group, role: null, project, projectRole })),
+    ),
+  ];
+}
+
+async function admitIn(
+  options: SsoAccountOptions,
+  tx: Transaction,
+  provider: OidcProvider,
+  mappings: readonly Mapping[],
+  proved: Proved,
+  { browserHash, codeChallenge }: StartedSignIn,
+): Promise<Admission> {
+  const found = await options.users.identities.find(tx, identityOf(provider, proved), provider);
+  if (typeof found === 'string') return { refusal: found };
+  await giveGrants(options, tx, provider, mappings, proved, found);
+  const code = await storeCode(tx, options.now(), {
+    id: found.userId,
+    provider: provider.id,
+    identityId: found.identityId,
+    providerSid: proved.providerSid,
+    isMultiFactor: provider.trustSecondFactor || isMultiFactor(proved.claims.amr),
+    idToken: proved.idToken,
+    browserHash,
+    codeChallenge,
+  });
+  return { code };
+}
+
+/** Whether the provider says that it asked for more than one factor (RFC 8176). */
+const isMultiFactor = (amr: unknown): boolean => Array.isArray(amr) && amr.includes('mfa');
+
+function identityOf(provider: OidcProvider, { claims, subject }: Proved): ProvedIdentity {
+  const name = typeof claims.name === 'string' ? nameOf(claims.name) : undefined;
+  return {
+    provider: provider.id,
+    issuer: provider.issuer,
+    subject,
+    email: typeof claims.email === 'string' ? claims.email : undefined,
+    isEmailVerified: claims.email_verified === true || claims.email_verified === 'true',
+    name: name || undefined,
+  };
+}
+
+/** A display name as users of this server may have it. */
+function nameOf(text: string): string {
+  return text
+    .normalize('NFC')
+    .replace(/[\p{C}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '')
+    .trim()
+    .slice(0, 200);
+}
+
+async function giveGrants(
+  { users, projects, log }: SsoAccountOptions,
+  tx: Transaction,
+  provider: OidcProvider,
+  mappings: readonly Mapping[],
+  { claims }: Proved,
+  owner: IdentityOwner,
+): Promise<void> {
+  const groups = groupsOf(claims, provider.groupsClaim);
+  const grants = grantsOf(groups, mappings);
+  const of = { provider: provider.id, userId: owner.userId };
+  if (mappings.length > 0 && groups.state !== 'GIVEN')
+    log.warn({ event: 'identity_groups_missing', ...of, state: groups.state }, 'the provider sent no groups');
+  if (grants.role !== undefined && (await users.identities.setRole(tx, owner, grants.role, provider.id)))
+    log.warn({ event: 'identity_role_kept', ...of }, 'the last active admin keeps the role');
+  const skipped = await projects.syncMemberships(tx, owner.userId, provider.id, grants.projects);
+  if (skipped.length > 0)
+    log.warn(
+      { event: 'identity_projects_skipped', ...of, skipped },
+      'projects of groups are missing or full',
+    );
+}

@@ -1,0 +1,238 @@
+// Signs users in at identity providers (OpenID Connect): the start, the way back, and the exchange of a one-time code for tokens.
+import type { Logger } from 'pino';
+import type { OidcProvider } from '../../config/oidc-providers.js';
+import { AppError, invalid, isOutage } from '../../core/errors.js';
+import type { Viewer } from '../../core/permissions.js';
+import { InvalidTokenError } from '../../infra/oidc/verify.js';
+import type { Database } from '../../infra/postgres/database.js';
+import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
+import { currentRequest } from '../../infra/telemetry/request-context.js';
+import type { AuditService } from '../audit/audit.service.js';
+import type { AuthTokens } from '../auth/auth.service.js';
+import type { Opened, OpeningService } from '../session/create-session.service.js';
+import type { SsoAccounts } from './accounts.js';
+import { authorizationUrl, exchangeCode, type ProviderOptions } from './provider.js';
+import { originsOf, returnToOf, withParameters } from './return-to.js';
+import {
+  createSecret,
+  deriveSecret,
+  hashOf,
+  isSameHash,
+  isSecret,
+  type StartedSignIn,
+  storeSignIn,
+  takeCode,
+  takeSignIn,
+} from './states.js';
+
+/** What sign-ins at providers stand on. */
+export interface SsoServiceOptions extends ProviderOptions {
+  db: Database;
+  log: Logger;
+  audit: AuditService;
+  opening: OpeningService;
+  /** Makes the tokens of a session. */
+  issue: (opened: Opened) => AuthTokens;
+  accounts: SsoAccounts;
+  providers: readonly OidcProvider[];
+  /** Origins of frontends besides the server's own. */
+  corsOrigins: readonly string[];
+  /** Attempts by address. */
+  addresses: AddressBudget;
+}
+
+/** What a browser brings besides the query. */
+export interface Browser {
+  /** URL of the server as the browser reaches it, without a slash at its end. */
+  baseUrl: string;
+  /** The secret in its cookie. */
+  secret: string | undefined;
+}
+
+/** Where a browser goes next. */
+export interface Redirect {
+  location: string;
+  /** The secret for its cookie. */
+  secret: string;
+}
+
+/** Signs users in at identity providers. */
+export type SsoService = ReturnType<typeof createSsoService>;
+
+/** Creates the service. */
+export function createSsoService(options: SsoServiceOptions) {
+  return {
+    /** The providers, for sign-in pages. */
+    providers: options.providers.map(({ id, name }) => ({ id, name })),
+
+    /**
+     * Starts a sign-in.
+     * @param input returnTo, the page that gets the code; and a PKCE challenge (S256) that binds the code to its frontend
+     * @returns where the browser goes
+     * @throws NOT_FOUND for an unknown provider
+     * @throws VALIDATION_FAILED for a page of another origin
+     * @throws UNAVAILABLE while the provider does not answer
+     * @throws RATE_LIMITED
+     */
+    start: (providerId: string, browser: Browser, input: StartInput) =>
+      start(options, providerId, browser, input),
+
+    /**
+     * Ends the way back from the provider: verifies what came, finds the user, and makes the one-time code.
+     * @param query the query of the callback, as it came
+     * @returns the page that gets `code` or `error`
+     * @throws NOT_FOUND for an unknown provider
+     * @throws UNAUTHENTICATED for a sign-in that this browser has not started here, or that has come back before
+     * @throws RATE_LIMITED
+     */
+    finish: (providerId: string, browser: Browser, query: string) =>
+      finish(options, providerId, browser, query),
+
+    /**
+     * Exchanges a one-time code for the tokens of a new session, within a minute and for the browser or frontend that began.
+     * @param viewer the signed-in caller, whose session ends
+     * @throws UNAUTHENTICATED for a code that cannot be used
+     * @throws RATE_LIMITED
+     */
+    redeem: (input: RedeemInput, secret: string | undefined, viewer: Viewer | null) =>
+      redeem(options, input, secret, viewer),
+  };
+}
+
+/** See {@link SsoService}. */
+export interface StartInput {
+  returnTo?: string | null | undefined;
+  codeChallenge?: string | null | undefined;
+}
+
+/** A one-time code, and the PKCE verifier where the sign-in began with a challenge. */
+export interface RedeemInput {
+  code: string;
+  codeVerifier?: string | null | undefined;
+}
+
+/** @throws NOT_FOUND */
+export function providerOf(providers: readonly OidcProvider[], id: string): OidcProvider {
+  const found = providers.find((provider) => provider.id === id);
+  if (found === undefined)
+    throw new AppError('NOT_FOUND', { message: 'There is no such identity provider.' });
+  return found;
+}
+
+const redirectUriOf = (baseUrl: string, { id }: OidcProvider) => `${baseUrl}/api/v1/auth/oidc/${id}/callback`;
+
+async function start(
+  options: SsoServiceOptions,
+  providerId: string,
+  { baseUrl, secret: given }: Browser,
+  { returnTo, codeChallenge }: StartInput,
+): Promise<Redirect> {
+  const provider = providerOf(options.providers, providerId);
+  const page = returnToOf(returnTo ?? '/graphql', baseUrl, originsOf(baseUrl, options.corsOrigins));
+  if (page === undefined) throw invalid('returnTo', 'is a page of an origin that CORS_ORIGINS does not list');
+  if (page.isLoopback && codeChallenge == null)
+    throw invalid('codeChallenge', 'is required for a page on this computer');
+  await options.addresses.spend(currentRequest()?.ip);
+  const secret = isSecret(given) ? given : createSecret();
+  const state = createSecret();
+  const url = await authorizationUrl(options, provider, redirectUriOf(baseUrl, provider), {
+    state,
+    nonce: deriveSecret(secret, state, 'nonce'),
+    challenge: hashOf(deriveSecret(secret, state, 'verifier')),
+  });
+  await storeSignIn(options.db, options.now(), state, {
+    provider: provider.id,
+    browserHash: hashOf(secret),
+    returnTo: page.href,
+    codeChallenge: codeChallenge ?? null,
+  });
+  return { location: url.href, secret };
+}
+
+async function finish(
+  options: SsoServiceOptions,
+  providerId: string,
+  { baseUrl, secret }: Browser,
+  query: string,
+): Promise<Redirect> {
+  const provider = providerOf(options.providers, providerId);
+  await options.addresses.spend(currentRequest()?.ip);
+  const state = new URLSearchParams(query).get('state') ?? undefined;
+  const started = isSecret(state) ? await takeSignIn(options.db, options.now(), state) : undefined;
+  const isOfBrowser =
+    started !== undefined && isSecret(secret) && isSameHash(hashOf(secret), started.browserHash);
+  if (state === undefined || secret === undefined || !isOfBrowser || started.provider !== provider.id) {
+    await recordFailure(options, provider.id, 'unknown state');
+    throw new AppError('UNAUTHENTICATED', {
+      message: 'This sign-in was not started in this browser, has expired or was used: begin again.',
+    });
+  }
+  const callback = new URL(`${redirectUriOf(baseUrl, provider)}?${query}`);
+  const outcome = await proveUser(options, provider, started, callback, { state, secret });
+  return { location: withParameters(started.returnTo, outcome), secret };
+}
+
+/** @returns the parameters for the page: a code, or an error that it can show */
+async function proveUser(
+  options: SsoServiceOptions,
+  provider: OidcProvider,
+  started: StartedSignIn,
+  callback: URL,
+  { state, secret }: { state: string; secret: string },
+): Promise<Record<string, string>> {
+  try {
+    const secrets = {
+      state,
+      nonce: deriveSecret(secret, state, 'nonce'),
+      verifier: deriveSecret(secret, state, 'verifier'),
+    };
+    const mappings = await options.accounts.mappingsOf(provider);
+    const proved = await exchangeCode(options, provider, callback, secrets, { groups: mappings.length > 0 });
+    const outcome = await options.accounts.admit(provider, mappings, proved, started);
+    if ('code' in outcome) return { code: outcome.code };
+    await recordFailure(options, provider.id, outcome.refusal);
+    return { error: outcome.refusal };
+  } catch (error) {
+    if (isOutage(error)) {
+      options.log.warn({ event: 'identity_provider_down', provider: provider.id, err: error.cause ?? error });
+      return { error: 'provider_unavailable' };
+    }
+    if (!(error instanceof InvalidTokenError)) throw error;
+    await recordFailure(options, provider.id, error.message);
+    return { error: error.message === 'access_denied' ? 'access_denied' : 'sign_in_failed' };
+  }
+}
+
+function recordFailure({ audit }: SsoServiceOptions, provider: string, reason: string): Promise<void> {
+  return audit.recordAlone({
+    action: 'auth.login',
+    outcome: 'FAILURE',
+    actor: null,
+    actorLabel: 'unknown account',
+    changes: { provider, reason: reason.slice(0, 200) },
+  });
+}
+
+async function redeem(
+  options: SsoServiceOptions,
+  { code, codeVerifier }: RedeemInput,
+  secret: string | undefined,
+  viewer: Viewer | null,
+): Promise<AuthTokens> {
+  const refund = await options.addresses.spend(currentRequest()?.ip);
+  const found = isSecret(code) ? await takeCode(options.db, options.now(), code) : undefined;
+  const isBound =
+    found !== undefined &&
+    (found.codeChallenge === null
+      ? isSecret(secret) && isSameHash(hashOf(secret), found.browserHash)
+      : codeVerifier != null && isSameHash(hashOf(codeVerifier), found.codeChallenge));
+  const opened = isBound ? await options.opening.openByIdentity(found, viewer) : undefined;
+  if (opened === undefined) {
+    await recordFailure(options, found?.provider ?? 'unknown', 'unusable code');
+    throw new AppError('UNAUTHENTICATED', {
+      message: 'The code was used, has expired, or belongs to another browser: begin again.',
+    });
+  }
+  await refund();
+  return options.issue(opened);
+}

@@ -1,0 +1,120 @@
+// Stores started sign-ins and one-time codes in PostgreSQL, where every instance sees them. Each can be taken once.
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { AppError } from '../../core/errors.js';
+import type { Database, Statements } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import type { IdentityProof } from '../session/create-session.service.js';
+
+/** Time that a user has at the identity provider. */
+export const signInTtlSeconds = 10 * 60;
+/** Time that a frontend has to exchange its code. */
+export const codeTtlSeconds = 60;
+/** Sign-ins under way: beyond them the server refuses to start more. */
+const maxSignIns = 100_000;
+
+/** A random text of 256 bits: a state, a code, or the secret in a browser's cookie. */
+export const createSecret = (): string => randomBytes(32).toString('base64url');
+
+const secretPattern = /^[A-Za-z0-9_-]{43}$/;
+/** Whether a text may be one of {@link createSecret}. */
+export const isSecret = (text: string | undefined): text is string =>
+  text !== undefined && secretPattern.test(text);
+
+/** The SHA-256 of a text in base64url; for a PKCE verifier its challenge (RFC 7636, S256). */
+export const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
+
+/** Whether two hashes are the same, in constant time. */
+export function isSameHash(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/**
+ * A secret that belongs to one sign-in of one browser. The nonce and the PKCE verifier are derived like this instead of being
+ * stored: the database alone is not enough to finish a sign-in.
+ */
+export function deriveSecret(browserSecret: string, state: string, purpose: 'nonce' | 'verifier'): string {
+  return createHmac('sha256', browserSecret).update(`${purpose} ${state}`).digest('base64url');
+}
+
+/** A started sign-in. */
+export interface StartedSignIn {
+  provider: string;
+  browserHash: string;
+  returnTo: string;
+  codeChallenge: string | null;
+}
+
+/**
+ * Stores a sign-in and removes some that have expired.
+ * @throws UNAVAILABLE when too many are under way
+ */
+export async function storeSignIn(
+  db: Database,
+  nowMs: number,
+  state: string,
+  { provider, browserHash, returnTo, codeChallenge }: StartedSignIn,
+): Promise<void> {
+  const at = new Date(nowMs);
+  const [stored] = await db.query(sql`
+    WITH expired AS (
+      DELETE FROM oidc_sign_ins WHERE state_hash IN (
+        SELECT state_hash FROM oidc_sign_ins WHERE expires_at <= ${at} ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)
+    )
+    INSERT INTO oidc_sign_ins (state_hash, provider, browser_hash, return_to, code_challenge, expires_at)
+    SELECT ${hashOf(state)}::text, ${provider}::text, ${browserHash}::text, ${returnTo}::text, ${codeChallenge}::text,
+      ${new Date(nowMs + signInTtlSeconds * 1000)}::timestamptz
+    WHERE NOT EXISTS (SELECT FROM oidc_sign_ins OFFSET ${maxSignIns}) RETURNING state_hash`);
+  if (stored === undefined)
+    throw new AppError('UNAVAILABLE', { message: 'Too many sign-ins are under way.', retryAfterSeconds: 60 });
+}
+
+/** Takes a sign-in out, once; undefined when there is none or it has expired. */
+export async function takeSignIn(
+  db: Database,
+  nowMs: number,
+  state: string,
+): Promise<StartedSignIn | undefined> {
+  const [row] = await db.query<StartedSignIn & { isExpired: boolean }>(sql`
+    DELETE FROM oidc_sign_ins WHERE state_hash = ${hashOf(state)}
+    RETURNING provider, browser_hash AS "browserHash", return_to AS "returnTo", code_challenge AS "codeChallenge",
+      expires_at <= ${new Date(nowMs)} AS "isExpired"`);
+  return row === undefined || row.isExpired ? undefined : row;
+}
+
+/** What a code stands for, and what it is bound to. */
+export interface CodeState extends Omit<IdentityProof, 'email'> {
+  browserHash: string;
+  codeChallenge: string | null;
+}
+
+/** Stores a code and removes some that have expired. @returns the code */
+export async function storeCode(tx: Statements, nowMs: number, code: CodeState): Promise<string> {
+  const secret = createSecret();
+  await tx.query(sql`
+    WITH expired AS (
+      DELETE FROM sign_in_codes WHERE code_hash IN (
+        SELECT code_hash FROM sign_in_codes WHERE expires_at <= ${new Date(nowMs)} ORDER BY expires_at LIMIT 20
+        FOR UPDATE SKIP LOCKED)
+    )
+    INSERT INTO sign_in_codes (code_hash, user_id, identity_id, provider_sid, is_multi_factor, id_token, browser_hash,
+      code_challenge, expires_at)
+    VALUES (${hashOf(secret)}, ${code.id}, ${code.identityId}, ${code.providerSid}, ${code.isMultiFactor}, ${code.idToken},
+      ${code.browserHash}, ${code.codeChallenge}, ${new Date(nowMs + codeTtlSeconds * 1000)})`);
+  return secret;
+}
+
+/** Takes a code out, once; undefined when there is none or it has expired. */
+export async function takeCode(
+  db: Database,
+  nowMs: number,
+  code: string,
+): Promise<(CodeState & { email: string }) | undefined> {
+  const [row] = await db.query<CodeState & { email: string; isExpired: boolean }>(sql`
+    WITH taken AS (DELETE FROM sign_in_codes WHERE code_hash = ${hashOf(code)} RETURNING *)
+    SELECT u.id, u.email, i.provider, t.identity_id AS "identityId", t.provider_sid AS "providerSid",
+      t.is_multi_factor AS "isMultiFactor", t.id_token AS "idToken", t.browser_hash AS "browserHash",
+      t.code_challenge AS "codeChallenge", t.expires_at <= ${new Date(nowMs)} AS "isExpired"
+    FROM taken t JOIN users u ON u.id = t.user_id JOIN user_identities i ON i.id = t.identity_id`);
+  return row === undefined || row.isExpired ? undefined : row;
+}

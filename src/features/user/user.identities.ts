@@ -1,0 +1,178 @@
+// Finds, joins and creates the users behind identities at identity providers, and sets the role that their groups give.
+import { newId } from '../../core/ids.js';
+import type { Role } from '../../core/permissions.js';
+import type { Transaction } from '../../infra/postgres/database.js';
+import { sql } from '../../infra/postgres/sql.js';
+import { emailKeyOf } from '../../validation/email.js';
+import { isLastAdmin, searchTextOf, type UserChangeOptions } from './user.changes.js';
+import { email as emailShape } from './user.input.js';
+
+/** What an identity provider has said of a user. */
+export interface ProvedIdentity {
+  /** Id of the provider in the settings. */
+  provider: string;
+  issuer: string;
+  subject: string;
+  /** As the provider gives it; what is no e-mail address counts as none. */
+  email: string | undefined;
+  isEmailVerified: boolean;
+  name: string | undefined;
+}
+
+/** What a provider's settings allow. */
+export interface JoinRules {
+  /** Whether a first sign-in creates an account; otherwise an invitation is needed. */
+  provision: boolean;
+  /** Whether a verified address joins an account that exists. */
+  joinByEmail: boolean;
+}
+
+/** The user of an identity. */
+export interface IdentityOwner {
+  userId: string;
+  identityId: string;
+  email: string;
+  role: Role;
+}
+
+/** Why an identity gets no account. */
+export type IdentityRefusal = 'deactivated' | 'not_invited' | 'account_exists' | 'no_email';
+
+/**
+ * The user of an identity, by issuer and subject. A new identity joins the account with its verified e-mail address where the
+ * rules allow it, or gets an account of its own.
+ * @returns the user; or why there is none
+ */
+export async function findByIdentity(
+  options: UserChangeOptions,
+  tx: Transaction,
+  identity: ProvedIdentity,
+  rules: JoinRules,
+): Promise<IdentityOwner | IdentityRefusal> {
+  const { provider, issuer, subject } = identity;
+  const [known] = await tx.query<IdentityOwner & { status: string }>(sql`
+    UPDATE user_identities i SET last_login_at = ${new Date(options.now())}, provider = ${provider}
+    FROM users u WHERE u.id = i.user_id AND i.issuer = ${issuer} AND i.subject = ${subject}
+    RETURNING u.id AS "userId", i.id AS "identityId", u.email, u.role, u.status`);
+  if (known !== undefined) {
+    const { status, ...owner } = known;
+    return status === 'ACTIVE' ? owner : 'deactivated';
+  }
+  const address = emailShape.safeParse(identity.email);
+  const checked = { ...identity, email: address.success ? address.data : undefined };
+  return (await joinByEmail(options, tx, checked, rules)) ?? provision(options, tx, checked, rules);
+}
+
+interface Candidate {
+  id: string;
+  email: string;
+  role: Role;
+  status: string;
+  hasPassword: boolean;
+  hasSecondFactor: boolean;
+  hasIdentity: boolean;
+}
+
+/** @returns undefined when no account has the address */
+async function joinByEmail(
+  options: UserChangeOptions,
+  tx: Transaction,
+  identity: ProvedIdentity,
+  rules: JoinRules,
+): Promise<IdentityOwner | IdentityRefusal | undefined> {
+  if (identity.email === undefined) return undefined;
+  const [found] = await tx.query<Candidate>(sql`
+    SELECT id, email, role, status, password_hash IS NOT NULL AS "hasPassword",
+      EXISTS (SELECT FROM second_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
+      EXISTS (SELECT FROM user_identities i WHERE i.user_id = users.id) AS "hasIdentity"
+    FROM users WHERE email_key = ${emailKeyOf(identity.email)} FOR UPDATE`);
+  if (found === undefined) return undefined;
+  if (found.status !== 'ACTIVE') return 'deactivated';
+  if (!identity.isEmailVerified || !mayJoin(found, rules)) return 'account_exists';
+  const identityId = await link(options, tx, found, identity);
+  await options.links.revoke(tx, found.id);
+  return { userId: found.id, identityId, email: found.email, role: found.role };
+}
+
+/** Whether a verified address is enough: never for what a password or second factor of an admin protects. */
+function mayJoin({ role, hasPassword, hasSecondFactor, hasIdentity }: Candidate, rules: JoinRules): boolean {
+  if (hasIdentity || hasSecondFactor) return false;
+  if (!hasPassword) return rules.joinByEmail || !rules.provision; // invited: an admin awaits this address
+  return rules.joinByEmail && role !== 'ADMIN';
+}
+
+async function provision(
+  options: UserChangeOptions,
+  tx: Transaction,
+  identity: ProvedIdentity,
+  rules: JoinRules,
+): Promise<IdentityOwner | IdentityRefusal> {
+  if (!rules.provision) return 'not_invited';
+  const { email, provider } = identity;
+  if (email === undefined) return 'no_email';
+  const name = identity.name ?? email;
+  const [id, at] = [newId(), new Date(options.now())];
+  await tx.query(sql`
+    INSERT INTO users (id, email, email_key, search_text, name, role, status, created_at, updated_at)
+    VALUES (${id}, ${email}, ${emailKeyOf(email)}, ${searchTextOf({ name, email })}, ${name}, 'VIEWER', 'ACTIVE', ${at}, ${at})`);
+  options.audit.record(tx, {
+    action: 'user.create',
+    actor: null,
+    actorLabel: labelOf(provider),
+    targetType: 'User',
+    targetId: id,
+    changes: { email, name, role: 'VIEWER', provider },
+  });
+  const identityId = await link(options, tx, { id }, identity);
+  return { userId: id, identityId, email, role: 'VIEWER' };
+}
+
+async function link(
+  { audit, now }: UserChangeOptions,
+  tx: Transaction,
+  { id: userId }: { id: string },
+  { provider, issuer, subject }: ProvedIdentity,
+): Promise<string> {
+  const [id, at] = [newId(), new Date(now())];
+  await tx.query(sql`
+    INSERT INTO user_identities (id, user_id, provider, issuer, subject, created_at, last_login_at)
+    VALUES (${id}, ${userId}, ${provider}, ${issuer}, ${subject}, ${at}, ${at})`);
+  audit.record(tx, {
+    action: 'identity.link',
+    actor: null,
+    actorLabel: labelOf(provider),
+    targetType: 'User',
+    targetId: userId,
+    changes: { provider, issuer, subject },
+  });
+  return id;
+}
+
+/** The name of a provider as an actor of the audit trail. */
+export const labelOf = (provider: string): string => `identity provider ${provider}`;
+
+/**
+ * Sets the role that groups give. The last active admin keeps the role, so that the provider cannot lock everyone out.
+ * @returns whether that kept the role
+ */
+export async function setRoleByGroups(
+  { audit, events, now }: UserChangeOptions,
+  tx: Transaction,
+  { userId, role: before }: IdentityOwner,
+  role: Role,
+  provider: string,
+): Promise<boolean> {
+  if (before === role) return false;
+  if (before === 'ADMIN' && (await isLastAdmin(tx, userId))) return true;
+  await tx.query(sql`UPDATE users SET role = ${role}, updated_at = ${new Date(now())} WHERE id = ${userId}`);
+  audit.record(tx, {
+    action: 'user.update',
+    actor: null,
+    actorLabel: labelOf(provider),
+    targetType: 'User',
+    targetId: userId,
+    changes: { role: { from: before, to: role } },
+  });
+  tx.afterCommit(() => events.publish('user.changed', { userId }));
+  return false;
+}

@@ -1,0 +1,306 @@
+// Signing in at a real identity provider (oidc-provider, a process of its own): accounts, groups, codes, and its loss.
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
+import { until } from '../../kit/live.js';
+import { createPkce, frontend, startProvider, TestBrowser, type TestProvider } from '../../kit/oidc/oidc.js';
+import { redeem as redeemAt, signInAt, startUrl, tokensAt, type Visitor } from '../../kit/oidc/visitor.js';
+import { createPerson, password } from '../../kit/seed.js';
+import { meWith } from '../../kit/session.js';
+
+let provider: TestProvider;
+let server: TestServer;
+let adminToken: string;
+
+const roles = { '/sec/admins': 'ADMIN', analysts: 'ANALYST' };
+const projects = { 'team-web': { web: 'ANALYST' } };
+
+beforeAll(async () => {
+  provider = await startProvider(['main', 'other', 'invited', 'joining', 'nested']);
+  const redis: Record<string, string> = hasRedis ? { REDIS_URL: process.env.TEST_REDIS_URL as string } : {};
+  server = await startTestServer({
+    ...redis,
+    PORT: String(provider.serverPort),
+    CORS_ORIGINS: frontend,
+    OIDC_PROVIDERS: JSON.stringify([
+      provider.settings('main', 0, { roles, projects, postLogoutRedirectUri: undefined }),
+      provider.settings('invited', 0, { clientId: 'sec-tester-2', provision: false }),
+      provider.settings('joining', 0, { clientId: 'sec-tester-3', joinByEmail: true }),
+      provider.settings('other', 1),
+    ]),
+  }).catch(async (error) => {
+    await provider.stop();
+    throw error;
+  });
+  adminToken = await server.signIn();
+  (
+    await server.gql(
+      'mutation { createProject(input: { key: "web", name: "Web", visibility: PRIVATE }) { project { id } } }',
+      {},
+      adminToken,
+    )
+  ).expectData();
+});
+
+afterAll(async () => {
+  await server?.close();
+  await provider?.stop();
+});
+
+beforeEach(async () => {
+  await provider.control({ set: { lie: {} } });
+});
+
+const signIn = (visitor: Visitor, options?: Parameters<typeof signInAt>[2]) =>
+  signInAt({ server, provider }, visitor, options);
+const tokensOf = (visitor: Visitor, id?: string) => tokensAt({ server, provider }, visitor, id);
+const redeem = (browser: TestBrowser, body: object) => redeemAt(server, browser, body);
+
+const membershipsOf = async (userId: string) =>
+  server.sql<{ key: string; role: string; provider: string | null }>(
+    `SELECT p.key, m.role::text, m.provider FROM project_members m JOIN projects p ON p.id = m.project_id
+     WHERE m.user_id = $1`,
+    [userId.slice(4)],
+  );
+
+describe('A sign-in at an identity provider', () => {
+  it('creates an account at the first time and finds it by issuer and subject at the next', async () => {
+    const first = await tokensOf({ sub: 'ana' });
+    expect(first.user).toMatchObject({ email: 'ana@idp.test', role: 'VIEWER', status: 'ACTIVE' });
+    expect(await meWith(server, first.accessToken)).toBe('200');
+    const next = await tokensOf({ sub: 'ana', claims: { email: 'ana.new@idp.test' } });
+    expect(next.user).toMatchObject({ id: first.user.id, email: 'ana@idp.test' });
+    const refreshed = await server.rest('POST', '/api/v1/auth/refresh', {
+      body: { refreshToken: next.refreshToken },
+    });
+    expect(refreshed.status).toBe(200);
+    const events = await server.gql(
+      'query($id: ID!) { auditEvents(first: 20, filter: { targetId: $id }) { nodes { action actorLabel } } }',
+      { id: first.user.id },
+      adminToken,
+    );
+    expect(JSON.stringify(events.body)).toContain('identity.link');
+  });
+
+  it('is the way to the providers that sign-in pages list', async () => {
+    const { body } = await server.rest('GET', '/api/v1/auth/providers');
+    expect(body.providers[0]).toEqual({
+      id: 'main',
+      name: 'Provider main',
+      startPath: '/api/v1/auth/oidc/main',
+    });
+  });
+
+  it('ends at once when the user is deactivated, and opens no more', async () => {
+    const { accessToken, user } = await tokensOf({ sub: 'bea' });
+    const deactivate = 'mutation($id: ID!) { deactivateUser(id: $id) { user { status } } }';
+    (await server.gql(deactivate, { id: user.id }, adminToken)).expectData();
+    expect(await meWith(server, accessToken)).toBe('401 TOKEN_REVOKED');
+    expect(await signIn({ sub: 'bea' })).toMatchObject({ code: null, error: 'deactivated' });
+  });
+
+  it('counts as one with a second factor when the provider says so', async () => {
+    await provider.control({ set: { lie: { idToken: { claims: { amr: ['pwd', 'mfa'] } } } } });
+    const { user } = await tokensOf({ sub: 'mfa-user' });
+    const [row] = await server.sql('SELECT is_multi_factor FROM sessions WHERE user_id = $1', [
+      user.id.slice(4),
+    ]);
+    expect(row).toEqual({ is_multi_factor: true });
+  });
+
+  it('says that the user refused, and lets the page begin again', async () => {
+    await provider.control({ set: { sub: null } });
+    const start = startUrl(server, 'main');
+    const { url } = await new TestBrowser().follow(start, frontend);
+    expect(url.searchParams.get('error')).toBe('access_denied');
+  });
+});
+
+describe('An account that exists', () => {
+  it('is not joined by e-mail unless the settings allow it', async () => {
+    const person = await createPerson(server, adminToken, 'ANALYST');
+    expect(await signIn({ sub: 'stranger-1', claims: { email: person.email } })).toMatchObject({
+      code: null,
+      error: 'account_exists',
+    });
+    expect(await server.signIn(person.email, password)).toMatch(/\./);
+  });
+
+  it('is joined by a verified e-mail address where the settings allow it, and by no other', async () => {
+    const person = await createPerson(server, adminToken, 'ANALYST');
+    const claims = { email: person.email.toUpperCase() };
+    const unverified = { sub: 'joiner', claims: { ...claims, email_verified: false } };
+    expect(await signIn(unverified, { id: 'joining' })).toMatchObject({ error: 'account_exists' });
+    const { user } = await tokensOf({ sub: 'joiner', claims }, 'joining');
+    expect(user).toMatchObject({ id: person.id, role: 'ANALYST' });
+  });
+
+  it('is never joined by e-mail when another identity, an admin’s password or a second factor protects it', async () => {
+    const refused = (sub: string, email: string) =>
+      expect(signIn({ sub, claims: { email } }, { id: 'joining' })).resolves.toMatchObject({
+        error: 'account_exists',
+      });
+    const [admin, taken, strong] = [
+      await createPerson(server, adminToken, 'ADMIN'),
+      await tokensOf({ sub: 'first-identity' }),
+      await createPerson(server, adminToken, 'VIEWER'),
+    ];
+    const sql = `INSERT INTO second_factors (user_id, secret, created_at, confirmed_at) VALUES ($1, '\\x00', now(), now())`;
+    await server.sql(sql, [strong.id.slice(4)]);
+    await refused('thief-1', admin.email);
+    await refused('thief-2', taken.user.email);
+    await refused('thief-3', strong.email);
+  });
+
+  it('is needed where the settings provision none: only invited users get in', async () => {
+    expect(await signIn({ sub: 'uninvited' }, { id: 'invited' })).toMatchObject({ error: 'not_invited' });
+    const invite =
+      'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } invitation { token } } }';
+    const input = { email: 'guest@idp.test', name: 'Guest', role: 'ANALYST' };
+    const { user, invitation } = (await server.gql(invite, { input }, adminToken)).expectData().createUser;
+    expect((await tokensOf({ sub: 'guest' }, 'invited')).user).toMatchObject({
+      id: user.id,
+      role: 'ANALYST',
+    });
+    const choice = { token: invitation.token, newPassword: password };
+    expect((await server.rest('POST', '/api/v1/auth/password', { body: choice })).status).toBe(401);
+  });
+});
+
+describe('Groups', () => {
+  const groups = (...names: string[]) => ({ groups: names });
+
+  it('give the greatest role and memberships, also as full paths, and take them away when they vanish', async () => {
+    const sub = 'grace';
+    const admin = await tokensOf({ sub, claims: groups('sec/admins', '/analysts', 'team-web') });
+    expect(admin.user.role).toBe('ADMIN');
+    expect(await membershipsOf(admin.user.id)).toEqual([{ key: 'web', role: 'ANALYST', provider: 'main' }]);
+    const analyst = await tokensOf({ sub, claims: groups('/analysts') });
+    expect(analyst.user.role).toBe('ANALYST');
+    expect(await membershipsOf(analyst.user.id)).toEqual([]);
+    const none = await tokensOf({ sub, claims: groups() });
+    expect(none.user.role).toBe('VIEWER');
+    expect(await meWith(server, admin.accessToken)).toBe('200');
+  });
+
+  it('count among more than 200 of them', async () => {
+    const many = Array.from({ length: 400 }, (_, index) => `group-${index}`);
+    const { user } = await tokensOf({ sub: 'many', claims: groups(...many, 'analysts') });
+    expect(user.role).toBe('ANALYST');
+  });
+
+  it('are not mistaken by the last part of a path', async () => {
+    const { user } = await tokensOf({ sub: 'liar', claims: groups('/elsewhere/analysts', '/x/sec/admins') });
+    expect(user.role).toBe('VIEWER');
+  });
+
+  it('that the provider keeps back give the least, and say so in the log', async () => {
+    const sub = 'overage';
+    expect((await tokensOf({ sub, claims: groups('analysts') })).user.role).toBe('ANALYST');
+    const { user } = await tokensOf({ sub, claims: { _claim_names: { groups: 'src1' } } });
+    expect(user.role).toBe('VIEWER');
+    expect(server.logs).toContainEqual(
+      expect.objectContaining({ event: 'identity_groups_missing', state: 'OVERAGE' }),
+    );
+  });
+
+  it('never touch memberships that an admin has set', async () => {
+    const { user } = await tokensOf({ sub: 'manual' });
+    const set =
+      'mutation($u: ID!) { setProjectMember(key: "web", userId: $u, role: VIEWER) { project { id } } }';
+    (await server.gql(set, { u: user.id }, adminToken)).expectData();
+    await tokensOf({ sub: 'manual', claims: groups('team-web') });
+    expect(await membershipsOf(user.id)).toEqual([{ key: 'web', role: 'VIEWER', provider: null }]);
+  });
+
+  it('are mapped by admins too, and not by others', async () => {
+    const set = `mutation($input: SetGroupMappingInput!) { setGroupMapping(input: $input) {
+      groupMapping { id group role project { key } projectRole } } }`;
+    const input = { provider: 'main', group: 'graph', project: 'web', projectRole: 'VIEWER' };
+    const analyst = await createPerson(server, adminToken, 'ANALYST');
+    (await server.gql(set, { input }, analyst.token)).expectError('FORBIDDEN');
+    (await server.gql(set, { input: { ...input, provider: 'no' } }, adminToken)).expectError(
+      'VALIDATION_FAILED',
+    );
+    const made = (await server.gql(set, { input }, adminToken)).expectData().setGroupMapping.groupMapping;
+    expect(made).toMatchObject({
+      group: 'graph',
+      role: null,
+      project: { key: 'web' },
+      projectRole: 'VIEWER',
+    });
+    const { user } = await tokensOf({ sub: 'mapped', claims: groups('graph') });
+    expect(await membershipsOf(user.id)).toEqual([{ key: 'web', role: 'VIEWER', provider: 'main' }]);
+    const remove = 'mutation($id: ID!) { deleteGroupMapping(id: $id) { deletedId } }';
+    (await server.gql(remove, { id: made.id }, adminToken)).expectData();
+    const list = await server.gql('{ groupMappings { id } }', {}, adminToken);
+    expect(list.expectData().groupMappings).toEqual([]);
+    await tokensOf({ sub: 'mapped', claims: groups('graph') });
+    expect(await membershipsOf(user.id)).toEqual([]);
+  });
+});
+
+describe('A one-time code', () => {
+  it('works once', async () => {
+    const { browser, code } = await signIn({ sub: 'once' });
+    expect((await redeem(browser, { code })).status).toBe(200);
+    expect((await redeem(browser, { code })).status).toBe(401);
+  });
+
+  it('works for a minute', async () => {
+    const { browser, code } = await signIn({ sub: 'late' });
+    server.clock.advance(61_000);
+    expect((await redeem(browser, { code })).status).toBe(401);
+  });
+
+  it('is of no use in another browser', async () => {
+    const { code } = await signIn({ sub: 'stolen' });
+    expect((await redeem(new TestBrowser(), { code })).status).toBe(401);
+  });
+
+  it('that began with a challenge needs the verifier, and no cookie', async () => {
+    const { verifier, challenge } = createPkce();
+    const query = `&codeChallenge=${challenge}`;
+    const one = await signIn({ sub: 'pkce' }, { query });
+    expect((await redeem(one.browser, { code: one.code })).status).toBe(401);
+    const other = await signIn({ sub: 'pkce' }, { query });
+    expect((await redeem(new TestBrowser(), { code: other.code, codeVerifier: verifier })).status).toBe(200);
+  });
+});
+
+describe('New keys of the provider', () => {
+  it('are found at once', async () => {
+    await tokensOf({ sub: 'ana' });
+    server.clock.advance(10_000);
+    await provider.control({ rotate: 0 });
+    await tokensOf({ sub: 'ana' });
+  });
+});
+
+describe('The loss of the provider', () => {
+  it('stops neither passwords nor API keys, and ends with it', async () => {
+    await provider.control({ set: { lie: { down: true } } });
+    server.clock.advance(2 * 60 * 60_000);
+    const start = startUrl(server, 'main');
+    const answer = await new TestBrowser().get(start);
+    expect({ status: answer.status, retry: answer.headers.get('retry-after') }).toEqual({
+      status: 503,
+      retry: '5',
+    });
+    const token = await server.signIn();
+    expect(await meWith(server, token)).toBe('200');
+    await provider.control({ set: { lie: {} } });
+    server.clock.advance(5000);
+    await until(async () => (await new TestBrowser().get(start)).status === 302, 'a provider that is back');
+    adminToken = token;
+  });
+
+  it('between the start and the way back reaches the page as an error', async () => {
+    await provider.control({ set: { sub: 'ana' } });
+    const browser = new TestBrowser();
+    const start = startUrl(server, 'main');
+    const { url } = await browser.follow(start, `${server.url}/api/v1/auth/oidc/main/callback`);
+    await provider.control({ set: { lie: { down: true } } });
+    const end = await browser.follow(url.href, frontend);
+    expect(end.url.searchParams.get('error')).toBe('provider_unavailable');
+  });
+});
