@@ -1,7 +1,7 @@
 // Attack: a replaced, added or look-alike package; code that runs while installing; components nobody knows of.
 // ASVS 15.1.2 (SBOM), 15.2.1 and 15.2.4 (dependencies known and from where expected); OWASP A03:2025.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -80,6 +80,19 @@ describe('docs/dependencies.md', () => {
       [...part.matchAll(/^\| `([^`]+)` +\| (\S.+?) +\|$/gm)].map(([, name]) => name);
     expect(listed(runtime)).toEqual(Object.keys(manifest.dependencies).sort());
     expect(listed(development)).toEqual(Object.keys(manifest.devDependencies).sort());
+  });
+});
+
+describe('src', () => {
+  it('uses every dependency of the server, aside from the peer that another one needs', () => {
+    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.ts$/.test(file))
+      .map((file) => readFileSync(join('src', file), 'utf8'))
+      .join('\n');
+    // Imported, or named for a thread or for the first of several that loads.
+    const isUsed = (name: string) => new RegExp(`['"]${name}(/[^'"]*)?['"]`).test(sources);
+    const unused = Object.keys(manifest.dependencies).filter((name) => !isUsed(name));
+    expect(unused).toEqual(['graphql-subscriptions']); // a peer of graphql-redis-subscriptions
   });
 });
 
