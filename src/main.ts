@@ -94,6 +94,9 @@ function banner(config: Config, { port, firstAdmin }: Awaited<ReturnType<typeof 
     '  SEC-TESTER API is ready',
     '',
     `  GraphQL     ${url}/graphql${config.isGraphiqlEnabled ? '  (GraphiQL in a browser)' : ''}`,
+    ...(config.oidcProviders ?? []).map(
+      ({ id, name }) => `  Sign in at  ${url}/api/v1/auth/oidc/${id}  (${name})`,
+    ),
     `  REST docs   ${url}/docs`,
     `  Health      ${url}/api/v1/health`,
     `  Data        ${config.databaseUrl === undefined ? `${config.dataDir} (embedded PostgreSQL)` : 'DATABASE_URL'}`,

@@ -153,6 +153,10 @@ function faultsBetween(values: Values, isKeysGiven: boolean): string[] {
   }
   if (environment === 'production' && values.oidcProviders !== undefined && values.publicUrl === undefined)
     faults.push('PUBLIC_URL: not set, expected it with OIDC_PROVIDERS: providers send browsers back to it');
+  if (!values.isPasswordSignInEnabled && (values.oidcProviders?.length ?? 0) === 0)
+    faults.push('PASSWORD_SIGN_IN: "false" locks everybody out, expected OIDC_PROVIDERS with it');
+  if (!values.isPasswordSignInEnabled && values.breakGlassAdmin === undefined)
+    faults.push('BREAK_GLASS_ADMIN: not set, expected it where PASSWORD_SIGN_IN is false');
   if (environment === 'production' && values.isMetricsEnabled && values.metricsToken === undefined) {
     faults.push(
       'METRICS_TOKEN: not set, expected it with METRICS: in production /metrics is not for everyone',

@@ -254,6 +254,20 @@ export const settings = {
     schema: oidcProviders(),
     secret: true,
   },
+  isPasswordSignInEnabled: {
+    name: 'PASSWORD_SIGN_IN',
+    group: 'Single sign-on',
+    description:
+      'Whether users sign in with passwords; false leaves one to BREAK_GLASS_ADMIN only, and needs OIDC_PROVIDERS.',
+    schema: flag(),
+    default: 'true',
+  },
+  breakGlassAdmin: {
+    name: 'BREAK_GLASS_ADMIN',
+    group: 'Single sign-on',
+    description: 'E-mail address of the admin who keeps a password when PASSWORD_SIGN_IN is false.',
+    schema: text(/^[^\s@]{1,64}@[^\s@]{1,189}$/, 'an e-mail address'),
+  },
   apiKeysMaxPerUser: {
     name: 'API_KEYS_MAX_PER_USER',
     group: 'Tokens and sessions',

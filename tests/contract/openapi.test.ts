@@ -74,7 +74,7 @@ describe('openapi.yaml', () => {
       expect(statuses).toEqual(expect.arrayContaining([400, 404, 500]));
       expect(statuses.filter((status) => status === 200 || status === 302)).toHaveLength(1); // 302 sends browsers on
       for (const [, { description, content }] of answers) {
-        for (const [type, { example, examples }] of Object.entries(content)) {
+        for (const [type, { example, examples }] of Object.entries(content ?? {})) {
           if (type !== 'application/problem+json') {
             expect(example).toBeDefined();
             continue;

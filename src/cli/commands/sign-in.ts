@@ -1,6 +1,7 @@
 // login, logout, whoami: signs in and out. credentials.ts stores the tokens, session.ts refreshes them.
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
+import { signInWithBrowser } from '../browser-sign-in.js';
 import type { Action, CommonOptions, Context } from '../context.js';
 import { type ExitCode, exitCodes, failure, isFailure, usageFault } from '../failure.js';
 import { problemOf, send } from '../http.js';
@@ -12,6 +13,8 @@ import { type Api, type Tokens, toSignIn } from '../session.js';
 interface LoginOptions extends CommonOptions {
   email?: string;
   passwordStdin?: boolean;
+  /** An identity provider, or true for the only one. */
+  sso?: string | true;
 }
 
 /** Adds the commands to the program. */
@@ -24,6 +27,7 @@ export function addSignInCommands(program: Command, action: Action): void {
       '--password-stdin',
       'read the password from standard input (or set SEC_TESTER_PASSWORD); a second line is the code',
     )
+    .option('--sso [provider]', 'sign in at the identity provider with your browser, without a password')
     .action(action(login));
   program
     .command('logout')
@@ -33,10 +37,29 @@ export function addSignInCommands(program: Command, action: Action): void {
   program.command('whoami').description('Tell who is signed in, and where').action(action(whoami));
 }
 
-async function login(
-  { surroundings, printer, store, server }: Context,
-  options: LoginOptions,
-): Promise<ExitCode> {
+async function login(context: Context, options: LoginOptions): Promise<ExitCode> {
+  const { printer, store, server } = context;
+  const { sso } = options;
+  const tokens =
+    sso === undefined
+      ? await signInWithPassword(context, options)
+      : await signInWithBrowser(context, sso === true ? undefined : sso);
+  const previous = await store.update(async (credentials) => {
+    const { [server.href]: before } = credentials.servers;
+    credentials.current = server.href;
+    credentials.servers[server.href] = toSignIn(tokens);
+    return before;
+  });
+  // The sign-in that this one replaces would otherwise last until it expires.
+  if (previous !== undefined)
+    await send(server, 'api/v1/auth/logout', {}, { token: previous.accessToken }).catch(() => undefined);
+  const { id, email: address, name, role } = tokens.user;
+  if (printer.isJson) printer.json({ server: server.href, user: { id, email: address, name, role } });
+  else printer.print(`Signed in to ${server.origin} as ${nameOf(tokens.user)}, ${plain(role)}`);
+  return exitCodes.ok;
+}
+
+async function signInWithPassword({ surroundings, server }: Context, options: LoginOptions): Promise<Tokens> {
   const { env } = surroundings;
   const email = options.email || env.SEC_TESTER_EMAIL || (await ask(surroundings, 'E-mail: '));
   if (!email) throw usageFault('--email (or SEC_TESTER_EMAIL) is missing');
@@ -63,20 +86,7 @@ async function login(
     answer = await attempt(code);
   }
   if (answer.status !== 200) throw problemOf(answer);
-  const tokens = answer.body as Tokens;
-  const previous = await store.update(async (credentials) => {
-    const { [server.href]: before } = credentials.servers;
-    credentials.current = server.href;
-    credentials.servers[server.href] = toSignIn(tokens);
-    return before;
-  });
-  // The sign-in that this one replaces would otherwise last until it expires.
-  if (previous !== undefined)
-    await send(server, 'api/v1/auth/logout', {}, { token: previous.accessToken }).catch(() => undefined);
-  const { id, email: address, name, role } = tokens.user;
-  if (printer.isJson) printer.json({ server: server.href, user: { id, email: address, name, role } });
-  else printer.print(`Signed in to ${server.origin} as ${nameOf(tokens.user)}, ${plain(role)}`);
-  return exitCodes.ok;
+  return answer.body as Tokens;
 }
 
 async function logout(

@@ -108,7 +108,7 @@ function passwordRoutes(auth: AuthService): Route[] {
           example: authExamples.user,
         },
       },
-      errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'RATE_LIMITED', 'UNAVAILABLE'],
+      errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE'],
       handle: async ({ body }) => ({ body: toUserBody(await auth.setPassword(body, '')) }),
     }),
     defineRoute({

@@ -12,6 +12,7 @@ import type { LoginThrottle } from '../../infra/rate-limiting/login-throttle.js'
 import type { Events } from '../../infra/redis/message-bus.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import { emailKeyOf } from '../../validation/email.js';
+import type { PasswordRule } from '../../validation/password-rule.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionService } from '../session/session.service.js';
 import type { PasswordLinkService } from '../user/password-link.service.js';
@@ -38,6 +39,7 @@ export interface PasswordServiceOptions {
   /** Milliseconds since 1970. */
   now: () => number;
   passwordMinLength: number;
+  mayHavePassword: PasswordRule;
 }
 
 /** Changes passwords. */
@@ -50,6 +52,7 @@ export function createPasswordService(options: PasswordServiceOptions) {
      * Chooses a password with an invitation or a reset, once; ends the user's sessions and lifts a lock of the account.
      * @param path prefix of the input's fields in errors
      * @throws UNAUTHENTICATED for a link that is not valid
+     * @throws FORBIDDEN where passwords are switched off
      * @throws VALIDATION_FAILED for a weak password; the link stays valid
      * @throws RATE_LIMITED
      */
@@ -81,6 +84,7 @@ async function setPassword(
   const refund = await options.addresses.spend(currentRequest()?.ip);
   const [owner] = await users.byIds([await links.ownerOf(db, token)]);
   if (owner == null) throw new AppError('UNAUTHENTICATED');
+  assertMayHavePassword(options, owner);
   await checkPassword(options, newPassword, owner, `${path}newPassword`);
   const hash = await passwords.hash(newPassword);
   await db.transaction(async (tx) => {
@@ -110,6 +114,7 @@ async function changePassword(
   path: string,
 ): Promise<User> {
   const { db, events, passwords, audit, credentials, sessions, users, attempts, now } = options;
+  assertMayHavePassword(options, viewer);
   await checkPassword(options, input.newPassword, viewer, `${path}newPassword`);
   const refund = await options.addresses.spend(currentRequest()?.ip);
   const account = { id: viewer.userId, email: viewer.email };
@@ -151,6 +156,17 @@ async function unlock(
     audit.record(tx, { action: 'user.unlock', actor: viewer, targetType: 'User', targetId: userId }),
   );
   return user;
+}
+
+/** @throws FORBIDDEN where passwords are switched off for the user */
+function assertMayHavePassword(
+  { mayHavePassword }: PasswordServiceOptions,
+  owner: { email: string; role: string },
+): void {
+  if (!mayHavePassword(owner))
+    throw new AppError('FORBIDDEN', {
+      message: 'Passwords are switched off: sign in at the identity provider.',
+    });
 }
 
 function checkPassword(

@@ -10,6 +10,7 @@ import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js
 import type { LoginThrottle } from '../../infra/rate-limiting/login-throttle.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import { emailKeyOf } from '../../validation/email.js';
+import type { PasswordRule } from '../../validation/password-rule.js';
 import type { Opened, OpeningService } from '../session/create-session.service.js';
 import type { LoginInput } from './auth.input.js';
 import type { CredentialsService } from './credentials.service.js';
@@ -23,6 +24,7 @@ export interface SignInServiceOptions {
   credentials: CredentialsService;
   opening: OpeningService;
   secondFactors: SecondFactorService;
+  mayHavePassword: PasswordRule;
   /** Failed attempts by account, or by device where the device is known. */
   accounts: LoginThrottle;
   /** Failed attempts by address. */
@@ -93,13 +95,14 @@ const accountOf = ({ email }: LoginInput) => sql`email_key = ${emailKeyOf(email)
  * @throws SECOND_FACTOR_REQUIRED only after the right password
  */
 async function tryOnce(
-  { db, passwords, credentials, opening, secondFactors }: SignInServiceOptions,
+  { db, passwords, credentials, opening, secondFactors, mayHavePassword }: SignInServiceOptions,
   input: LoginInput,
   viewer: Viewer | null,
   isAllowed: boolean,
 ): Promise<Opened> {
   const found = await credentials.find(accountOf(input));
-  const hash = isAllowed ? (found?.passwordHash ?? undefined) : undefined;
+  const isPasswordAllowed = found !== undefined && mayHavePassword(found);
+  const hash = isAllowed && isPasswordAllowed ? (found?.passwordHash ?? undefined) : undefined;
   const isRight = await passwords.verify(hash, input.password);
   if (found?.passwordHash == null || !isRight || found.status !== 'ACTIVE')
     return credentials.refuse('auth.login', found);

@@ -4,6 +4,7 @@ import { buildEndSessionUrl } from 'openid-client';
 import type { Logger } from 'pino';
 import type { OidcProvider } from '../../config/oidc-providers.js';
 import { AppError } from '../../core/errors.js';
+import { useOnce } from '../../infra/oidc/used-tokens.js';
 import { InvalidTokenError, issuerToleranceSeconds, verifyIssued } from '../../infra/oidc/verify.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
@@ -12,7 +13,6 @@ import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionService } from '../session/session.service.js';
 import { clientOf, type ProviderOptions } from './provider.js';
-import { useOnce } from './used-tokens.js';
 
 /** What logouts stand on. */
 export interface SsoLogoutOptions extends ProviderOptions {

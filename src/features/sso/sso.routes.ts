@@ -13,6 +13,7 @@ export interface SsoRouteServices {
   sso: SsoService;
   ssoLogout: SsoLogout;
   publicPlace: PublicPlace;
+  signInWays: { hasPasswords: boolean };
 }
 
 const redirected = { description: 'The browser goes on.' };
@@ -33,6 +34,7 @@ export function ssoRoutes(services: SsoRouteServices): Route[] {
 
 const providersBody = z
   .strictObject({
+    passwords: z.boolean().describe('Whether users sign in with passwords too; otherwise one admin only.'),
     providers: z
       .array(
         z.strictObject({
@@ -61,12 +63,16 @@ function providersRoute(services: SsoRouteServices): Route {
       200: {
         description: 'The providers.',
         schema: providersBody,
-        example: { providers: [{ id: 'keycloak', name: 'Keycloak', startPath: startPathOf('keycloak') }] },
+        example: {
+          passwords: true,
+          providers: [{ id: 'keycloak', name: 'Keycloak', startPath: startPathOf('keycloak') }],
+        },
       },
     },
     errors: [],
     handle: async () => ({
       body: {
+        passwords: services.signInWays.hasPasswords,
         providers: services.sso.providers.map(({ id, name }) => ({ id, name, startPath: startPathOf(id) })),
       },
     }),

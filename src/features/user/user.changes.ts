@@ -8,6 +8,7 @@ import { violates } from '../../infra/postgres/errors.js';
 import { join, type Sql, sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import { emailKeyOf } from '../../validation/email.js';
+import type { PasswordRule } from '../../validation/password-rule.js';
 import { foldForSearch } from '../../validation/search-text.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionService } from '../session/session.service.js';
@@ -25,6 +26,7 @@ export interface UserChangeOptions {
   /** Milliseconds since 1970. */
   now: () => number;
   passwordMinLength: number;
+  mayHavePassword: PasswordRule;
   /** Whether a password that an admin chose must be changed first. */
   isPasswordChangeRequired: boolean;
 }

@@ -1,5 +1,5 @@
 // Creates and invites users, and gives them one-time links to choose a password; each with its audit event.
-import { AppError } from '../../core/errors.js';
+import { AppError, invalid } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { checkNewPassword } from '../../core/password-policy.js';
 import type { Viewer } from '../../core/permissions.js';
@@ -31,6 +31,8 @@ export async function createUser(
 ): Promise<UserAfter> {
   const { db, audit, links, passwords } = options;
   const { email, name, role, password } = input;
+  if (password != null && viewer !== null && !options.mayHavePassword(input))
+    throw invalid('input.password', 'cannot be given: passwords are switched off');
   if (password != null)
     await checkNewPassword(password, {
       path: 'input.password',

@@ -25,6 +25,7 @@ export const style = `
   #sign-in label { display: flex; gap: 6px; align-items: center; }
   #sign-in input { box-sizing: border-box; width: 190px; font: inherit; padding: 4px 8px; border: 1px solid #9ca3af; border-radius: 4px; background: #fff; color: #111827; }
   #sign-in button { font: inherit; padding: 4px 12px; border: 1px solid #f9fafb; border-radius: 4px; background: #f9fafb; color: #111827; cursor: pointer; }
+  #sign-in-providers { display: flex; flex-wrap: wrap; gap: 8px 12px; }
   #sign-in button:disabled { opacity: 0.6; cursor: progress; }
   #sign-in :focus-visible { outline: 2px solid #93c5fd; outline-offset: 2px; }
   #sign-in-message:empty { display: none; }
@@ -54,6 +55,7 @@ export const bar = `
       <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
       <label id="sign-in-code" hidden>Code <input name="code" inputmode="numeric" autocomplete="one-time-code"></label>
       <button>Sign in</button>
+      <span id="sign-in-providers"></span>
     </form>
     <form id="sign-out-form" hidden>
       <span id="signed-in-as"></span>
@@ -181,8 +183,32 @@ export const script = `
     }
   };
 
+  /** Ends a sign-in at an identity provider: the page came back with a one-time code, or an error. */
+  const comeBack = async () => {
+    const query = new URLSearchParams(location.search);
+    const [code, error] = [query.get('code'), query.get('error')];
+    if (!code && !error) return;
+    history.replaceState(null, '', location.pathname);
+    if (error) return say('The sign-in failed: ' + error.replaceAll('_', ' ') + '.');
+    await post(auth + 'oidc/token', { code }).then(write, (failure) => say(failure.message));
+  };
+
+  /** A link for each identity provider of the server. */
+  const offerProviders = async () => {
+    const response = await realFetch(auth + 'providers').catch(() => undefined);
+    if (!response?.ok) return;
+    for (const { id, name } of (await response.json()).providers) {
+      const link = document.createElement('a');
+      link.href = auth + 'oidc/' + id + '?returnTo=' + encodeURIComponent(location.pathname);
+      link.textContent = 'Sign in with ' + name;
+      $('sign-in-providers').append(link);
+    }
+  };
+
   document.addEventListener('DOMContentLoaded', () => {
     show();
+    comeBack();
+    offerProviders();
     $('sign-in-form').addEventListener('submit', async (event) => {
       event.preventDefault();
       const button = event.target.querySelector('button');

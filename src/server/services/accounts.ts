@@ -16,6 +16,7 @@ import type { SsoLogout } from '../../features/sso/sso.logout.js';
 import { createPasswordLinkService } from '../../features/user/password-link.service.js';
 import { createUserService } from '../../features/user/user.service.js';
 import type { Infra } from '../../infra/infra.js';
+import { createPasswordRule } from '../../validation/password-rule.js';
 import type { Limits } from '../limits.js';
 import { createSingleSignOn } from './single-sign-on.js';
 
@@ -109,9 +110,13 @@ function createUsers(infra: Infra, sessions: Sessions['sessions'], audit: AuditS
     timing,
     passwordMinLength: config.passwordMinLength,
     isPasswordChangeRequired: config.isPasswordChangeRequired,
+    mayHavePassword: ruleOf(infra),
   });
   return { users, links };
 }
+
+const ruleOf = ({ config }: Infra) =>
+  createPasswordRule(config.isPasswordSignInEnabled, config.breakGlassAdmin);
 
 type AuthenticationParts = Sessions &
   ReturnType<typeof createUsers> & {
@@ -132,6 +137,7 @@ function createAuthentication(infra: Infra, limits: Limits, parts: Authenticatio
     credentials,
     opening,
     secondFactors,
+    mayHavePassword: ruleOf(infra),
     accounts: limits.accounts,
     addresses: limits.addresses,
   });
@@ -146,6 +152,7 @@ function createAuthentication(infra: Infra, limits: Limits, parts: Authenticatio
     links,
     now,
     passwordMinLength: config.passwordMinLength,
+    mayHavePassword: ruleOf(infra),
     attempts: limits.passwordChanges,
     accounts: limits.accounts,
     addresses: limits.addresses,

@@ -36,6 +36,7 @@ export function createSingleSignOn({ config, db, log, now }: Infra, needed: Need
     groupMappings,
     sso: createSsoService({ ...base, opening, issue, accounts, corsOrigins: config.corsOrigins }),
     ssoLogout: createSsoLogout({ ...base, sessions }),
+    signInWays: { hasPasswords: config.isPasswordSignInEnabled },
     publicPlace: { publicUrl: config.publicUrl, isProxied: config.trustProxyHops > 0 },
   };
 }

@@ -1,7 +1,8 @@
 // Remembers tokens that may be used once, until they have expired: a copy of one is refused on every instance.
-import type { Transaction } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
-import { hashOf } from './states.js';
+
+import { createHash } from 'node:crypto';
+import type { Transaction } from '../postgres/database.js';
+import { sql } from '../postgres/sql.js';
 
 /**
  * Marks a token as used, and forgets some that have expired.
@@ -22,6 +23,6 @@ export async function useOnce(
         FOR UPDATE SKIP LOCKED)
     )
     INSERT INTO used_tokens (hash, expires_at)
-    VALUES (${hashOf(name)}, ${new Date(nowMs + ttlSeconds * 1000)}) ON CONFLICT DO NOTHING RETURNING hash`);
+    VALUES (${createHash('sha256').update(name).digest('base64url')}, ${new Date(nowMs + ttlSeconds * 1000)}) ON CONFLICT DO NOTHING RETURNING hash`);
   return used !== undefined;
 }
