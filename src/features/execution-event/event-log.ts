@@ -7,7 +7,7 @@ import { sql } from '../../infra/postgres/sql.js';
 import type { LoggedEvent } from '../execution/execution.changes.js';
 import type { ExecutionRow } from '../execution/execution.rows.js';
 import type { ExecutionService } from '../execution/execution.service.js';
-import type { FeedPosition } from './live-feed.js';
+import type { FeedPosition } from './feed-reader.js';
 import type { Numbered } from './types.js';
 
 /** An event with its execution as it was then. */

@@ -1,7 +1,8 @@
 // The feed under interleavings that are rare in the wild: disorder, lost wake-ups, failing reads, slow readers.
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { idFloor } from '../../../src/core/ids.js';
-import { createFeed, type FeedPosition } from '../../../src/features/execution-event/live-feed.js';
+import type { FeedPosition } from '../../../src/features/execution-event/feed-reader.js';
+import { createFeed } from '../../../src/features/execution-event/live-feed.js';
 
 interface Entry {
   id: string;
