@@ -77,6 +77,8 @@ export function toImportBody(row: ImportRow): z.output<typeof importBody> {
   const {
     leaseExpiresAt: _lease,
     workerId: _worker,
+    tool: _tool,
+    unreadPaths: _unread,
     infoCount,
     lowCount,
     mediumCount,

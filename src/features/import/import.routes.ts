@@ -142,7 +142,7 @@ async function importFrom(
     (keep) => receiveUpload(incoming, keep),
     key ?? null,
   );
-  const last = waitSeconds === undefined ? row : await imports.wait(viewer, row.id, waitSeconds * 1000);
+  const last = waitSeconds === undefined ? row : await imports.wait(viewer, row, waitSeconds * 1000);
   const hasEnded = last.state !== 'RUNNING';
   return {
     status: hasEnded || !isNew ? 200 : 202,

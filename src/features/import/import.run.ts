@@ -9,6 +9,10 @@ import { clearStaged } from './staging/stage-report.js';
 
 /** Times that staging is repeated because another run of the series came first, or the database was away. */
 const maxAttempts = 5;
+/** Times that an import is taken up again because its end could not be written, as when it fills the disk of the database. */
+const maxRuns = 3;
+
+const downEachTime = `The database went down each of ${maxRuns} times that the import ran; its disk may be full.`;
 
 /** Works an import off. One that is stopped, or cannot be ended because the database is away, is taken up again later. */
 export async function runImport(
@@ -16,8 +20,11 @@ export async function runImport(
   row: ImportRow,
   stopped: AbortSignal,
 ): Promise<void> {
-  const { log, spool } = options;
+  const { log, spool, runs } = options;
+  const number = (runs.get(row.id) ?? 0) + 1;
+  runs.set(row.id, number);
   try {
+    if (number > maxRuns) throw new AppError('UNAVAILABLE', { message: downEachTime });
     await attempt(options, row, stopped, 1);
   } catch (error) {
     if (stopped.aborted) return;
@@ -28,6 +35,7 @@ export async function runImport(
     });
     if (!hasEnded) return;
   }
+  runs.delete(row.id);
   await clearStaged(options.db, row.id).catch((error: unknown) =>
     log.warn({ event: 'import_unfinished', importId: row.id, err: error }),
   );

@@ -158,7 +158,7 @@ builder.mutationField('importReport', (t) =>
         (keep) => keep(Readable.from([Buffer.from(content)])),
         idempotencyKey ?? null,
       );
-      return { row: await imports.wait(viewer, row.id, waitMs) };
+      return { row: await imports.wait(viewer, row, waitMs) };
     },
   }),
 );

@@ -54,7 +54,14 @@ export function createImportService(options: ImportServiceOptions) {
   const { db, executions, maxBytes, maxUnpackedBytes } = options;
   const spool = createSpool(options.directory, maxBytes);
   const queue = createImportQueue(options.atOnce);
-  const common = { ...options, spool, workerId: newId(), leaseMs, executionLeaseMs };
+  const common = {
+    ...options,
+    spool,
+    workerId: newId(),
+    leaseMs,
+    executionLeaseMs,
+    runs: new Map<string, number>(),
+  };
 
   const enqueue = (row: ImportRow, key: string): void =>
     queue.add(
@@ -90,11 +97,12 @@ export function createImportService(options: ImportServiceOptions) {
       return accepted;
     },
 
-    /** The import, once it has ended or the time is over. @throws NOT_FOUND */
-    wait: (viewer: Viewer, id: string, ms: number) =>
+    /** The import, once it has ended or the time is over; as it was when the database is away. @throws NOT_FOUND */
+    wait: (viewer: Viewer, row: ImportRow, ms: number) =>
       waitFor(
-        () => reads.get(viewer, id),
-        () => queue.ended(id),
+        row,
+        () => reads.get(viewer, row.id),
+        () => queue.ended(row.id),
         ms,
       ),
 
@@ -130,13 +138,19 @@ function createReads(db: Database, executions: ExecutionService) {
 }
 
 async function waitFor(
+  known: ImportRow,
   read: () => Promise<ImportRow>,
   ended: () => Promise<void>,
   ms: number,
 ): Promise<ImportRow> {
   const until = performance.now() + ms;
+  let row = known;
   for (;;) {
-    const row = await read();
+    // The report has been taken in: an error would have its sender send it again.
+    row = await read().catch((error: unknown) => {
+      if ((error as Partial<AppError>).code === 'UNAVAILABLE') return row;
+      throw error;
+    });
     const leftMs = until - performance.now();
     if (row.state !== 'RUNNING' || leftMs <= 0) return row;
     const tick = new Promise((resolve) => setTimeout(resolve, Math.min(pollMs, leftMs)));

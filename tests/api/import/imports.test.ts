@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { importBody } from '../../../src/features/import/import.bodies.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 
@@ -147,6 +148,7 @@ describe('POST /api/v1/imports', () => {
       sarif(five),
     );
     expect(body).toMatchObject({ state: 'COMPLETED', read: 5, added: 5, newFindings: 5, absentFindings: 0 });
+    expect(importBody.safeParse(body).error?.issues ?? []).toEqual([]);
     expect(status).toBe(200);
     expect(headers.get('location')).toBe(`/api/v1/imports/${body.id}`);
     const { execution } = (

@@ -82,9 +82,18 @@ function startCopy(client: pg.Client, table: string, columns: readonly string[])
   const stream = client.query(copyStreams.from(`COPY ${pg.escapeIdentifier(table)} (${names}) FROM STDIN`));
   const done = finished(stream);
   done.catch(() => {}); // thrown where the next lines are written, or at the end
+  const write = (lines: string): boolean => {
+    try {
+      return stream.write(lines);
+    } catch (error) {
+      // The stream of a lost connection throws a TypeError, after `done` has said why.
+      stream.destroy(error as Error);
+      return false;
+    }
+  };
   return {
     async write(lines) {
-      if (stream.write(lines)) return;
+      if (write(lines)) return;
       const drained = new Promise<void>((resolve) => {
         stream.once('drain', resolve);
       });
