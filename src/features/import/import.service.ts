@@ -54,14 +54,7 @@ export function createImportService(options: ImportServiceOptions) {
   const { db, executions, maxBytes, maxUnpackedBytes } = options;
   const spool = createSpool(options.directory, maxBytes);
   const queue = createImportQueue(options.atOnce);
-  const common = {
-    ...options,
-    spool,
-    workerId: newId(),
-    leaseMs,
-    executionLeaseMs,
-    runs: new Map<string, number>(),
-  };
+  const common = { ...options, spool, workerId: newId(), leaseMs, executionLeaseMs, runs: new Map() };
 
   const enqueue = (row: ImportRow, key: string): void =>
     queue.add(
@@ -99,12 +92,7 @@ export function createImportService(options: ImportServiceOptions) {
 
     /** The import, once it has ended or the time is over; as it was when the database is away. @throws NOT_FOUND */
     wait: (viewer: Viewer, row: ImportRow, ms: number) =>
-      waitFor(
-        row,
-        () => reads.get(viewer, row.id),
-        () => queue.ended(row.id),
-        ms,
-      ),
+      waitFor(row, ms, () => reads.get(viewer, row.id), queue.ended(row.id)),
 
     ...reads,
 
@@ -139,9 +127,9 @@ function createReads(db: Database, executions: ExecutionService) {
 
 async function waitFor(
   known: ImportRow,
-  read: () => Promise<ImportRow>,
-  ended: () => Promise<void>,
   ms: number,
+  read: () => Promise<ImportRow>,
+  ended: Promise<void>,
 ): Promise<ImportRow> {
   const until = performance.now() + ms;
   let row = known;
@@ -154,6 +142,6 @@ async function waitFor(
     const leftMs = until - performance.now();
     if (row.state !== 'RUNNING' || leftMs <= 0) return row;
     const tick = new Promise((resolve) => setTimeout(resolve, Math.min(pollMs, leftMs)));
-    await Promise.race([ended().then(() => tick), tick]);
+    await Promise.race([ended.then(() => tick), tick]);
   }
 }
