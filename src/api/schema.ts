@@ -4,6 +4,7 @@ import { publicRootFields } from '../graphql/documents/public-operations.js';
 import { builder, knownPlugins } from '../graphql/schema-kit/builder.js';
 import '../features/user/user.schema.js';
 import '../features/user/user-mutations.schema.js';
+import '../features/user/service-account.schema.js';
 import '../features/api-key/api-key.schema.js';
 import '../features/auth/auth.schema.js';
 import '../features/execution/execution.schema.js';

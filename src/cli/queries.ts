@@ -146,6 +146,10 @@ export const queries = {
   createKey: `mutation CreateKey($input: CreateApiKeyInput!) {
     createApiKey(input: $input) { secret apiKey { ${keyFields} } }
   }`,
+  rotateKey: `mutation RotateKey($input: RotateApiKeyInput!) {
+    rotateApiKey(input: $input) { secret apiKey { ${keyFields} } }
+  }`,
+  keysOf: `query KeysOf($id: ID!) { user(id: $id) { apiKeys { ${keyFields} } } }`,
   revokeKey: `mutation RevokeKey($id: ID!) { revokeApiKey(id: $id) { apiKey { ${keyFields} } } }`,
   create: `mutation Create($input: CreateExecutionInput!) {
     createExecution(input: $input) { execution { ${executionFields} } }

@@ -6,7 +6,7 @@ import type { Services } from './services.js';
 
 /** Starts the jobs. @returns what stops them; it waits for what they are doing */
 export function startJobs(
-  { runners, seals, findings, webhooks, retention, imports, executions, statistics }: Services,
+  { apiKeys, runners, seals, findings, webhooks, retention, imports, executions, statistics }: Services,
   { config, db, bulk, log, now, metrics }: Infra,
 ): () => Promise<void> {
   const settling = startSettling({ db, bulk, log, reportRun, now });
@@ -20,6 +20,7 @@ export function startJobs(
   const stops = [
     runners.startReaper(),
     seals.startSealer(),
+    apiKeys.startExpiryNotices(),
     findings.startKeeper(),
     webhooks.startDelivering(),
     retention.start(),

@@ -28,7 +28,16 @@ interface CreateOptions extends CommonOptions {
   preset?: Preset;
   scopes?: string[];
   project?: string;
+  for?: string;
   days: number;
+}
+
+interface RotateOptions extends CommonOptions {
+  overlap?: number;
+}
+
+interface ListOptions extends CommonOptions {
+  for?: string;
 }
 
 /** Adds the commands to the program. */
@@ -43,12 +52,24 @@ export function addKeyCommands(program: Command, action: Action): void {
       text.split(',').map(trim),
     )
     .option('--project <key>', 'the only project that it sees and changes')
+    .option('--for <user>', 'the service account that it is for, as an admin may choose; you unless given')
     .option('--days <days>', 'days until it ends', wholeNumber(1, 365), 90)
     .action(action(create));
   keys
     .command('list')
     .description('List your keys, newest first, without their secrets')
+    .option('--for <user>', 'the keys of this user, as an admin may see them')
     .action(action(list));
+  keys
+    .command('rotate')
+    .description('Replace a key by one with another secret, and print that, this once, to standard output')
+    .argument('<key>', 'its id, as keys list shows it')
+    .option(
+      '--overlap <minutes>',
+      'minutes that the old key goes on: a day by default',
+      wholeNumber(0, 10_080),
+    )
+    .action(action(rotate));
   keys
     .command('revoke')
     .description('Revoke a key at once')
@@ -59,7 +80,7 @@ export function addKeyCommands(program: Command, action: Action): void {
 async function create(context: Context, options: CreateOptions): Promise<ExitCode> {
   const { api, printer } = context;
   assertSignedIn(context);
-  const { name, preset, project, days } = options;
+  const { name, preset, project, days, for: serviceAccountId } = options;
   if ((preset === undefined) === (options.scopes === undefined))
     throw usageFault('Give either --preset or --scopes');
   const scopes = preset === undefined ? options.scopes : presets[preset];
@@ -67,10 +88,14 @@ async function create(context: Context, options: CreateOptions): Promise<ExitCod
   // Once: a second key would be left over, with a secret that nobody has seen.
   const answer = await api.graphql<{ createApiKey: { secret: string; apiKey: ApiKey } }>(
     queries.createKey,
-    { input: { name, scopes, project, expiresAt } },
+    { input: { name, scopes, project, expiresAt, serviceAccountId } },
     false,
   );
-  const { secret, apiKey } = answer.createApiKey;
+  return show(printer, answer.createApiKey);
+}
+
+/** Shows a new key: the secret alone goes to standard output. */
+function show(printer: Context['printer'], { apiKey, secret }: { apiKey: ApiKey; secret: string }): ExitCode {
   if (printer.isJson) {
     printer.json({ apiKey, secret });
     return exitCodes.ok;
@@ -82,10 +107,25 @@ async function create(context: Context, options: CreateOptions): Promise<ExitCod
   return exitCodes.ok;
 }
 
-async function list(context: Context): Promise<ExitCode> {
+async function rotate(context: Context, { overlap }: RotateOptions, id: string): Promise<ExitCode> {
+  assertSignedIn(context);
+  assertId(id);
+  // Once: a second one would find the key replaced, and its new secret would be lost.
+  const answer = await context.api.graphql<{ rotateApiKey: { secret: string; apiKey: ApiKey } }>(
+    queries.rotateKey,
+    { input: { id, overlapMinutes: overlap } },
+    false,
+  );
+  return show(context.printer, answer.rotateApiKey);
+}
+
+async function list(context: Context, { for: userId }: ListOptions): Promise<ExitCode> {
   const { api, printer } = context;
   assertSignedIn(context);
-  const { apiKeys } = (await api.graphql<{ me: { apiKeys: ApiKey[] } }>(queries.keys)).me;
+  const { apiKeys } =
+    userId === undefined
+      ? (await api.graphql<{ me: { apiKeys: ApiKey[] } }>(queries.keys)).me
+      : (await api.graphql<{ user: { apiKeys: ApiKey[] } }>(queries.keysOf, { id: userId })).user;
   if (printer.isJson) {
     printer.json({ apiKeys });
     return exitCodes.ok;
@@ -102,20 +142,24 @@ async function list(context: Context): Promise<ExitCode> {
       ...[stateOf(key), plain(key.name, 40), plain(key.scopes.join(' '), 80)],
     ]),
   );
-  if (apiKeys.length === 0) printer.note('You have no keys: sec-tester keys create makes one.');
+  if (apiKeys.length === 0) printer.note('There are no keys: sec-tester keys create makes one.');
   return exitCodes.ok;
 }
 
 async function revoke(context: Context, _options: CommonOptions, id: string): Promise<ExitCode> {
   const { api, printer } = context;
   assertSignedIn(context);
-  if (id.startsWith('stk_'))
-    throw usageFault('Give the id of the key (keys list shows it), never its secret');
+  assertId(id);
   const answer = await api.graphql<{ revokeApiKey: { apiKey: ApiKey } }>(queries.revokeKey, { id });
   const { apiKey } = answer.revokeApiKey;
   if (printer.isJson) printer.json({ apiKey });
   else printer.print(`Revoked ${apiKey.id}: ${plain(apiKey.name)}`);
   return exitCodes.ok;
+}
+
+function assertId(id: string): void {
+  if (id.startsWith('stk_'))
+    throw usageFault('Give the id of the key (keys list shows it), never its secret');
 }
 
 /** Keys manage no keys; the server would refuse them in words that do not say what to do. */

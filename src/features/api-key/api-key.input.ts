@@ -1,7 +1,7 @@
 // Shapes and limits of API key input.
 import { z } from 'zod';
 import { keyScopes } from '../../core/permissions.js';
-import { dateTime, line } from '../../validation/fields.js';
+import { dateTime, idOf, line } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 
 const scope = z.enum(keyScopes as [string, ...string[]]);
@@ -24,6 +24,29 @@ export const createApiKeyInput = z
       .nullish()
       .describe('Key of the only project that it reads and changes; all projects of its owner unless given.'),
     expiresAt: dateTime.describe('Time of expiry: at most a year from now.'),
+    serviceAccountId: idOf('User')
+      .nullish()
+      .describe('Service account that the key is for, as an admin may choose; the caller unless given.'),
   })
   .describe('A new API key.');
+/** Longest time that a replaced key goes on. */
+export const maxOverlapMinutes = 7 * 24 * 60;
+
+export const rotateApiKeyInput = z
+  .strictObject({
+    id: idOf('ApiKey').describe('The key to replace.'),
+    overlapMinutes: z
+      .int()
+      .min(0)
+      .max(maxOverlapMinutes)
+      .nullish()
+      .describe(`Minutes that the old key goes on, at most ${maxOverlapMinutes}; a day by default.`),
+    expiresAt: dateTime
+      .nullish()
+      .describe(
+        'Expiry of the new key, at most a year from now; it lasts as long as the old one did unless given.',
+      ),
+  })
+  .describe('The replacement of an API key by one with another secret.');
+export type RotateApiKeyInput = z.output<typeof rotateApiKeyInput>;
 export type CreateApiKeyInput = z.output<typeof createApiKeyInput>;

@@ -6,7 +6,7 @@ import { viewerOf } from '../../graphql/schema-kit/context.js';
 import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { ProjectType } from '../project/project.ref.js';
-import { createApiKeyInput } from './api-key.input.js';
+import { createApiKeyInput, rotateApiKeyInput } from './api-key.input.js';
 
 export const ApiKeyType = builder.prismaObject('ApiKey', {
   description: 'An API key, without its secret.',
@@ -30,6 +30,10 @@ export const ApiKeyType = builder.prismaObject('ApiKey', {
       description: 'Time of the last use, to the minute.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
+    isReplaced: t.boolean({
+      description: 'Whether a rotation has replaced it: it ends with the overlap.',
+      resolve: ({ replacedById }) => replacedById !== null,
+    }),
     revokedAt: t.expose('revokedAt', {
       type: 'DateTime',
       nullable: true,
@@ -46,7 +50,7 @@ const ApiKeyPayload = builder
       apiKey: t.field({ type: ApiKeyType, description: 'The key.', resolve: ({ apiKey }) => apiKey }),
       secret: t.exposeString('secret', {
         nullable: true,
-        description: 'Send it as `Authorization: Bearer stk_…`. Shown once, at creation.',
+        description: 'Send it as `Authorization: Bearer stk_…`. Shown once, at creation and rotation.',
       }),
     }),
   });
@@ -55,9 +59,17 @@ builder.mutationFields((t) => ({
   createApiKey: t.field({
     type: ApiKeyPayload,
     authScopes: { can: 'api_key:manage' },
-    description: 'Creates an API key that acts as the caller within its scopes.',
+    description: 'Creates an API key that acts as the caller, or a service account, within its scopes.',
     args: { input: inputArg(t.arg, 'CreateApiKeyInput', createApiKeyInput) },
     resolve: (_root, { input }, context) => context.services.apiKeys.create(viewerOf(context), input),
+  }),
+  rotateApiKey: t.field({
+    type: ApiKeyPayload,
+    authScopes: { can: 'api_key:manage' },
+    description:
+      'Replaces a key by one with another secret, which is shown once: the caller’s own, or a service account’s for an admin. The old key goes on for the overlap.',
+    args: { input: inputArg(t.arg, 'RotateApiKeyInput', rotateApiKeyInput) },
+    resolve: (_root, { input }, context) => context.services.apiKeys.rotate(viewerOf(context), input),
   }),
   revokeApiKey: t.field({
     type: ApiKeyPayload,

@@ -28,13 +28,11 @@ export async function setMember(
       await tx.query(
         sql`DELETE FROM project_members WHERE project_id = ${project.id} AND user_id = ${userId}`,
       );
-    } else {
-      if (before === null) await assertRoom(tx, project.id);
+    } else if (before === null) await addMember(tx, project.id, userId, role, new Date(now()));
+    else
       await tx.query(sql`
-        INSERT INTO project_members (project_id, user_id, role, since)
-        VALUES (${project.id}, ${userId}, ${role}, ${new Date(now())})
-        ON CONFLICT (project_id, user_id) DO UPDATE SET role = EXCLUDED.role, provider = NULL`);
-    }
+        UPDATE project_members SET role = ${role}, provider = NULL
+        WHERE project_id = ${project.id} AND user_id = ${userId}`);
     audit.record(tx, {
       action: 'project.set_member',
       actor: viewer,
@@ -49,6 +47,22 @@ export async function setMember(
     if (violates(error, 'project_members_user_id_fkey')) throw new AppError('NOT_FOUND');
     throw error;
   });
+}
+
+/**
+ * Adds a member, in the transaction that has locked the project or made the user.
+ * @throws CONFLICT when the project has as many members as allowed
+ */
+export async function addMember(
+  tx: Transaction,
+  projectId: string,
+  userId: string,
+  role: ProjectRole,
+  since: Date,
+): Promise<void> {
+  await assertRoom(tx, projectId);
+  await tx.query(sql`
+    INSERT INTO project_members (project_id, user_id, role, since) VALUES (${projectId}, ${userId}, ${role}, ${since})`);
 }
 
 interface Membership {

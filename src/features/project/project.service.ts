@@ -11,7 +11,7 @@ import {
 } from './project.changes.js';
 import { syncMemberships } from './project.groups.js';
 import type { CreateProjectInput, UpdateProjectInput } from './project.input.js';
-import { setMember } from './project.members.js';
+import { addMember, setMember } from './project.members.js';
 import { createProjectReads } from './project.reads.js';
 
 export type { MemberRow, OpenCounts, ProjectRow } from './project.rows.js';
@@ -38,6 +38,8 @@ export function createProjectService(options: ProjectChangeOptions) {
     update: (viewer: Viewer, input: UpdateProjectInput) => updateProject(options, viewer, input),
     /** See {@link archiveProject}. */
     archive: (viewer: Viewer, key: string) => archiveProject(options, viewer, key),
+    /** See {@link addMember}. */
+    addMember,
     /** See {@link setMember}. */
     setMember: (viewer: Viewer, key: string, userId: string, role: ProjectRole | null) =>
       setMember(options, viewer, key, userId, role),

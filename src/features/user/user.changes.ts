@@ -49,12 +49,16 @@ interface LockedUser {
   role: Role;
   status: string;
   hasPassword: boolean;
+  isService: boolean;
+  /** The only project of a service account. */
+  projectId: string | null;
 }
 
 /** Locks a user's row until the transaction ends. @throws NOT_FOUND */
 export async function lockUser(tx: Transaction, id: string): Promise<LockedUser> {
   const [row] = await tx.query<LockedUser>(sql`
-    SELECT email, name, role, status, password_hash IS NOT NULL AS "hasPassword" FROM users
+    SELECT email, name, role, status, password_hash IS NOT NULL AS "hasPassword", kind = 'SERVICE' AS "isService",
+      project_id AS "projectId" FROM users
     WHERE id = ${id} FOR UPDATE`);
   if (row === undefined) throw new AppError('NOT_FOUND');
   return row;
@@ -73,7 +77,7 @@ export function emailTaken(error: unknown): never {
 /** Whether a user is the only active admin. Locks all of them, so that racing changes meet here. */
 export async function isLastAdmin(tx: Transaction, userId: string): Promise<boolean> {
   const admins = await tx.query<{ id: string }>(
-    sql`SELECT id FROM users WHERE role = 'ADMIN' AND status = 'ACTIVE' ORDER BY id FOR UPDATE`,
+    sql`SELECT id FROM users WHERE role = 'ADMIN' AND status = 'ACTIVE' AND kind = 'PERSON' ORDER BY id FOR UPDATE`,
   );
   return admins.length === 1 && admins[0]?.id === userId;
 }
@@ -87,7 +91,7 @@ async function keepOneAdmin(tx: Transaction, withoutId: string): Promise<void> {
 /**
  * Changes what is given; a new role acts at once. A new address or role voids open invitations and resets.
  * @throws NOT_FOUND
- * @throws CONFLICT when the address is taken or the last admin would lose the role
+ * @throws CONFLICT when the address is taken, the last admin would lose the role, or a service account of one project would get another
  */
 export async function updateUser(
   options: UserChangeOptions,
@@ -100,6 +104,8 @@ export async function updateUser(
   const work = async (tx: Transaction) => {
     if (role != null && role !== 'ADMIN') await keepOneAdmin(tx, id);
     const before = await lockUser(tx, id);
+    if (before.isService && (email != null || (role != null && before.projectId !== null)))
+      throw fixedOfService();
     const after = { email: email ?? before.email, name: name ?? before.name, role: role ?? before.role };
     const { changes, assignments } = difference(before, after);
     if (assignments.length === 0) return;
@@ -110,6 +116,12 @@ export async function updateUser(
   };
   await db.transaction(work).catch(emailTaken);
   return reloadUser(options, id);
+}
+
+function fixedOfService(): AppError {
+  return new AppError('CONFLICT', {
+    message: 'A service account keeps its address, and one of a project its role: make another one.',
+  });
 }
 
 type Changeable = Pick<LockedUser, 'email' | 'name' | 'role'>;

@@ -67,6 +67,7 @@ export async function createUser(
 /**
  * Creates a one-time link to choose a new password; the current password stays valid until then.
  * @throws NOT_FOUND
+ * @throws CONFLICT for a service account
  */
 export async function resetPassword(
   options: UserChangeOptions,
@@ -97,7 +98,8 @@ async function giveLink(
 ): Promise<UserAfter> {
   const { db, audit, links } = options;
   const invitation = await db.transaction(async (tx) => {
-    const { hasPassword } = await lockUser(tx, id);
+    const { hasPassword, isService } = await lockUser(tx, id);
+    if (isService) throw noPassword();
     if (action === 'user.resend_invitation' && hasPassword) throw notInvited();
     const made = await links.create(tx, id);
     audit.record(tx, {
@@ -124,7 +126,8 @@ export async function revokeInvitation(
 ): Promise<User> {
   const { db, audit, links } = options;
   await db.transaction(async (tx) => {
-    const { hasPassword } = await lockUser(tx, id);
+    const { hasPassword, isService } = await lockUser(tx, id);
+    if (isService) throw noPassword();
     if (hasPassword) throw notInvited();
     if (!(await links.revoke(tx, id))) return;
     audit.record(tx, {
@@ -135,6 +138,10 @@ export async function revokeInvitation(
     });
   });
   return reloadUser(options, id);
+}
+
+function noPassword(): AppError {
+  return new AppError('CONFLICT', { message: 'A service account has no password; it has API keys.' });
 }
 
 function notInvited(): AppError {

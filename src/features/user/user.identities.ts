@@ -71,6 +71,7 @@ interface Candidate {
   hasPassword: boolean;
   hasSecondFactor: boolean;
   hasIdentity: boolean;
+  isService: boolean;
 }
 
 /** @returns undefined when no account has the address */
@@ -82,7 +83,7 @@ async function joinByEmail(
 ): Promise<IdentityOwner | IdentityRefusal | undefined> {
   if (identity.email === undefined) return undefined;
   const [found] = await tx.query<Candidate>(sql`
-    SELECT id, email, role, status, password_hash IS NOT NULL AS "hasPassword",
+    SELECT id, email, role, status, password_hash IS NOT NULL AS "hasPassword", kind = 'SERVICE' AS "isService",
       EXISTS (SELECT FROM second_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
       EXISTS (SELECT FROM user_identities i WHERE i.user_id = users.id) AS "hasIdentity"
     FROM users WHERE email_key = ${emailKeyOf(identity.email)} FOR UPDATE`);
@@ -94,9 +95,12 @@ async function joinByEmail(
   return { userId: found.id, identityId, email: found.email, role: found.role };
 }
 
-/** Whether a verified address is enough: never for what a password or second factor of an admin protects. */
-function mayJoin({ role, hasPassword, hasSecondFactor, hasIdentity }: Candidate, rules: JoinRules): boolean {
-  if (hasIdentity || hasSecondFactor) return false;
+/** Whether a verified address is enough: never for a program, nor for what a password or second factor of an admin protects. */
+function mayJoin(
+  { role, isService, hasPassword, hasSecondFactor, hasIdentity }: Candidate,
+  rules: JoinRules,
+): boolean {
+  if (isService || hasIdentity || hasSecondFactor) return false;
   if (!hasPassword) return rules.joinByEmail || !rules.provision; // invited: an admin awaits this address
   return rules.joinByEmail && role !== 'ADMIN';
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { normaliseEmail } from '../../validation/email.js';
 import { enumOf, idOf, line, text } from '../../validation/fields.js';
+import { projectKey } from '../../validation/project-key.js';
 
 export const role = enumOf('Role', 'Rights of a user.', {
   ADMIN: 'All rights: users, sessions, the audit trail and every execution.',
@@ -13,6 +14,11 @@ export const userStatus = enumOf('UserStatus', 'Whether a user can sign in.', {
   ACTIVE: 'Can sign in.',
   INVITED: 'Has not chosen a password.',
   DEACTIVATED: 'Cannot sign in; all sessions have ended and all API keys are revoked.',
+});
+
+export const userKind = enumOf('UserKind', 'Whether a user is a person or a program.', {
+  PERSON: 'Signs in.',
+  SERVICE: 'A service account: a program with API keys and without a password.',
 });
 
 /** An e-mail address as typed, its domain in ASCII; compared without regard to case. */
@@ -44,6 +50,19 @@ export const createUserInput = z
   .describe('A new user.');
 export type CreateUserInput = z.output<typeof createUserInput>;
 
+export const createServiceAccountInput = z
+  .strictObject({
+    name: name.describe('Display name: the program, for example "nightly zap".'),
+    role: role.describe('Role; ANALYST or VIEWER for an account of one project.'),
+    project: projectKey
+      .nullish()
+      .describe(
+        'Key of the only project that the account reads and changes, and is deleted with. All unless given.',
+      ),
+  })
+  .describe('A new service account.');
+export type CreateServiceAccountInput = z.output<typeof createServiceAccountInput>;
+
 export const setPasswordInput = z
   .strictObject({
     token: text(200).min(1, 'must not be empty').describe('The token of an invitation or a reset.'),
@@ -65,6 +84,7 @@ export type UpdateUserInput = z.output<typeof updateUserInput>;
 export const userFilter = z
   .strictObject({
     role: role.nullish().describe('Only users of this role.'),
+    kind: userKind.nullish().describe('Only people, or only service accounts.'),
     status: userStatus.nullish().describe('Only users of this status.'),
     search: line(1, 200)
       .nullish()

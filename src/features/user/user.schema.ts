@@ -20,7 +20,7 @@ const personalFor =
     user.id === signedInUserId || {
       can: user.id === viewer?.userId && !can(viewer, 'user:read') ? permission : ('user:read' as const),
     };
-const personal = personalFor('profile:read');
+export const personal = personalFor('profile:read');
 
 const SessionType = builder.prismaObject('Session', {
   description: 'A session that has not ended.',

@@ -8,7 +8,8 @@ import { createCache } from '../../infra/cache.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 import { foldForSearch } from '../../validation/search-text.js';
-import { removeUser, setUserStatus, type UserChangeOptions, updateUser } from './user.changes.js';
+import { createServiceAccount, type ServiceAccountOptions } from './service-account.js';
+import { removeUser, setUserStatus, updateUser } from './user.changes.js';
 import { createUser, resendInvitation, resetPassword, revokeInvitation } from './user.creation.js';
 import {
   findByIdentity,
@@ -17,7 +18,12 @@ import {
   type ProvedIdentity,
   setRoleByGroups,
 } from './user.identities.js';
-import type { CreateUserInput, UpdateUserInput, UserFilter } from './user.input.js';
+import type {
+  CreateServiceAccountInput,
+  CreateUserInput,
+  UpdateUserInput,
+  UserFilter,
+} from './user.input.js';
 
 const order = 'CREATED_AT';
 const cursorOf = (row: { id: string }) => encodeCursor(order, { id: row.id });
@@ -27,7 +33,7 @@ export type UserService = ReturnType<typeof createUserService>;
 
 /** Creates the service. Profiles are cached briefly; other instances announce their changes. */
 export function createUserService(
-  options: UserChangeOptions & { metrics: Metrics | undefined; timing: Timing },
+  options: ServiceAccountOptions & { metrics: Metrics | undefined; timing: Timing },
 ) {
   const { db, events, metrics, timing } = options;
   const cached = createCache<User>({ name: 'user', max: 5000, ttlMs: timing.believeProfileMs, metrics });
@@ -45,10 +51,8 @@ export function createUserService(
 
   return {
     byIds,
-
     /** A user who was read within the last ten seconds; undefined for any other. */
     recall: (id: string): User | undefined => cached.peek(id),
-
     /**
      * One user: the viewer, or any for viewers with user:read.
      * @throws NOT_FOUND
@@ -63,11 +67,13 @@ export function createUserService(
     list: (_viewer: Viewer, filter: UserFilter, args: PageArgs) => listUsers(db, filter, args),
 
     /** Whether there is no user: a new installation. */
-    isEmpty: async (): Promise<boolean> =>
-      (await db.prisma.user.findFirst({ select: { id: true } })) === null,
+    isEmpty: async () => (await db.prisma.user.findFirst({ select: { id: true } })) === null,
 
     /** See {@link createUser}. */
     create: (viewer: Viewer | null, input: CreateUserInput) => createUser(options, viewer, input),
+    /** See {@link createServiceAccount}. */
+    createServiceAccount: (viewer: Viewer, input: CreateServiceAccountInput) =>
+      createServiceAccount(options, viewer, input),
     /** See {@link resetPassword}. */
     resetPassword: (viewer: Viewer, id: string) => resetPassword(options, viewer, id),
     /** See {@link resendInvitation}. */
@@ -87,7 +93,7 @@ export function createUserService(
   };
 }
 
-function identitiesOf(options: UserChangeOptions) {
+function identitiesOf(options: ServiceAccountOptions) {
   return {
     /** See {@link findByIdentity}. */
     find: (tx: Transaction, identity: ProvedIdentity, rules: JoinRules) =>
@@ -115,15 +121,21 @@ async function listUsers(db: Database, filter: UserFilter, args: PageArgs): Prom
   return toPage(request, rows, cursorOf, () => db.prisma.user.count({ where: matches }));
 }
 
-function conditionsOf({ role, status, search }: UserFilter): Prisma.UserWhereInput {
+function conditionsOf({ role, kind, status, search }: UserFilter): Prisma.UserWhereInput {
   return {
     ...(role != null && { role }),
     ...(status === 'DEACTIVATED' && { status }),
-    // An invited user is an active one who has neither chosen a password nor signed in (user.status.ts).
-    ...(status === 'INVITED' && { status: 'ACTIVE', passwordHash: null, lastLoginAt: null }),
+    ...(kind != null && { kind }),
+    // An invited user is an active person who has neither chosen a password nor signed in with an identity provider.
+    ...(status === 'INVITED' && {
+      status: 'ACTIVE',
+      passwordHash: null,
+      lastLoginAt: null,
+      NOT: { kind: 'SERVICE' },
+    }),
     ...(status === 'ACTIVE' && {
       status,
-      OR: [{ passwordHash: { not: null } }, { lastLoginAt: { not: null } }],
+      OR: [{ passwordHash: { not: null } }, { lastLoginAt: { not: null } }, { kind: 'SERVICE' }],
     }),
     ...(search != null && { searchText: { contains: escapeLike(foldForSearch(search)) } }),
   };

@@ -75,6 +75,7 @@ export type ReportRun = typeof reportRun;
 export type ReportEnd = typeof reportEnd;
 export type ReportTriage = typeof reportTriage;
 export type ReportOverdue = typeof reportOverdue;
+export type ReportExpiringKeys = typeof reportExpiringKeys;
 
 /** Reports a run that has met the findings: import.completed, finding.new and finding.reopened, as far as they apply. */
 export async function reportRun(tx: Statements, run: MetRun): Promise<void> {
@@ -187,6 +188,23 @@ export async function reportOverdue(tx: Statements, findingIds: readonly string[
           FROM findings AS finding
           WHERE id = ANY(${[...findingIds]}::uuid[]) AND severity >= coalesce(wanted.least_severity, 0)
         ) AS finding ${ofProject}`,
+    ),
+  );
+}
+
+/** Reports that API keys end soon: api_key.expiring for each, to webhooks of all projects and of the key's own. */
+export async function reportExpiringKeys(tx: Statements, keyIds: readonly string[], at: Date): Promise<void> {
+  const name: WebhookEvent = 'api_key.expiring';
+  const ends = sql`to_char(key.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+  await tx.query(
+    insertion(
+      at,
+      webhooksOfAll(name),
+      sql`SELECT ${name}::text, row_number() OVER (ORDER BY key.expires_at, key.id), 'key_' || key.id,
+          jsonb_build_object('id', 'key_' || key.id, 'name', key.name, 'expiresAt', ${ends}, 'project', project.key,
+          'user', jsonb_build_object('id', 'usr_' || owner.id, 'name', owner.name, 'kind', owner.kind))
+        FROM api_keys AS key JOIN users AS owner ON owner.id = key.user_id LEFT JOIN projects AS project ON project.id = key.project_id
+        WHERE key.id = ANY(${[...keyIds]}::uuid[]) AND (wanted.project_id IS NULL OR wanted.project_id = key.project_id)`,
     ),
   );
 }

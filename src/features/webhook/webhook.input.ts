@@ -14,6 +14,7 @@ export const webhookEvents = {
   'execution.completed': 'an execution was completed',
   'execution.failed': 'an execution failed, was cancelled or was interrupted',
   'triage.changed': 'a decision changed findings: one event for each project',
+  'api_key.expiring': 'an API key ends within a week',
 } as const;
 export type WebhookEvent = keyof typeof webhookEvents;
 

@@ -15,6 +15,7 @@ import { createSessionService } from '../../features/session/session.service.js'
 import type { SsoLogout } from '../../features/sso/sso.logout.js';
 import { createPasswordLinkService } from '../../features/user/password-link.service.js';
 import { createUserService } from '../../features/user/user.service.js';
+import { reportExpiringKeys } from '../../features/webhook/webhook.events.js';
 import type { Infra } from '../../infra/infra.js';
 import { createPasswordRule } from '../../validation/password-rule.js';
 import type { Limits } from '../limits.js';
@@ -30,9 +31,9 @@ export interface AccountParts {
 
 /** Creates the services that manage accounts and authenticate requests. */
 export function createAccountServices(infra: Infra, { audit, access, projects, limits }: AccountParts) {
-  const { config, db, events, metrics, now } = infra;
+  const { config, db, events, log, metrics, now } = infra;
   const { sessions, opening } = createSessions(infra, access, audit);
-  const { users, links } = createUsers(infra, sessions, audit);
+  const { users, links } = createUsers(infra, sessions, audit, projects);
   const apiKeys = createApiKeyService({
     db,
     events,
@@ -41,6 +42,8 @@ export function createAccountServices(infra: Infra, { audit, access, projects, l
     metrics,
     access,
     projects,
+    reportExpiringKeys,
+    log,
     maxPerUser: config.apiKeysMaxPerUser,
   });
   const secondFactors = createSecondFactorService({
@@ -95,7 +98,12 @@ function createSessions(infra: Infra, access: ProjectAccessService, audit: Audit
 
 type Sessions = ReturnType<typeof createSessions>;
 
-function createUsers(infra: Infra, sessions: Sessions['sessions'], audit: AuditService) {
+function createUsers(
+  infra: Infra,
+  sessions: Sessions['sessions'],
+  audit: AuditService,
+  projects: ProjectService,
+) {
   const { config, db, events, passwords, metrics, now, timing = defaultTiming } = infra;
   const links = createPasswordLinkService({ now });
   const users = createUserService({
@@ -105,6 +113,7 @@ function createUsers(infra: Infra, sessions: Sessions['sessions'], audit: AuditS
     audit,
     sessions,
     links,
+    projects,
     now,
     metrics,
     timing,

@@ -124,6 +124,11 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
     `mutation { createApiKey(input: { name: "CI", scopes: ["execution:read"], expiresAt: "${new Date(Date.now() + 86_400_000).toISOString()}" }) { apiKey { id } } }`,
     'ok',
   ],
+  'Mutation.rotateApiKey': [
+    signedIn,
+    `mutation { rotateApiKey(input: { id: "key_${v7()}" }) { apiKey { id } } }`,
+    'NOT_FOUND',
+  ],
   'Mutation.revokeApiKey': [
     signedIn,
     `mutation { revokeApiKey(id: "key_${v7()}") { apiKey { id } } }`,
@@ -132,6 +137,11 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
   'Mutation.createUser': [
     'admin',
     `mutation { createUser(input: { email: "new@people.test", name: "New", password: "${password}", role: VIEWER }) { user { id } } }`,
+    'ok',
+  ],
+  'Mutation.createServiceAccount': [
+    'admin',
+    'mutation { createServiceAccount(input: { name: "Bot", role: VIEWER }) { user { id } } }',
     'ok',
   ],
   'Mutation.updateUser': [

@@ -22,6 +22,7 @@ const everything = [
   'execution.completed',
   'execution.failed',
   'triage.changed',
+  'api_key.expiring',
 ];
 
 let server: TestServer;
