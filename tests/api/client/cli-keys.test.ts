@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin as adminAccount, startTestServer, type TestServer } from '../../kit/harness.js';
 import { act, until } from '../../kit/live.js';
 import { addResults, createPerson, type Person, password, startExecution } from '../../kit/seed.js';
 
@@ -74,6 +74,34 @@ describe('keys', () => {
     expect(await cli(['keys', 'revoke', key.id])).toMatchObject({ code: 0, out: `Revoked ${key.id}: ci\n` });
     expect((await cli(['keys', 'list'])).out).toContain('revoked');
     expect(await cli(['whoami'], asKey)).toMatchObject({ code: 3 });
+  });
+
+  it('rotates a key: the new secret is alone on standard output, and the old one goes on for the overlap', async () => {
+    const { apiKey, secret: old } = JSON.parse((await create('--preset', 'read', '--json')).out);
+    const made = await cli(['keys', 'rotate', apiKey.id, '--overlap', '5']);
+    expect(made).toMatchObject({ code: 0, out: expect.stringMatching(/^stk_[0-9a-f]{32}_[\w-]{43}\n$/) });
+    expect(made.out.trim()).not.toBe(old);
+    for (const secret of [old, made.out.trim()])
+      expect(await cli(['whoami'], { SEC_TESTER_TOKEN: secret })).toMatchObject({ code: 0 });
+    const again = await cli(['keys', 'rotate', apiKey.id]);
+    expect(again).toMatchObject({ code: 3, err: expect.stringContaining('has been replaced') });
+  });
+
+  it('makes a key for a service account, and lists its keys, for an admin', async () => {
+    const admin = mkdtempSync(join(tmpdir(), 'sec-tester-cli-'));
+    const env = { XDG_CONFIG_HOME: admin, SEC_TESTER_PASSWORD: adminAccount.password };
+    await cli(['login', '--email', adminAccount.email], env);
+    const answer = await server.gql(
+      'mutation { createServiceAccount(input: { name: "Bot", role: ANALYST, project: "default" }) { user { id } } }',
+      {},
+      await server.signIn(),
+    );
+    const { id } = answer.expectData().createServiceAccount.user;
+    const made = await cli(['keys', 'create', '--name', 'bot', '--preset', 'ci', '--for', id], env);
+    const asBot = { SEC_TESTER_TOKEN: made.out.trim() };
+    expect((await cli(['whoami', '--json'], asBot)).out).toContain('Bot');
+    expect((await cli(['keys', 'list', '--for', id], env)).out).toMatch(/active +bot/);
+    rmSync(admin, { recursive: true, force: true });
   });
 
   it('binds a key to a project, takes scopes of its own, and prints JSON', async () => {

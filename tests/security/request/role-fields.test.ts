@@ -92,6 +92,7 @@ const ways = (): Record<string, [type: string, query: string]> => {
     TestResult: ['TestResult', `{ result(id: "${result}") { # } }`],
     Location: ['Location', `{ result(id: "${result}") { location { # } } }`],
     Import: ['Import', `{ import(id: "${imported}") { # } }`],
+    SkippedReason: ['SkippedReason', `{ import(id: "${imported}") { skippedReasons { # } } }`],
     ImportWarning: ['ImportWarning', `{ import(id: "${imported}") { warnings { # } } }`],
     ExecutionConnection: ['ExecutionConnection', '{ executions { # } }'],
     ExecutionEdge: ['ExecutionEdge', '{ executions { edges { # } } }'],
