@@ -10,6 +10,8 @@ export interface OpenOptions extends Partial<SessionNeeds> {
   /** Longest time that opening may take, on each host. */
   connectTimeoutMs?: number;
   types?: pg.CustomTypesConfig;
+  /** Leaves the settings as they are found. */
+  isRaw?: boolean;
 }
 
 /** pg's configuration of a connection to the present host of a target. */
@@ -30,7 +32,7 @@ export function clientConfig(target: Target, needs: SessionNeeds, applicationNam
  */
 export async function openClient(url: string, options: OpenOptions = {}): Promise<pg.Client> {
   const { statementTimeoutMs = 0, idleInTransactionTimeoutMs = 0, isReadOnly = false } = options;
-  const { applicationName = 'sec-tester-api', connectTimeoutMs = 10_000, types } = options;
+  const { applicationName = 'sec-tester-api', connectTimeoutMs = 10_000, types, isRaw = false } = options;
   const needs = { statementTimeoutMs, idleInTransactionTimeoutMs, isReadOnly };
   const target = targetOf(url);
   const maxAttempts = target.address.hosts.length + 2; // two more for a proxy that refuses start-up options
@@ -44,7 +46,7 @@ export async function openClient(url: string, options: OpenOptions = {}): Promis
     client.on('error', () => {}); // the statement that is under way, or the next one, fails too
     try {
       await client.connect();
-      await settleSession(client, target, needs, connectTimeoutMs);
+      if (!isRaw) await settleSession(client, target, needs, connectTimeoutMs);
       return client;
     } catch (error) {
       await client.end().catch(() => {});

@@ -21,7 +21,7 @@ const rounds = 4;
  * @throws Error in words that say what to set, when its mode does not work
  */
 export async function detectPooling(url: string, timeoutMs: number): Promise<Pooling> {
-  const first = await openClient(url, { connectTimeoutMs: timeoutMs });
+  const first = await openClient(url, { connectTimeoutMs: timeoutMs, isRaw: true });
   try {
     if ((await backendOf(first)) === processIdOf(first)) return 'none';
     const second = await openSecond(url, timeoutMs);
@@ -40,7 +40,10 @@ export async function detectPooling(url: string, timeoutMs: number): Promise<Poo
 
 async function openSecond(url: string, timeoutMs: number): Promise<pg.Client> {
   try {
-    return await openClient(url, { connectTimeoutMs: timeoutMs });
+    const client = await openClient(url, { connectTimeoutMs: timeoutMs, isRaw: true });
+    // A pooler lends a connection of PostgreSQL with the first statement only.
+    await client.query({ text: 'SELECT 1', query_timeout: timeoutMs } as pg.QueryConfig);
+    return client;
   } catch (error) {
     throw new Error(`The pooler has no second connection: ${advice.small}.`, { cause: error });
   }

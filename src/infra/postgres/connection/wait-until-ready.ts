@@ -22,9 +22,10 @@ export async function waitForDatabase(url: string, timeoutMs: number, log: Logge
   const deadline = Date.now() + timeoutMs;
   for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, 2000)) {
     try {
+      const pooling = await detectPooling(url, 3000);
       const client = await openClient(url, { connectTimeoutMs: 3000 });
       await client.end();
-      return await detectPooling(url, 3000);
+      return pooling;
     } catch (error) {
       if (isHopeless(error) || Date.now() + delayMs > deadline) {
         throw new Error(`${where} cannot be used: ${reasonOf(error)}`, { cause: error });
