@@ -64,6 +64,14 @@ export const settings = {
     schema: wholeNumber(0, 10, 'hops'),
     default: '0',
   },
+  heartbeatSeconds: {
+    name: 'HEARTBEAT_SECONDS',
+    group: 'Server',
+    description:
+      'Longest silence on event streams and WebSockets, in seconds; keep it below the time-outs of proxies.',
+    schema: wholeNumber(1, 300, 'seconds'),
+    default: '12',
+  },
   shutdownTimeoutMs: {
     name: 'SHUTDOWN_TIMEOUT_MS',
     group: 'Server',

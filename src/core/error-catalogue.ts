@@ -23,6 +23,11 @@ export const errorCatalogue = {
     title: 'Query too complex',
     message: 'The document requests too much data.',
   },
+  PERSISTED_QUERY_NOT_FOUND: {
+    status: 404,
+    title: 'Persisted query not found',
+    message: 'PersistedQueryNotFound', // Apollo's clients look for this text
+  },
   UNAUTHENTICATED: { status: 401, title: 'Not signed in', message: 'Sign in first.' },
   INVALID_CREDENTIALS: {
     status: 401,

@@ -4,8 +4,8 @@
 export const defaultTiming = {
   /** Longest wait for the greeting of a WebSocket. */
   greetingMs: 3000,
-  /** How often a WebSocket is pinged; one that has not answered by the next ping is dropped. */
-  pingEveryMs: 15_000,
+  /** How often a WebSocket is pinged; one that has not answered by the next ping is dropped. HEARTBEAT_SECONDS sets it. */
+  pingEveryMs: 12_000,
   /** How often each log that is watched is read, in case a wake-up was lost. */
   pollEveryMs: 2000,
   /** How often the rights behind open streams are checked, in case a message was lost. */

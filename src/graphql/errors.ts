@@ -26,7 +26,11 @@ const httpCodes: Record<number, ErrorCode> = {
 const foreignCodes: Record<string, ErrorCode> = {
   BAD_REQUEST: 'VALIDATION_FAILED',
 };
-const documentCodes: readonly ErrorCode[] = ['GRAPHQL_PARSE_FAILED', 'GRAPHQL_VALIDATION_FAILED'];
+const documentCodes: readonly ErrorCode[] = [
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'PERSISTED_QUERY_NOT_FOUND',
+];
 /** Codes that decide the HTTP status even where the document could be executed. */
 const transportCodes: readonly ErrorCode[] = ['UNAVAILABLE', 'RATE_LIMITED'];
 

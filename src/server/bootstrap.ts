@@ -39,7 +39,8 @@ export async function start(
   options: AppOptions = {},
 ): Promise<Running> {
   const closers = createClosers(log);
-  const timing: Timing = { ...defaultTiming, ...options.timing };
+  const heartbeat = { pingEveryMs: config.heartbeatSeconds * 1000 };
+  const timing: Timing = { ...defaultTiming, ...heartbeat, ...options.timing };
   try {
     const infra = await createAdapters({ config, log, now, timing }, closers);
     const services = createServices(infra);

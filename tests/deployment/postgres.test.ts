@@ -1,5 +1,8 @@
 // Databases as they are found: roles with settings of their own, other locales and encodings, several hosts, read-only ones.
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { pino } from 'pino';
@@ -168,5 +171,29 @@ describe('what time does not change ends the start at once', () => {
   it('a server without TLS where TLS is demanded', async () => {
     const url = `${await createTestDatabase()}?sslmode=verify-full`;
     await expect(waitForDatabase(url, 60_000, log)).rejects.toThrow(/does not support SSL/);
+  });
+
+  it('a certificate that nobody trusts', async () => {
+    const read = (name: string) => readFileSync(`tests/fixtures/tls/${name}.pem`);
+    const impostor = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        socket.write('S'); // to the request for TLS
+        new TLSSocket(socket, { isServer: true, key: read('key'), cert: read('certificate') }).on(
+          'error',
+          () => {},
+        );
+      });
+    });
+    await new Promise<void>((resolve) => impostor.listen(0, '127.0.0.1', resolve));
+    const { port } = impostor.address() as AddressInfo;
+    try {
+      const url = `postgres://app:hunter2@127.0.0.1:${port}/app?sslmode=verify-full`;
+      const failure = await waitForDatabase(url, 60_000, log).catch((error: Error) => error.message);
+      expect(failure).toMatch(/cannot be used: .*certificate/);
+      expect(failure).not.toContain('hunter2');
+    } finally {
+      await new Promise((resolve) => impostor.close(resolve));
+    }
   });
 });

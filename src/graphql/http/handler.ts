@@ -44,6 +44,10 @@ export function createGraphQLHandler({ requestLog, yoga, fastPath, page, authent
   };
 
   const run = (incoming: GraphQLRequest, body: unknown) => {
+    if (Array.isArray(body))
+      throw new AppError('VALIDATION_FAILED', {
+        message: 'The server takes no batches: send each operation as a request of its own.',
+      });
     if (!isOperation(body))
       throw new AppError('VALIDATION_FAILED', { message: 'The body must be a JSON object with a query.' });
     if (fastPath !== undefined && incoming.caller !== undefined && fastPath(incoming, body, incoming.caller))

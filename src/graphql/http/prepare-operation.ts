@@ -17,6 +17,8 @@ export interface PreparationParts {
   executor: Executor;
   /** The text that a request's parameters stand for. @throws AppError when it may not run */
   textOf: ((params: GraphQLParams) => string) | undefined;
+  /** The document that extensions name by its hash. */
+  persistedText: (extensions: unknown) => string | undefined;
   /** A document that was checked before. */
   documentOf: (text: string) => DocumentNode | undefined;
   /** Whether variables make the operation too large. */
@@ -37,8 +39,12 @@ export interface PreparedOperation {
 const plainParams = new Set(['query', 'variables', 'operationName', 'extensions']);
 
 /** Creates the preparation, which returns undefined for requests that are left to Yoga. */
-export function createPreparation({ executor, textOf, documentOf, isTooLarge }: PreparationParts) {
-  const findText = textOf === undefined ? plainTextOf : orUndefined(textOf);
+export function createPreparation(parts: PreparationParts) {
+  const { executor, textOf, persistedText, documentOf, isTooLarge } = parts;
+  const findText =
+    textOf === undefined
+      ? (params: GraphQLParams) => plainTextOf(params, persistedText)
+      : orUndefined(textOf);
 
   return (params: GraphQLParams): PreparedOperation | undefined => {
     const { variables = null, operationName = null } = params;
@@ -56,9 +62,14 @@ export function createPreparation({ executor, textOf, documentOf, isTooLarge }: 
 }
 
 /** The query of parameters that name nothing else to run. */
-function plainTextOf(params: GraphQLParams): string | undefined {
+function plainTextOf(
+  params: GraphQLParams,
+  persistedText: PreparationParts['persistedText'],
+): string | undefined {
   for (const name in params) if (!plainParams.has(name)) return undefined;
-  if (params.extensions !== undefined && !isPlainExtensions(params.extensions)) return undefined;
+  const { extensions, query } = params;
+  if (extensions !== undefined && !isPlainExtensions(extensions))
+    return query === undefined ? persistedText(extensions) : undefined;
   return typeof params.query === 'string' ? params.query : undefined;
 }
 

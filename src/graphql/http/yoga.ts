@@ -2,12 +2,14 @@
 import type { GraphQLError, GraphQLSchema } from 'graphql';
 import { createYoga, useExecutionCancellation } from 'graphql-yoga';
 import type { Infra } from '../../infra/infra.js';
+import { createAutomaticQueries } from '../documents/automatic-queries.js';
 import { createDocuments } from '../documents/document-cache.js';
 import type { DocumentParams } from '../documents/persisted-operations.js';
 import { asksOnlyPublic } from '../documents/public-operations.js';
 import { limitSize } from '../documents/response-size.js';
 import { toGraphQLError } from '../errors.js';
 import { createExecutor } from '../execution/executor.js';
+import { persistAutomatically } from '../plugins/automatic-queries.js';
 import { checkParams } from '../plugins/check-params.js';
 import { correlationIds, withCorrelationIds } from '../plugins/correlation-ids.js';
 import { tellDeprecations, tellDeprecationsOf } from '../plugins/deprecation.js';
@@ -45,6 +47,7 @@ export function createGraphQLServer(options: GraphQLServerOptions) {
   const contextFor = notingViewer(options.createContext);
   const shared = {
     executor: createExecutor(schema),
+    automaticQueries: createAutomaticQueries(),
     documents: createDocuments(config.isIntrospectionEnabled, maskError),
     fence: createRateFence({
       isOff: config.rateLimitPerMinute === 0,
@@ -76,6 +79,7 @@ export function createGraphQLServer(options: GraphQLServerOptions) {
 
 interface Shared {
   executor: ReturnType<typeof createExecutor>;
+  automaticQueries: ReturnType<typeof createAutomaticQueries>;
   documents: ReturnType<typeof createDocuments>;
   fence: ReturnType<typeof createRateFence>;
   contextFor: CreateContext;
@@ -85,13 +89,13 @@ interface Shared {
 /** The plugins in the order in which they handle a request: its parameters, its document, its execution, its response. */
 function pluginsOf(
   { createContext, authenticate, trusted, hasPlans, infra }: GraphQLServerOptions,
-  { executor, documents, fence, maskError }: Shared,
+  { executor, automaticQueries, documents, fence, maskError }: Shared,
 ) {
   const { config, log } = infra;
   const schemaHiding = hideSchema({ authenticate, asksOnlyPublic, toAnswer: maskError });
   return [
     checkParams,
-    ...(trusted === undefined ? [] : [onlyTrusted(trusted)]),
+    trusted === undefined ? persistAutomatically(automaticQueries) : onlyTrusted(trusted),
     documents.plugin,
     fence.plugin,
     useExecutionCancellation(),
@@ -103,18 +107,19 @@ function pluginsOf(
     ...(config.isIntrospectionEnabled ? [] : [schemaHiding]),
     ...(hasPlans ? [executeBy(executor)] : []),
     shareAnswers(createContext, executor.execute),
-    streamAnswers(log, config.isIntrospectionEnabled),
+    streamAnswers(log, config.isIntrospectionEnabled, config.heartbeatSeconds * 1000),
     explainNotAcceptable(log),
   ];
 }
 
 /** The fast path, which does for a plain request what the plugins do in Yoga. */
 function fastPathOf({ schema, trusted, infra }: GraphQLServerOptions, shared: Shared): FastPath {
-  const { executor, documents, fence, contextFor, maskError } = shared;
+  const { executor, automaticQueries, documents, fence, contextFor, maskError } = shared;
   const { config, log } = infra;
   return createFastPath({
     executor,
     textOf: trusted,
+    persistedText: automaticQueries.find,
     documentOf: (text) => {
       const document = documents.known(text);
       return document !== undefined && fence.covers(document) ? undefined : document; // Yoga has the fence

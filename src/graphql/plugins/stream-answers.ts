@@ -11,9 +11,6 @@ import { createHttpStreams } from '../subscriptions/http-stream.js';
 import { type CreateContext, createSubscribe } from '../subscriptions/shared-execution.js';
 import { formatFor } from '../subscriptions/stream-formats.js';
 
-/** Interval of keep-alive comments on an event stream. */
-const pingEveryMs = 12_000;
-
 /** Executes an event once for all subscribers that get the same answer. */
 export function shareAnswers(createContext: CreateContext, execute: Executor['execute']): Plugin {
   const subscribe = createSubscribe(createContext, execute);
@@ -24,8 +21,11 @@ export function shareAnswers(createContext: CreateContext, execute: Executor['ex
   };
 }
 
-/** Writes subscriptions to HTTP responses here instead of in Yoga, in the format that the client accepts. */
-export function streamAnswers(log: Logger, isSchemaPublic: boolean): Plugin {
+/**
+ * Writes subscriptions to HTTP responses here instead of in Yoga, in the format that the client accepts.
+ * @param pingEveryMs interval of keep-alive comments on a silent stream
+ */
+export function streamAnswers(log: Logger, isSchemaPublic: boolean, pingEveryMs: number): Plugin {
   const maskError = createErrorMask(log, isSchemaPublic);
   const mask = (answer: ExecutionResult) => ({ ...answer, errors: answer.errors?.map(maskError) });
   const send = createHttpStreams({ mask, heartbeat: createHeartbeat(pingEveryMs) });

@@ -25,6 +25,7 @@ const documentOf = (text: string) => {
 const fastPath = createFastPath({
   executor: createExecutor(schema),
   textOf: undefined,
+  persistedText: () => undefined,
   documentOf,
   isTooLarge: () => false,
   limitSize: (_document, result) => result,
