@@ -21,6 +21,7 @@ export function headlineOf({ type, data }) {
     'finding.new': () => `${findings} new`,
     'finding.reopened': () => `${findings} seen again`,
     'finding.overdue': () => `${findings} overdue`,
+    'execution.started': () => `Started: ${data.name} on ${data.target}`,
     'execution.completed': () => `Completed: ${data.name} on ${data.target}`,
     'execution.failed': () => `${data.status}: ${data.name} on ${data.target}`,
     'triage.changed': () => `${data.actor} decided about ${findings}`,

@@ -8,7 +8,7 @@ import type { Database, Statements } from '../../infra/postgres/database.js';
 import { join, raw, type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
-import type { ReportEnd } from '../webhook/webhook.events.js';
+import type { ReportExecution } from '../webhook/webhook.events.js';
 import type { ExecutionReads } from './execution.reads.js';
 import { changeableBy, columns, type ExecutionRow } from './execution.rows.js';
 import { isFinal, type TransitionTarget, transitions } from './execution.states.js';
@@ -19,8 +19,8 @@ export interface ExecutionChangeOptions {
   events: Events;
   audit: AuditService;
   reads: ExecutionReads;
-  /** Tells webhooks of an end. */
-  reportEnd: ReportEnd;
+  /** Reports starts and ends to webhooks. */
+  reportExecution: ReportExecution;
   /** Milliseconds since 1970. */
   now: () => number;
 }
@@ -89,7 +89,7 @@ export function createExecutionChanges(options: ExecutionChangeOptions) {
     const written = await writeChange(tx, { executionId, from, type, assignments, at }, parts);
     if (written === undefined) return undefined;
     const { id, resultIds, row } = written;
-    if (isFinal(row.status)) await options.reportEnd(tx, row, at);
+    if (type === 'STARTED' || isFinal(row.status)) await options.reportExecution(tx, row, at);
     const event = { id, type, at: at.toISOString(), resultIds, execution: row };
     tx.afterCommit(() => {
       for (const listener of listeners) listener(event);

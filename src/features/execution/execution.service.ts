@@ -1,7 +1,7 @@
 // Executions: reads, creates, moves and deletes them; the modules beside it have how. Results have a service of their own.
 import type { Viewer } from '../../core/permissions.js';
 import type { Transaction } from '../../infra/postgres/database.js';
-import type { ReportEnd } from '../webhook/webhook.events.js';
+import type { ReportExecution } from '../webhook/webhook.events.js';
 import { createExecutionChanges, refusal } from './execution.changes.js';
 import { assertTakesReports, createExecution, createStartedExecution } from './execution.creation.js';
 import type { CreateExecutionInput } from './execution.input.js';
@@ -15,8 +15,8 @@ export type { ExecutionRow } from './execution.rows.js';
 
 /** What executions are stored and announced with. */
 export interface ExecutionServiceOptions extends RemovalOptions {
-  /** Tells webhooks of an end. */
-  reportEnd: ReportEnd;
+  /** Reports starts and ends to webhooks. */
+  reportExecution: ReportExecution;
   /** Milliseconds since 1970. */
   now: () => number;
 }

@@ -70,9 +70,9 @@ function findingsOf({ executionId, projectId }: MetRun, delta: 0 | 2, total: num
     ) AS listed HAVING count(*) > 0)`;
 }
 
-/** Reports runs, ends of executions and decisions; services get these as arguments. */
+/** Reports runs, executions and decisions; services get these as arguments. */
 export type ReportRun = typeof reportRun;
-export type ReportEnd = typeof reportEnd;
+export type ReportExecution = typeof reportExecution;
 export type ReportTriage = typeof reportTriage;
 export type ReportOverdue = typeof reportOverdue;
 export type ReportExpiringKeys = typeof reportExpiringKeys;
@@ -101,8 +101,8 @@ export async function reportRun(tx: Statements, run: MetRun): Promise<void> {
   );
 }
 
-/** An execution that has ended. */
-export interface EndedExecution {
+/** An execution that has started or ended. */
+export interface ReportedExecution {
   id: string;
   projectId: string;
   name: string;
@@ -116,10 +116,15 @@ export interface EndedExecution {
   criticalCount: number;
 }
 
-/** Reports the end of an execution: execution.completed or execution.failed. */
-export async function reportEnd(tx: Statements, execution: EndedExecution, at: Date): Promise<void> {
+function eventOf(status: string): WebhookEvent {
+  if (status === 'RUNNING') return 'execution.started';
+  return status === 'COMPLETED' ? 'execution.completed' : 'execution.failed';
+}
+
+/** Reports that an execution has started or ended, by its status: execution.started, execution.completed or execution.failed. */
+export async function reportExecution(tx: Statements, execution: ReportedExecution, at: Date): Promise<void> {
   const { id, projectId, name, target, status, errorMessage } = execution;
-  const event: WebhookEvent = status === 'COMPLETED' ? 'execution.completed' : 'execution.failed';
+  const event = eventOf(status);
   const counts = {
     info: execution.infoCount,
     low: execution.lowCount,

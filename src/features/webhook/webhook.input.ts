@@ -11,6 +11,7 @@ export const webhookEvents = {
   'finding.reopened': 'a run saw absent findings again: one event for all of them',
   'finding.overdue':
     'the due date of open findings has passed: one event for each project and up to 1,000 findings',
+  'execution.started': 'an execution was started or claimed',
   'execution.completed': 'an execution was completed',
   'execution.failed': 'an execution failed, was cancelled or was interrupted',
   'triage.changed': 'a decision changed findings: one event for each project',

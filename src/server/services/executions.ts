@@ -7,7 +7,7 @@ import { createRunnerService } from '../../features/execution/runner.service.js'
 import { createEventService } from '../../features/execution-event/execution-event.service.js';
 import { unmergeRun } from '../../features/finding/runs/unmerge.js';
 import { createResultService } from '../../features/result/result.service.js';
-import { reportEnd } from '../../features/webhook/webhook.events.js';
+import { reportExecution } from '../../features/webhook/webhook.events.js';
 import type { Infra } from '../../infra/infra.js';
 import type { RunTransaction } from '../../infra/postgres/transaction.js';
 
@@ -23,7 +23,7 @@ export function createExecutionServices(
     audit,
     now,
     unmerge: unmergeRun,
-    reportEnd,
+    reportExecution,
     transactLong,
   });
   return {

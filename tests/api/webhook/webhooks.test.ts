@@ -12,13 +12,14 @@ import {
   startReceiver,
   until,
 } from '../../kit/receiver.js';
-import { addResults, createPerson, startExecution } from '../../kit/seed.js';
+import { addResults, createExecution, createPerson, startExecution } from '../../kit/seed.js';
 
 const everything = [
   'import.completed',
   'finding.new',
   'finding.reopened',
   'finding.overdue',
+  'execution.started',
   'execution.completed',
   'execution.failed',
   'triage.changed',
@@ -68,10 +69,11 @@ describe('a webhook', () => {
     expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
     const execution = await importRules(server, token, 'signed', ['r1', 'r2']);
     await waitForDeliveries(id, allDelivered);
-    expect(types()).toEqual(['execution.completed', 'import.completed', 'finding.new']);
+    expect(types()).toEqual(['execution.started', 'execution.completed', 'import.completed', 'finding.new']);
     const verifier = new Webhook(secret);
     for (const { body, headers } of receiver.requests) expect(verifier.verify(body, headers)).toBeTruthy();
-    const [ended, imported, found] = receiver.requests.map(({ event }) => event.data);
+    const [started, ended, imported, found] = receiver.requests.map(({ event }) => event.data);
+    expect(started).toMatchObject({ id: execution, status: 'RUNNING', target: 'signed' });
     expect(ended).toMatchObject({
       id: execution,
       project: 'default',
@@ -123,8 +125,39 @@ describe('a webhook', () => {
     (
       await gql('mutation($id: ID!) { completeExecution(id: $id) { execution { id } } }', { id: execution })
     ).expectData();
-    await waitForDeliveries(id, (states) => states.length === 2 && allDelivered(states));
-    expect(types()).toEqual(['execution.completed', 'finding.new']);
+    await waitForDeliveries(id, (states) => states.length === 3 && allDelivered(states));
+    expect(types()).toEqual(['execution.started', 'execution.completed', 'finding.new']);
+  });
+
+  it('gets starts and claims of executions, failures, cancellations and interruptions, each signed', async () => {
+    const events = ['execution.started', 'execution.failed'];
+    const { id, secret } = await createWebhook(server, token, { url: receiver.url, events });
+    const failed = await startExecution(server, token, { target: 'failing' });
+    const fail =
+      'mutation($id: ID!) { failExecution(id: $id, errorMessage: "no route") { execution { id } } }';
+    (await gql(fail, { id: failed })).expectData();
+    const queued = await createExecution(server, token, { target: 'cancelled' });
+    const cancel = 'mutation($id: ID!) { cancelExecution(id: $id) { execution { id } } }';
+    (await gql(cancel, { id: queued })).expectData();
+    const claimed = await createExecution(server, token, { target: 'claimed', kind: 'MANUAL' });
+    const claim =
+      'mutation($input: ClaimExecutionInput!) { claimExecution(input: $input) { execution { id } } }';
+    const input = { kinds: ['MANUAL'], runner: 'r', leaseSeconds: 30 };
+    expect((await gql(claim, { input })).expectData().claimExecution.execution.id).toBe(claimed);
+    await advance(31_000);
+    await waitForDeliveries(id, (states) => states.length === 5 && allDelivered(states));
+    const seen = receiver.requests.map(
+      ({ event }) => `${event.type} ${event.data.target} ${event.data.status}`,
+    );
+    expect(seen.sort()).toEqual([
+      'execution.failed cancelled CANCELLED',
+      'execution.failed claimed INTERRUPTED',
+      'execution.failed failing FAILED',
+      'execution.started claimed RUNNING',
+      'execution.started failing RUNNING',
+    ]);
+    const verifier = new Webhook(secret);
+    for (const { body, headers } of receiver.requests) expect(verifier.verify(body, headers)).toBeTruthy();
   });
 
   it('gets one event for findings whose due date has passed, and another one only after the date has changed', async () => {
@@ -244,8 +277,7 @@ describe('a delivery', () => {
       () => receiver.requests.length,
       (count) => count === 1,
     );
-    const [first] = (await waitForDeliveries(id, (states) => states.length === 3)).reverse();
-    expect(await deliveriesOf(server, token, id)).toHaveLength(3);
+    const [first] = (await waitForDeliveries(id, (states) => states.length === 4)).reverse();
     await advance(10_000);
     await until(
       () => receiver.requests.length,
@@ -263,8 +295,8 @@ describe('a delivery', () => {
     await advance(60_000);
     await waitForDeliveries(id, allDelivered);
     expect(types()).toEqual([
-      ...['execution.completed', 'execution.completed', 'execution.completed'],
-      ...['import.completed', 'finding.new'],
+      ...['execution.started', 'execution.started', 'execution.started'],
+      ...['execution.completed', 'import.completed', 'finding.new'],
     ]);
     const ids = receiver.requests.map(({ headers }) => headers['webhook-id']);
     expect(new Set(ids.slice(0, 3))).toEqual(new Set([first?.id]));
