@@ -427,3 +427,49 @@ describe('a reader', () => {
     await until(open, (count) => count === 0);
   });
 });
+
+describe('filters of an export', () => {
+  it.each([
+    `it's`,
+    String.raw`a\b\' OR 1=1 --`,
+    `{"x","y"},NULL`,
+    `$1 $tag$ x $tag$`,
+    `'; DROP TABLE findings; --`,
+    `%s ' || "_"`,
+  ])('take %s as text, and find just that', async (name) => {
+    const target = `quoted ${name}`;
+    await importReport(sarifOf(`tool ${target}`, [1]), target);
+    for (const filter of [{ target }, { tool: `tool ${target}` }, { target, search: 'problem' }]) {
+      const query = new URLSearchParams(
+        Object.entries({ format: 'ndjson', severity: 'MEDIUM,HIGH', ...filter }),
+      );
+      const { status, text } = await get(`/api/v1/findings/export?${query}`);
+      expect([status, text.trim().split('\n').length]).toEqual([200, 1]);
+      expect(JSON.parse(text)).toMatchObject({ target, ruleId: 'r1' });
+    }
+    const none = new URLSearchParams({ format: 'ndjson', target, ruleId: name });
+    expect((await get(`/api/v1/findings/export?${none}`)).text).toBe('');
+  });
+
+  it.each([
+    ['severity', 'TERRIBLE'],
+    ['triage', 'OPEN,CLOSED'],
+    ['presence', 'GONE'],
+    ['cweId', '-1'],
+    ['cweId', '79; --'],
+    ['cveId', 'x'.repeat(101)],
+    ['assigneeId', 'exe_1'],
+    ['overdue', 'perhaps'],
+    ['firstSeenAfter', 'yesterday'],
+    ['firstSeenBefore', '2026-13-01T00:00:00Z'],
+    ['target', '\0'],
+    ['first', '100001'],
+    ['format', 'pdf'],
+  ])('that are forged are refused with their name: %s=%s', async (name, value) => {
+    const { status, text } = await get(`/api/v1/findings/export?${new URLSearchParams({ [name]: value })}`);
+    expect(status).toBe(400);
+    expect(JSON.parse(text)).toMatchObject({ code: 'VALIDATION_FAILED' });
+    const paths = JSON.parse(text).errors.map(({ path }: { path: string }) => path.split(/[.[]/)[0]);
+    expect([...new Set(paths)]).toEqual([name]);
+  });
+});

@@ -488,6 +488,31 @@ describe('managing webhooks', () => {
     (await server.gql(`{ node(id: "${id}") { id } }`, {}, analyst)).expectError('NOT_FOUND');
   });
 
+  it('names the field of bad input', async () => {
+    const { id } = await createWebhook(server, token, { url: receiver.url, events: everything });
+    const create = (input: object) =>
+      gql('mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }', { input });
+    const url = receiver.url;
+    for (const [input, path] of [
+      [{ url: 'ftp://a.example', events: ['finding.new'] }, 'input.url'],
+      [{ url: 'https://u:p@a.example', events: ['finding.new'] }, 'input.url'],
+      [{ url, events: [] }, 'input.events'],
+      [{ url, events: ['finding.lost'] }, 'input.events.0'],
+      [{ url, events: ['finding.new', 'finding.new'] }, 'input.events'],
+    ] as const) {
+      const { fields } = (await create(input)).expectError('VALIDATION_FAILED').extensions;
+      expect(fields?.map((field) => field.path)).toEqual([path]);
+    }
+    (await create({ url, events: ['finding.new'], project: 'nowhere' })).expectError('NOT_FOUND');
+    const page = (args: string) =>
+      gql(`query ($id: ID!) { node(id: $id) { ... on Webhook { deliveries(${args}) { nodes { id } } } } }`, {
+        id,
+      });
+    const forged = Buffer.from(`NUMBER:${'0'.repeat(36)}`).toString('base64url');
+    for (const args of ['first: 101', 'first: 0', 'after: "x"', `after: "${forged}"`])
+      (await page(args)).expectError('VALIDATION_FAILED');
+  });
+
   it('lists, switches and deletes', async () => {
     const { id, secret } = await createWebhook(server, token, { url: receiver.url, events: ['finding.new'] });
     const listed = await gql(
