@@ -46,10 +46,12 @@ export const target = line(1, maxTargetBytes).refine(
   `must have at most ${maxTargetBytes} bytes`,
 );
 
+/** A commit in lower case, as Git prints it: some tools and people write capitals. */
 export const commitSha = z
   .string()
   .max(64, 'must be 7 to 64 hexadecimal digits')
-  .regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits');
+  .regex(/^[0-9a-f]{7,64}$/i, 'must be 7 to 64 hexadecimal digits')
+  .transform((sha) => sha.toLowerCase());
 
 export const executionFilter = z
   .strictObject({

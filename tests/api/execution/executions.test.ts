@@ -85,6 +85,20 @@ describe('creating an execution', () => {
     expect(created.commitSha).toBeNull();
   });
 
+  it('stores a commit in lower case, and finds it in any', async () => {
+    const sha = 'ABCDEF0123456789ABCDEF0123456789ABCDEF01';
+    const { id, commitSha } = (await create({ commitSha: sha })).expectData().createExecution.execution;
+    expect(commitSha).toBe(sha.toLowerCase());
+    for (const given of [sha, sha.toLowerCase()]) {
+      const found = await server.gql(
+        'query($commitSha: String) { executions(filter: { commitSha: $commitSha }) { nodes { id } } }',
+        { commitSha: given },
+        analyst.token,
+      );
+      expect(found.expectData().executions.nodes).toEqual([{ id }]);
+    }
+  });
+
   it('trims names and normalises them to NFC', async () => {
     const created = (await create({ name: '  Cafe\u0301 \u{1F50E} 検査 ' })).expectData();
     expect(created.createExecution.execution.name).toBe('Caf\u00e9 \u{1F50E} 検査');
