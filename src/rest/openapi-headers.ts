@@ -1,7 +1,7 @@
 // The headers of responses in the OpenAPI document. openapi-responses.ts has the bodies.
 import type { ZodOpenApiHeaderObject } from 'zod-openapi';
 import { apiVersion } from '../http/headers.js';
-import type { Route } from './route.js';
+import type { Route, RouteResponse } from './route.js';
 
 /** Valid correlation ids, as a regular expression of JSON Schema. */
 export const correlationIdPattern = '^[A-Za-z0-9._-]{1,128}$';
@@ -30,6 +30,10 @@ const usualHeaders: Record<string, ZodOpenApiHeaderObject> = {
   'RateLimit-Policy': string(
     'Requests (`q`) that the limit allows in a window of seconds (`w`).',
     '"default";q=3000;w=60',
+  ),
+  Location: string(
+    'Where to go on: the resource that the request has made, or the page that a browser is sent to.',
+    '/api/v1/imports/imp_0192f0c1-7a44-7c3e-9d52-1f6f2c8b7a10',
   ),
   'Retry-After': {
     description: 'Seconds after which a retry makes sense.',
@@ -70,9 +74,10 @@ const refer = (names: string[]): References =>
   Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 
 /** The headers of a response that is no error. */
-export function headersOfResponse(route: Route): References {
+export function headersOfResponse(route: Route, { hasLocation }: RouteResponse): References {
   const ending = route.deprecated === undefined ? [] : Object.keys(endingHeaders);
-  return refer([...everywhere, ...(isCounted(route) ? counted : []), ...ending]);
+  const location = hasLocation === true ? ['Location'] : [];
+  return refer([...everywhere, ...location, ...(isCounted(route) ? counted : []), ...ending]);
 }
 
 /** The headers of a problem with this status. */

@@ -100,7 +100,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
   const { deprecated } = route;
   const responses: ZodOpenApiOperationObject['responses'] = problemResponses(errorsOf(route));
   for (const [status, response] of Object.entries(route.responses)) {
-    responses[status as '200'] = { ...responseOf(response), headers: headersOfResponse(route) };
+    responses[status as '200'] = { ...responseOf(response), headers: headersOfResponse(route, response) };
   }
   return {
     operationId: route.operationId,

@@ -23,6 +23,8 @@ export interface RouteResponse {
   /** Media types of a streamed body, each with an example. */
   streamed?: Readonly<Record<string, string>>;
   example?: unknown;
+  /** Whether the header Location names where to go on. */
+  hasLocation?: boolean;
 }
 
 /** What a handler is given. */

@@ -33,11 +33,13 @@ const responses = {
     description: 'The import has ended, or an earlier request began it.',
     schema: importBody,
     example: importExamples.ended,
+    hasLocation: true,
   },
   202: {
     description: 'The report has arrived; the server is reading it.',
     schema: importBody,
     example: importExamples.running,
+    hasLocation: true,
   },
 };
 

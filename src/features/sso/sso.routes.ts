@@ -16,7 +16,7 @@ export interface SsoRouteServices {
   signInWays: { hasPasswords: boolean };
 }
 
-const redirected = { description: 'The browser goes on.' };
+const redirected = { description: 'The browser goes on.', hasLocation: true };
 const redirecting = (location: string, cookie: string) => ({
   status: 302,
   headers: { Location: location, 'Set-Cookie': cookie },
