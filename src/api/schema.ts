@@ -12,6 +12,7 @@ import '../features/execution/execution-mutations.schema.js';
 import '../features/result/result.schema.js';
 import '../features/project/project.schema.js';
 import '../features/project/project-mutations.schema.js';
+import '../features/retention/retention.schema.js';
 import '../features/finding/finding.schema.js';
 import '../features/finding/triage/finding-life.schema.js';
 import '../features/finding/list/compare.schema.js';

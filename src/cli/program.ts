@@ -6,13 +6,13 @@ import { addFindingCommands } from './commands/findings.js';
 import { addGateCommand } from './commands/gate.js';
 import { addImportCommand } from './commands/import.js';
 import { addKeyCommands } from './commands/keys.js';
-import { addProjectCommands } from './commands/projects.js';
 import { addResultCommands } from './commands/results.js';
 import { addSignInCommands } from './commands/sign-in.js';
 import { type Action, createContext } from './context.js';
 import { type ExitCode, exitCodes, failure, isFailure, reasonOf } from './failure.js';
 import { version } from './http.js';
 import { createPrinter } from './output.js';
+import { addProjectCommands } from './project/projects.js';
 import type { Surroundings } from './surroundings.js';
 
 const help = `

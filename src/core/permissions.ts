@@ -25,9 +25,13 @@ export const permissions = {
     allows: 'claim, start, report, add results to, finish and cancel executions',
   },
   'execution:delete': { roles: workers, allows: 'delete executions' },
+  'execution:hold': { roles: admins, allows: 'put executions under a legal hold and release them' },
   'result:read': { roles: everyone, allows: 'read results' },
   'project:read': { roles: everyone, allows: 'read projects' },
-  'project:manage': { roles: admins, allows: 'create, change and archive projects and set their members' },
+  'project:manage': {
+    roles: admins,
+    allows: 'create, change, archive and delete projects and set their members',
+  },
   'finding:read': { roles: everyone, allows: 'read findings' },
   'finding:triage': { roles: workers, allows: 'triage findings' },
   'report:import': { roles: workers, allows: 'import reports of scanners' },
@@ -70,6 +74,7 @@ const inProjects: ReadonlySet<Permission> = new Set<Permission>([
   'execution:create',
   'execution:run',
   'execution:delete',
+  'execution:hold',
   'result:read',
   'project:read',
   'project:manage',
@@ -150,7 +155,8 @@ export function canIn(viewer: Viewer, permission: Permission, projectId: string)
  */
 export function roleIn({ role, projects }: Viewer, projectId: string): Role | undefined {
   if (projects === undefined) return role;
-  const { boundTo, memberships, privateIds } = projects;
+  const { boundTo, memberships, privateIds, deletedIds } = projects;
+  if (deletedIds.has(projectId)) return undefined;
   if (boundTo !== undefined && boundTo !== projectId) return undefined;
   if (role === 'ADMIN') return role;
   return memberships.get(projectId) ?? (privateIds.has(projectId) ? undefined : role);

@@ -17,6 +17,10 @@ export interface ProjectAccess {
   hasPrivate: boolean;
   /** Private projects, which only members and admins see. */
   privateIds: ReadonlySet<string>;
+  /** Whether there are deleted projects, which nobody sees; known as exactly as `hasPrivate`. */
+  hasDeleted: boolean;
+  /** Deleted projects whose rows are being removed. */
+  deletedIds: ReadonlySet<string>;
   /** Callers of the same role and scopes who have the same key see the same. */
   key: string;
 }

@@ -1,9 +1,11 @@
 // The composition root: creates the services of all features, group by group, each with what it depends on.
 import { defaultTiming } from '../core/timeouts.js';
 import { createDenialAudit } from '../features/audit/denials.js';
+import { unmerging } from '../features/finding/runs/unmerge.js';
 import { createHealthService } from '../features/health/health.service.js';
 import { createProjectAccess } from '../features/project/access.js';
 import { createProjectService } from '../features/project/project.service.js';
+import { createRemoval } from '../features/retention/removal.js';
 import { createStreamService } from '../features/session/stream-guard.service.js';
 import type { Infra } from '../infra/infra.js';
 import { runBulkTransaction } from '../infra/postgres/bulk/transaction.js';
@@ -28,9 +30,17 @@ export function createServices(infra: Infra) {
   const limits = createLimits(infra);
   const { audit, seals } = createAuditTrail(infra);
   const access = createProjectAccess({ db, events, metrics, timing });
-  const projects = createProjectService({ db, events, audit, now });
+  const removal = createRemoval({ db, bulk: infra.bulk, events, unmerging, log, now });
+  const projects = createProjectService({
+    db,
+    events,
+    audit,
+    now,
+    transactLong,
+    wakeRemoval: removal.wake,
+  });
   const accounts = createAccountServices(infra, { audit, access, projects, limits });
-  const runs = createExecutionServices(infra, audit, transactLong);
+  const runs = createExecutionServices(infra, { audit, removal, transactLong });
   const { executions } = runs;
   const scanning = createFindingServices(infra, { audit, executions, projects, transactLong });
   const streams = createStreamService({

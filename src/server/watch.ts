@@ -20,7 +20,7 @@ export function watch(
     metrics.gauge('redis_up', 'Whether Redis is connected and takes commands that write.', () =>
       redis.isReady() ? 1 : 0,
     );
-  metrics.gauge('executions_expired', 'Executions deleted by the retention of projects.', retention.deleted);
+  for (const { name, help, read } of retention.gauges) metrics.gauge(name, help, read);
   watchFigures(statistics.figures, metrics);
   const attempts = () => ({ ...webhooks.attempts() });
   metrics.gauge('webhook_attempts', 'Attempts of webhooks since the start.', attempts, 'outcome');

@@ -98,7 +98,7 @@ async function loadKey(db: Database, access: ProjectAccessService, id: string): 
     FROM api_keys k JOIN users u ON u.id = k.user_id
     WHERE k.id = ${id} AND k.revoked_at IS NULL AND u.status = 'ACTIVE'`);
   if (row === undefined) return undefined;
-  const { secretHash, scopes, expiresAt, memberships, hasPrivate, boundTo, ...user } = row;
+  const { secretHash, scopes, expiresAt, memberships, hasPrivate, hasDeleted, boundTo, ...user } = row;
   const projects = await access.of(row);
   // A scope that is no longer offered grants nothing.
   const valid = new Set(scopes.filter((name) => (keyScopes as string[]).includes(name)));

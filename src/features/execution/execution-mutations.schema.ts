@@ -9,6 +9,7 @@ import {
   claimExecutionInput,
   createExecutionInput,
   errorMessage,
+  holdReason,
   leaseSeconds,
   reportProgressInput,
 } from './execution.input.js';
@@ -109,10 +110,26 @@ builder.mutationFields((t) => ({
       execution: await context.services.executions.rerun(viewerOf(context), id),
     }),
   }),
+  setExecutionHold: t.field({
+    type: ExecutionPayload,
+    authScopes: { can: 'execution:hold' },
+    description:
+      'Puts an execution under a legal hold, or releases it. A held execution cannot be deleted (CONFLICT), and ' +
+      'retention leaves it alone.',
+    args: {
+      id: simpleArg(t.arg, idArg, idText),
+      reason: optionalArg(t.arg, holdReason, 'Reason of the hold; null or absent to release the execution.'),
+    },
+    resolve: async (_root, { id, reason }, context) => ({
+      execution: await context.services.executions.setHold(viewerOf(context), id, reason ?? null),
+    }),
+  }),
   deleteExecution: t.field({
     type: DeletePayload,
     authScopes: { can: 'execution:delete' },
-    description: 'Deletes an execution with its results and events.',
+    description:
+      'Deletes an execution with its results and events. Of a large one, the findings follow within seconds. Error ' +
+      'CONFLICT for an execution under a legal hold.',
     args: { id: simpleArg(t.arg, idArg, idText) },
     resolve: async (_root, { id }, context) => {
       await context.services.executions.remove(viewerOf(context), id);

@@ -65,6 +65,7 @@ export const executionFilter = z
     search: line(1, 200)
       .nullish()
       .describe('Part of the name or target, without regard to case and accents.'),
+    isHeld: z.boolean().nullish().describe('Whether it is under a legal hold.'),
     createdById: idOf('User').nullish().describe('Created by this user.'),
     createdAfter: dateTime.nullish().describe('Created at or after this time.'),
     createdBefore: dateTime.nullish().describe('Created before this time.'),
@@ -110,6 +111,7 @@ export const reportProgressInput = z
   .describe('Progress of a running execution.');
 export type ReportProgressInput = z.output<typeof reportProgressInput>;
 
+export const holdReason = line(1, 1000).nullish();
 export const errorMessage = text(10_000).min(1, 'must not be empty').describe('Reason of the failure.');
 
 /** A lease of an execution that is started by hand: 10 seconds to a week. */

@@ -62,7 +62,7 @@ export function orderOf(order: ExecutionOrder | null | undefined): KeysetOrder<E
 export function conditionsOf(filter: ExecutionFilter): Sql[] {
   const { status, kind, target, tool, branch, commitSha, search, createdById, createdAfter, createdBefore } =
     filter;
-  const { project } = filter;
+  const { project, isHeld } = filter;
   const conditions: Sql[] = [];
   if (project != null) conditions.push(sql`project_id = (SELECT id FROM projects WHERE key = ${project})`);
   if (status != null) conditions.push(sql`status = ANY(${status}::execution_status[])`);
@@ -71,6 +71,7 @@ export function conditionsOf(filter: ExecutionFilter): Sql[] {
   if (tool != null) conditions.push(sql`tool = ${tool}`);
   if (branch != null) conditions.push(sql`branch = ${branch}`);
   if (commitSha != null) conditions.push(sql`commit_sha = ${commitSha}`);
+  if (isHeld != null) conditions.push(isHeld ? sql`held_at IS NOT NULL` : sql`held_at IS NULL`);
   if (search != null) conditions.push(sql`search_text LIKE ${containsPattern(search)}`);
   if (createdById != null) conditions.push(sql`created_by_id = ${createdById}::uuid`);
   if (createdAfter != null) conditions.push(sql`id >= ${idFloor(createdAfter.getTime())}::uuid`);
@@ -105,6 +106,7 @@ export function matches(
     (tool == null || tool === row.tool) &&
     (branch == null || branch === row.branch) &&
     (commitSha == null || commitSha === row.commitSha) &&
+    (filter.isHeld == null || filter.isHeld === (row.heldAt !== null)) &&
     (search == null || searchTextOf(row).includes(foldForSearch(search))) &&
     (createdById == null || createdById === row.createdById) &&
     (createdAfter == null || createdAt >= createdAfter.getTime()) &&

@@ -56,6 +56,16 @@ ExecutionType.implement({
       extensions: { columns: counters } satisfies ReadsColumns,
       resolve: (execution) => execution,
     }),
+    heldAt: t.expose('heldAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Time since which it is under a legal hold: nobody can delete it, nor does retention.',
+    }),
+    holdReason: t.exposeString('holdReason', {
+      extensions: { weight: { bytes: 1000 } },
+      nullable: true,
+      description: 'Reason of the legal hold.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
     startedAt: t.expose('startedAt', {
       type: 'DateTime',

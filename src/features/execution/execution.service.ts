@@ -1,12 +1,13 @@
 // Executions: reads, creates, moves and deletes them; the modules beside it have how. Results have a service of their own.
 import type { Viewer } from '../../core/permissions.js';
 import type { Transaction } from '../../infra/postgres/database.js';
+import type { Events } from '../../infra/redis/message-bus.js';
 import type { ReportExecution } from '../webhook/webhook.events.js';
 import { createExecutionChanges, refusal } from './execution.changes.js';
 import { assertTakesReports, createExecution, createStartedExecution } from './execution.creation.js';
 import type { CreateExecutionInput } from './execution.input.js';
 import { createExecutionReads } from './execution.reads.js';
-import { type RemovalOptions, removeExecution } from './execution.removal.js';
+import { type ExecutionRemovalOptions, removeExecution, setHold } from './execution.removal.js';
 import type { ExecutionRow } from './execution.rows.js';
 import { activeStatuses, isFinal } from './execution.states.js';
 import { createExecutionSteps } from './execution.steps.js';
@@ -14,7 +15,8 @@ import { createExecutionSteps } from './execution.steps.js';
 export type { ExecutionRow } from './execution.rows.js';
 
 /** What executions are stored and announced with. */
-export interface ExecutionServiceOptions extends RemovalOptions {
+export interface ExecutionServiceOptions extends ExecutionRemovalOptions {
+  events: Events;
   /** Reports starts and ends to webhooks. */
   reportExecution: ReportExecution;
   /** Milliseconds since 1970. */
@@ -76,6 +78,9 @@ export function createExecutionService(options: ExecutionServiceOptions) {
 
     /** See {@link removeExecution}. */
     remove: (viewer: Viewer, id: string) => removeExecution(options, reads, viewer, id),
+
+    /** See {@link setHold}. */
+    setHold: (viewer: Viewer, id: string, reason: string | null) => setHold(options, viewer, id, reason),
   };
 }
 

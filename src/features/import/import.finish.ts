@@ -2,6 +2,7 @@
 import { AppError } from '../../core/errors.js';
 import { runBulkTransaction } from '../../infra/postgres/bulk/transaction.js';
 import type { Transaction } from '../../infra/postgres/database.js';
+import { isKept } from '../../infra/postgres/project-access.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import { searchedText } from '../../infra/postgres/stored-texts.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
@@ -62,7 +63,7 @@ async function readExecution(
 ): Promise<ExecutionRow> {
   const [execution] = await tx.query<ExecutionRow>(sql`
     SELECT id, status, project_id AS "projectId", target, category, branch, tool FROM test_executions
-    WHERE id = ${row.executionId}::uuid ${lock}`);
+    WHERE id = ${row.executionId}::uuid AND ${isKept(sql`project_id`)} ${lock}`);
   if (execution === undefined) throw new AppError('NOT_FOUND', { message: 'The execution was deleted.' });
   if (!executions.activeStatuses.includes(execution.status))
     throw executions.refusal(execution, 'take a report');

@@ -17,53 +17,73 @@ export interface ProjectAccessOptions {
   timing: Timing;
 }
 
-interface Privates {
-  ids: ReadonlySet<string>;
+interface SpecialProjects {
+  privateIds: ReadonlySet<string>;
+  deletedIds: ReadonlySet<string>;
   /** Rises with each change. */
   generation: number;
 }
 
-const none: Privates = { ids: new Set(), generation: 0 };
+const none: SpecialProjects = { privateIds: new Set(), deletedIds: new Set(), generation: 0 };
 
 /** Loads what callers see. */
 export type ProjectAccessService = ReturnType<typeof createProjectAccess>;
 
-/** Creates the loader. The list of private projects is shared by all callers and believed for a second. */
+/** Creates the loader. The lists of private and deleted projects are shared by all callers and believed for a second. */
 export function createProjectAccess({ db, events, metrics, timing }: ProjectAccessOptions) {
-  const cached = createCache<Privates>({
+  const cached = createCache<SpecialProjects>({
     name: 'private_projects',
     max: 1,
     ttlMs: timing.believeMs,
     metrics,
   });
-  let last: Privates = { ids: new Set(), generation: 0 };
+  let last = none;
   const forget = (): void => cached.forget('all');
   events.subscribe('project.changed', forget);
 
   /** The same object as long as the projects are the same: answers that callers share depend on it. */
-  const load = async (): Promise<Privates> => {
-    const rows = await db.read<{ id: string }>(sql`SELECT id FROM projects WHERE visibility = 'PRIVATE'`);
-    if (rows.length !== last.ids.size || rows.some(({ id }) => !last.ids.has(id)))
-      last = { ids: new Set(rows.map(({ id }) => id)), generation: last.generation + 1 };
+  const load = async (): Promise<SpecialProjects> => {
+    const rows = await db.read<{ id: string; isDeleted: boolean }>(sql`
+      SELECT id, deleted_at IS NOT NULL AS "isDeleted" FROM projects
+      WHERE visibility = 'PRIVATE' OR deleted_at IS NOT NULL`);
+    const idsOf = (isDeleted: boolean) =>
+      new Set(rows.filter((row) => row.isDeleted === isDeleted).map(({ id }) => id));
+    const [privateIds, deletedIds] = [idsOf(false), idsOf(true)];
+    if (!isSame(privateIds, last.privateIds) || !isSame(deletedIds, last.deletedIds))
+      last = { privateIds, deletedIds, generation: last.generation + 1 };
     return last;
   };
 
   return {
-    /** Forgets the list of private projects, for a reader that may have missed a message. */
+    /** Forgets which projects are private or deleted, for a reader that may have missed a message. */
     forget,
 
     /** Access of a caller; undefined where projects make no difference. */
-    async of({ role, memberships, hasPrivate, boundTo }: AccessRow): Promise<ProjectAccess | undefined> {
-      if (boundTo == null && (role === 'ADMIN' || (memberships === null && !hasPrivate))) return undefined;
-      const privates = hasPrivate ? await cached('all', load) : none;
+    async of({
+      role,
+      memberships,
+      hasPrivate,
+      hasDeleted,
+      boundTo,
+    }: AccessRow): Promise<ProjectAccess | undefined> {
+      const hasRoleEverywhere = role === 'ADMIN' || (memberships === null && !hasPrivate);
+      if (boundTo == null && hasRoleEverywhere && !hasDeleted) return undefined;
+      const { privateIds, deletedIds, generation } =
+        hasPrivate || hasDeleted ? await cached('all', load) : none;
       const entries = Object.entries(memberships ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
       return {
         boundTo: boundTo ?? undefined,
         memberships: new Map(entries),
         hasPrivate,
-        privateIds: privates.ids,
-        key: JSON.stringify([boundTo ?? null, entries, privates.generation]),
+        privateIds,
+        hasDeleted,
+        deletedIds,
+        key: JSON.stringify([boundTo ?? null, entries, generation]),
       };
     },
   };
+}
+
+function isSame(some: ReadonlySet<string>, others: ReadonlySet<string>): boolean {
+  return some.size === others.size && [...some].every((id) => others.has(id));
 }

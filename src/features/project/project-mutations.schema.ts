@@ -4,8 +4,8 @@ import { viewerOf } from '../../graphql/schema-kit/context.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
-import { createProjectInput, projectRole, updateProjectInput } from './project.input.js';
-import { ProjectPayload } from './project.schema.js';
+import { createProjectInput, deleteProjectInput, projectRole, updateProjectInput } from './project.input.js';
+import { ProjectDeletionPayload, ProjectPayload } from './project.schema.js';
 
 const keyText = 'Key of the project.';
 
@@ -36,6 +36,16 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { key }, context) => ({
       project: await context.services.projects.archive(viewerOf(context), key),
     }),
+  }),
+  deleteProject: t.field({
+    type: ProjectDeletionPayload,
+    authScopes: { can: 'project:manage' },
+    description:
+      'Deletes a project with its executions, results and findings, or counts them (dryRun). Nobody sees the project ' +
+      'from then on: its streams end, API keys that are bound to it are revoked, and its webhooks are deleted. The ' +
+      'rows are removed in the background; until then no other project can have the key.',
+    args: { input: inputArg(t.arg, 'DeleteProjectInput', deleteProjectInput) },
+    resolve: (_root, { input }, context) => context.services.projects.remove(viewerOf(context), input),
   }),
   setProjectMember: t.field({
     type: ProjectPayload,

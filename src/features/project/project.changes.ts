@@ -6,6 +6,7 @@ import { defaultProject } from '../../core/project-access.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { violates } from '../../infra/postgres/errors.js';
 import { join, type Sql, sql, where } from '../../infra/postgres/sql.js';
+import type { RunTransaction } from '../../infra/postgres/transaction.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
 import { followDefaultBranch, setDueDates } from './project.findings.js';
@@ -19,6 +20,10 @@ export interface ProjectChangeOptions {
   audit: AuditService;
   /** Milliseconds since 1970. */
   now: () => number;
+  /** As `db.transaction`, for counts of all rows of a project. */
+  transactLong: RunTransaction;
+  /** Has the removal worker look for deleted projects soon. */
+  wakeRemoval: () => void;
 }
 
 /** Locks a project until the transaction ends. @throws NOT_FOUND also for a project that the viewer may not see */
@@ -64,7 +69,7 @@ export async function createProject(
   return db.transaction(work).catch((error: unknown) => {
     if (violates(error, 'projects_key_key'))
       throw new AppError('CONFLICT', {
-        message: 'There is a project with this key.',
+        message: 'There is a project with this key, or a deleted one whose rows are not all removed yet.',
         fields: [{ path: 'input.key', message: 'is the key of another project' }],
       });
     throw error;
@@ -78,6 +83,7 @@ const assignable = {
   visibility: sql`visibility`,
   defaultBranch: sql`default_branch`,
   retainDays: sql`retain_days`,
+  retainExecutions: sql`retain_executions`,
   daysCritical: sql`days_critical`,
   daysHigh: sql`days_high`,
   daysMedium: sql`days_medium`,
@@ -123,7 +129,7 @@ export async function updateProject(
 
 /** What the input says of each column; a column that it leaves alone is absent. */
 function wantedOf(input: UpdateProjectInput): Partial<Pick<ProjectRow, Assignable>> {
-  const { name, description, visibility, defaultBranch, retainDays, daysToFix } = input;
+  const { name, description, visibility, defaultBranch, retainDays, retainExecutions, daysToFix } = input;
   const limits = daysToFix === null ? { critical: null, high: null, medium: null, low: null } : daysToFix;
   return {
     ...(name != null && { name }),
@@ -131,6 +137,7 @@ function wantedOf(input: UpdateProjectInput): Partial<Pick<ProjectRow, Assignabl
     ...(visibility != null && { visibility }),
     ...(defaultBranch !== undefined && { defaultBranch }),
     ...(retainDays !== undefined && { retainDays }),
+    ...(retainExecutions !== undefined && { retainExecutions }),
     ...(limits?.critical !== undefined && { daysCritical: limits.critical }),
     ...(limits?.high !== undefined && { daysHigh: limits.high }),
     ...(limits?.medium !== undefined && { daysMedium: limits.medium }),

@@ -19,6 +19,10 @@ const description = text(10_000).nullish();
 const defaultBranch = line(1, 255).nullish();
 const days = int(1, 3650).nullish();
 
+/** Limits of retention. */
+export const retainDays = int(1, 36_500).nullish();
+export const retainExecutions = int(1, 100_000).nullish();
+
 export const createProjectInput = z
   .strictObject({
     key: key.describe('Key: 1 to 63 of a-z, 0-9 and hyphens, unique; it never changes.'),
@@ -48,7 +52,19 @@ export const updateProjectInput = z
     visibility: projectVisibility.nullish().describe('New visibility; it acts at once.'),
     defaultBranch: defaultBranch.describe('New default branch; null for none.'),
     daysToFix: daysToFix.nullish().describe('New limits; they set the due dates of open findings.'),
-    retainDays: int(1, 36_500).nullish().describe('Days after which executions are deleted; null for never.'),
+    retainDays: retainDays.describe('Days after which executions are deleted; null for never.'),
+    retainExecutions: retainExecutions.describe(
+      'Executions that are kept of each target, tool, category and branch; null for all.',
+    ),
   })
   .describe('Changes of a project; absent fields stay as they are.');
 export type UpdateProjectInput = z.output<typeof updateProjectInput>;
+
+export const deleteProjectInput = z
+  .strictObject({
+    key: key.describe('Key of the project.'),
+    confirmKey: text(63).nullish().describe('The key once more; required unless dryRun is true.'),
+    dryRun: z.boolean().nullish().describe('True to count what would be deleted, and delete nothing.'),
+  })
+  .describe('The deletion of a project with all that it holds.');
+export type DeleteProjectInput = z.output<typeof deleteProjectInput>;

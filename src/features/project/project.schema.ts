@@ -9,6 +9,7 @@ import { line } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 import { SeverityCounts } from '../execution/execution.ref.js';
 import { UserType } from '../user/user.schema.js';
+import type { ProjectDeletion } from './project.deletion.js';
 import { projectRole, projectVisibility } from './project.input.js';
 import { ProjectType } from './project.ref.js';
 import { type MemberRow, maxMembers, type ProjectRow } from './project.rows.js';
@@ -83,6 +84,10 @@ ProjectType.implement({
       nullable: true,
       description: 'Days after which executions are deleted; null for never.',
     }),
+    retainExecutions: t.exposeInt('retainExecutions', {
+      nullable: true,
+      description: 'Executions that are kept of each target, tool, category and branch; null for all.',
+    }),
     archivedAt: t.expose('archivedAt', {
       type: 'DateTime',
       nullable: true,
@@ -99,6 +104,30 @@ export const ProjectPayload = builder.objectRef<{ project: ProjectRow }>('Projec
   description: 'A project after a change.',
   fields: (t) => ({
     project: t.field({ type: ProjectType, description: 'The project.', resolve: ({ project }) => project }),
+  }),
+});
+
+/** Payload of deleteProject. */
+export const ProjectDeletionPayload = builder.objectRef<ProjectDeletion>('ProjectDeletionPayload').implement({
+  description: 'The deletion of a project, with the number of things that go with it.',
+  fields: (t) => ({
+    deletedId: t.id({
+      nullable: true,
+      description: 'Id of the deleted project; null after a dry run.',
+      resolve: ({ id, isDryRun }) => (isDryRun ? null : toPublicId('Project', id)),
+    }),
+    executions: t.exposeInt('executions', { description: 'Executions.' }),
+    results: t.exposeInt('results', {
+      description: 'Stored results; runs share the ones that did not change.',
+    }),
+    findings: t.exposeInt('findings', { description: 'Findings.' }),
+    imports: t.exposeInt('imports', { description: 'Imports.' }),
+    members: t.exposeInt('members', { description: 'Members.' }),
+    apiKeys: t.exposeInt('apiKeys', { description: 'API keys in force that are bound to the project.' }),
+    webhooks: t.exposeInt('webhooks', { description: 'Webhooks of the project.' }),
+    heldExecutions: t.exposeInt('heldExecutions', {
+      description: 'Executions under a legal hold, which keep the project from being deleted.',
+    }),
   }),
 });
 

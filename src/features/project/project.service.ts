@@ -9,8 +9,9 @@ import {
   type ProjectChangeOptions,
   updateProject,
 } from './project.changes.js';
+import { deleteProject } from './project.deletion.js';
 import { syncMemberships } from './project.groups.js';
-import type { CreateProjectInput, UpdateProjectInput } from './project.input.js';
+import type { CreateProjectInput, DeleteProjectInput, UpdateProjectInput } from './project.input.js';
 import { addMember, setMember } from './project.members.js';
 import { createProjectReads } from './project.reads.js';
 
@@ -38,6 +39,8 @@ export function createProjectService(options: ProjectChangeOptions) {
     update: (viewer: Viewer, input: UpdateProjectInput) => updateProject(options, viewer, input),
     /** See {@link archiveProject}. */
     archive: (viewer: Viewer, key: string) => archiveProject(options, viewer, key),
+    /** See {@link deleteProject}. */
+    remove: (viewer: Viewer, input: DeleteProjectInput) => deleteProject(options, viewer, input),
     /** See {@link addMember}. */
     addMember,
     /** See {@link setMember}. */

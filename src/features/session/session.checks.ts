@@ -31,7 +31,7 @@ interface LiveSession {
   recalled?: Viewer;
 }
 
-interface SessionUser extends Pick<AccessRow, 'memberships' | 'hasPrivate'> {
+interface SessionUser extends Pick<AccessRow, 'memberships' | 'hasPrivate' | 'hasDeleted'> {
   userId: string;
   email: string;
   name: string;
@@ -96,9 +96,10 @@ async function loadSession(
     WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
       AND s.idle_expires_at > ${at} AND s.expires_at > ${at}`);
   if (row === undefined) throw new AppError('TOKEN_REVOKED');
-  const { endsAt, signedInAt, mustChange, hasSecondFactor, memberships, hasPrivate, ...rest } = row;
+  const { endsAt, signedInAt, mustChange, hasSecondFactor, memberships, hasPrivate, hasDeleted, ...rest } =
+    row;
   const { isMultiFactor, isByIdentity, ...user } = rest;
-  const projects = await access.of({ role: user.role, memberships, hasPrivate });
+  const projects = await access.of({ role: user.role, memberships, hasPrivate, hasDeleted });
   const mustEnrol = !hasSecondFactor && !isMultiFactor && rolesWithSecondFactor.includes(user.role);
   const viewer = {
     ...user,

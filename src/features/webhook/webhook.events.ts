@@ -2,6 +2,7 @@
 // function is one statement, which ends at once where no webhook subscribes.
 import { newId } from '../../core/ids.js';
 import type { Statements } from '../../infra/postgres/database.js';
+import { isKept } from '../../infra/postgres/project-access.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { WebhookEvent } from './webhook.input.js';
 
@@ -44,7 +45,8 @@ const orderKey = (projectId: Sql, target: Sql) =>
 
 const webhooksOf = (projectId: string, names: readonly WebhookEvent[], at: Date) => sql`
   SELECT id, events, least_severity FROM webhooks WHERE is_active AND events && ${[...names]}::text[]
-    AND (project_id IS NULL OR project_id = ${projectId}::uuid) AND created_at <= ${at}::timestamptz`;
+    AND (project_id IS NULL OR project_id = ${projectId}::uuid) AND created_at <= ${at}::timestamptz
+    AND ${isKept(sql`${projectId}::uuid`)}`;
 
 const projectKey = (projectId: string) => sql`(SELECT key FROM projects WHERE id = ${projectId}::uuid)`;
 

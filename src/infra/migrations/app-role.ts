@@ -16,7 +16,6 @@ const GRANTS: Readonly<Record<string, string>> = {
     'SELECT, INSERT (id, at, action, outcome, actor_id, actor_label, target_type, target_id, ip, user_agent, correlation_id, changes)',
   audit_seals: 'SELECT, INSERT',
   execution_events: 'SELECT, INSERT',
-  result_texts: 'SELECT, INSERT',
 };
 
 /** Columns that the database numbers as the server inserts. */

@@ -10,6 +10,8 @@ export const lockKeys = {
   retention: 7_304_005,
   settling: 7_304_006,
   findingKeeper: 7_304_007,
+  removal: 7_304_008,
+  unusedTexts: 7_304_009,
 } as const;
 
 /**

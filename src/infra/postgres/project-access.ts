@@ -9,6 +9,8 @@ export interface AccessRow {
   role: string;
   memberships: Record<string, ProjectRole> | null;
   hasPrivate: boolean;
+  /** Whether there are deleted projects, whose rows are being removed. */
+  hasDeleted: boolean;
   /** The binding of an API key. */
   boundTo?: string | null;
 }
@@ -16,7 +18,12 @@ export interface AccessRow {
 /** Columns of {@link AccessRow} for a statement whose users are `u`. */
 export const accessColumns = sql`
   (SELECT jsonb_object_agg(m.project_id, m.role) FROM project_members m WHERE m.user_id = u.id) AS memberships,
-  EXISTS (SELECT FROM projects p WHERE p.visibility = 'PRIVATE') AS "hasPrivate"`;
+  EXISTS (SELECT FROM projects p WHERE p.visibility = 'PRIVATE') AS "hasPrivate",
+  EXISTS (SELECT FROM projects p WHERE p.deleted_at IS NOT NULL) AS "hasDeleted"`;
+
+/** The condition on rows of projects that are not deleted. */
+export const isKept = (projectId: Sql): Sql =>
+  sql`${projectId} <> ALL(ARRAY(SELECT p.id FROM projects p WHERE p.deleted_at IS NOT NULL))`;
 
 /**
  * Conditions on rows that belong to projects where the caller has a permission: exact at the time of the statement, as the
@@ -31,8 +38,11 @@ export function conditionOn(
   permission: Permission = 'project:read',
 ): Sql[] {
   if (projects === undefined) return [];
-  const { boundTo, hasPrivate } = projects;
-  const bound = boundTo === undefined ? [] : [sql`${projectId} = ${boundTo}::uuid`];
+  const { boundTo, hasPrivate, hasDeleted } = projects;
+  const bound = [
+    ...(boundTo === undefined ? [] : [sql`${projectId} = ${boundTo}::uuid`]),
+    ...(hasDeleted ? [isKept(projectId)] : []),
+  ];
   const allowed = rolesWith(permission);
   if (role === 'ADMIN' || (!hasPrivate && allowed.includes('VIEWER'))) return bound;
   // As an array, read once: a semi-join has the planner count project by project, which took seven times as long.

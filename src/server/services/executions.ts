@@ -2,27 +2,33 @@
 import { defaultTiming } from '../../core/timeouts.js';
 import type { AuditService } from '../../features/audit/audit.service.js';
 import { createExecutionService } from '../../features/execution/execution.service.js';
-import { createRetention } from '../../features/execution/retention.js';
 import { createRunnerService } from '../../features/execution/runner.service.js';
 import { createEventService } from '../../features/execution-event/execution-event.service.js';
-import { unmergeRun } from '../../features/finding/runs/unmerge.js';
 import { createResultService } from '../../features/result/result.service.js';
+import type { Removal } from '../../features/retention/removal.js';
+import { createRetentionService } from '../../features/retention/retention.service.js';
 import { reportExecution } from '../../features/webhook/webhook.events.js';
 import type { Infra } from '../../infra/infra.js';
 import type { RunTransaction } from '../../infra/postgres/transaction.js';
 
-/** Creates the services that run executions and store what they report. */
+/** The services that executions are built on. */
+export interface ExecutionParts {
+  audit: AuditService;
+  removal: Removal;
+  transactLong: RunTransaction;
+}
+
+/** Creates the services that run executions, store what they report, and delete them. */
 export function createExecutionServices(
-  { config, db, events, log, now, timing = defaultTiming }: Infra,
-  audit: AuditService,
-  transactLong: RunTransaction,
+  { config, db, bulk, events, log, now, timing = defaultTiming }: Infra,
+  { audit, removal, transactLong }: ExecutionParts,
 ) {
   const executions = createExecutionService({
     db,
     events,
     audit,
     now,
-    unmerge: unmergeRun,
+    removeExecution: removal.removeExecution,
     reportExecution,
     transactLong,
   });
@@ -35,7 +41,7 @@ export function createExecutionServices(
       now,
       batchWaitMs: config.databaseStatementTimeoutMs,
     }),
-    retention: createRetention({ transactLong, audit, events, unmerge: unmergeRun, log, now }),
+    retention: createRetentionService({ db, bulk, transactLong, audit, removal, log, now }),
     runners: createRunnerService({ db, audit, executions, log, now }),
     events: createEventService({ db, events, executions, log, timing }),
   };

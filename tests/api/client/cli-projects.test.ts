@@ -3,6 +3,7 @@ import { PassThrough, Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { importRules } from '../../kit/receiver.js';
 import { createPerson, type Person } from '../../kit/seed.js';
 
 let server: TestServer;
@@ -110,4 +111,24 @@ it('refuses what is no change, and a user who is nobody', async () => {
   ).toBe(2);
   const nobody = await cli(adminToken, 'projects', 'members', 'default', '--set', 'nobody@people.test');
   expect(nobody).toMatchObject({ code: 3, err: expect.stringContaining('nobody@people.test') });
+});
+
+it('tries out retention, holds an execution, and deletes a project once its key is repeated', async () => {
+  await cli(adminToken, 'projects', 'create', 'old');
+  const first = await importRules(server, adminToken, 'old', ['r1'], 'old');
+  await importRules(server, adminToken, 'old', ['r1'], 'old');
+  const limits = ['--retain-executions', '1'];
+  expect((await json('projects', 'retention', 'old', ...limits)).retention).toMatchObject([
+    { project: { key: 'old' }, retainExecutions: 1, executions: 1, held: 0 },
+  ]);
+  await cli(adminToken, 'projects', 'update', 'old', ...limits);
+  expect((await cli(adminToken, 'projects', 'retention')).out).toMatch(/old +none +1 +1 +1 +0 +0/);
+  expect(await json('projects', 'hold', first, '--reason', 'Case 7')).toMatchObject({ holdReason: 'Case 7' });
+  expect((await json('projects', 'delete', 'old', '--dry-run')).heldExecutions).toBe(1);
+  expect((await cli(adminToken, 'projects', 'delete', 'old')).code).toBe(2);
+  expect((await cli(adminToken, 'projects', 'delete', 'old', '--confirm', 'old')).code).not.toBe(0);
+  expect(await json('projects', 'hold', first, '--release')).toMatchObject({ holdReason: null });
+  const deleted = await json('projects', 'delete', 'old', '--confirm', 'old');
+  expect(deleted).toMatchObject({ deletedId: expect.stringMatching(/^prj_/), executions: 2, findings: 1 });
+  expect((await json('projects', 'list', '--search', 'old')).projects).toEqual([]);
 });

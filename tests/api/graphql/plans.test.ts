@@ -32,7 +32,14 @@ const takeKept = async (statement: Sql) => {
 const db = { query: takeKept, read: takeKept, queryUncached: take } as never;
 const unused = {} as never;
 const executions = createExecutionService({
-  ...{ db, events: unused, audit: unused, unmerge: unused, transactLong: unused, reportExecution: unused },
+  ...{
+    db,
+    events: unused,
+    audit: unused,
+    removeExecution: unused,
+    transactLong: unused,
+    reportExecution: unused,
+  },
   now: Date.now,
 });
 const results = createResultService({ db, audit: unused, executions, now: Date.now, batchWaitMs: 1000 });

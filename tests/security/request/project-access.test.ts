@@ -37,6 +37,7 @@ const scopes = [
     'execution:create',
     'execution:run',
     'execution:delete',
+    'execution:hold',
     'result:read',
     'project:read',
   ],
@@ -287,6 +288,15 @@ const cases: Record<string, Case> = {
   'Mutation.setProjectMember': manage(
     ({ key }, { person }) => `setProjectMember(key: "${key}", userId: "${person.id}") { project { id } }`,
   ),
+  'Mutation.deleteProject': manage(
+    ({ key }) => `deleteProject(input: { key: "${key}", dryRun: true }) { executions }`,
+  ),
+  'Mutation.setExecutionHold': manage(({ run }) => `setExecutionHold(id: "${run}") ${payload}`),
+  'Query.retentionPreview': {
+    least: 'ADMIN',
+    run: async ({ token }, { key }) =>
+      codeOf(await ask(`{ retentionPreview(project: "${key}") { held } }`, token)),
+  },
   'Mutation.setGatePolicy': manage(
     ({ key }) => `setGatePolicy(input: { project: "${key}", name: "own", maxHigh: 0 }) { policy { name } }`,
   ),
@@ -411,7 +421,7 @@ describe.each(personas)('$name', (persona) => {
 const within = [
   ...['TestExecution.project', 'TestExecution.results', 'TestResult.execution', 'TestResult.finding'],
   ...['ExecutionEvent.execution', 'ExecutionEvent.results'],
-  ...['TestExecution.imports', 'Import.execution'],
+  ...['TestExecution.imports', 'Import.execution', 'RetentionPreview.project'],
   ...['ExecutionComparison.new', 'ExecutionComparison.fixed'],
   ...['ExecutionComparison.unchanged', 'ExecutionComparison.reopened'],
   ...['Finding.project', 'Finding.firstSeenIn', 'Finding.lastSeenIn', 'Finding.occurrences'],

@@ -129,6 +129,7 @@ const ways = (): Record<string, [type: string, query: string]> => {
     WebhookDelivery: ['WebhookDelivery', '{ webhooks { deliveries { nodes { # } } } }'],
     WebhookDeliveryConnection: ['WebhookDeliveryConnection', '{ webhooks { deliveries { # } } }'],
     WebhookDeliveryEdge: ['WebhookDeliveryEdge', '{ webhooks { deliveries { edges { # } } } }'],
+    RetentionPreview: ['RetentionPreview', '{ retentionPreview(project: "default", retainDays: 1) { # } }'],
     AuditEvent: ['AuditEvent', '{ auditEvents { nodes { # } } }'],
     AuditEventConnection: ['AuditEventConnection', '{ auditEvents { # } }'],
     AuditEventEdge: ['AuditEventEdge', '{ auditEvents { edges { # } } }'],

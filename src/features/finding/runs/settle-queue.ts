@@ -1,5 +1,6 @@
 // Which executions settle next: executions that have ended and whose results have not met the findings.
 import type { BulkConnection } from '../../../infra/postgres/bulk/connection.js';
+import { isKept } from '../../../infra/postgres/project-access.js';
 import { type Sql, sql } from '../../../infra/postgres/sql.js';
 
 /** An ended execution whose results have not met the findings. */
@@ -50,7 +51,8 @@ export async function findEnded(
 /** Number of executions that wait. */
 export async function countEnded(connection: Connection): Promise<number> {
   const [row] = await connection.query<{ left: number }>(
-    sql`SELECT count(*)::int AS left FROM test_executions WHERE finished_at IS NOT NULL AND run_number IS NULL`,
+    sql`SELECT count(*)::int AS left FROM test_executions
+      WHERE finished_at IS NOT NULL AND run_number IS NULL AND ${isKept(sql`project_id`)}`,
   );
   return row?.left ?? 0;
 }
@@ -69,7 +71,7 @@ function select(
       ARRAY(SELECT DISTINCT unnest(unread_paths) FROM imports WHERE execution_id = execution.id) AS "unreadPaths",
       finished_at AS "finishedAt", EXISTS (SELECT FROM test_results WHERE execution_id = execution.id) AS "hasResults"
     FROM test_executions AS execution WHERE finished_at IS NOT NULL AND run_number IS NULL
-      AND NOT EXISTS (SELECT FROM imports WHERE execution_id = execution.id AND state = 'RUNNING')
+      AND ${isKept(sql`project_id`)} AND NOT EXISTS (SELECT FROM imports WHERE execution_id = execution.id AND state = 'RUNNING')
       AND id <> ALL(${[...except]}::uuid[]) AND ${condition}
     ORDER BY finished_at, id LIMIT ${limit}`);
 }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { repeat } from '../../../core/repeat.js';
 import { lockKeys, tryLock } from '../../../infra/postgres/advisory-lock.js';
 import type { Database } from '../../../infra/postgres/database.js';
+import { isKept } from '../../../infra/postgres/project-access.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import type { AuditService } from '../../audit/audit.service.js';
 import type { ReportOverdue, ReportTriage } from '../../webhook/webhook.events.js';
@@ -57,7 +58,7 @@ export async function expireAcceptances({ db, audit, reportTriage, now }: Keeper
   return db.transaction(async (tx) => {
     const opened = await tx.query<{ id: string }>(sql`
       WITH ended AS (
-        SELECT id FROM findings WHERE triage = 'RISK_ACCEPTED' AND accepted_until <= ${at}
+        SELECT id FROM findings WHERE triage = 'RISK_ACCEPTED' AND accepted_until <= ${at} AND ${isKept(sql`project_id`)}
         ORDER BY accepted_until LIMIT ${batch} FOR UPDATE SKIP LOCKED
       ), opened AS (
         UPDATE findings AS finding SET triage = 'OPEN', triage_reason = NULL, triage_comment = NULL, accepted_until = NULL,

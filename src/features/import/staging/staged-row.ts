@@ -2,8 +2,8 @@
 import { idAt, uuidOf } from '../../../core/ids.js';
 import { copyLine } from '../../../infra/postgres/bulk/connection.js';
 import type { ReportItem } from '../../../reports/item.js';
-import { foldForSearch, isAscii } from '../../../validation/search-text.js';
 import { identityOf } from '../../finding/identity/keys.js';
+import { searchTextOf } from '../../finding/identity/search-text.js';
 import { computeFingerprint } from '../../result/fingerprint.js';
 import type { TextPool } from './text-pool.js';
 
@@ -94,19 +94,4 @@ export function stagedLine(
     keys.path,
     textKey,
   ]);
-}
-
-/**
- * What a search finds a finding by: title, rule, place and ids, one per line; '' where it follows from title, rule and path
- * (see `searchedText`).
- * @param path as it is stored
- */
-function searchTextOf(item: ReportItem, path: string): string {
-  const { title, ruleId, location, cveIds, vulnerabilityIds } = item;
-  const { url, component, host, parameter } = location ?? {};
-  const others = [url, component, host, parameter, ...cveIds, ...vulnerabilityIds];
-  const isPlain = others.every((part) => part === undefined) && (location?.path ?? '') === path;
-  const parts = [title, ruleId, location?.path, ...others];
-  const text = parts.filter((part) => part != null).join('\n');
-  return isPlain && isAscii(text) ? '' : foldForSearch(text);
 }

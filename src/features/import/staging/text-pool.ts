@@ -67,7 +67,7 @@ export function createTextPool() {
         SELECT digest, description, remediation, nullif("references", '{}'), nullif(tags, '{}')
         FROM jsonb_to_recordset(${JSON.stringify(texts)}::jsonb)
           AS text(digest uuid, description text, remediation text, "references" text[], tags text[])
-        ON CONFLICT (digest) DO NOTHING`);
+        ON CONFLICT (digest) DO UPDATE SET unused_at = NULL WHERE result_texts.unused_at IS NOT NULL`);
     },
   };
 }

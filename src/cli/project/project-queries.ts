@@ -18,6 +18,30 @@ export interface Project {
   members?: { user: { id: string; name: string }; role: (typeof projectRoles)[number]; since: string }[];
 }
 
+/** What a project holds. */
+export interface ProjectContent {
+  deletedId: string | null;
+  executions: number;
+  results: number;
+  findings: number;
+  imports: number;
+  members: number;
+  apiKeys: number;
+  webhooks: number;
+  heldExecutions: number;
+}
+
+/** What retention would delete of a project. */
+export interface RetentionPreview {
+  project: { key: string };
+  retainDays: number | null;
+  retainExecutions: number | null;
+  executions: number;
+  results: number;
+  held: number;
+  needed: number;
+}
+
 const fields = 'id key name description visibility defaultBranch archivedAt createdAt';
 
 export const projectQueries = {
@@ -36,6 +60,19 @@ export const projectQueries = {
   members: 'query Members($key: String!) { project(key: $key) { members { user { id name } role since } } }',
   setMember: `mutation SetMember($key: String!, $userId: ID!, $role: ProjectRole) {
     setProjectMember(key: $key, userId: $userId, role: $role) { project { id } }
+  }`,
+  retention: `query Retention($project: String, $retainDays: Int, $retainExecutions: Int) {
+    previews: retentionPreview(project: $project, retainDays: $retainDays, retainExecutions: $retainExecutions) {
+      project { key } retainDays retainExecutions executions results held needed
+    }
+  }`,
+  hold: `mutation Hold($id: ID!, $reason: String) {
+    changed: setExecutionHold(id: $id, reason: $reason) { execution { id heldAt holdReason } }
+  }`,
+  delete: `mutation DeleteProject($input: DeleteProjectInput!) {
+    deletion: deleteProject(input: $input) {
+      deletedId executions results findings imports members apiKeys webhooks heldExecutions
+    }
   }`,
   users:
     'query Users($search: String!) { users(first: 100, filter: { search: $search }) { nodes { id email } } }',

@@ -1,10 +1,12 @@
-// projects: lists, creates, changes and archives projects, and manages their members. Executions of a project are in execution.ts.
+// projects: lists, creates, changes and archives projects, and manages their members. Retention and deletion are in
+// project-retention.ts, executions of a project in execution.ts.
 import type { Command } from 'commander';
+import { readPages } from '../commands/pages.js';
 import { type Action, type CommonOptions, type Context, oneOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, exitCodes, failure, usageFault } from '../failure.js';
 import { plain } from '../output.js';
-import { readPages } from './pages.js';
 import { type Project, projectQueries, projectRoles, type User, visibilities } from './project-queries.js';
+import { addRetentionCommands, type Limit, limitOf, numberOrNone } from './project-retention.js';
 
 interface ListOptions extends CommonOptions {
   search?: string;
@@ -19,14 +21,13 @@ interface ChangeOptions extends CommonOptions {
   defaultBranch?: string;
 }
 
-type Limit = number | 'none';
-
 interface LimitOptions extends ChangeOptions {
   daysCritical?: Limit;
   daysHigh?: Limit;
   daysMedium?: Limit;
   daysLow?: Limit;
   retainDays?: Limit;
+  retainExecutions?: Limit;
 }
 
 interface MemberOptions extends CommonOptions {
@@ -34,14 +35,6 @@ interface MemberOptions extends CommonOptions {
   role: string;
   remove?: string;
 }
-
-/** A whole number, or "none"; Commander takes no null. */
-const numberOrNone =
-  (most: number) =>
-  (text: string): Limit =>
-    text.trim().toLowerCase() === 'none' ? 'none' : wholeNumber(1, most)(text);
-
-const limitOf = (given: Limit | undefined) => (given === 'none' ? null : given);
 
 /** Adds the commands to the program. */
 export function addProjectCommands(program: Command, action: Action): void {
@@ -73,6 +66,7 @@ export function addProjectCommands(program: Command, action: Action): void {
     .option('--role <role>', `role of that member: ${wordsOf(projectRoles)}`, oneOf(projectRoles), 'ANALYST')
     .option('--remove <user>', 'end the membership of this user, by id or e-mail address')
     .action(action(members));
+  addRetentionCommands(projects, action);
 }
 
 function withSettings(command: Command): Command {
@@ -90,7 +84,12 @@ function withLimits(command: Command): Command {
     .option('--days-high <days>', 'the same for high ones', days)
     .option('--days-medium <days>', 'the same for medium ones', days)
     .option('--days-low <days>', 'the same for low ones', days)
-    .option('--retain-days <days>', 'days after which executions are deleted, or none', numberOrNone(36_500));
+    .option('--retain-days <days>', 'days after which executions are deleted, or none', numberOrNone(36_500))
+    .option(
+      '--retain-executions <number>',
+      'executions that are kept of each target, tool, category and branch, or none',
+      numberOrNone(100_000),
+    );
 }
 
 async function list({ api, printer }: Context, options: ListOptions): Promise<ExitCode> {
@@ -128,9 +127,10 @@ async function updateProject(context: Context, options: LimitOptions, key: strin
     low: limitOf(options.daysLow),
   };
   const retainDays = limitOf(options.retainDays);
+  const retainExecutions = limitOf(options.retainExecutions);
   const isLimited = Object.values(limits).some((days) => days !== undefined);
   const daysToFix = isLimited ? limits : undefined;
-  const changes = { name, description, visibility, defaultBranch, retainDays, daysToFix };
+  const changes = { name, description, visibility, defaultBranch, retainDays, retainExecutions, daysToFix };
   if (Object.values(changes).every((value) => value === undefined))
     throw usageFault('Nothing to change is given: see --help');
   return change(context, projectQueries.update, { input: { key, ...changes } });
