@@ -12,7 +12,7 @@ const formats = ['SARIF', 'GITHUB', 'CSV', 'NDJSON', 'CYCLONEDX', 'OPENVEX'] as 
 const timeoutMs = 30 * 60_000;
 
 interface ExportOptions extends CommonOptions, FilterOptions {
-  format: (typeof formats)[number];
+  format?: (typeof formats)[number];
   base?: string;
   author?: string;
   product?: string;
@@ -26,9 +26,8 @@ export function addExportCommand(program: Command, action: Action): void {
     .description('Export the results of an execution, or findings where no execution is given')
     .option(
       '--format <format>',
-      `${wordsOf(formats)}; github is SARIF within the limits of GitHub code scanning, cyclonedx and openvex are VEX`,
+      `${wordsOf(formats)} (sarif unless given); github is SARIF within the limits of GitHub code scanning, cyclonedx and openvex are VEX`,
       oneOf(formats),
-      'SARIF' as const,
     )
     .option(
       '--base <base>',
@@ -45,7 +44,7 @@ export function addExportCommand(program: Command, action: Action): void {
 
 /** The path of the route that the options stand for. */
 function pathOf(options: ExportOptions, id?: string): string {
-  const { format, base, author, product } = options;
+  const { format = 'SARIF', base, author, product } = options;
   const filter = givenOf(filterOf(options));
   if (id !== undefined && filter.length > 0) throw usageFault('Options about findings need no execution');
   const query = new URLSearchParams([
