@@ -21,9 +21,9 @@ export function signingKey() {
 
 /**
  * An instance that is not started yet; the same port at every start.
- * @param {{ databaseUrl: string, redisUrl?: string, keys: object[], env?: Record<string, string> }} options
+ * @param {{ databaseUrl: string, redisUrl?: string, keys: object[], env?: Record<string, string>, node?: string }} options
  */
-export async function createInstance({ databaseUrl, redisUrl, keys, env = {} }) {
+export async function createInstance({ databaseUrl, redisUrl, keys, env = {}, node = process.execPath }) {
   const folder = mkdtempSync(join(tmpdir(), 'sec-tester-faults-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -34,7 +34,7 @@ export async function createInstance({ databaseUrl, redisUrl, keys, env = {} }) 
   /** @param {{ env?: Record<string, string>, stdio?: unknown[] }} changes for this start */
   async function start({ env: more = {}, stdout } = {}) {
     const log = openSync(logFile, 'a');
-    child = spawn(process.execPath, ['--enable-source-maps', '--expose-gc', '--require', probe, main], {
+    child = spawn(node, ['--enable-source-maps', '--expose-gc', '--require', probe, main], {
       stdio: ['ignore', stdout ?? log, log, 'ipc'],
       env: {
         PATH: process.env.PATH,

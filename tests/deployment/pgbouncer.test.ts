@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { applyMigrations } from '../../src/infra/migrations/migrate.js';
+import { openClient } from '../../src/infra/postgres/connection/open.js';
 import { waitForDatabase } from '../../src/infra/postgres/connection/wait-until-ready.js';
 import { createDatabase } from '../../src/infra/postgres/database.js';
 import { sql } from '../../src/infra/postgres/sql.js';
@@ -30,6 +31,17 @@ const create =
     } finally {
       await db.close();
       for (const server of servers) await server.close();
+      await pooler.stop();
+    }
+  });
+
+  it('is learnt by many connections at once, as those of an import in a thread of its own', async () => {
+    const pooler = await startPgBouncer(await createTestDatabase(), 'session');
+    try {
+      const opened = await Promise.all(Array.from({ length: 6 }, () => openClient(pooler.url)));
+      await Promise.all(opened.map((client) => client.end()));
+      expect(opened).toHaveLength(6);
+    } finally {
       await pooler.stop();
     }
   });

@@ -3,7 +3,7 @@
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { requestContext } from '../telemetry/request-context.js';
-import { learnFrom } from './connection/target.js';
+import { attemptAt, learnFrom } from './connection/target.js';
 import { reasonOf } from './errors.js';
 import type { Connections } from './pool.js';
 import { type OnResult, type Statement, sendStatement } from './statement.js';
@@ -94,7 +94,7 @@ function openShared(
   isClosed: () => boolean,
 ): void {
   connection.openAt = Number.POSITIVE_INFINITY;
-  const hostIndex = target.hostIndex();
+  const tried = attemptAt(target);
   const client = new pg.Client(config());
   const lose = (error?: Error) => {
     if (connection.client === client) {
@@ -110,7 +110,7 @@ function openShared(
     return undefined;
   };
   const refuse = (error: Error) => {
-    learnFrom(target, error, hostIndex);
+    learnFrom(target, error, tried);
     void client.end().catch(() => {});
     lose(error);
   };

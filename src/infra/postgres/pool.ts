@@ -6,7 +6,7 @@ import type { Metrics } from '../telemetry/metrics.js';
 import { withinBudget } from './acquire-budget.js';
 import { clientConfig } from './connection/open.js';
 import { type SessionNeeds, settleSession } from './connection/settings.js';
-import { learnFrom, type Target, targetOf } from './connection/target.js';
+import { attemptAt, learnFrom, type Target, targetOf } from './connection/target.js';
 import { isConnectionLost, reasonOf, toDatabaseError } from './errors.js';
 import { beginStatement } from './query-metrics.js';
 
@@ -95,11 +95,11 @@ export class ConnectionPool extends pg.Pool {
   /** Tries each host of the URL once. */
   private async connectSomewhere(): Promise<pg.PoolClient> {
     for (let left = this.target.address.hosts.length - 1; ; left -= 1) {
-      const hostIndex = this.target.hostIndex();
+      const tried = attemptAt(this.target);
       try {
         return await super.connect();
       } catch (error) {
-        if (isPoolBusy(error) || !learnFrom(this.target, error, hostIndex) || left <= 0) throw error;
+        if (isPoolBusy(error) || !learnFrom(this.target, error, tried) || left <= 0) throw error;
       }
     }
   }

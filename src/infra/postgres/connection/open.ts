@@ -1,7 +1,7 @@
 // Opens connections beside the pool: at the start, for migrations and commands, and for bulk work.
 import pg from 'pg';
 import { type SessionNeeds, settleSession, startUpOptions } from './settings.js';
-import { learnFrom, type Target, targetOf } from './target.js';
+import { attemptAt, learnFrom, type Target, targetOf } from './target.js';
 
 /** How to open a connection. */
 export interface OpenOptions extends Partial<SessionNeeds> {
@@ -37,7 +37,7 @@ export async function openClient(url: string, options: OpenOptions = {}): Promis
   const target = targetOf(url);
   const maxAttempts = target.address.hosts.length + 2; // two more for a proxy that refuses start-up options
   for (let attempt = 1; ; attempt += 1) {
-    const hostIndex = target.hostIndex();
+    const tried = attemptAt(target);
     const client = new pg.Client({
       ...clientConfig(target, needs, applicationName),
       connectionTimeoutMillis: connectTimeoutMs,
@@ -50,7 +50,7 @@ export async function openClient(url: string, options: OpenOptions = {}): Promis
       return client;
     } catch (error) {
       await client.end().catch(() => {});
-      if (!learnFrom(target, error, hostIndex) || attempt >= maxAttempts) throw error;
+      if (!learnFrom(target, error, tried) || attempt >= maxAttempts) throw error;
     }
   }
 }

@@ -41,11 +41,20 @@ export function targetOf(url: string): Target {
   return target;
 }
 
+/** How a connection was tried, to compare with what others have learnt since. */
+export type Attempt = Pick<Target, 'startUp'> & { hostIndex: number };
+
+/** Notes how the next connection is tried. */
+export const attemptAt = (target: Target): Attempt => ({
+  startUp: target.startUp,
+  hostIndex: target.hostIndex(),
+});
+
 /** Takes note of what a refused connection shows. @returns whether another attempt may succeed */
-export function learnFrom(target: Target, error: unknown, hostIndex: number): boolean {
+export function learnFrom(target: Target, error: unknown, { startUp, hostIndex }: Attempt): boolean {
   const message = error instanceof Error ? error.message : '';
-  if (/unsupported startup parameter/i.test(message) && target.startUp !== 'none') {
-    target.startUp = target.startUp === 'all' ? 'tracked' : 'none';
+  if (/unsupported startup parameter/i.test(message) && startUp !== 'none') {
+    if (startUp === target.startUp) target.startUp = startUp === 'all' ? 'tracked' : 'none';
     return true;
   }
   if (target.address.hosts.length === 1 || (error as { isHopeless?: boolean }).isHopeless === true)
