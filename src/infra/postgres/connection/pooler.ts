@@ -1,4 +1,5 @@
 // Finds out at the start whether a pooler such as PgBouncer lends connections, and refuses modes that would mix statements up.
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { openClient } from './open.js';
 import { targetOf } from './target.js';
@@ -68,13 +69,15 @@ async function isLentByTransaction(first: pg.Client, second: pg.Client): Promise
 
 /** A pooler that supports prepared statements gives them names of its own; else one client would run another's. */
 async function assertRenames(client: pg.Client): Promise<void> {
-  const name = 'st_pooler_probe';
+  // A name of its own: PostgreSQL's connections outlive the start that has used them.
+  const name = `st_probe_${randomUUID()}`;
   const { rows } = await client.query<{ name: string }>({
     name,
-    text: `SELECT name FROM pg_prepared_statements WHERE name = 'st_pooler_probe'`,
+    text: `SELECT name FROM pg_prepared_statements WHERE name = '${name}'`,
   });
-  if (rows.length > 0)
-    throw new Error(`The pooler is in transaction mode without prepared statements: ${advice.unnamed}.`);
+  if (rows.length === 0) return;
+  await client.query(`DEALLOCATE "${name}"`).catch(() => {});
+  throw new Error(`The pooler is in transaction mode without prepared statements: ${advice.unnamed}.`);
 }
 
 async function backendOf(client: pg.Client): Promise<number> {
