@@ -1,4 +1,5 @@
 // The audit trail: recording events in the transaction of what they report, and reading them for admins.
+
 import type { Logger } from 'pino';
 import { AppError } from '../../core/errors.js';
 import { idFloor, newId } from '../../core/ids.js';
@@ -6,6 +7,7 @@ import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../..
 import type { Viewer } from '../../core/permissions.js';
 import type { AuditEvent, Prisma } from '../../generated/prisma/client.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
+import { newestFirst } from '../../infra/postgres/prisma-page.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditEventFilter } from './audit.input.js';
@@ -109,17 +111,7 @@ function valuesOf(entry: AuditEntry, at: Date): Sql {
 async function listEvents(db: Database, filter: AuditEventFilter, args: PageArgs): Promise<Page<AuditEvent>> {
   const request = parsePage(args, order);
   const matches = conditionsOf(filter);
-  const rows = await db.prisma.auditEvent.findMany({
-    where: {
-      AND: [
-        matches,
-        request.after === null ? {} : { id: { lt: request.after.id } },
-        request.before === null ? {} : { id: { gt: request.before.id } },
-      ],
-    },
-    orderBy: { id: request.isBackward ? 'asc' : 'desc' },
-    take: request.limit + 1,
-  });
+  const rows = await db.prisma.auditEvent.findMany(newestFirst(matches, request));
   return toPage(request, rows, cursorOf, () => db.prisma.auditEvent.count({ where: matches }));
 }
 

@@ -15,6 +15,8 @@ const format = z
     'Format of the export; `github` is SARIF within the limits of GitHub code scanning, `cyclonedx` and `openvex` are VEX.',
   );
 const author = line(1, 200).optional().describe('Author of a VEX; SEC-TESTER unless given.');
+const baseOf = (description: string) =>
+  line(1, 255).optional().describe(`${description} For SARIF, CSV and NDJSON.`);
 const product = line(1, 2000)
   .optional()
   .describe('Product of a VEX, such as the package URL of an image; the target unless given.');
@@ -24,12 +26,9 @@ export const executionExportQuery = z.strictObject({
   format,
   author,
   product,
-  base: line(1, 255)
-    .optional()
-    .describe(
-      'Id of an execution, or a branch whose last run counts: each result is new, unchanged or absent against it. For SARIF, ' +
-        'CSV and NDJSON.',
-    ),
+  base: baseOf(
+    'Id of an execution, or a branch whose last run counts: each result is new, unchanged or absent against it.',
+  ),
 });
 export type ExecutionExport = z.output<typeof executionExportQuery>;
 
@@ -66,11 +65,7 @@ export const findingExportQuery = z.strictObject({
   format,
   author,
   product,
-  base: line(1, 255)
-    .optional()
-    .describe(
-      'Branch that the findings are compared with: each is new, unchanged or absent against it. For SARIF, CSV and NDJSON.',
-    ),
+  base: baseOf('Branch that the findings are compared with: each is new, unchanged or absent against it.'),
   project: given(project),
   target: given(target),
   tool: given(tool),

@@ -19,28 +19,31 @@ interface Rollup {
   isNeeded: Sql;
 }
 
+const bySeriesAndTime = {
+  key: sql`project_id, series_id, minutes, starts_at`,
+  isSameKey: sql`(old.series_id, old.minutes, old.starts_at, old.project_id) = (touched.series_id, touched.minutes, touched.starts_at, touched.project_id)`,
+};
+const ofChanges = {
+  columns: sql`change`,
+  sums: sql`sum(change) AS change`,
+  isNeeded: sql`change <> 0`,
+};
 const trendColumns = sql`info, low, medium, high, critical, opened, closed, resolved, seconds`;
 const rollups: readonly Rollup[] = [
   {
     table: sql`open_counts`,
     key: sql`project_id, series_id, facet, value`,
     isSameKey: sql`(old.facet, old.series_id, old.project_id, old.value) = (touched.facet, touched.series_id, touched.project_id, touched.value)`,
-    columns: sql`change`,
-    sums: sql`sum(change) AS change`,
-    isNeeded: sql`change <> 0`,
+    ...ofChanges,
   },
   {
     table: sql`due_counts`,
-    key: sql`project_id, series_id, minutes, starts_at`,
-    isSameKey: sql`(old.series_id, old.minutes, old.starts_at, old.project_id) = (touched.series_id, touched.minutes, touched.starts_at, touched.project_id)`,
-    columns: sql`change`,
-    sums: sql`sum(change) AS change`,
-    isNeeded: sql`change <> 0`,
+    ...bySeriesAndTime,
+    ...ofChanges,
   },
   {
     table: sql`trend_counts`,
-    key: sql`project_id, series_id, minutes, starts_at`,
-    isSameKey: sql`(old.series_id, old.minutes, old.starts_at, old.project_id) = (touched.series_id, touched.minutes, touched.starts_at, touched.project_id)`,
+    ...bySeriesAndTime,
     columns: trendColumns,
     sums: sql`sum(info) AS info, sum(low) AS low, sum(medium) AS medium, sum(high) AS high, sum(critical) AS critical,
       sum(opened) AS opened, sum(closed) AS closed, sum(resolved) AS resolved, sum(seconds) AS seconds`,

@@ -8,8 +8,8 @@ import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-ki
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { ProjectType } from '../project/project.ref.js';
-import { type LocationInput, severities, severity } from '../result/result.input.js';
-import { Location } from '../result/result.schema.js';
+import { reportedFields } from '../result/reported-fields.schema.js';
+import { severities, severity } from '../result/result.input.js';
 import { findingFilter, findingOrder } from './finding.input.js';
 import { FindingType } from './finding.ref.js';
 
@@ -62,20 +62,10 @@ FindingType.implement({
       extensions: { columns: ['severityOverride'] } satisfies ReadsColumns,
       resolve: ({ severityOverride }) => (severityOverride === null ? null : rank(severityOverride)),
     }),
-    cweIds: t.exposeIntList('cweIds', { description: 'CWE numbers.' }),
-    cveIds: t.exposeStringList('cveIds', {
-      extensions: { weight: { bytes: 3000 } },
-      description: 'CVE ids.',
-    }),
   }),
 });
 
 builder.objectFields(FindingType, (t) => ({
-  ruleId: t.exposeString('ruleId', {
-    extensions: { weight: { bytes: 1200 } },
-    nullable: true,
-    description: 'Rule or check of the tool.',
-  }),
   title: t.exposeString('title', {
     extensions: { weight: { bytes: 2000 } },
     description: 'The finding in one line.',
@@ -85,32 +75,7 @@ builder.objectFields(FindingType, (t) => ({
     nullable: true,
     description: 'The weakness, and why it matters.',
   }),
-  cvssVector: t.exposeString('cvssVector', {
-    extensions: { weight: { bytes: 1600 } },
-    nullable: true,
-    description: 'CVSS vector, version 2.0 to 4.0.',
-  }),
-  cvssScore: t.exposeFloat('cvssScore', { nullable: true, description: 'CVSS score, 0.0 to 10.0.' }),
-  location: t.field({
-    type: Location,
-    nullable: true,
-    description: 'Where the newest result saw it.',
-    extensions: { columns: ['location'] } satisfies ReadsColumns,
-    resolve: ({ location }) => location as LocationInput | null,
-  }),
-  remediation: t.exposeString('remediation', {
-    extensions: { weight: { bytes: 20_000 } },
-    nullable: true,
-    description: 'How to fix it.',
-  }),
-  references: t.exposeStringList('references', {
-    extensions: { weight: { bytes: 400_000 } },
-    description: 'Further reading.',
-  }),
-  tags: t.exposeStringList('tags', {
-    extensions: { weight: { bytes: 20_000 } },
-    description: 'Free labels.',
-  }),
+  ...reportedFields(t, 'Where the newest result saw it.'),
 }));
 
 /** Pages of findings. */

@@ -10,45 +10,12 @@ import { ExecutionType } from '../execution/execution.ref.js';
 import type { ExecutionRow } from '../execution/execution.service.js';
 import { deltas, resultDelta } from '../finding/finding.input.js';
 import { FindingType } from '../finding/finding.ref.js';
+import { reportedFields } from './reported-fields.schema.js';
 import type { SkippedResult } from './result.batch.js';
-import {
-  addResultsInput,
-  type LocationInput,
-  resultFilter,
-  resultOrder,
-  severities,
-  severity,
-} from './result.input.js';
+import { addResultsInput, resultFilter, resultOrder, severities, severity } from './result.input.js';
 import type { AddedResults } from './result.intake.js';
 import type { ResultRow } from './result.service.js';
 import { addResultsCheck } from './skip-invalid.js';
-
-export const Location = builder.objectRef<LocationInput>('Location').implement({
-  description: 'Location of a result; fields that do not apply are null.',
-  fields: (t) => ({
-    path: t.exposeString('path', {
-      extensions: { weight: { bytes: 2000 } },
-      nullable: true,
-      description: 'File, relative to the repository or image.',
-    }),
-    startLine: t.exposeInt('startLine', { nullable: true, description: 'First line, from 1.' }),
-    startColumn: t.exposeInt('startColumn', { nullable: true, description: 'First column, from 1.' }),
-    endLine: t.exposeInt('endLine', { nullable: true, description: 'Last line.' }),
-    endColumn: t.exposeInt('endColumn', { nullable: true, description: 'Last column.' }),
-    url: t.exposeString('url', {
-      extensions: { weight: { bytes: 4000 } },
-      nullable: true,
-      description: 'URL of the request.',
-    }),
-    method: t.exposeString('method', { nullable: true, description: 'HTTP method.' }),
-    parameter: t.exposeString('parameter', { nullable: true, description: 'Parameter, header or field.' }),
-    component: t.exposeString('component', {
-      nullable: true,
-      description: 'Package or component, with its version.',
-    }),
-    host: t.exposeString('host', { nullable: true, description: 'Host.' }),
-  }),
-});
 
 export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
   description: 'One result of an execution.',
@@ -82,54 +49,19 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
       extensions: { columns: ['severity'] } satisfies ReadsColumns,
       resolve: (result) => severities[result.severity] as (typeof severities)[number],
     }),
-    ruleId: t.exposeString('ruleId', {
-      extensions: { weight: { bytes: 1200 } },
-      nullable: true,
-      description: 'Rule or check of the tool.',
-    }),
-    cweIds: t.exposeIntList('cweIds', { description: 'CWE numbers.' }),
-    cveIds: t.exposeStringList('cveIds', {
-      extensions: { weight: { bytes: 3000 } },
-      description: 'CVE ids.',
-    }),
   }),
 });
 
 builder.objectFields(ResultType, (t) => ({
+  ...reportedFields(t, 'Location.'),
   vulnerabilityIds: t.exposeStringList('vulnerabilityIds', {
     extensions: { weight: { bytes: 12000 } },
     description: 'Vulnerability ids of other schemes, for example GHSA or RUSTSEC.',
-  }),
-  cvssVector: t.exposeString('cvssVector', {
-    extensions: { weight: { bytes: 1600 } },
-    nullable: true,
-    description: 'CVSS vector, version 2.0 to 4.0.',
-  }),
-  cvssScore: t.exposeFloat('cvssScore', { nullable: true, description: 'CVSS score, 0.0 to 10.0.' }),
-  location: t.field({
-    type: Location,
-    nullable: true,
-    description: 'Location.',
-    extensions: { columns: ['location'] } satisfies ReadsColumns,
-    resolve: ({ location }) => location as LocationInput | null,
   }),
   evidence: t.exposeString('evidence', {
     extensions: { weight: { bytes: 200000 } },
     nullable: true,
     description: 'Request, response or code that proves the result.',
-  }),
-  remediation: t.exposeString('remediation', {
-    extensions: { weight: { bytes: 20000 } },
-    nullable: true,
-    description: 'How to fix it.',
-  }),
-  references: t.exposeStringList('references', {
-    extensions: { weight: { bytes: 400000 } },
-    description: 'Further reading.',
-  }),
-  tags: t.exposeStringList('tags', {
-    extensions: { weight: { bytes: 20000 } },
-    description: 'Free labels.',
   }),
 }));
 

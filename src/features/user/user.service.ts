@@ -1,4 +1,5 @@
 // Users: reading them, and the entry to creating and changing them. Signing in belongs to the auth feature.
+
 import { AppError } from '../../core/errors.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
 import { can, type Role, type Viewer } from '../../core/permissions.js';
@@ -6,6 +7,7 @@ import type { Timing } from '../../core/timeouts.js';
 import type { Prisma, User } from '../../generated/prisma/client.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
+import { newestFirst } from '../../infra/postgres/prisma-page.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 import { foldForSearch } from '../../validation/search-text.js';
 import { createServiceAccount, type ServiceAccountOptions } from './service-account.js';
@@ -107,17 +109,7 @@ function identitiesOf(options: ServiceAccountOptions) {
 async function listUsers(db: Database, filter: UserFilter, args: PageArgs): Promise<Page<User>> {
   const request = parsePage(args, order);
   const matches = conditionsOf(filter);
-  const rows = await db.prisma.user.findMany({
-    where: {
-      AND: [
-        matches,
-        request.after === null ? {} : { id: { lt: request.after.id } },
-        request.before === null ? {} : { id: { gt: request.before.id } },
-      ],
-    },
-    orderBy: { id: request.isBackward ? 'asc' : 'desc' },
-    take: request.limit + 1,
-  });
+  const rows = await db.prisma.user.findMany(newestFirst(matches, request));
   return toPage(request, rows, cursorOf, () => db.prisma.user.count({ where: matches }));
 }
 

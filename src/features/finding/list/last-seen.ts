@@ -108,28 +108,18 @@ function boundsOnKeys(plan: KeysetPlan, { after, before }: PageRequest): Sql[] {
   ];
 }
 
+/** Filters that may leave few findings. */
+const narrowing = [
+  'ruleId',
+  'cweId',
+  'cveId',
+  'search',
+  'assigneeId',
+  'overdue',
+  'firstSeenAfter',
+  'firstSeenBefore',
+  'triage',
+] as const satisfies readonly (keyof FindingFilter)[];
+
 /** Whether the filter may leave few findings, so that an estimate is worth its round trip. */
-function isNarrow({
-  ruleId,
-  cweId,
-  cveId,
-  search,
-  assigneeId,
-  overdue,
-  firstSeenAfter,
-  firstSeenBefore,
-  triage,
-}: FindingFilter) {
-  const conditions = [
-    ruleId,
-    cweId,
-    cveId,
-    search,
-    assigneeId,
-    overdue,
-    firstSeenAfter,
-    firstSeenBefore,
-    triage,
-  ];
-  return conditions.some((value) => value != null);
-}
+const isNarrow = (filter: FindingFilter) => narrowing.some((name) => filter[name] != null);
