@@ -48,11 +48,19 @@ export async function measureOthers(server, token, work) {
   }
 }
 
-/** The longest of reads and writes of others while an execution is deleted, in milliseconds, beside as many before. */
-export async function measureWaits(server, token, executionId) {
+/**
+ * The longest of reads and writes of others while an execution is deleted, in milliseconds, beside the same before.
+ * @param isGone whether the last row of the execution is gone
+ */
+export async function measureWaits(server, token, executionId, isGone) {
   const ask = askAs(server, token);
   const other = (await ask(createExecution, { name: 'Another' })).createExecution.execution;
   await ask('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id: other.id });
+  const found = await ask(
+    'query ($filter: FindingFilter) { findings(first: 1, filter: $filter) { nodes { id } } }',
+    { filter: { target: 'kept' } },
+  );
+  const kept = found.findings.nodes[0].id;
   let number = 0;
   const requests = {
     executions: () => ask(workloads.W2.query),
@@ -60,6 +68,10 @@ export async function measureWaits(server, token, executionId) {
       ask(
         '{ findings(first: 20, orderBy: { field: SEVERITY, direction: DESC }) { totalCount nodes { id title } } }',
       ),
+    triage: () =>
+      ask('mutation ($input: TriageFindingsInput!) { triageFindings(input: $input) { matched } }', {
+        input: { ids: [kept], comment: `Note ${number++}` },
+      }),
     addResults: () =>
       ask('mutation ($input: AddResultsInput!) { addResults(input: $input) { added } }', {
         input: { executionId: other.id, results: [{ title: `Result ${number++}`, severity: 'LOW' }] },
@@ -79,14 +91,17 @@ export async function measureWaits(server, token, executionId) {
   const before = await longest(() => performance.now() > until);
   let isOver = false;
   const startedAt = performance.now();
-  const deleting = ask('mutation ($id: ID!) { deleteExecution(id: $id) { deletedId } }', {
-    id: executionId,
-  }).finally(() => {
+  const deleting = (async () => {
+    await ask('mutation ($id: ID!) { deleteExecution(id: $id) { deletedId } }', { id: executionId });
+    const answered = performance.now();
+    while (!(await isGone())) await new Promise((resolve) => setTimeout(resolve, 50));
+    return answered;
+  })().finally(() => {
     isOver = true;
   });
   const meanwhile = await longest(() => isOver);
-  await deleting;
   return {
+    answerMs: Math.round((await deleting) - startedAt),
     seconds: Math.round((performance.now() - startedAt) / 1000),
     longestMsBefore: before,
     longestMsMeanwhile: meanwhile,
