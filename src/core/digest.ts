@@ -1,4 +1,4 @@
-// Digests of inputs, to distinguish a repeated request from another one under the same key.
+// Digests inputs, to distinguish a repeated request from another one with the same key.
 import { createHash } from 'node:crypto';
 
 /** SHA-256 of a JSON value, independent of the order of its keys. */

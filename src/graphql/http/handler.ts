@@ -1,4 +1,4 @@
-// One HTTP request on a GraphQL path: the page, a refusal, the fast path, or Yoga.
+// Handles an HTTP request on a GraphQL path: sends the page or a refusal, or passes the request to the fast path or Yoga.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';

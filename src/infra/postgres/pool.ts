@@ -1,5 +1,5 @@
-// The pool of connections. `acquire` is the one way to a connection: the budget of the request, metrics and errors are dealt
-// with there, for plain SQL and for Prisma's adapter.
+// The pool of connections. `acquire` is the only way to a connection, for plain SQL and for Prisma's adapter: it applies the
+// request's budget, measures, and maps errors.
 import pg from 'pg';
 import type { Logger } from 'pino';
 import type { Metrics } from '../telemetry/metrics.js';
