@@ -46,6 +46,8 @@ interface Delivery {
  */
 export function deliver({ answers, socket, isOpen, encode, onEnd }: Delivery): () => void {
   let isOver = false;
+  let isPumping = false;
+  let isWanted = false;
 
   function stop(): void {
     if (isOver) return;
@@ -54,31 +56,42 @@ export function deliver({ answers, socket, isOpen, encode, onEnd }: Delivery): (
     answers.close();
   }
 
+  /** A source may call this while it is asked for a step; the answer to that step goes out first. */
   function pump(): void {
-    if (isOver) return;
+    isWanted = true;
+    if (isPumping) return;
+    isPumping = true;
+    socket.cork();
+    try {
+      while (isWanted && !isOver) {
+        isWanted = false;
+        writeReady();
+      }
+    } finally {
+      isPumping = false;
+      socket.uncork();
+    }
+  }
+
+  function writeReady(): void {
     if (!isOpen()) {
       stop();
       return;
     }
-    socket.cork();
-    try {
-      while (!socket.writableNeedDrain) {
-        const step = answers.take();
-        if (step === undefined) {
-          answers.whenReady(pump);
-          return;
-        }
-        if (step.done === true) {
-          stop();
-          onEnd();
-          return;
-        }
-        socket.write(encode(step.value));
+    while (!socket.writableNeedDrain) {
+      const step = answers.take();
+      if (step === undefined) {
+        answers.whenReady(pump);
+        return;
       }
-      socket.off('drain', pump).once('drain', pump);
-    } finally {
-      socket.uncork();
+      if (step.done === true) {
+        stop();
+        onEnd();
+        return;
+      }
+      socket.write(encode(step.value));
     }
+    socket.off('drain', pump).once('drain', pump);
   }
 
   pump();

@@ -46,6 +46,18 @@ describe.each(transports)('by %s', (transport) => {
     expect(stream.errors).toEqual([]);
   });
 
+  it('the last event comes also where answers wait for the database', async () => {
+    const id = await startExecution(server, analyst.token);
+    await report(server, analyst.token, id, 10);
+    await complete(id);
+    const query = `subscription($executionId: ID!) {
+      live: executionEvents(executionId: $executionId) { id type execution { id imports { id } } }
+    }`;
+    const stream = subscribe(transport, server.url, viewer.token, { query, variables: { executionId: id } });
+    expect(await endOf(stream)).toBe('complete');
+    expect(stream.events.map(({ type }) => type)).toEqual(['CREATED', 'STARTED', 'PROGRESS', 'COMPLETED']);
+  });
+
   it('an event arrives as it is written, not with the next poll', async () => {
     const id = await startExecution(server, analyst.token);
     const stream = watch(id);
