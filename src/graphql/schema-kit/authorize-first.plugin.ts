@@ -5,9 +5,17 @@ import type { GraphQLFieldResolver } from 'graphql';
 import { authorize, type Permission } from '../../core/permissions.js';
 import type { GraphQLContext } from './context.js';
 
-const name = 'authorizeFirst';
-/** Its name in the builder's list of plugins; the list has no type for it, as it takes no options. */
-export const authorizeFirstPlugin = name as never;
+declare global {
+  // Pothos types the names of plugins by merging into this one.
+  namespace PothosSchemaTypes {
+    interface Plugins<Types extends SchemaTypes> {
+      authorizeFirst: AuthorizeFirstPlugin<Types>;
+    }
+  }
+}
+
+/** Its name in the builder's list of plugins. */
+export const authorizeFirstPlugin = 'authorizeFirst';
 
 type Resolver = GraphQLFieldResolver<unknown, object>;
 
@@ -28,5 +36,4 @@ class AuthorizeFirstPlugin<Types extends SchemaTypes> extends BasePlugin<Types> 
   }
 }
 
-// Pothos types the names of plugins that come with it.
-SchemaBuilder.registerPlugin(authorizeFirstPlugin, AuthorizeFirstPlugin as never);
+SchemaBuilder.registerPlugin(authorizeFirstPlugin, AuthorizeFirstPlugin);
