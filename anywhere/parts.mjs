@@ -35,7 +35,7 @@ export function postgresFolder() {
 }
 
 /** The first line that a program prints about its version; undefined without it. */
-export function versionOf(program, args = ['--version']) {
+export function versionOf(program, args = [program === 'nginx' ? '-v' : '--version']) {
   const { error, stdout, stderr } = spawnSync(program, args, { env, encoding: 'utf8' });
   return error === undefined ? /\d+\.\d+[\w.+~-]*/.exec(`${stdout}${stderr}`)?.[0] : undefined;
 }
