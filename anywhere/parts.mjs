@@ -204,7 +204,7 @@ async function startNginx({ folder, run }, urls) {
   const file = join(home, 'nginx.conf');
   writeFileSync(
     file,
-    `worker_processes 1; daemon off; pid ${home}/pid; error_log ${home}/error.log; ${isRoot ? 'user root;' : ''}
+    `worker_processes 1; daemon off; master_process off; pid ${home}/pid; error_log ${home}/error.log; ${isRoot ? 'user root;' : ''}
     events { worker_connections 256; }
     http { access_log off; client_body_temp_path ${home}/body; proxy_temp_path ${home}/proxy;
       fastcgi_temp_path ${home}/f; uwsgi_temp_path ${home}/u; scgi_temp_path ${home}/s;
