@@ -183,7 +183,7 @@ it('removes texts that no result uses, unless an import is about to use them', a
   await idOf('under-way', rules('other'));
   const setState = (state: string, worker: string | null) =>
     server.sql(
-      `UPDATE imports SET state = $1, worker_id = $2, lease_expires_at = now() + interval '1 hour' * ($1 = 'RUNNING')::int,
+      `UPDATE imports SET state = $1, worker_id = $2, lease_expires_at = now() + interval '1 hour',
          created_at = now() - interval '2 days'
        FROM test_executions AS execution WHERE execution.id = execution_id AND target = 'under-way' RETURNING 1`,
       [state, worker],
