@@ -118,9 +118,10 @@ export interface ApiKey {
   expiresAt: string;
   lastUsedAt: string | null;
   revokedAt: string | null;
+  isReplaced: boolean;
 }
 
-const keyFields = 'id name prefix scopes createdAt expiresAt lastUsedAt revokedAt';
+const keyFields = 'id name prefix scopes createdAt expiresAt lastUsedAt revokedAt isReplaced';
 
 const executionFields = `id name target kind status progress phase errorMessage createdAt finishedAt
   severityCounts { total critical high medium low info }`;

@@ -170,9 +170,10 @@ function assertSignedIn({ api }: Context): void {
     });
 }
 
-function stateOf({ revokedAt, expiresAt }: ApiKey): string {
+function stateOf({ revokedAt, expiresAt, isReplaced }: ApiKey): string {
   if (revokedAt !== null) return 'revoked';
-  return Date.parse(expiresAt) <= Date.now() ? 'expired' : 'active';
+  if (Date.parse(expiresAt) <= Date.now()) return 'expired';
+  return isReplaced ? 'replaced' : 'active';
 }
 
 const dayOf = (moment: string) => moment.slice(0, 10);

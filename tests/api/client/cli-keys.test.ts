@@ -83,6 +83,7 @@ describe('keys', () => {
     expect(made.out.trim()).not.toBe(old);
     for (const secret of [old, made.out.trim()])
       expect(await cli(['whoami'], { SEC_TESTER_TOKEN: secret })).toMatchObject({ code: 0 });
+    expect((await cli(['keys', 'list'])).out).toMatch(new RegExp(`${apiKey.id}.* replaced `));
     const again = await cli(['keys', 'rotate', apiKey.id]);
     expect(again).toMatchObject({ code: 3, err: expect.stringContaining('has been replaced') });
   });
