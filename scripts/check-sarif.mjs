@@ -29,7 +29,7 @@ const server = await startServer();
 let failures = 0;
 try {
   const files = await exportAll();
-  // One kind at a time: the tool's npm program passes arguments to a shell, where a semicolon ends the command.
+  // One kind at a time: the tool's npm program takes no list with semicolons.
   for (const [format, rules] of [
     ['sarif', 'Sarif'],
     ['github', 'Sarif'],
