@@ -44,7 +44,10 @@ const provider = z
     {
       id: z
         .string({ error: 'to be a text' })
-        .regex(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, { error: 'to be 1 to 32 of a-z, 0-9 and hyphens' }),
+        .regex(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, { error: 'to be 1 to 32 of a-z, 0-9 and hyphens' })
+        .refine((id) => id !== 'token', {
+          error: 'to be another word than token, which is a path of the API',
+        }),
       name: z.string({ error: 'to be a text' }).min(1).max(100, { error: 'to have at most 100 characters' }),
       issuer: z
         .string({ error: 'to be a URL' })

@@ -16,29 +16,16 @@ import { allowedMethods, type Route, type RouteAnswer } from './route.js';
 
 type Authenticate = (authorization: string | undefined) => Promise<Viewer | null>;
 
-/** Mounts the routes. Another method on one of their paths gets 405 with Allow. */
+/**
+ * Mounts the routes. Another method on one of their paths gets 405 with Allow. Paths without parameters come first, since
+ * `/oidc/token` is also an `/oidc/{provider}`.
+ */
 export function mountRoutes(routes: Route[], authenticate: Authenticate): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  for (const route of routes) {
-    const steps = [
-      noteRoute(route.path),
-      ...(route.deprecated === undefined ? [] : [setHeaders(deprecationOf(route))]),
-      ...(route.method === 'post' && route.upload === undefined ? [readBody(route)] : []),
-    ];
-    router[route.method](expressPath(route.path), ...steps, async (request, response) => {
-      const viewer = await viewerOf(route, request.headers.authorization, authenticate);
-      const params = parseParameters(route.params, request.params);
-      const query = parseParameters(route.query, request.query);
-      const body =
-        route.body === undefined
-          ? undefined
-          : parseInput(route.body, request.body ?? (route.isBodyOptional ? {} : undefined));
-      const answer = await route.handle({ body, params, query, viewer, incoming: request });
-      if (answer.stream === undefined) send(response, answer);
-      else await sendStream(response, answer, answer.stream, request.method === 'HEAD');
-    });
-  }
-  for (const [path, allow] of allowedMethods(routes)) {
+  const paths = [...allowedMethods(routes)];
+  const isFixed = ([path]: readonly [string, string]) => !path.includes('{');
+  for (const [path, allow] of [...paths.filter(isFixed), ...paths.filter((entry) => !isFixed(entry))]) {
+    for (const route of routes) if (route.path === path) mountRoute(router, route, authenticate);
     router.all(expressPath(path), noteRoute(path), (request: Request, response: Response) => {
       response.setHeader('Allow', allow);
       if (request.method !== 'OPTIONS') throw new AppError('METHOD_NOT_ALLOWED');
@@ -46,6 +33,26 @@ export function mountRoutes(routes: Route[], authenticate: Authenticate): Router
     });
   }
   return router;
+}
+
+function mountRoute(router: Router, route: Route, authenticate: Authenticate): void {
+  const steps = [
+    noteRoute(route.path),
+    ...(route.deprecated === undefined ? [] : [setHeaders(deprecationOf(route))]),
+    ...(route.method === 'post' && route.upload === undefined ? [readBody(route)] : []),
+  ];
+  router[route.method](expressPath(route.path), ...steps, async (request, response) => {
+    const viewer = await viewerOf(route, request.headers.authorization, authenticate);
+    const params = parseParameters(route.params, request.params);
+    const query = parseParameters(route.query, request.query);
+    const body =
+      route.body === undefined
+        ? undefined
+        : parseInput(route.body, request.body ?? (route.isBodyOptional ? {} : undefined));
+    const answer = await route.handle({ body, params, query, viewer, incoming: request });
+    if (answer.stream === undefined) send(response, answer);
+    else await sendStream(response, answer, answer.stream, request.method === 'HEAD');
+  });
 }
 
 /** The path as Express writes it: `{id}` becomes `:id`. */

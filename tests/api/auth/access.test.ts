@@ -167,6 +167,17 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
     'mutation { archiveProject(key: "nowhere") { project { id } } }',
     'NOT_FOUND',
   ],
+  'Mutation.deleteProject': [
+    'admin',
+    'mutation { deleteProject(input: { key: "nowhere", dryRun: true }) { executions } }',
+    'NOT_FOUND',
+  ],
+  'Mutation.setExecutionHold': [
+    'admin',
+    `mutation { setExecutionHold(id: "exe_${v7()}", reason: "x") { execution { id } } }`,
+    'NOT_FOUND',
+  ],
+  'Query.retentionPreview': ['admin', '{ retentionPreview { held } }', 'ok'],
   'Mutation.setGatePolicy': [
     'admin',
     'mutation { setGatePolicy(input: { project: "nowhere", name: "x" }) { policy { name } } }',

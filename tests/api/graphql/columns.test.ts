@@ -40,7 +40,8 @@ beforeAll(async () => {
     },
   ]);
   await server.sql(
-    `UPDATE test_executions SET phase = 'p', error_message = 'm', rerun_of_id = id, status = 'COMPLETED', finished_at = now(), run_number = 1`, // or the server settles it
+    `UPDATE test_executions SET phase = 'p', error_message = 'm', rerun_of_id = id, status = 'COMPLETED', finished_at = now(), run_number = 1,
+      held_at = now(), hold_reason = 'r'`, // or the server settles it
   );
   await beFound();
   const found = await server.gql('{ results { nodes { id } } }', {}, token);

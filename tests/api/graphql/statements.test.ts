@@ -154,7 +154,7 @@ describe('changing', () => {
     `mutation Change($id: ID!) { ${mutation} { execution { id status } } }`;
   // BEGIN and COMMIT are statements too.
   it.each([
-    ['start', 'startExecution(id: $id)', createExecution, 5],
+    ['start', 'startExecution(id: $id)', createExecution, 6],
     ['report progress', 'reportProgress(input: { executionId: $id, progress: 5 })', startExecution, 1],
     // The events of webhooks are one more.
     ['complete', 'completeExecution(id: $id)', startExecution, 6],
@@ -166,13 +166,13 @@ describe('changing', () => {
     expect(await cost(change(mutation), { id })).toBe(statements);
   });
 
-  it('costs four statements to create, and six to delete', async () => {
+  it('costs four statements to create, and eight to delete', async () => {
     const create =
       'mutation Create { createExecution(input: { name: "n", target: "t", kind: SCA }) { execution { id name } } }';
     expect(await cost(create)).toBe(4);
     const id = await startExecution(server, adminToken);
     const remove = 'mutation Remove($id: ID!) { deleteExecution(id: $id) { deletedId } }';
-    expect(await cost(remove, { id })).toBe(6);
+    expect(await cost(remove, { id })).toBe(8);
   });
 
   it('costs the same for one result and for a thousand', async () => {
