@@ -97,11 +97,18 @@ describe('when connections are cut under way', () => {
       const token = await server.signIn();
       await blocker.query('BEGIN; LOCK TABLE test_executions IN ACCESS EXCLUSIVE MODE');
       const running = server.gql('{ executions { totalCount } }', {}, token);
-      await untilLocked(server, 1);
-      await blocker.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-      );
-      (await running).expectError('UNAVAILABLE');
+      let isAnswered = false;
+      const answer = running.finally(() => {
+        isAnswered = true;
+      });
+      // Background jobs may wait for the lock too, before the statement does.
+      await until(async () => {
+        await server.sql(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        );
+        return isAnswered;
+      }, 'the answer');
+      (await answer).expectError('UNAVAILABLE');
       await blocker.query('COMMIT');
       (await server.gql('{ executions { totalCount } }', {}, token)).expectData();
     } finally {
