@@ -1,4 +1,4 @@
-// The parts that grounds are made of: PostgreSQL as Debian packages it, PgBouncer, Redis, nginx, HAProxy, other versions of Node.
+// The parts that environments are made of: PostgreSQL as Debian packages it, PgBouncer, Redis, nginx, HAProxy, other versions of Node.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {

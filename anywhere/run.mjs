@@ -1,32 +1,36 @@
-// npm run anywhere -- [WORD…]: runs one smoke test on every ground, or on those whose names hold a word; prints a table for
-// docs/deployment.md, and exits with 1 where a ground is not as it should be.
+// npm run anywhere -- [WORD…]: runs one smoke test in every environment, or in those whose names hold a word; prints a table for
+// docs/deployment.md, and exits with 1 where an environment is not as it should be.
 import { availableParallelism } from 'node:os';
-import { grounds } from './grounds.mjs';
+import { environments } from './environments.mjs';
 import { withParts } from './parts.mjs';
 
 const longestMs = 120_000;
 const words = process.argv.slice(2).map((word) => word.toLowerCase());
-const chosen = grounds.filter(
+const chosen = environments.filter(
   ({ name }) => words.length === 0 || words.some((word) => name.toLowerCase().includes(word)),
 );
 if (chosen.length === 0) {
-  console.log(`Usage: npm run anywhere -- [WORD…]\n\n${grounds.map(({ name }) => `  ${name}`).join('\n')}`);
+  console.log(
+    `Usage: npm run anywhere -- [WORD…]\n\n${environments.map(({ name }) => `  ${name}`).join('\n')}`,
+  );
   process.exit(2);
 }
 
 const rows = [];
-for (const ground of chosen) {
+for (const environment of chosen) {
   const startedAt = performance.now();
-  const { outcome, version = '', isAsWanted } = await tryGround(ground);
+  const { outcome, version = '', isAsWanted } = await tryEnvironment(environment);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
-  console.error(`${isAsWanted ? 'as wanted' : 'NOT AS WANTED'}  ${ground.name}: ${outcome} (${seconds} s)`);
-  rows.push({ name: ground.name, version, outcome, isAsWanted });
+  console.error(
+    `${isAsWanted ? 'as wanted' : 'NOT AS WANTED'}  ${environment.name}: ${outcome} (${seconds} s)`,
+  );
+  rows.push({ name: environment.name, version, outcome, isAsWanted });
 }
 
 console.log(
   `\nOn ${process.platform} ${process.arch}, ${availableParallelism()} cores, ${new Date().toISOString().slice(0, 10)}:\n`,
 );
-console.log('| Ground | Version | Outcome |\n|--|--|--|');
+console.log('| Environment | Version | Outcome |\n|--|--|--|');
 for (const { name, version, outcome } of rows) console.log(`| ${name} | ${version} | ${outcome} |`);
 const bad = rows.filter(({ isAsWanted }) => !isAsWanted);
 console.log(
@@ -34,8 +38,8 @@ console.log(
 );
 process.exit(bad.length === 0 ? 0 : 1);
 
-/** Runs a ground with parts of its own. Without a part that it needs it is left out, and says so. */
-async function tryGround({ missing = () => undefined, run, wanted = /^works/ }) {
+/** Runs an environment with parts of its own. Without a part that it needs it is left out, and says so. */
+async function tryEnvironment({ missing = () => undefined, run, wanted = /^works/ }) {
   const lack = missing();
   if (lack !== undefined) return { outcome: `not tried: no ${lack}`, isAsWanted: true };
   let version = '';

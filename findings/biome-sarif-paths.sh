@@ -4,7 +4,7 @@
 # as %20, or as a file: URI (SARIF 2.1.0, 3.4.3).
 # Seen: GitLab's report has the relative path. The SARIF log has the absolute path of the machine, with the blank as it is and
 # without a scheme or uriBaseId, so that logs of two checkouts share no place; @microsoft/sarif-multitool 5.7.0 calls it an error.
-# Exits with 1 when a tool behaves otherwise.
+# Exits with 1 when a tool behaves differently.
 set -euo pipefail
 
 folder=$(mktemp -d)

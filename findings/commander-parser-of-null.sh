@@ -3,7 +3,7 @@
 # text. The documentation says that the parser's result becomes the value of the option.
 # One would expect: null stays null.
 # Seen: both become the empty string, and a default value of the option makes no difference.
-# Exits with 1 when the library behaves otherwise.
+# Exits with 1 when the library behaves differently.
 set -euo pipefail
 
 version=14.0.3

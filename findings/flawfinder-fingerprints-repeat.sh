@@ -4,7 +4,7 @@
 # results to have four values, or at least one per file.
 # Seen: all four results have one and the same value, because it is the SHA-256 of the text of the line. A system that takes the
 # fingerprint for the identity of a finding keeps one finding of four, and closes none when three of them are fixed.
-# Exits with 1 when the tool behaves otherwise.
+# Exits with 1 when the tool behaves differently.
 set -euo pipefail
 
 version=2.0.19

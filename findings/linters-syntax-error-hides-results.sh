@@ -3,9 +3,9 @@
 # error added at its end. Both write SARIF.
 # One would expect what ESLint 9.39.5 with @microsoft/eslint-formatter-sarif 3.1.0 writes: an invocation with executionSuccessful false and
 # a notification that names the file, so that a reader knows that the missing results are not fixed (SARIF 2.1.0, 3.20.14, 3.20.21).
-# Seen: the two results are gone and one for the syntax error takes their place; no run has an invocation, so the log reads as a
-# complete one in which the two problems are fixed.
-# Exits with 1 when a tool behaves otherwise.
+# Seen: the two results are gone and one for the syntax error takes their place; no run has an invocation, so the log reads like
+# that of a complete run in which the two problems are fixed.
+# Exits with 1 when a tool behaves differently.
 set -euo pipefail
 
 folder=$(mktemp -d)

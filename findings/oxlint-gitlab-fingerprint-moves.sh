@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# oxlint 1.94.0, --format=gitlab: a file has three problems; in the next run a comment was inserted above them.
-# One would expect: the same fingerprints, since GitLab compares the reports of two branches by them alone. Biome 2.6.8's
+# oxlint 1.94.0, --format=gitlab: a file has three problems; before the next run a comment is inserted above them.
+# One would expect: the same fingerprints, since GitLab compares the reports of two branches only by fingerprint. Biome 2.6.8's
 # --reporter=gitlab keeps all of its fingerprints.
-# Seen: each fingerprint of oxlint is another one, so each problem below the comment is at once fixed and new.
-# Exits with 1 when a tool behaves otherwise.
+# Seen: every fingerprint of oxlint changes, so each problem below the comment counts as fixed and as new.
+# Exits with 1 when a tool behaves differently.
 set -euo pipefail
 
 folder=$(mktemp -d)

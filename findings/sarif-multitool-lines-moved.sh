@@ -6,7 +6,7 @@
 # of each run have the same rule, file, message and snippet; the tool calls them absent and new.
 # It happens only where the lines moved by the distance between two alike results: one inserted line loses one result, three
 # inserted lines lose none.
-# Exits with 1 when the tool behaves otherwise.
+# Exits with 1 when the tool behaves differently.
 set -euo pipefail
 
 version=5.7.0

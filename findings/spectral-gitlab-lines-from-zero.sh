@@ -3,7 +3,7 @@
 # One would expect: the same lines; both formats count from 1 (GitLab: "the line on which the code quality violation occurred").
 # Seen: GitLab's report counts from 0. The warning about the second line points to line 1, the one about the whole document to
 # line 0, which no editor has.
-# Exits with 1 when the tool behaves otherwise.
+# Exits with 1 when the tool behaves differently.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # @stoplight/spectral-cli 6.16.3 writes one run over one OpenAPI document with two warnings as JSON, SARIF and JUnit.
 # One would expect: the same two problems in all formats; --fail-severity is documented to decide the exit code.
-# Seen: it also decides what JUnit holds, and JUnit alone. By default, that is error, the document with two warnings makes a suite
-# with 0 tests and 0 failures, as a clean document does.
-# Exits with 1 when the tool behaves otherwise.
+# Seen: it also decides which problems JUnit contains, and only JUnit. With the default, error, the document with two warnings makes
+# a suite with 0 tests and 0 failures, as a clean document does.
+# Exits with 1 when the tool behaves differently.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -78,7 +78,7 @@ function choose(providers: readonly Provider[], wanted: string | undefined): Pro
 function codeFrom(page: Server, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(failure('Nobody came back from the browser in five minutes')),
+      () => reject(failure('The browser did not come back within five minutes')),
       waitMs,
     );
     page.on('request', (request, response) => {

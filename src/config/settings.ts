@@ -251,7 +251,7 @@ export const settings = {
     name: 'PUBLIC_URL',
     group: 'Single sign-on',
     description:
-      'URL under which browsers reach the server, such as https://sec.example.com. Needed in production with OIDC_PROVIDERS.',
+      'URL at which browsers reach the server, such as https://sec.example.com. Needed in production with OIDC_PROVIDERS.',
     schema: baseUrl(),
   },
   oidcProviders: {
@@ -266,7 +266,7 @@ export const settings = {
     name: 'PASSWORD_SIGN_IN',
     group: 'Single sign-on',
     description:
-      'Whether users sign in with passwords; false leaves one to BREAK_GLASS_ADMIN only, and needs OIDC_PROVIDERS.',
+      'Whether users can sign in with passwords; if false, only BREAK_GLASS_ADMIN can, and OIDC_PROVIDERS is required.',
     schema: flag(),
     default: 'true',
   },

@@ -32,7 +32,7 @@ const usualHeaders: Record<string, ZodOpenApiHeaderObject> = {
     '"default";q=3000;w=60',
   ),
   Location: string(
-    'Where to go on: the resource that the request has made, or the page that a browser is sent to.',
+    'The resource that the request created, or the page to which it redirects the browser.',
     '/api/v1/imports/imp_0192f0c1-7a44-7c3e-9d52-1f6f2c8b7a10',
   ),
   'Retry-After': {

@@ -52,28 +52,30 @@ export function addKeyCommands(program: Command, action: Action): void {
       text.split(',').map(trim),
     )
     .option('--project <key>', 'the only project that it sees and changes')
-    .option('--for <user>', 'the service account that it is for, as an admin may choose; you unless given')
+    .option('--for <user>', 'service account that the key is for (only for admins); you unless given')
     .option('--days <days>', 'days until it ends', wholeNumber(1, 365), 90)
     .action(action(create));
   keys
     .command('list')
     .description('List your keys, newest first, without their secrets')
-    .option('--for <user>', 'the keys of this user, as an admin may see them')
+    .option('--for <user>', 'the keys of this user (only for admins)')
     .action(action(list));
   keys
     .command('rotate')
-    .description('Replace a key by one with another secret, and print that, this once, to standard output')
-    .argument('<key>', 'its id, as keys list shows it')
+    .description(
+      'Replace a key with one that has a new secret, and print the secret, only this once, to standard output',
+    )
+    .argument('<key>', 'its id, from keys list')
     .option(
       '--overlap <minutes>',
-      'minutes that the old key goes on: a day by default',
+      'minutes for which the old key keeps working; a day by default',
       wholeNumber(0, 10_080),
     )
     .action(action(rotate));
   keys
     .command('revoke')
     .description('Revoke a key at once')
-    .argument('<key>', 'its id, as keys list shows it')
+    .argument('<key>', 'its id, from keys list')
     .action(action(revoke));
 }
 
@@ -142,7 +144,7 @@ async function list(context: Context, { for: userId }: ListOptions): Promise<Exi
       ...[stateOf(key), plain(key.name, 40), plain(key.scopes.join(' '), 80)],
     ]),
   );
-  if (apiKeys.length === 0) printer.note('There are no keys: sec-tester keys create makes one.');
+  if (apiKeys.length === 0) printer.note('There are no keys. Create one with sec-tester keys create.');
   return exitCodes.ok;
 }
 

@@ -35,8 +35,8 @@ export const limitOf = (given: Limit | undefined) => (given === 'none' ? null : 
 export function addRetentionCommands(projects: Command, action: Action): void {
   projects
     .command('retention')
-    .description('Show what retention would delete now, of each project with a limit or of one project')
-    .argument('[key]', 'key of the only project to look at')
+    .description('Show what retention would delete now, for each project with a limit or for one project')
+    .argument('[key]', 'key of a project; all projects with a limit unless given')
     .option('--retain-days <days>', 'a limit to try out for that project, or none', numberOrNone(36_500))
     .option(
       '--retain-executions <number>',
@@ -46,16 +46,16 @@ export function addRetentionCommands(projects: Command, action: Action): void {
     .action(action(retention));
   projects
     .command('hold')
-    .description('Put an execution under a legal hold, or release it: nobody can delete a held one')
+    .description('Put an execution under a legal hold, so that nobody can delete it, or release it')
     .argument('<execution>', 'its id')
     .option('--reason <text>', 'reason of the hold')
     .option('--release', 'release the execution')
     .action(action(hold));
   projects
     .command('delete')
-    .description('Delete a project with all that it holds')
+    .description('Delete a project with everything in it')
     .argument('<key>', 'its key')
-    .option('--confirm <key>', 'its key once more')
+    .option('--confirm <key>', 'its key again, as a confirmation')
     .option('--dry-run', 'only count what would be deleted')
     .action(action(deleteProject));
 }

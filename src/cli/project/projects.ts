@@ -87,7 +87,7 @@ function withLimits(command: Command): Command {
     .option('--retain-days <days>', 'days after which executions are deleted, or none', numberOrNone(36_500))
     .option(
       '--retain-executions <number>',
-      'executions that are kept of each target, tool, category and branch, or none',
+      'newest executions to keep for each target, tool, category and branch, or none',
       numberOrNone(100_000),
     );
 }

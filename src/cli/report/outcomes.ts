@@ -51,7 +51,7 @@ function showReceipt(printer: Printer, file: string, receipt: Import): void {
       `  Skipped: ${skippedReasons.map(({ reason, count }) => `${count} ${plain(reason, 100)}`).join(', ')}`,
     );
   if (errorMessage !== null) printer.note(`  Failed: ${plain(errorMessage, 2000)}`);
-  for (const reason of incomplete) printer.note(`  Not a whole run: ${plain(reason, 300)}`);
+  for (const reason of incomplete) printer.note(`  Incomplete run: ${plain(reason, 300)}`);
   for (const { message, pointer } of warnings.slice(0, 5))
     printer.note(`  Warning: ${plain(message, 300)}${!pointer ? '' : ` (${plain(pointer, 200)})`}`);
   if (warningCount > 5) printer.note(`  … and ${warningCount - 5} more warnings.`);
@@ -83,7 +83,7 @@ export function conclude(
   ).length;
   if (refused > 0) printer.note(`Not passed: ${refused} of ${outcomes.length} reports were refused.`);
   if (failed > 0) printer.note(`Not passed: ${failed} of ${outcomes.length} imports failed.`);
-  if (partial > 0) printer.note(`Not passed: ${partial} of ${outcomes.length} runs were not whole.`);
+  if (partial > 0) printer.note(`Not passed: ${partial} of ${outcomes.length} runs were incomplete.`);
   if (refused + failed + partial > 0) return exitCodes.notPassed;
   if (failOn === undefined) return exitCodes.ok;
   const found = severities

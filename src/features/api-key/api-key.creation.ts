@@ -188,7 +188,7 @@ async function assertRoom(
     WHERE user_id = ${userId} AND revoked_at IS NULL AND expires_at > ${new Date(now())}`);
   if ((row?.count ?? 0) >= maxPerUser)
     throw new AppError('CONFLICT', {
-      message: `${isOwn ? 'You have' : 'The service account has'} ${maxPerUser} API keys, the most that are allowed: revoke one first.`,
+      message: `${isOwn ? 'You have' : 'The service account has'} ${maxPerUser} API keys already, which is the maximum: revoke one first.`,
     });
 }
 

@@ -26,7 +26,9 @@ export const createApiKeyInput = z
     expiresAt: dateTime.describe('Time of expiry: at most a year from now.'),
     serviceAccountId: idOf('User')
       .nullish()
-      .describe('Service account that the key is for, as an admin may choose; the caller unless given.'),
+      .describe(
+        'Service account that the key is for, which only an admin may name; the caller unless given.',
+      ),
   })
   .describe('A new API key.');
 /** Longest time that a replaced key goes on. */
@@ -40,13 +42,15 @@ export const rotateApiKeyInput = z
       .min(0)
       .max(maxOverlapMinutes)
       .nullish()
-      .describe(`Minutes that the old key goes on, at most ${maxOverlapMinutes}; a day by default.`),
+      .describe(
+        `Minutes for which the old key keeps working, at most ${maxOverlapMinutes}; a day by default.`,
+      ),
     expiresAt: dateTime
       .nullish()
       .describe(
-        'Expiry of the new key, at most a year from now; it lasts as long as the old one did unless given.',
+        'Expiry of the new key, at most a year from now. Unless given, its lifetime is that of the old key.',
       ),
   })
-  .describe('The replacement of an API key by one with another secret.');
+  .describe('The rotation of an API key.');
 export type RotateApiKeyInput = z.output<typeof rotateApiKeyInput>;
 export type CreateApiKeyInput = z.output<typeof createApiKeyInput>;

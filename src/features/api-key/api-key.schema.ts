@@ -31,7 +31,7 @@ export const ApiKeyType = builder.prismaObject('ApiKey', {
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
     isReplaced: t.boolean({
-      description: 'Whether a rotation has replaced it: it ends with the overlap.',
+      description: 'Whether a rotation has replaced the key, which then ends with the overlap.',
       resolve: ({ replacedById }) => replacedById !== null,
     }),
     revokedAt: t.expose('revokedAt', {
@@ -50,7 +50,7 @@ const ApiKeyPayload = builder
       apiKey: t.field({ type: ApiKeyType, description: 'The key.', resolve: ({ apiKey }) => apiKey }),
       secret: t.exposeString('secret', {
         nullable: true,
-        description: 'Send it as `Authorization: Bearer stk_…`. Shown once, at creation and rotation.',
+        description: 'Send it as `Authorization: Bearer stk_…`. Shown only once, at creation or rotation.',
       }),
     }),
   });
@@ -67,7 +67,7 @@ builder.mutationFields((t) => ({
     type: ApiKeyPayload,
     authScopes: { can: 'api_key:manage' },
     description:
-      'Replaces a key by one with another secret, which is shown once: the caller’s own, or a service account’s for an admin. The old key goes on for the overlap.',
+      'Replaces a key with one that has a new secret, which is shown once. Callers rotate their own keys, admins also the keys of service accounts. The old key keeps working for the overlap.',
     args: { input: inputArg(t.arg, 'RotateApiKeyInput', rotateApiKeyInput) },
     resolve: (_root, { input }, context) => context.services.apiKeys.rotate(viewerOf(context), input),
   }),

@@ -57,10 +57,10 @@ export const logoutBody = z
       .max(20_000)
       .optional()
       .describe(
-        'After a sign-in at an identity provider that has a logout: where the browser logs out there too.',
+        'URL at which the browser logs out of the identity provider too; only after a sign-in at a provider that has a logout.',
       ),
   })
-  .meta({ id: 'LogoutResult', description: 'Outcome of the end of sessions.' });
+  .meta({ id: 'LogoutResult', description: 'Outcome of ending sessions.' });
 
 /** A JWK Set. */
 export const keysBody = z

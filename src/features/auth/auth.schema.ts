@@ -33,13 +33,13 @@ const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implement({
 const LogoutPayload = builder
   .objectRef<{ revokedSessions: number; providerLogoutUrl?: string | null }>('LogoutPayload')
   .implement({
-    description: 'Outcome of the end of sessions.',
+    description: 'Outcome of ending sessions.',
     fields: (t) => ({
       revokedSessions: t.exposeInt('revokedSessions', { description: 'Number of ended sessions.' }),
       providerLogoutUrl: t.string({
         nullable: true,
         description:
-          'After a logout from a session that an identity provider opened: where the browser logs out there too. Otherwise null.',
+          'URL at which the browser logs out of the identity provider too; null unless the session came from a provider that has a logout.',
         resolve: ({ providerLogoutUrl }) => providerLogoutUrl ?? null,
       }),
     }),

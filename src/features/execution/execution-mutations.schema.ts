@@ -128,7 +128,7 @@ builder.mutationFields((t) => ({
     type: DeletePayload,
     authScopes: { can: 'execution:delete' },
     description:
-      'Deletes an execution with its results and events. Of a large one, the findings follow within seconds. Error ' +
+      'Deletes an execution with its results and events. For a large one, the findings follow within seconds. Error ' +
       'CONFLICT for an execution under a legal hold.',
     args: { id: simpleArg(t.arg, idArg, idText) },
     resolve: async (_root, { id }, context) => {

@@ -59,7 +59,8 @@ ExecutionType.implement({
     heldAt: t.expose('heldAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'Time since which it is under a legal hold: nobody can delete it, nor does retention.',
+      description:
+        'Time at which it was put under a legal hold. Until an admin releases it, neither users nor retention can delete it.',
     }),
     holdReason: t.exposeString('holdReason', {
       extensions: { weight: { bytes: 1000 } },

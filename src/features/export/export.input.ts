@@ -27,7 +27,7 @@ export const executionExportQuery = z.strictObject({
   author,
   product,
   base: baseOf(
-    'Id of an execution, or a branch whose last run counts: each result is new, unchanged or absent against it.',
+    'Id of an execution, or a branch, whose last run counts. Each result is then new, unchanged or absent compared with it.',
   ),
 });
 export type ExecutionExport = z.output<typeof executionExportQuery>;
@@ -65,7 +65,7 @@ export const findingExportQuery = z.strictObject({
   format,
   author,
   product,
-  base: baseOf('Branch that the findings are compared with: each is new, unchanged or absent against it.'),
+  base: baseOf('Branch to compare with: each finding is then new, unchanged or absent.'),
   project: given(project),
   target: given(target),
   tool: given(tool),

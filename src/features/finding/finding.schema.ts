@@ -75,7 +75,7 @@ builder.objectFields(FindingType, (t) => ({
     nullable: true,
     description: 'The weakness, and why it matters.',
   }),
-  ...reportedFields(t, 'Where the newest result saw it.'),
+  ...reportedFields(t, 'Location in the newest result.'),
 }));
 
 /** Pages of findings. */

@@ -27,7 +27,7 @@ const ImportWarning = builder.objectRef<ReportWarning>('ImportWarning').implemen
 });
 
 const SkippedReason = builder.objectRef<{ reason: string; count: number }>('SkippedReason').implement({
-  description: 'Entries of a report that are no findings for one reason.',
+  description: 'Entries of a report that are not findings, for one reason.',
   fields: (t) => ({
     reason: t.exposeString('reason', { description: 'Reason, for example "suppressed".' }),
     count: t.exposeInt('count', { description: 'Number of entries that were skipped for this reason.' }),

@@ -11,7 +11,7 @@ import { columns, type ProjectRow, visibleTo } from './project.rows.js';
 /** What a project holds. */
 export interface ProjectContent {
   executions: number;
-  /** Stored results; runs share the ones that did not change. */
+  /** Stored results; runs share unchanged ones. */
   results: number;
   findings: number;
   imports: number;

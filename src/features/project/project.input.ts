@@ -54,7 +54,7 @@ export const updateProjectInput = z
     daysToFix: daysToFix.nullish().describe('New limits; they set the due dates of open findings.'),
     retainDays: retainDays.describe('Days after which executions are deleted; null for never.'),
     retainExecutions: retainExecutions.describe(
-      'Executions that are kept of each target, tool, category and branch; null for all.',
+      'Number of newest executions to keep for each target, tool, category and branch; null for all.',
     ),
   })
   .describe('Changes of a project; absent fields stay as they are.');
@@ -63,8 +63,10 @@ export type UpdateProjectInput = z.output<typeof updateProjectInput>;
 export const deleteProjectInput = z
   .strictObject({
     key: key.describe('Key of the project.'),
-    confirmKey: text(63).nullish().describe('The key once more; required unless dryRun is true.'),
-    dryRun: z.boolean().nullish().describe('True to count what would be deleted, and delete nothing.'),
+    confirmKey: text(63)
+      .nullish()
+      .describe('The key again, as a confirmation; required unless dryRun is true.'),
+    dryRun: z.boolean().nullish().describe('True to only count what would be deleted.'),
   })
-  .describe('The deletion of a project with all that it holds.');
+  .describe('The deletion of a project with everything in it.');
 export type DeleteProjectInput = z.output<typeof deleteProjectInput>;

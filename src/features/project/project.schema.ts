@@ -86,7 +86,8 @@ ProjectType.implement({
     }),
     retainExecutions: t.exposeInt('retainExecutions', {
       nullable: true,
-      description: 'Executions that are kept of each target, tool, category and branch; null for all.',
+      description:
+        'Number of newest executions to keep for each target, tool, category and branch; null for all.',
     }),
     archivedAt: t.expose('archivedAt', {
       type: 'DateTime',
@@ -109,7 +110,7 @@ export const ProjectPayload = builder.objectRef<{ project: ProjectRow }>('Projec
 
 /** Payload of deleteProject. */
 export const ProjectDeletionPayload = builder.objectRef<ProjectDeletion>('ProjectDeletionPayload').implement({
-  description: 'The deletion of a project, with the number of things that go with it.',
+  description: 'The deletion of a project, with the number of deleted objects of each kind.',
   fields: (t) => ({
     deletedId: t.id({
       nullable: true,
@@ -118,7 +119,7 @@ export const ProjectDeletionPayload = builder.objectRef<ProjectDeletion>('Projec
     }),
     executions: t.exposeInt('executions', { description: 'Executions.' }),
     results: t.exposeInt('results', {
-      description: 'Stored results; runs share the ones that did not change.',
+      description: 'Stored results; runs share unchanged ones.',
     }),
     findings: t.exposeInt('findings', { description: 'Findings.' }),
     imports: t.exposeInt('imports', { description: 'Imports.' }),

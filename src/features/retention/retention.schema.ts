@@ -9,7 +9,7 @@ import { ProjectType } from '../project/project.ref.js';
 import { maxProjects, type RetentionPreviewRow } from './retention.service.js';
 
 const RetentionPreview = builder.objectRef<RetentionPreviewRow>('RetentionPreview').implement({
-  description: 'What retention would delete of a project now.',
+  description: 'What retention would delete from a project now.',
   fields: (t) => ({
     project: t.field({
       type: ProjectType,
@@ -24,7 +24,7 @@ const RetentionPreview = builder.objectRef<RetentionPreviewRow>('RetentionPrevie
     retainDays: t.exposeInt('retainDays', { nullable: true, description: 'The limit in days.' }),
     retainExecutions: t.exposeInt('retainExecutions', {
       nullable: true,
-      description: 'The limit in executions of each target, tool, category and branch.',
+      description: 'The limit in executions for each target, tool, category and branch.',
     }),
     executions: t.exposeInt('executions', { description: 'Executions that would be deleted.' }),
     results: t.exposeInt('results', { description: 'Results that these executions show.' }),
@@ -33,7 +33,7 @@ const RetentionPreview = builder.objectRef<RetentionPreviewRow>('RetentionPrevie
     }),
     needed: t.exposeInt('needed', {
       description:
-        'Executions beyond the limits that stay because they are the last run of a branch or hold what a finding says.',
+        'Executions beyond the limits that stay because they are the last run of a branch or hold the newest result of a finding.',
     }),
   }),
 });
@@ -45,7 +45,11 @@ builder.queryFields((t) => ({
     extensions: { weight: { entries: maxProjects } },
     description: `Dry run of retention: counts by project, for projects with a limit, at most ${maxProjects}.`,
     args: {
-      project: optionalArg(t.arg, projectKey.nullish(), 'Key of the only project to look at.'),
+      project: optionalArg(
+        t.arg,
+        projectKey.nullish(),
+        'Key of a project; all projects with a limit unless given.',
+      ),
       retainDays: optionalArg(t.arg, retainDays, 'Limit to try out for that project; null for none.'),
       retainExecutions: optionalArg(
         t.arg,

@@ -31,7 +31,7 @@ export function browserOf({ headers }: IncomingMessage, { publicUrl, isProxied }
 
 function hostOf(host: string | undefined): string {
   if (host !== undefined && hostPattern.test(host)) return host;
-  throw new AppError('VALIDATION_FAILED', { message: 'The header host is not a host.' });
+  throw new AppError('VALIDATION_FAILED', { message: 'The Host header is not valid.' });
 }
 
 /** The header that leaves the secret with the browser: out of reach of scripts, and not sent along by pages of others. */

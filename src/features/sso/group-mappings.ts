@@ -58,7 +58,7 @@ export function createGroupMappings(options: GroupMappingOptions) {
      */
     set: (viewer: Viewer, input: SetGroupMappingInput) => setMapping(options, viewer, input),
 
-    /** Removes a mapping; it takes effect at the next sign-ins. @throws NOT_FOUND */
+    /** Removes a mapping; it takes effect when its members next sign in. @throws NOT_FOUND */
     remove: (viewer: Viewer, id: string) => removeMapping(options, viewer, id),
   };
 }
@@ -70,10 +70,11 @@ async function setMapping(
 ): Promise<GroupMappingRow> {
   assertFresh(viewer, now());
   if (!providerIds.includes(provider))
-    throw invalid('input.provider', 'is no identity provider of the settings');
+    throw invalid('input.provider', 'is not an identity provider in the settings');
   if ((role == null) === (project == null))
-    throw invalid('input.role', 'or project must be given, and not both');
-  if ((project == null) !== (projectRole == null)) throw invalid('input.projectRole', 'belongs to project');
+    throw invalid('input.role', 'must be given unless project is, but not both');
+  if ((project == null) !== (projectRole == null))
+    throw invalid('input.projectRole', 'must be given exactly when project is');
   const id = newId();
   return db.transaction(async (tx) => {
     await assertRoom(tx);
@@ -102,7 +103,7 @@ async function assertRoom(tx: Transaction): Promise<void> {
   const [row] = await tx.query<{ count: number }>(sql`SELECT count(*)::int AS count FROM group_mappings`);
   if ((row?.count ?? 0) >= maxMappings)
     throw new AppError('CONFLICT', {
-      message: `There are ${maxMappings} mappings, the most that are allowed.`,
+      message: `There are ${maxMappings} mappings already, which is the maximum.`,
     });
 }
 

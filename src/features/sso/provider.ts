@@ -156,7 +156,7 @@ function refuse(error: unknown): never {
   const isOutage = isOfNetwork || outages.has(code) || (status !== undefined && status >= 500);
   if (isOutage && reason === undefined)
     throw new AppError('UNAVAILABLE', {
-      message: 'The identity provider does not answer as it must; try again shortly.',
+      message: 'The identity provider gave no valid answer; try again shortly.',
       retryAfterSeconds: 5,
       cause: error,
     });

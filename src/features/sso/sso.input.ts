@@ -17,7 +17,7 @@ export const providerParams = z.object({
 export const startQuery = z.strictObject({
   returnTo: z.string().max(2000).optional().meta({
     description:
-      'Page that gets `code` or `error` in its query: of this server, of an origin in CORS_ORIGINS, or on a loopback address. GraphiQL by default.',
+      'Page that receives `code` or `error` in its query: on this server, on an origin in CORS_ORIGINS, or on a loopback address. GraphiQL by default.',
     example: 'https://app.example.com/signed-in',
   }),
   codeChallenge: z
@@ -35,19 +35,23 @@ export const startQuery = z.strictObject({
 /** Providers add parameters of their own. */
 export const callbackQuery = z.looseObject({
   state: z.string().max(200).optional().meta({ description: 'State of the sign-in.', example: 'a-state' }),
-  code: z.string().max(4096).optional().meta({ description: 'Code of the provider.', example: 'a-code' }),
+  code: z
+    .string()
+    .max(4096)
+    .optional()
+    .meta({ description: 'Authorization code from the provider.', example: 'a-code' }),
   error: z
     .string()
     .max(4096)
     .optional()
-    .meta({ description: 'Error of the provider.', example: 'access_denied' }),
+    .meta({ description: 'Error code from the provider.', example: 'access_denied' }),
 });
 
 export const redeemInput = z
   .strictObject({
     code: text(200)
       .min(1, 'must not be empty')
-      .describe('The one-time code that the page got; valid for a minute.'),
+      .describe('The one-time code that the page received; valid for a minute.'),
     codeVerifier: z
       .string()
       .regex(/^[A-Za-z0-9._~-]{43,128}$/, 'must be a PKCE verifier: 43 to 128 of A-Z, a-z, 0-9 and -._~')
@@ -61,7 +65,7 @@ export const setGroupMappingInput = z
   .strictObject({
     provider: line(1, 32).describe('Id of the identity provider in the settings.'),
     group: text(512).min(1, 'must not be empty').describe('Group, exactly as the provider sends it.'),
-    role: role.nullish().describe('Role of its members; the greatest of all their groups counts.'),
+    role: role.nullish().describe('Role of its members; the highest of all their groups counts.'),
     project: projectKey.nullish().describe('Key of a project whose members they become, instead of a role.'),
     projectRole: projectRole.nullish().describe('Role in the project.'),
   })

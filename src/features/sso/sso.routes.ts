@@ -16,7 +16,7 @@ export interface SsoRouteServices {
   signInWays: { hasPasswords: boolean };
 }
 
-const redirected = { description: 'The browser goes on.', hasLocation: true };
+const redirected = { description: 'Redirects the browser.', hasLocation: true };
 const redirecting = (location: string, cookie: string) => ({
   status: 302,
   headers: { Location: location, 'Set-Cookie': cookie },
@@ -34,19 +34,21 @@ export function ssoRoutes(services: SsoRouteServices): Route[] {
 
 const providersBody = z
   .strictObject({
-    passwords: z.boolean().describe('Whether users sign in with passwords too; otherwise one admin only.'),
+    passwords: z
+      .boolean()
+      .describe('Whether users can sign in with a password; if false, only one admin can.'),
     providers: z
       .array(
         z.strictObject({
           id: z.string().max(32).describe('Id of the provider.'),
           name: z.string().max(100).describe('Name to show.'),
-          startPath: z.string().max(200).describe('Path that a browser opens to sign in, with returnTo.'),
+          startPath: z.string().max(200).describe('Path to open in a browser to sign in; takes returnTo.'),
         }),
       )
       .max(20)
       .describe('Identity providers, in the order of the settings.'),
   })
-  .meta({ id: 'SignInProviders', description: 'Ways to sign in besides a password.' });
+  .meta({ id: 'SignInProviders', description: 'Ways to sign in.' });
 
 const startPathOf = (id: string) => `/api/v1/auth/oidc/${id}`;
 
@@ -132,11 +134,11 @@ function redeemRoute({ sso, publicPlace }: SsoRouteServices): Route {
     permission: 'public',
     summary: 'Exchange a one-time code for tokens',
     description:
-      'Opens a session as a sign-in with a password does. The code works once, for a minute, with its PKCE verifier; or, where the sign-in began without a challenge, with the cookie of the browser.',
+      'Opens a session, as a sign-in with a password does. The code works once, within a minute, and needs its PKCE verifier or, where the sign-in began without a challenge, the cookie of the browser.',
     isViewerWelcome: true,
     body: redeemInput,
     bodyExample: {
-      code: 'the-code-that-the-page-got',
+      code: 'the-code-that-the-page-received',
       codeVerifier: 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk',
     },
     responses: { 200: { description: 'Signed in.', schema: tokensBody, example: authExamples.tokens } },
@@ -158,7 +160,7 @@ function backChannelRoute({ ssoLogout }: SsoRouteServices): Route {
     permission: 'public',
     summary: 'End sessions for an identity provider',
     description:
-      'Identity providers call it when a user logs out there (OpenID Connect Back-Channel Logout 1.0). The sessions of the user, and their open streams, end within a second.',
+      'An identity provider calls this when a user logs out there (OpenID Connect Back-Channel Logout 1.0). The sessions of the user, and their open streams, end within a second.',
     params: providerParams,
     body: z.strictObject({ logoutToken }).describe('A logout token.'),
     bodyExample: { logoutToken: 'header.claims-of-logout.signature' },

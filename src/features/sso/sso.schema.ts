@@ -51,7 +51,7 @@ builder.queryField('groupMappings', (t) =>
     type: [GroupMapping],
     authScopes: { can: 'sign_in:manage' },
     extensions: { weight: { entries: maxMappings } },
-    description: `Mappings that admins keep, by provider and group; at most ${maxMappings}. Those of OIDC_PROVIDERS are in the settings.`,
+    description: `Mappings that admins have set, by provider and group; at most ${maxMappings}. They come on top of the mappings in OIDC_PROVIDERS.`,
     resolve: (_root, _args, { services }) => services.groupMappings.list(),
   }),
 );
@@ -61,15 +61,15 @@ builder.mutationFields((t) => ({
     type: GroupMappingPayload,
     authScopes: { can: 'sign_in:manage' },
     description:
-      'Maps a group of an identity provider to a role, or to a role in one project. It takes effect at the next sign-ins of its ' +
-      'members. Requires a sign-in within the last five minutes.',
+      'Maps a group of an identity provider to a role, or to a role in one project. It takes effect when its ' +
+      'members next sign in. Requires a sign-in within the last five minutes.',
     args: { input: inputArg(t.arg, 'SetGroupMappingInput', setGroupMappingInput) },
     resolve: (_root, { input }, context) => context.services.groupMappings.set(viewerOf(context), input),
   }),
   deleteGroupMapping: t.field({
     type: DeletePayload,
     authScopes: { can: 'sign_in:manage' },
-    description: 'Removes a mapping. It takes effect at the next sign-ins of the members.',
+    description: 'Removes a mapping. It takes effect when the members of the group next sign in.',
     args: { id: simpleArg(t.arg, idOf('GroupMapping'), 'Id of the mapping.') },
     resolve: async (_root, { id }, context) => {
       await context.services.groupMappings.remove(viewerOf(context), id);

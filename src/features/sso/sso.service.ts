@@ -164,7 +164,7 @@ async function finish(
   if (state === undefined || secret === undefined || !isOfBrowser || started.provider !== provider.id) {
     await recordFailure(options, provider.id, 'unknown state');
     throw new AppError('UNAUTHENTICATED', {
-      message: 'This sign-in was not started in this browser, has expired or was used: begin again.',
+      message: 'This sign-in was not started in this browser, has expired or was already used: start again.',
     });
   }
   const callback = new URL(`${redirectUriOf(baseUrl, provider)}?${query}`);
@@ -230,7 +230,7 @@ async function redeem(
   if (opened === undefined) {
     await recordFailure(options, found?.provider ?? 'unknown', 'unusable code');
     throw new AppError('UNAUTHENTICATED', {
-      message: 'The code was used, has expired, or belongs to another browser: begin again.',
+      message: 'The code was already used, has expired, or belongs to another browser: sign in again.',
     });
   }
   await refund();

@@ -12,7 +12,7 @@ builder.prismaObjectFields('User', (t) => ({
     nullable: true,
     authScopes: personal,
     description:
-      'Id of the only project of a service account; null for a person and an account of all projects.',
+      'Id of the only project of a service account; null for a person, and for an account of all projects.',
     resolve: ({ projectId }) => (projectId === null ? null : toPublicId('Project', projectId)),
   }),
 }));
@@ -22,7 +22,7 @@ builder.mutationFields((t) => ({
     type: UserPayload,
     authScopes: { can: 'user:create' },
     description:
-      'Creates a service account: a program with API keys and without a password. createApiKey makes its keys.',
+      'Creates a service account: a program with API keys and without a password. createApiKey creates its keys.',
     args: { input: inputArg(t.arg, 'CreateServiceAccountInput', createServiceAccountInput) },
     resolve: async (_root, { input }, context) => ({
       user: await context.services.users.createServiceAccount(viewerOf(context), input),

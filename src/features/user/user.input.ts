@@ -57,7 +57,7 @@ export const createServiceAccountInput = z
     project: projectKey
       .nullish()
       .describe(
-        'Key of the only project that the account reads and changes, and is deleted with. All unless given.',
+        'Key of the only project that the account can read and change; the account is deleted with it. All projects unless given.',
       ),
   })
   .describe('A new service account.');

@@ -46,7 +46,7 @@ export function createGraphQLHandler({ requestLog, yoga, fastPath, page, authent
   const run = (incoming: GraphQLRequest, body: unknown) => {
     if (Array.isArray(body))
       throw new AppError('VALIDATION_FAILED', {
-        message: 'The server takes no batches: send each operation as a request of its own.',
+        message: 'The server accepts no batches: send each operation in a request of its own.',
       });
     if (!isOperation(body))
       throw new AppError('VALIDATION_FAILED', { message: 'The body must be a JSON object with a query.' });

@@ -125,7 +125,7 @@ function createShared<Value>(now: () => number, ttlMs: number) {
 
 function unreachable(cause: unknown): never {
   throw new AppError('UNAVAILABLE', {
-    message: 'The issuer of the token or identity provider does not answer as it must; try again shortly.',
+    message: 'The issuer of the token or identity provider gave no valid answer; try again shortly.',
     retryAfterSeconds: 5,
     cause,
   });

@@ -145,7 +145,7 @@ describe('sec-tester import', () => {
       ['--target', 'bad', '-'],
       '{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"T"}}}]}',
       1,
-      /Not a whole run: Run 1 has no results/,
+      /Incomplete run: Run 1 has no results/,
     ],
     ['an unknown format', ['--target', 'bad', '-'], '{"hello":1}', 1, /refused: .*VALIDATION_FAILED/],
     ['a format that there is not', ['--target', 'bad', '--format', 'nothing', flaws], undefined, 3, /format/],

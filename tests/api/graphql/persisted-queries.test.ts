@@ -85,7 +85,7 @@ it('a batch is refused in words', async () => {
   expect([status, code, errors?.[0]?.message]).toEqual([
     400,
     'VALIDATION_FAILED',
-    expect.stringMatching(/takes no batches/),
+    expect.stringMatching(/accepts no batches/),
   ]);
 });
 

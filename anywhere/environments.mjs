@@ -1,4 +1,4 @@
-// The grounds: each sets parts up, runs the smoke test, and says how the server did.
+// The environments: each sets parts up, runs the smoke test, and says how the server did.
 
 import { call, graphql, requests } from '../faults/kit/client.mjs';
 import { admin } from '../faults/kit/instance.mjs';
@@ -34,7 +34,7 @@ async function serve(parts, count, options) {
   return `${body.status === 'healthy' ? 'works' : `works, ${body.status}`}: ${checks} checks`;
 }
 
-/** A ground whose database is made with SQL on Debian's PostgreSQL. */
+/** An environment whose database is made with SQL on Debian's PostgreSQL. */
 const onPostgres = (name, create, { count = 1, urlOf = (server) => server.urlOf('app') } = {}) => ({
   name,
   missing: noPostgres,
@@ -46,7 +46,7 @@ const onPostgres = (name, create, { count = 1, urlOf = (server) => server.urlOf(
   },
 });
 
-const postgresGrounds = [
+const postgresEnvironments = [
   onPostgres('PostgreSQL, two instances without Redis', ['CREATE DATABASE app'], { count: 2 }),
   onPostgres('PostgreSQL, Turkish locale (ICU)', [
     "CREATE DATABASE app TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C.UTF-8'",
@@ -189,7 +189,7 @@ const asUser = ({ url }) => url.replace('redis://', 'redis://app:secret@');
 const user = (...rules) => ['ACL', 'SETUSER', 'app', 'on', '>secret', ...rules];
 const rules = ['~sec-tester:*', '+@all', '-@dangerous'];
 
-const redisGrounds = [
+const redisEnvironments = [
   onRedis('two instances', [], { wanted: /^works:/ }),
   onRedis('user with the rights of the documentation', [user('&sec-tester:*', ...rules)], {
     urlOf: asUser,
@@ -263,12 +263,12 @@ const onNode = (version) => ({
 });
 
 /** All of them, in the order of the table. */
-export const grounds = [
-  ...postgresGrounds,
+export const environments = [
+  ...postgresEnvironments,
   onPgBouncer('session'),
   onPgBouncer('transaction', /^refused/, /transaction mode without prepared statements/),
   onPgBouncer('statement', /^refused/, /statement mode, without transactions/),
-  ...redisGrounds,
+  ...redisEnvironments,
   behind('nginx', 'nginx', (parts, urls) => parts.nginx(urls)),
   behind('HAProxy', 'haproxy', (parts, urls) => parts.haproxy(urls), { HEARTBEAT_SECONDS: '2' }),
   ...['20.19', '22', '24'].map(onNode),
