@@ -5,6 +5,7 @@ import { builder, knownPlugins } from '../graphql/schema-kit/builder.js';
 import '../features/user/user.schema.js';
 import '../features/user/user-mutations.schema.js';
 import '../features/user/service-account.schema.js';
+import '../features/user/user-identity.schema.js';
 import '../features/api-key/api-key.schema.js';
 import '../features/auth/auth.schema.js';
 import '../features/execution/execution.schema.js';

@@ -279,7 +279,8 @@ export const settings = {
   apiKeysMaxPerUser: {
     name: 'API_KEYS_MAX_PER_USER',
     group: 'Tokens and sessions',
-    description: 'API keys that one user may have; revoked and expired ones do not count.',
+    description:
+      'API keys that one user may have, twice as many while rotated ones overlap; revoked and expired ones do not count.',
     schema: wholeNumber(1, 10_000, 'keys'),
     default: '50',
   },

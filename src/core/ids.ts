@@ -5,6 +5,7 @@ import { v7 } from 'uuid';
 /** Prefix of each type's public id. */
 export const idPrefixes = {
   User: 'usr',
+  UserIdentity: 'idn',
   Session: 'ses',
   ApiKey: 'key',
   TestExecution: 'exe',

@@ -136,6 +136,7 @@ describe('every root field', () => {
       'Mutation.resendInvitation': 'user:update',
       'Mutation.revokeInvitation': 'user:update',
       'Mutation.unlockUser': 'user:update',
+      'Mutation.unlinkIdentity': 'user:update',
       'Mutation.endSessions': 'user:update',
       'Mutation.enrolSecondFactor': 'profile:update',
       'Mutation.confirmSecondFactor': 'profile:update',

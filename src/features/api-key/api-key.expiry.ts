@@ -1,6 +1,6 @@
 // Reports API keys that end within a week, once each: an audit event and a webhook event, so that a job does not fail unawares.
 import { sql } from '../../infra/postgres/sql.js';
-import type { ApiKeyServiceOptions } from './api-key.creation.js';
+import type { ApiKeyServiceOptions } from './api-key.storage.js';
 
 const everyMs = 10 * 60_000;
 const firstMs = 5000;

@@ -4,9 +4,11 @@ import type { Viewer } from '../../core/permissions.js';
 import type { ApiKey } from '../../generated/prisma/client.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { createApiKeyChecks } from './api-key.checks.js';
-import { type ApiKeyServiceOptions, createKey, rotateKey } from './api-key.creation.js';
+import { createKey } from './api-key.creation.js';
 import { noticeExpiring, startExpiryNotices } from './api-key.expiry.js';
 import type { CreateApiKeyInput, RotateApiKeyInput } from './api-key.input.js';
+import { rotateKey } from './api-key.rotation.js';
+import type { ApiKeyServiceOptions } from './api-key.storage.js';
 
 /** Prisma's query of the keys of a user: newest first, at most 50. */
 export const newestKeys = { orderBy: { id: 'desc' }, take: 50 } as const;

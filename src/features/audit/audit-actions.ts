@@ -19,6 +19,7 @@ export const vocabulary: Readonly<Record<string, Words>> = {
   'auth.set_password': { success: 'authn_password_change' },
   'auth.provider_logout': { success: 'authn_token_revoked' },
   'identity.link': { success: 'user_updated' },
+  'identity.unlink': { success: 'user_updated' },
   'group_mapping.set': { success: 'privilege_permissions_changed' },
   'group_mapping.delete': { success: 'privilege_permissions_changed' },
   'second_factor.enrol': { success: 'user_updated' },

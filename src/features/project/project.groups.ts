@@ -27,7 +27,7 @@ export async function syncMemberships(
   const rows = await tx.query<Row>(sql`
     SELECT p.id AS "projectId", p.key, m.role, m.provider FROM projects p
     LEFT JOIN project_members m ON m.project_id = p.id AND m.user_id = ${userId}
-    WHERE m.provider = ${provider} OR p.key = ANY(${[...wanted.keys()]}::text[]) ORDER BY p.id`);
+    WHERE p.deleted_at IS NULL AND (m.provider = ${provider} OR p.key = ANY(${[...wanted.keys()]}::text[])) ORDER BY p.id`);
   const skipped = [...wanted.keys()].filter((key) => !rows.some((row) => row.key === key));
   let isChanged = false;
   for (const row of rows) {

@@ -11,7 +11,7 @@ import { maxMembers, type ProjectRow } from './project.rows.js';
 /**
  * Makes a user a member with a role, or (without one) a member no longer.
  * @throws NOT_FOUND for a project that the viewer may not see, and for a user who does not exist
- * @throws CONFLICT when the project has as many members as allowed
+ * @throws CONFLICT when the project has as many members as allowed, and for the service account of another project
  */
 export async function setMember(
   { db, events, audit, now }: ProjectChangeOptions,
@@ -22,8 +22,13 @@ export async function setMember(
 ): Promise<ProjectRow> {
   const work = async (tx: Transaction): Promise<ProjectRow> => {
     const project = await lockProject(tx, viewer, key);
-    const { role: before, provider } = await membershipOf(tx, project.id, userId);
+    const { role: before, provider, isElsewhere } = await membershipOf(tx, project.id, userId);
     if (before === role && provider === null) return project;
+    if (role !== null && isElsewhere)
+      throw new AppError('CONFLICT', {
+        message:
+          'A service account of one project is a member of no other: its keys reach that project alone.',
+      });
     if (role === null) {
       await tx.query(
         sql`DELETE FROM project_members WHERE project_id = ${project.id} AND user_id = ${userId}`,
@@ -69,13 +74,15 @@ interface Membership {
   role: ProjectRole | null;
   /** The identity provider whose groups gave it. */
   provider: string | null;
+  /** Whether the user is the service account of another project. */
+  isElsewhere: boolean;
 }
 
 async function membershipOf(tx: Transaction, projectId: string, userId: string): Promise<Membership> {
-  const [row] = await tx.query<Membership>(
-    sql`SELECT role, provider FROM project_members WHERE project_id = ${projectId} AND user_id = ${userId}`,
-  );
-  return row ?? { role: null, provider: null };
+  const [row] = await tx.query<Membership>(sql`
+    SELECT m.role, m.provider, coalesce(u.project_id <> ${projectId}, false) AS "isElsewhere" FROM users u
+    LEFT JOIN project_members m ON m.project_id = ${projectId} AND m.user_id = u.id WHERE u.id = ${userId}`);
+  return row ?? { role: null, provider: null, isElsewhere: false };
 }
 
 /** @throws CONFLICT */

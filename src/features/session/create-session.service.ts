@@ -5,6 +5,7 @@ import { newId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
 import { Prisma, type User } from '../../generated/prisma/client.js';
 import type { Database, SqlRow } from '../../infra/postgres/database.js';
+import { violates } from '../../infra/postgres/errors.js';
 import { columnsOf, type Sql, sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
@@ -82,13 +83,16 @@ export function createOpeningService(options: OpeningServiceOptions) {
 
     /**
      * As `open`, for a user who has signed in at an identity provider.
-     * @returns undefined when the user was deactivated meanwhile
+     * @returns undefined when the user was deactivated or the identity unlinked meanwhile
      */
     openByIdentity: (proof: IdentityProof, viewer: Viewer | null): Promise<Opened | undefined> =>
       openWhere(options, proof, viewer, {
         change: sql``,
         condition: sql`AND EXISTS (SELECT FROM user_identities WHERE id = ${proof.identityId} AND user_id = users.id)`,
         identity: proof,
+      }).catch((error: unknown) => {
+        if (violates(error, 'sessions_identity_id_fkey')) return undefined;
+        throw error;
       }),
   };
 }
@@ -164,7 +168,8 @@ function opening(
   const kept =
     identity?.idToken == null
       ? sql``
-      : sql`, kept AS (INSERT INTO session_id_tokens (session_id, id_token) SELECT id, ${identity.idToken}::text FROM opened)`;
+      : sql`, kept AS (INSERT INTO session_id_tokens (session_id, id_token) SELECT id, ${identity.idToken}::text FROM opened),
+          ${forgotten(moment)}`;
   const live = sql`
     SELECT count(*)::int FROM sessions
     WHERE user_id = ${userId} AND revoked_at IS NULL AND idle_expires_at > ${moment} AND expires_at > ${moment}`;
@@ -178,6 +183,14 @@ function opening(
   };
   return { session, insert, kept, live, moment };
 }
+
+/** Forgets ID tokens of sessions that have ended by themselves; the oldest of all, so that none outlives its session's lifetime by much. */
+const forgotten = (moment: Date) => sql`forgotten AS (
+    DELETE FROM session_id_tokens WHERE session_id IN (
+      SELECT s.id FROM (SELECT session_id FROM session_id_tokens ORDER BY session_id LIMIT 20) AS oldest
+      JOIN sessions s ON s.id = oldest.session_id
+      WHERE s.revoked_at IS NOT NULL OR s.idle_expires_at <= ${moment} OR s.expires_at <= ${moment})
+  )`;
 
 function toUser(row: SqlRow<User>): User {
   const { createdAt, updatedAt, lastLoginAt } = row;

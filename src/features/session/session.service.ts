@@ -65,6 +65,10 @@ export function createSessionService(options: SessionServiceOptions) {
     revokeOfIdentity: (tx: Transaction, of: ProviderSession) =>
       revoke(tx, conditionOf(of), 'provider_logout'),
 
+    /** Ends the sessions that an identity opened. */
+    revokeByIdentity: (tx: Transaction, identityId: string) =>
+      revoke(tx, sql`identity_id = ${identityId}`, 'revoked'),
+
     /** Ends the sessions of all users but one. */
     revokeOthers: (tx: Transaction, exceptUserId: string) =>
       revoke(tx, sql`user_id <> ${exceptUserId}`, 'revoked'),
@@ -140,6 +144,11 @@ async function revokeWhere(
   const rows = await tx.query<SessionRow>(sql`
     UPDATE sessions SET revoked_at = ${new Date(now())}, revoked_reason = ${reason}
     WHERE revoked_at IS NULL AND ${condition} RETURNING ${columns}`);
+  // A logout needs them for the provider's own, and forgets them then.
+  if (reason !== 'logout' && rows.length > 0)
+    await tx.query(
+      sql`DELETE FROM session_id_tokens WHERE session_id = ANY(${rows.map(({ id }) => id)}::uuid[])`,
+    );
   tx.afterCommit(() => {
     for (const row of rows) events.publish('session.ended', { sessionId: row.id });
   });

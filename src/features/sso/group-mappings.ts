@@ -77,11 +77,13 @@ async function setMapping(
     throw invalid('input.projectRole', 'must be given exactly when project is');
   const id = newId();
   return db.transaction(async (tx) => {
-    await assertRoom(tx);
+    // Against other additions at the same time.
+    await tx.query(sql`LOCK TABLE group_mappings IN SHARE ROW EXCLUSIVE MODE`);
     const projectId = project == null ? null : await projectOf(tx, project);
     await tx.query(sql`
       DELETE FROM group_mappings WHERE provider = ${provider} AND group_name = ${group}
         AND project_id IS NOT DISTINCT FROM ${projectId}::uuid`);
+    await assertRoom(tx);
     await tx.query(sql`
       INSERT INTO group_mappings (id, provider, group_name, role, project_id, project_role, created_at)
       VALUES (${id}, ${provider}, ${group}, ${role as Role | null}, ${projectId}, ${projectRole as ProjectRole | null},
@@ -97,9 +99,8 @@ async function setMapping(
   });
 }
 
-/** Locks the table against other additions. @throws CONFLICT */
+/** @throws CONFLICT */
 async function assertRoom(tx: Transaction): Promise<void> {
-  await tx.query(sql`LOCK TABLE group_mappings IN SHARE ROW EXCLUSIVE MODE`);
   const [row] = await tx.query<{ count: number }>(sql`SELECT count(*)::int AS count FROM group_mappings`);
   if ((row?.count ?? 0) >= maxMappings)
     throw new AppError('CONFLICT', {
@@ -108,7 +109,9 @@ async function assertRoom(tx: Transaction): Promise<void> {
 }
 
 async function projectOf(tx: Transaction, key: string): Promise<string> {
-  const [row] = await tx.query<{ id: string }>(sql`SELECT id FROM projects WHERE key = ${key}`);
+  const [row] = await tx.query<{ id: string }>(
+    sql`SELECT id FROM projects WHERE key = ${key} AND deleted_at IS NULL`,
+  );
   if (row === undefined) throw new AppError('NOT_FOUND');
   return row.id;
 }

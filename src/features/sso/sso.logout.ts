@@ -114,12 +114,17 @@ async function verifyLogout(
 
 async function urlOf(options: SsoLogoutOptions, sessionId: string): Promise<string | null> {
   const { db, providers, log } = options;
+  // Of this logout and of those everywhere: the tokens of ended sessions are of no more use.
   const [row] = await db.query<{ provider: string; issuer: string; idToken: string | null }>(sql`
-    SELECT i.provider, i.issuer, t.id_token AS "idToken" FROM sessions s JOIN user_identities i ON i.id = s.identity_id
-    LEFT JOIN session_id_tokens t ON t.session_id = s.id WHERE s.id = ${sessionId}`);
+    WITH gone AS (
+      DELETE FROM session_id_tokens t USING sessions s
+      WHERE s.id = t.session_id AND s.revoked_at IS NOT NULL
+        AND s.user_id = (SELECT user_id FROM sessions WHERE id = ${sessionId}) RETURNING t.session_id, t.id_token
+    )
+    SELECT i.provider, i.issuer, gone.id_token AS "idToken" FROM sessions s JOIN user_identities i ON i.id = s.identity_id
+    LEFT JOIN gone ON gone.session_id = s.id WHERE s.id = ${sessionId}`);
   const provider = providers.find(({ id, issuer }) => id === row?.provider && issuer === row.issuer);
   if (row === undefined || provider === undefined) return null;
-  await db.query(sql`DELETE FROM session_id_tokens WHERE session_id = ${sessionId}`);
   const client = await clientOf(options, provider).catch((error: unknown) => {
     log.warn({ event: 'identity_provider_down', provider: provider.id, err: error });
   });

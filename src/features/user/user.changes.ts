@@ -120,7 +120,8 @@ export async function updateUser(
 
 function fixedOfService(): AppError {
   return new AppError('CONFLICT', {
-    message: 'A service account keeps its address, and one of a project its role: make another one.',
+    message:
+      'A service account keeps its address. The role of one that belongs to a project is that of its membership.',
   });
 }
 

@@ -1,10 +1,12 @@
-// Finds, joins and creates the users behind identities at identity providers, and sets the role that their groups give.
+// Finds, joins and creates the users behind identities at identity providers, unlinks them, and sets the role that groups give.
+import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
-import type { Role } from '../../core/permissions.js';
+import type { Role, Viewer } from '../../core/permissions.js';
+import type { User } from '../../generated/prisma/client.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { emailKeyOf } from '../../validation/email.js';
-import { isLastAdmin, searchTextOf, type UserChangeOptions } from './user.changes.js';
+import { isLastAdmin, reloadUser, searchTextOf, type UserChangeOptions } from './user.changes.js';
 import { email as emailShape } from './user.input.js';
 
 /** What an identity provider has said of a user. */
@@ -150,6 +152,33 @@ async function link(
     changes: { provider, issuer, subject },
   });
   return id;
+}
+
+/**
+ * Unlinks an identity from its user, and ends the sessions that it opened.
+ * @throws NOT_FOUND
+ */
+export async function unlinkIdentity(options: UserChangeOptions, viewer: Viewer, id: string): Promise<User> {
+  const { db, audit, sessions } = options;
+  const userId = await db.transaction(async (tx) => {
+    // A session that it opens at this moment is there before the lock, or not at all.
+    const [identity] = await tx.query<{ userId: string; provider: string; issuer: string; subject: string }>(
+      sql`SELECT user_id AS "userId", provider, issuer, subject FROM user_identities WHERE id = ${id} FOR UPDATE`,
+    );
+    if (identity === undefined) throw new AppError('NOT_FOUND');
+    const { userId, ...of } = identity;
+    const ended = await sessions.revokeByIdentity(tx, id);
+    await tx.query(sql`DELETE FROM user_identities WHERE id = ${id}`);
+    audit.record(tx, {
+      action: 'identity.unlink',
+      actor: viewer,
+      targetType: 'User',
+      targetId: userId,
+      changes: { ...of, revokedSessions: ended.length },
+    });
+    return userId;
+  });
+  return reloadUser(options, userId);
 }
 
 /** The name of a provider as an actor of the audit trail. */

@@ -19,6 +19,7 @@ import {
   type JoinRules,
   type ProvedIdentity,
   setRoleByGroups,
+  unlinkIdentity,
 } from './user.identities.js';
 import type {
   CreateServiceAccountInput,
@@ -103,6 +104,8 @@ function identitiesOf(options: ServiceAccountOptions) {
     /** See {@link setRoleByGroups}. */
     setRole: (tx: Transaction, owner: IdentityOwner, role: Role, provider: string) =>
       setRoleByGroups(options, tx, owner, role, provider),
+    /** See {@link unlinkIdentity}. */
+    unlink: (viewer: Viewer, id: string) => unlinkIdentity(options, viewer, id),
   };
 }
 

@@ -17,6 +17,7 @@ export const rateFences = [
     fields: [
       ...['createUser', 'updateUser', 'activateUser', 'deactivateUser', 'deleteUser', 'unlockUser'],
       ...['resetPassword', 'resendInvitation', 'revokeInvitation', 'endSessions'],
+      ...['createServiceAccount', 'unlinkIdentity'],
     ],
     max: 300,
   },

@@ -7,6 +7,8 @@ const queryCanceled = '57014';
 const clientTimeout = /Query read timeout/;
 /** SQLSTATE of a write on a host that only reads: a standby, or a primary that failed over. */
 const readOnly = '25006';
+/** Prisma's code of a row that is gone: somebody deleted it after it was listed, before its relations were read. */
+const rowGone = 'P2025';
 /** SQLSTATE classes and Node's codes that mean: down, shutting down, read-only, or out of resources. */
 const unavailableCodes =
   /^(08|53|57P0|58)|^25P03$|^25006$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
@@ -54,12 +56,13 @@ function isTimeout(error: unknown): boolean {
 
 /**
  * Maps errors of the database, Prisma's too, with the cause for the log: a statement that took too long to QUERY_TIMEOUT; a
- * database that is down or busy to UNAVAILABLE.
+ * row that was deleted meanwhile to NOT_FOUND; a database that is down or busy to UNAVAILABLE.
  * @returns any other error unchanged
  */
 export function toDatabaseError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   if (isTimeout(error)) return new AppError('QUERY_TIMEOUT', { cause: error });
+  if (codeOf(error) === rowGone) return new AppError('NOT_FOUND', { cause: error });
   if (!isUnavailable(error)) return error;
   return new AppError('UNAVAILABLE', {
     message: 'The database is busy or down; try again shortly.',

@@ -101,6 +101,11 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
   ],
   'Mutation.resendInvitation': ['admin', onUser('resendInvitation'), 'NOT_FOUND'],
   'Mutation.revokeInvitation': ['admin', onUser('revokeInvitation'), 'NOT_FOUND'],
+  'Mutation.unlinkIdentity': [
+    'admin',
+    `mutation { unlinkIdentity(id: "idn_${v7()}") { user { id } } }`,
+    'NOT_FOUND',
+  ],
   'Mutation.unlockUser': ['admin', onUser('unlockUser'), 'NOT_FOUND'],
   'Mutation.setPassword': [
     everyone,

@@ -1,14 +1,15 @@
 // Service accounts: programs with keys and without a password; rotation of keys, and notices of their end.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { createProject } from '../../kit/projects.js';
+import { createProject, setMember } from '../../kit/projects.js';
 import { createExecution, createPerson, type Person } from '../../kit/seed.js';
 
 let server: TestServer;
 let adminToken: string;
 let person: Person;
+const maxKeys = 6;
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ API_KEYS_MAX_PER_USER: String(maxKeys) });
   adminToken = await server.signIn();
   person = await createPerson(server, adminToken, 'ANALYST');
 });
@@ -123,6 +124,55 @@ describe('a service account', () => {
     (await tryKey({ serviceAccountId: user.id })).expectError('NOT_FOUND');
   });
 
+  it('of a project is a member of no other, where its role is that of its membership', async () => {
+    const [key, other] = [
+      await createProject(server, adminToken),
+      await createProject(server, adminToken, { visibility: 'PRIVATE' }),
+    ];
+    const user = await createAccount({ project: key, role: 'VIEWER' });
+    const { secret } = await createKey({ serviceAccountId: user.id });
+    const join = `mutation($key: String!, $id: ID!) {
+      setProjectMember(key: $key, userId: $id, role: ANALYST) { project { id } } }`;
+    (await asAdmin(join, { key: other, id: user.id })).expectError('CONFLICT');
+    const promote = 'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }';
+    (await asAdmin(promote, { input: { id: user.id, role: 'ANALYST' } })).expectError('CONFLICT');
+    const start = () =>
+      server.gql(
+        'mutation($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }',
+        { input: { name: 'n', target: 't', kind: 'DAST', project: key } },
+        secret,
+      );
+    (await start()).expectError('FORBIDDEN');
+    await setMember(server, adminToken, key, user.id, 'ANALYST');
+    (await start()).expectData();
+  });
+
+  it('of a deleted project gets no more keys', async () => {
+    const key = await createProject(server, adminToken);
+    const user = await createAccount({ project: key });
+    await server.sql('UPDATE projects SET deleted_at = now() WHERE key = $1', [key]);
+    (await tryKey({ serviceAccountId: user.id })).expectError('NOT_FOUND');
+  });
+
+  it('that is deactivated while a key of it is made keeps none', async () => {
+    const key = await createProject(server, adminToken);
+    const user = await createAccount();
+    const { projects } = server.services;
+    const getByKey = projects.getByKey;
+    const between = jest.spyOn(projects, 'getByKey').mockImplementation(async (...args) => {
+      await asAdmin('mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }', { id: user.id });
+      return getByKey(...args);
+    });
+    const answer = await tryKey({ serviceAccountId: user.id, project: key });
+    between.mockRestore();
+    answer.expectError('NOT_FOUND');
+    expect(
+      await server.sql('SELECT id FROM api_keys WHERE user_id = $1 AND revoked_at IS NULL', [
+        user.id.slice(4),
+      ]),
+    ).toEqual([]);
+  });
+
   it('does not stand in for the last admin who is a person', async () => {
     await createAccount({ role: 'ADMIN' });
     const { me } = (await asAdmin('{ me { id } }', {})).expectData();
@@ -146,6 +196,33 @@ describe('rotating a key', () => {
     server.clock.advance(10 * 60_000 + 1000);
     (await list(old.secret)).expectError('TOKEN_EXPIRED');
     (await list(secret)).expectData();
+  });
+
+  it('happens once, of two at the same moment', async () => {
+    adminToken = await server.signIn();
+    const user = await createAccount();
+    const { id } = (await createKey({ serviceAccountId: user.id })).apiKey;
+    const answers = await Promise.all([tryRotate({ id }), tryRotate({ id })]);
+    expect(answers.map(({ body }) => body.errors?.[0]?.extensions.code).sort()).toEqual([
+      'CONFLICT',
+      undefined,
+    ]);
+  });
+
+  it('is possible for a full owner, and gathers no more than twice as many keys as allowed', async () => {
+    adminToken = await server.signIn();
+    const user = await createAccount();
+    const keys = [];
+    for (let count = 0; count < maxKeys; count += 1)
+      keys.push((await createKey({ serviceAccountId: user.id })).apiKey.id);
+    (await tryKey({ serviceAccountId: user.id })).expectError('CONFLICT');
+    let last = keys[0] as string;
+    for (let count = 0; count < maxKeys; count += 1)
+      last = (await tryRotate({ id: last })).expectData().rotateApiKey.apiKey.id;
+    (await tryRotate({ id: last })).expectError('CONFLICT');
+    server.clock.advance(86_400_000 + 1000);
+    adminToken = await server.signIn();
+    (await tryRotate({ id: last })).expectData();
   });
 
   it('is refused to a sign-in that is not fresh, for a wrong overlap and for a key that has ended', async () => {

@@ -158,3 +158,49 @@ describe('A logout here', () => {
     });
   });
 });
+
+describe('ID tokens', () => {
+  const keptOf = (userId: string) =>
+    server.sql(
+      'SELECT t.session_id FROM session_id_tokens t JOIN sessions s ON s.id = t.session_id WHERE s.user_id = $1',
+      [userId.slice(4)],
+    );
+
+  it('of all sessions are forgotten with a logout everywhere', async () => {
+    const { user, accessToken } = await tokensAt(at(), { sub: 'vera' });
+    await tokensAt(at(), { sub: 'vera' });
+    expect(await keptOf(user.id)).toHaveLength(2);
+    const logout = 'mutation { logout(everywhere: true) { revokedSessions providerLogoutUrl } }';
+    expect((await server.gql(logout, {}, accessToken)).expectData().logout).toEqual({
+      revokedSessions: 2,
+      providerLogoutUrl: expect.stringContaining('id_token_hint='),
+    });
+    expect(await keptOf(user.id)).toEqual([]);
+  });
+
+  it('are forgotten when an admin or the provider ends the sessions', async () => {
+    const adminToken = await server.signIn();
+    const { user } = await tokensAt(at(), { sub: 'wanda' });
+    const end = 'mutation($id: ID!) { endSessions(userId: $id) { revokedSessions } }';
+    (await server.gql(end, { id: user.id }, adminToken)).expectData();
+    expect(await keptOf(user.id)).toEqual([]);
+    await tokensAt(at(), { sub: 'wanda' });
+    await send(await provider.control({ sign: { claims: claimsOf({ sub: 'wanda' }) } }));
+    expect(await keptOf(user.id)).toEqual([]);
+  });
+
+  it('of sessions that end by themselves are forgotten with later sign-ins', async () => {
+    await server.sql('DELETE FROM session_id_tokens');
+    const { user } = await tokensAt(at(), { sub: 'xenia' });
+    const live = await tokensAt(at(), { sub: 'yara' });
+    await server.sql("UPDATE sessions SET idle_expires_at = now() - interval '1 hour' WHERE user_id = $1", [
+      user.id.slice(4),
+    ]);
+    const { user: later } = await tokensAt(at(), { sub: 'zoe' });
+    expect([await keptOf(user.id), await keptOf(live.user.id), await keptOf(later.id)]).toEqual([
+      [],
+      [expect.anything()],
+      [expect.anything()],
+    ]);
+  });
+});

@@ -4,6 +4,7 @@ import { hasRedis, startTestServer, type TestServer } from '../../kit/harness.js
 import { until } from '../../kit/live.js';
 import { createPkce, frontend, startProvider, TestBrowser, type TestProvider } from '../../kit/oidc/oidc.js';
 import { redeem as redeemAt, signInAt, startUrl, tokensAt, type Visitor } from '../../kit/oidc/visitor.js';
+import { createProject } from '../../kit/projects.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { meWith } from '../../kit/session.js';
 
@@ -236,6 +237,68 @@ describe('Groups', () => {
     expect(list.expectData().groupMappings).toEqual([]);
     await tokensOf({ sub: 'mapped', claims: groups('graph') });
     expect(await membershipsOf(user.id)).toEqual([]);
+  });
+});
+
+describe('Mappings of admins', () => {
+  const set =
+    'mutation($input: SetGroupMappingInput!) { setGroupMapping(input: $input) { groupMapping { role } } }';
+  const fill = `INSERT INTO group_mappings (id, provider, group_name, role, created_at)
+    SELECT gen_random_uuid(), 'other', 'filler ' || n, 'VIEWER', now() FROM generate_series(1, 1000) n`;
+
+  it('can be replaced when there is room for no more', async () => {
+    await server.sql(fill);
+    const input = { provider: 'other', group: 'filler 7', role: 'ANALYST' };
+    expect((await server.gql(set, { input }, adminToken)).expectData().setGroupMapping.groupMapping).toEqual({
+      role: 'ANALYST',
+    });
+    (await server.gql(set, { input: { ...input, group: 'one more' } }, adminToken)).expectError('CONFLICT');
+    await server.sql('DELETE FROM group_mappings');
+  });
+
+  it('name no project that is being deleted', async () => {
+    await createProject(server, adminToken, { key: 'going' });
+    await server.sql("UPDATE projects SET deleted_at = now() WHERE key = 'going'");
+    const input = { provider: 'other', group: 'g', project: 'going', projectRole: 'VIEWER' };
+    (await server.gql(set, { input }, adminToken)).expectError('NOT_FOUND');
+  });
+});
+
+describe('An identity', () => {
+  const listed =
+    'query($id: ID!) { user(id: $id) { identities { id provider issuer subject lastLoginAt } } }';
+  const unlink = 'mutation($id: ID!) { unlinkIdentity(id: $id) { user { id identities { id } } } }';
+
+  it('is unlinked by an admin: its sessions and codes end, and it has no way back by itself', async () => {
+    const { accessToken, user } = await tokensOf({ sub: 'wrong-link' });
+    const own = await server.gql('{ me { identities { subject } } }', {}, accessToken);
+    expect(own.expectData().me.identities).toEqual([{ subject: 'wrong-link' }]);
+    const waiting = await signIn({ sub: 'wrong-link' });
+    const { identities } = (await server.gql(listed, { id: user.id }, adminToken)).expectData().user;
+    expect(identities).toEqual([
+      {
+        id: expect.stringMatching(/^idn_/),
+        provider: 'main',
+        issuer: provider.issuers[0],
+        subject: 'wrong-link',
+        lastLoginAt: expect.any(String),
+      },
+    ]);
+    const { id } = identities[0];
+    (await server.gql(unlink, { id }, accessToken)).expectError('FORBIDDEN');
+    expect((await server.gql(unlink, { id }, adminToken)).expectData().unlinkIdentity.user).toEqual({
+      id: user.id,
+      identities: [],
+    });
+    expect(await meWith(server, accessToken)).toBe('401 TOKEN_REVOKED');
+    expect((await redeem(waiting.browser, { code: waiting.code })).status).toBe(401);
+    expect(await signIn({ sub: 'wrong-link' })).toMatchObject({ code: null, error: 'account_exists' });
+    (await server.gql(unlink, { id }, adminToken)).expectError('NOT_FOUND');
+    const [event] = await server.sql(
+      "SELECT changes->>'subject' AS subject, changes->>'revokedSessions' AS sessions FROM audit_events WHERE action = 'identity.unlink' AND target_id = $1",
+      [user.id.slice(4)],
+    );
+    expect(event).toEqual({ subject: 'wrong-link', sessions: '1' });
   });
 });
 

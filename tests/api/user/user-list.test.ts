@@ -1,7 +1,7 @@
 // The list of users: filters, search and paging both ways.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { admin, type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
-import { password } from '../../kit/seed.js';
+import { createPerson, password } from '../../kit/seed.js';
 
 interface Connection {
   edges: { cursor: string; node: { name: string } }[];
@@ -193,4 +193,24 @@ describe('paging through users', () => {
       expect([args, extensions.fields]).toEqual([args, [expect.objectContaining({ path })]]);
     }
   });
+});
+
+describe('a user who is deleted between the list and the relation', () => {
+  it.each(['apiKeys', 'sessions', 'identities'])(
+    'is NOT_FOUND to %s, which is no fault of the server',
+    async (relation) => {
+      const person = await createPerson(server, token, 'VIEWER');
+      const { users } = server.services;
+      const read = users.list;
+      const between = jest.spyOn(users, 'list').mockImplementation(async (...args) => {
+        const page = await read(...args);
+        await server.sql('DELETE FROM users WHERE id = $1', [person.id.slice(4)]);
+        return page;
+      });
+      const answer = await server.gql(`{ users { nodes { ${relation} { id } } } }`, {}, token);
+      between.mockRestore();
+      answer.expectError('NOT_FOUND');
+      (await server.gql(`{ users { nodes { ${relation} { id } } } }`, {}, token)).expectData();
+    },
+  );
 });

@@ -33,6 +33,10 @@ beforeAll(async () => {
   await addResults(server, owner.token, execution, [
     { title: 'T', severity: 'LOW', location: { path: 'a' } },
   ]);
+  await server.sql(
+    "INSERT INTO user_identities (id, user_id, provider, issuer, subject, created_at) VALUES (gen_random_uuid(), $1, 'p', 'i', 's', now())",
+    [owner.id.slice(4)],
+  );
   const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
   (
     await server.gql(
@@ -103,6 +107,7 @@ const ways = (): Record<string, [type: string, query: string]> => {
     UserEdge: ['UserEdge', '{ users { edges { # } } }'],
     'Session (of another)': ['Session', `{ ${own} { createdBy { sessions { # } } } }`],
     'ApiKey (of another)': ['ApiKey', `{ ${own} { createdBy { apiKeys { # } } } }`],
+    'UserIdentity (of another)': ['UserIdentity', `{ ${own} { createdBy { identities { # } } } }`],
     Finding: ['Finding', `{ finding(id: "${finding}") { # } }`],
     FindingBranch: ['FindingBranch', `{ finding(id: "${finding}") { branches { # } } }`],
     TriageEvent: ['TriageEvent', `{ finding(id: "${finding}") { history { # } } }`],
