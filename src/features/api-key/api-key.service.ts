@@ -1,7 +1,7 @@
 // API keys: listing, revoking and checking them, and the entry to the rest. The secret is shown once; only its SHA-256 is stored.
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { ApiKey } from '../../generated/prisma/client.js';
+import type { ApiKey, Prisma } from '../../generated/prisma/client.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { createApiKeyChecks } from './api-key.checks.js';
 import { createKey } from './api-key.creation.js';
@@ -10,8 +10,11 @@ import type { CreateApiKeyInput, RotateApiKeyInput } from './api-key.input.js';
 import { rotateKey } from './api-key.rotation.js';
 import type { ApiKeyServiceOptions } from './api-key.storage.js';
 
-/** Prisma's query of the keys of a user: newest first, at most 50. */
-export const newestKeys = { orderBy: { id: 'desc' }, take: 50 } as const;
+/** Prisma's query of the keys of a user: revoked ones last, newest first, at most 50. Keys that work are not crowded out. */
+export const newestKeys = {
+  orderBy: [{ revokedAt: { sort: 'desc', nulls: 'first' } }, { id: 'desc' }],
+  take: 50,
+} satisfies Prisma.ApiKeyFindManyArgs;
 
 /** Creates, rotates, lists, revokes and checks keys. */
 export type ApiKeyService = ReturnType<typeof createApiKeyService>;

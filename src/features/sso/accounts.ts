@@ -110,7 +110,8 @@ function nameOf(text: string): string {
     .normalize('NFC')
     .replace(/[\p{C}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '')
     .trim()
-    .slice(0, 200);
+    .slice(0, 200)
+    .replace(/\p{Cs}$/u, ''); // half of a character that the cut went through
 }
 
 async function giveGrants(

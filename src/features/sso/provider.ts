@@ -17,7 +17,12 @@ import type { OidcProvider } from '../../config/oidc-providers.js';
 import { AppError } from '../../core/errors.js';
 import { type BoundedFetch, issuerTimeoutMs } from '../../infra/oidc/bounded-fetch.js';
 import type { Issuers } from '../../infra/oidc/issuers.js';
-import { InvalidTokenError, issuerToleranceSeconds, verifyIssued } from '../../infra/oidc/verify.js';
+import {
+  InvalidTokenError,
+  isIdentifier,
+  issuerToleranceSeconds,
+  verifyIssued,
+} from '../../infra/oidc/verify.js';
 import { type Claims, groupsOf } from './groups.js';
 
 /** What a provider is asked with. */
@@ -126,8 +131,7 @@ export async function exchangeCode(
     maxAgeSeconds: 0,
   });
   const { sub, sid } = claims;
-  if (typeof sub !== 'string' || sub === '' || sub.length > 255)
-    throw new InvalidTokenError('wrong claim sub');
+  if (!isIdentifier(sub)) throw new InvalidTokenError('wrong claim sub');
   const isMissing =
     claims.email === undefined || (needs.groups && groupsOf(claims, provider.groupsClaim).state !== 'GIVEN');
   const hasUserInfo = client.serverMetadata().userinfo_endpoint !== undefined;
@@ -139,7 +143,7 @@ export async function exchangeCode(
     claims: { ...more, ...claims },
     subject: sub,
     idToken: idToken.length > maxHintLength ? null : idToken,
-    providerSid: typeof sid === 'string' && sid !== '' && sid.length <= 255 ? sid : null,
+    providerSid: isIdentifier(sid) ? sid : null,
   };
 }
 

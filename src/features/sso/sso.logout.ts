@@ -5,7 +5,12 @@ import type { Logger } from 'pino';
 import type { OidcProvider } from '../../config/oidc-providers.js';
 import { AppError } from '../../core/errors.js';
 import { useOnce } from '../../infra/oidc/used-tokens.js';
-import { InvalidTokenError, issuerToleranceSeconds, verifyIssued } from '../../infra/oidc/verify.js';
+import {
+  InvalidTokenError,
+  isIdentifier,
+  issuerToleranceSeconds,
+  verifyIssued,
+} from '../../infra/oidc/verify.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
@@ -108,7 +113,8 @@ async function verifyLogout(
     throw new InvalidTokenError('no logout token');
   if (claims.nonce !== undefined) throw new InvalidTokenError('a logout token with a nonce');
   if (typeof jti !== 'string' || jti === '') throw new InvalidTokenError('wrong claim jti');
-  if (typeof (sub ?? sid) !== 'string') throw new InvalidTokenError('neither sub nor sid');
+  if ((sub ?? sid) == null || ![sub, sid].every((claim) => claim == null || isIdentifier(claim)))
+    throw new InvalidTokenError('wrong claims sub and sid');
   return claims;
 }
 

@@ -209,7 +209,7 @@ function recordFailure({ audit }: SsoServiceOptions, provider: string, reason: s
     outcome: 'FAILURE',
     actor: null,
     actorLabel: 'unknown account',
-    changes: { provider, reason: reason.slice(0, 200) },
+    changes: { provider, reason: reason.slice(0, 200).replace(/\p{C}/gu, '') },
   });
 }
 

@@ -97,7 +97,7 @@ export const UserType = builder.prismaObject('User', {
       extensions: { weight: { entries: 50 } },
       type: ApiKeyType,
       authScopes: personalFor('api_key:manage'),
-      description: 'API keys, newest first, at most 50; never the secret.',
+      description: 'API keys, newest first and revoked ones last, at most 50; never the secret.',
       query: newestKeys,
     }),
   }),

@@ -14,6 +14,10 @@ const algorithms = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ];
 
+/** Whether a claim can name a user or a session: sub has at most 255 characters, and PostgreSQL stores no NUL. */
+export const isIdentifier = (claim: unknown): claim is string =>
+  typeof claim === 'string' && /^\P{C}{1,255}$/u.test(claim);
+
 /** What a token must be. */
 export interface Expected {
   issuer: string;

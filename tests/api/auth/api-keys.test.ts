@@ -229,6 +229,19 @@ describe('ending a key', () => {
     answer.expectError('TOKEN_EXPIRED');
   });
 
+  it('leaves it in the list, behind all keys that still work', async () => {
+    const person = await createPerson(server, adminToken, 'VIEWER');
+    const { apiKey } = await create(['execution:read'], person);
+    await server.sql(
+      `INSERT INTO api_keys (id, user_id, name, prefix, secret_hash, scopes, expires_at, created_at, revoked_at)
+       SELECT ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, user_id, name, 'x' || n, sha256(n::text::bytea), scopes,
+         expires_at, created_at, now() FROM api_keys, generate_series(1, 60) n WHERE id = $1`,
+      [apiKey.id.slice(4)],
+    );
+    const keys = await keysOf(person);
+    expect([keys.length, keys[0].id, keys[1].revokedAt]).toEqual([50, apiKey.id, expect.any(String)]);
+  });
+
   it('lists the caller’s own keys, newest first, and nobody else’s', async () => {
     const person = await createPerson(server, adminToken, 'VIEWER');
     const keys = [await create(['execution:read'], person), await create(['execution:read'], person)];

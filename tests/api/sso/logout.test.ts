@@ -108,6 +108,8 @@ describe('A logout at the provider', () => {
     ['another event', { events: { 'https://example.com/event': {} } }],
     ['a nonce, as ID tokens have', { nonce: 'n' }],
     ['neither subject nor session', { sub: undefined }],
+    ['a subject that nobody can have', { sub: 'rita\u0000' }],
+    ['a session that is no text', { sid: { a: 1 } }],
     ['no jti', { jti: undefined }],
     ['an end long ago', { iat: 1_700_000_000, exp: 1_700_000_120 }],
     ['a key that the provider does not have', {}, { foreignKey: true }],

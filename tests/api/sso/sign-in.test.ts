@@ -108,6 +108,38 @@ describe('A sign-in at an identity provider', () => {
     expect(row).toEqual({ is_multi_factor: true });
   });
 
+  it.each<[string, Record<string, unknown>, string | null]>([
+    ['a name that is cut within a character', { name: `${'x'.repeat(199)}😀 y` }, 'x'.repeat(199)],
+    ['a name of control characters', { name: '\u0000\u0007' }, null],
+    ['a name of half a character', { name: 'Zo\ud83d' }, 'Zo'],
+  ])('takes %s', async (_title, claims, name) => {
+    const sub = `name-${name?.length ?? 'none'}`;
+    const { accessToken, user } = await tokensOf({ sub, claims });
+    const { me } = (await server.gql('{ me { name } }', {}, accessToken)).expectData();
+    expect(me.name).toBe(name ?? user.email);
+  });
+
+  it('takes no session of the provider that cannot be stored', async () => {
+    await provider.control({ set: { lie: { idToken: { claims: { sid: 'a\u0000b' } } } } });
+    const { user } = await tokensOf({ sub: 'odd-session' });
+    expect(
+      await server.sql('SELECT provider_sid FROM sessions WHERE user_id = $1', [user.id.slice(4)]),
+    ).toEqual([{ provider_sid: null }]);
+  });
+
+  it('that fails for a reason of control characters reaches the page as an error', async () => {
+    await provider.control({ set: { sub: 'ana' } });
+    const browser = new TestBrowser();
+    const { url } = await browser.follow(
+      startUrl(server, 'main'),
+      `${server.url}/api/v1/auth/oidc/main/callback`,
+    );
+    url.searchParams.delete('code');
+    url.searchParams.set('error', `${'x'.repeat(199)}😀\u0000`);
+    const end = await browser.follow(url.href, frontend);
+    expect(end.url.searchParams.get('error')).toBe('sign_in_failed');
+  });
+
   it('says that the user refused, and lets the page begin again', async () => {
     await provider.control({ set: { sub: null } });
     const start = startUrl(server, 'main');
