@@ -87,7 +87,7 @@ function banner(config: Config, { port, firstAdmin }: Awaited<ReturnType<typeof 
       : [
           '',
           `  Sign in     ${firstAdmin.email} / ${password}`,
-          ...(firstAdmin.generatedPassword ? ['              (shown this once: write it down)'] : []),
+          ...(firstAdmin.generatedPassword ? ['              (shown only once: write it down)'] : []),
         ];
   return [
     '',

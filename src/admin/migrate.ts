@@ -1,4 +1,4 @@
-// The command line of migrations: deploy, status and new; infra/migrations/migrate.ts runs them.
+// The command line of migrations: deploy, finish, status and new; infra/migrations/migrate.ts runs them.
 import { randomBytes } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -25,10 +25,10 @@ type Print = (text: string) => void;
 const USAGE = `Usage: migrate [deploy | finish | status | new NAME]
   deploy    apply the pending migrations (the default)
   finish    after an upgrade, once no instance of an earlier version runs: drop the indexes that only those read
-  status    tell applied from pending; exit code 1 when the database is not up to date
+  status    list applied and pending migrations; exit code 1 when the database is not up to date
   new NAME  write a migration with the difference between the migrations and prisma/schema.prisma
 The database is MIGRATION_DATABASE_URL, else DATABASE_URL, or without both the embedded one in DATA_DIR. With both,
-deploy also lets the role of DATABASE_URL do what the server needs; npm run db:roles makes it.`;
+deploy also lets the role of DATABASE_URL do what the server needs; npm run db:roles creates it.`;
 
 // A migration needs no other setting: a wrong or missing one must not stop it.
 const SETTINGS_READ = [

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { migrate } from '../../src/admin/migrate.js';
 import { house } from './house.js';
 
 const files = house.filesIn('src').map((file) => file.slice('src/'.length));
@@ -28,6 +29,20 @@ describe('the process', () => {
   it('has a first line in every file that says what lives there', () => {
     expect(files.filter((file) => !/^\/\/ \S.{20,}\n/.test(house.textOf(`src/${file}`)))).toEqual([]);
   });
+});
+
+it('runs a command of migrate for each npm run migrate in docs/commands.md', async () => {
+  const { scripts } = JSON.parse(house.textOf('package.json')) as { scripts: Record<string, string> };
+  const named = [
+    ...house.textOf('docs/commands.md').matchAll(/`npm run (migrate(?::status)?)(?: -- ([a-z]+))?`/g),
+  ];
+  expect(named.map(([text]) => text)).toContain('`npm run migrate -- finish`');
+  const nowhere = { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
+  for (const [text, script = '', word] of named) {
+    const words = scripts[script]?.split('migrate.js')[1]?.trim().split(/\s+/).filter(Boolean) ?? [];
+    const code = await migrate(word === undefined ? words : [...words, word], nowhere, () => {});
+    expect([text, code]).toEqual([text, 1]); // no such database; 2 would be no such command
+  }
 });
 
 it.each(['README.md', 'CONTRIBUTING.md', ...house.filesIn('docs', /\.md$/)])(

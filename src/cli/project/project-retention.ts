@@ -28,6 +28,18 @@ export const numberOrNone =
   (text: string): Limit =>
     text.trim().toLowerCase() === 'none' ? 'none' : wholeNumber(1, most)(text);
 
+/** What the counts of a deletion are called in the table. */
+const labelOf = {
+  executions: 'Executions',
+  results: 'Results',
+  findings: 'Findings',
+  imports: 'Imports',
+  members: 'Members',
+  apiKeys: 'API keys',
+  webhooks: 'Webhooks',
+  heldExecutions: 'Executions under a legal hold',
+} satisfies Record<keyof Omit<ProjectContent, 'deletedId'>, string>;
+
 /** A limit as the API takes it. */
 export const limitOf = (given: Limit | undefined) => (given === 'none' ? null : given);
 
@@ -118,7 +130,7 @@ async function deleteProject(
   const { deletedId: _id, ...counts } = deletion;
   printer.table(
     [dryRun ? 'Would be deleted' : 'Deleted', 'Number'],
-    Object.entries(counts).map(([name, count]) => [name, String(count)]),
+    Object.entries(counts).map(([name, count]) => [labelOf[name as keyof typeof labelOf], String(count)]),
   );
   return exitCodes.ok;
 }

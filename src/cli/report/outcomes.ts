@@ -6,7 +6,7 @@ import { type Import, type Severity, severities } from '../queries.js';
 /** The receipt of a report, or why the server refused it. */
 export type Outcome = { file: string; receipt: Import } | { file: string; refusal: Failure };
 
-const columns = ['Read', 'Added', 'New', 'Unchanged', 'Reopened', 'Absent', 'Twice', 'Skipped'];
+const columns = ['Read', 'Added', 'New', 'Unchanged', 'Reopened', 'Absent', 'Duplicates', 'Skipped'];
 
 /** Prints a table with a row for each report, then details of each; with `--json` all of it as one document. */
 export function showOutcomes(printer: Printer, outcomes: readonly Outcome[]): void {

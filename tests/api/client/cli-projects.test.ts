@@ -125,6 +125,8 @@ it('tries out retention, holds an execution, and deletes a project once its key 
   expect((await cli(adminToken, 'projects', 'retention')).out).toMatch(/old +none +1 +1 +1 +0 +0/);
   expect(await json('projects', 'hold', first, '--reason', 'Case 7')).toMatchObject({ holdReason: 'Case 7' });
   expect((await json('projects', 'delete', 'old', '--dry-run')).heldExecutions).toBe(1);
+  const counted = await cli(adminToken, 'projects', 'delete', 'old', '--dry-run');
+  expect(counted.out).toMatch(/^API keys +0\n(.+\n)*Executions under a legal hold +1$/m);
   expect((await cli(adminToken, 'projects', 'delete', 'old')).code).toBe(2);
   expect((await cli(adminToken, 'projects', 'delete', 'old', '--confirm', 'old')).code).not.toBe(0);
   expect(await json('projects', 'hold', first, '--release')).toMatchObject({ holdReason: null });
