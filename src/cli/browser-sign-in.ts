@@ -8,6 +8,7 @@ import type { Context } from './context.js';
 import { failure, reasonOf, usageFault } from './failure.js';
 import { problemOf, send } from './http.js';
 import { plain } from './output.js';
+import { ask } from './prompt.js';
 import type { Tokens } from './session.js';
 
 /** Longest wait for the browser. */
@@ -41,7 +42,15 @@ export async function signInWithBrowser(
     printer.note(`Sign in with your browser: ${url.href}`);
     if (surroundings.stderr.isTTY) openBrowser(url.href);
     const code = await codeFrom(page, path);
-    const answer = await send(server, 'api/v1/auth/oidc/token', { code, codeVerifier: verifier });
+    const redeem = (secondFactorCode: string | undefined) =>
+      send(server, 'api/v1/auth/oidc/token', {
+        code,
+        codeVerifier: verifier,
+        ...(secondFactorCode && { secondFactorCode }),
+      });
+    let answer = await redeem(surroundings.env.SEC_TESTER_CODE);
+    if ((answer.body as { code?: string }).code === 'SECOND_FACTOR_REQUIRED')
+      answer = await redeem(await ask(surroundings, 'Code of the authenticator app: '));
     if (answer.status !== 200) throw problemOf(answer);
     return answer.body as Tokens;
   } finally {

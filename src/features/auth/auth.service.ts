@@ -104,6 +104,9 @@ export function createAuthService(options: AuthServiceOptions) {
     /** The tokens of a session that was just opened. */
     issue: (opened: Opened) => issueFirst(options, opened),
 
+    /** See {@link SignInService}. */
+    proveSecondFactor: signIns.proveSecondFactor,
+
     logout: (viewer: Viewer, everywhere: boolean) => signOuts.logout(viewer, everywhere),
     revokeSession: (viewer: Viewer, sessionId: string) => signOuts.revokeSession(viewer, sessionId),
     endSessions: (viewer: Viewer, userId: string | undefined) => signOuts.endSessions(viewer, userId),

@@ -52,7 +52,33 @@ export function createSignInService(options: SignInServiceOptions) {
      * @throws UNAVAILABLE when too many sign-ins wait
      */
     signIn: (input: LoginInput, viewer: Viewer | null) => signIn(options, input, viewer),
+
+    /**
+     * Takes a code of the second factor of a user whom an identity provider has proved, within the limits on guessing.
+     * @throws INVALID_CREDENTIALS
+     */
+    proveSecondFactor: (account: ProvedAccount, code: string) => proveSecondFactor(options, account, code),
   };
+}
+
+interface ProvedAccount {
+  id: string;
+  email: string;
+}
+
+async function proveSecondFactor(
+  { db, accounts, credentials, secondFactors }: SignInServiceOptions,
+  account: ProvedAccount,
+  code: string,
+): Promise<void> {
+  await accounts.attempt(
+    emailKeyOf(account.email),
+    async (isAllowed) => {
+      if (isAllowed && (await secondFactors.take(db, account.id, code))) return;
+      await credentials.refuse('auth.login', account);
+    },
+    () => credentials.recordLock('sign_in', account),
+  );
 }
 
 async function signIn(

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { line, text } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
+import { secondFactorCode } from '../auth/auth.input.js';
 import { projectRole } from '../project/project.input.js';
 import { role } from '../user/user.input.js';
 
@@ -58,6 +59,7 @@ export const redeemInput = z
       .max(128)
       .nullish()
       .describe('PKCE verifier, where the sign-in began with codeChallenge.'),
+    secondFactorCode: secondFactorCode.nullish(),
   })
   .describe('A one-time code to exchange for tokens.');
 

@@ -142,7 +142,10 @@ function redeemRoute({ sso, publicPlace }: SsoRouteServices): Route {
       codeVerifier: 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk',
     },
     responses: { 200: { description: 'Signed in.', schema: tokensBody, example: authExamples.tokens } },
-    errors: ['VALIDATION_FAILED', 'UNAUTHENTICATED', 'RATE_LIMITED', 'UNAVAILABLE'],
+    errors: [
+      ...(['VALIDATION_FAILED', 'UNAUTHENTICATED', 'SECOND_FACTOR_REQUIRED', 'INVALID_CREDENTIALS'] as const),
+      ...(['RATE_LIMITED', 'UNAVAILABLE'] as const),
+    ],
     handle: async ({ body, viewer, incoming }) => ({
       body: toTokensBody(await sso.redeem(body, browserOf(incoming, publicPlace).secret, viewer)),
     }),

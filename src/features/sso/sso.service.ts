@@ -4,15 +4,12 @@ import type { OidcProvider } from '../../config/oidc-providers.js';
 import { AppError, invalid, isOutage } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import { InvalidTokenError } from '../../infra/oidc/verify.js';
-import type { Database } from '../../infra/postgres/database.js';
-import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditService } from '../audit/audit.service.js';
-import type { AuthTokens } from '../auth/auth.service.js';
-import type { Opened, OpeningService } from '../session/create-session.service.js';
 import type { SsoAccounts } from './accounts.js';
 import { authorizationUrl, exchangeCode, type ProviderOptions } from './provider.js';
 import { originsOf, returnToOf, withParameters } from './return-to.js';
+import { type RedeemInput, type RedemptionOptions, redeem } from './sso.redemption.js';
 import {
   createSecret,
   deriveSecret,
@@ -21,24 +18,17 @@ import {
   isSecret,
   type StartedSignIn,
   storeSignIn,
-  takeCode,
   takeSignIn,
 } from './states.js';
 
 /** What sign-ins at providers stand on. */
-export interface SsoServiceOptions extends ProviderOptions {
-  db: Database;
+export interface SsoServiceOptions extends ProviderOptions, RedemptionOptions {
   log: Logger;
   audit: AuditService;
-  opening: OpeningService;
-  /** Makes the tokens of a session. */
-  issue: (opened: Opened) => AuthTokens;
   accounts: SsoAccounts;
   providers: readonly OidcProvider[];
   /** Origins of frontends besides the server's own. */
   corsOrigins: readonly string[];
-  /** Attempts by address. */
-  addresses: AddressBudget;
 }
 
 /** What a browser brings besides the query. */
@@ -92,10 +82,12 @@ export function createSsoService(options: SsoServiceOptions) {
      * Exchanges a one-time code for the tokens of a new session, within a minute and for the browser or frontend that began.
      * @param viewer the signed-in caller, whose session ends
      * @throws UNAUTHENTICATED for a code that cannot be used
+     * @throws SECOND_FACTOR_REQUIRED when the user has one and the provider's sign-in does not stand for it
+     * @throws INVALID_CREDENTIALS for a wrong code of the second factor
      * @throws RATE_LIMITED
      */
     redeem: (input: RedeemInput, secret: string | undefined, viewer: Viewer | null) =>
-      redeem(options, input, secret, viewer),
+      redeem(options, input, secret, viewer, (provider) => recordFailure(options, provider, 'unusable code')),
   };
 }
 
@@ -103,12 +95,6 @@ export function createSsoService(options: SsoServiceOptions) {
 export interface StartInput {
   returnTo?: string | null | undefined;
   codeChallenge?: string | null | undefined;
-}
-
-/** A one-time code, and the PKCE verifier where the sign-in began with a challenge. */
-export interface RedeemInput {
-  code: string;
-  codeVerifier?: string | null | undefined;
 }
 
 /** @throws NOT_FOUND */
@@ -211,28 +197,4 @@ function recordFailure({ audit }: SsoServiceOptions, provider: string, reason: s
     actorLabel: 'unknown account',
     changes: { provider, reason: reason.slice(0, 200).replace(/\p{C}/gu, '') },
   });
-}
-
-async function redeem(
-  options: SsoServiceOptions,
-  { code, codeVerifier }: RedeemInput,
-  secret: string | undefined,
-  viewer: Viewer | null,
-): Promise<AuthTokens> {
-  const refund = await options.addresses.spend(currentRequest()?.ip);
-  const found = isSecret(code) ? await takeCode(options.db, options.now(), code) : undefined;
-  const isBound =
-    found !== undefined &&
-    (found.codeChallenge === null
-      ? isSecret(secret) && isSameHash(hashOf(secret), found.browserHash)
-      : codeVerifier != null && isSameHash(hashOf(codeVerifier), found.codeChallenge));
-  const opened = isBound ? await options.opening.openByIdentity(found, viewer) : undefined;
-  if (opened === undefined) {
-    await recordFailure(options, found?.provider ?? 'unknown', 'unusable code');
-    throw new AppError('UNAUTHENTICATED', {
-      message: 'The code was already used, has expired, or belongs to another browser: sign in again.',
-    });
-  }
-  await refund();
-  return options.issue(opened);
 }

@@ -2,13 +2,15 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { AppError } from '../../core/errors.js';
 import type { Database, Statements } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
+import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { IdentityProof } from '../session/create-session.service.js';
 
 /** Time that a user has at the identity provider. */
 export const signInTtlSeconds = 10 * 60;
 /** Time that a frontend has to exchange its code. */
 export const codeTtlSeconds = 60;
+/** The same, where the user has to look for a code of the second factor. */
+export const codeWithFactorTtlSeconds = 5 * 60;
 /** Sign-ins under way: beyond them the server refuses to start more. */
 const maxSignIns = 100_000;
 
@@ -88,6 +90,9 @@ export interface CodeState extends Omit<IdentityProof, 'email'> {
   codeChallenge: string | null;
 }
 
+const hasSecondFactor = (userId: Sql) => sql`
+  EXISTS (SELECT FROM second_factors f WHERE f.user_id = ${userId} AND f.confirmed_at IS NOT NULL)`;
+
 /** Stores a code and removes some that have expired. @returns the code */
 export async function storeCode(tx: Statements, nowMs: number, code: CodeState): Promise<string> {
   const secret = createSecret();
@@ -100,21 +105,38 @@ export async function storeCode(tx: Statements, nowMs: number, code: CodeState):
     INSERT INTO sign_in_codes (code_hash, user_id, identity_id, provider_sid, is_multi_factor, id_token, browser_hash,
       code_challenge, expires_at)
     VALUES (${hashOf(secret)}, ${code.id}, ${code.identityId}, ${code.providerSid}, ${code.isMultiFactor}, ${code.idToken},
-      ${code.browserHash}, ${code.codeChallenge}, ${new Date(nowMs + codeTtlSeconds * 1000)})`);
+      ${code.browserHash}, ${code.codeChallenge}, CASE WHEN NOT ${code.isMultiFactor}::boolean AND ${hasSecondFactor(sql`${code.id}::uuid`)}
+        THEN ${new Date(nowMs + codeWithFactorTtlSeconds * 1000)}::timestamptz
+        ELSE ${new Date(nowMs + codeTtlSeconds * 1000)}::timestamptz END)`);
   return secret;
 }
 
+/** A code that was stored, and whose it is. */
+export interface StoredCode extends CodeState {
+  email: string;
+  /** Whether the user has a second factor that the provider's sign-in does not stand for. */
+  needsSecondFactor: boolean;
+}
+
+/** Rows of codes `t` with their users. */
+const select = (codes: Sql, nowMs: number) => sql`
+  SELECT u.id, u.email, i.provider, t.identity_id AS "identityId", t.provider_sid AS "providerSid",
+    t.is_multi_factor AS "isMultiFactor", t.id_token AS "idToken", t.browser_hash AS "browserHash",
+    t.code_challenge AS "codeChallenge", NOT t.is_multi_factor AND ${hasSecondFactor(sql`t.user_id`)} AS "needsSecondFactor"
+  FROM ${codes} t JOIN users u ON u.id = t.user_id JOIN user_identities i ON i.id = t.identity_id
+  WHERE t.expires_at > ${new Date(nowMs)}`;
+
+/** A code that has not been taken; undefined when there is none or it has expired. */
+export async function findCode(db: Database, nowMs: number, code: string): Promise<StoredCode | undefined> {
+  const stored = sql`(SELECT * FROM sign_in_codes WHERE code_hash = ${hashOf(code)})`;
+  const [row] = await db.query<StoredCode>(select(stored, nowMs));
+  return row;
+}
+
 /** Takes a code out, once; undefined when there is none or it has expired. */
-export async function takeCode(
-  db: Database,
-  nowMs: number,
-  code: string,
-): Promise<(CodeState & { email: string }) | undefined> {
-  const [row] = await db.query<CodeState & { email: string; isExpired: boolean }>(sql`
+export async function takeCode(db: Database, nowMs: number, code: string): Promise<StoredCode | undefined> {
+  const [row] = await db.query<StoredCode>(sql`
     WITH taken AS (DELETE FROM sign_in_codes WHERE code_hash = ${hashOf(code)} RETURNING *)
-    SELECT u.id, u.email, i.provider, t.identity_id AS "identityId", t.provider_sid AS "providerSid",
-      t.is_multi_factor AS "isMultiFactor", t.id_token AS "idToken", t.browser_hash AS "browserHash",
-      t.code_challenge AS "codeChallenge", t.expires_at <= ${new Date(nowMs)} AS "isExpired"
-    FROM taken t JOIN users u ON u.id = t.user_id JOIN user_identities i ON i.id = t.identity_id`);
-  return row === undefined || row.isExpired ? undefined : row;
+    ${select(sql`taken`, nowMs)}`);
+  return row;
 }

@@ -190,7 +190,15 @@ export const script = `
     if (!code && !error) return;
     history.replaceState(null, '', location.pathname);
     if (error) return say('The sign-in failed: ' + error.replaceAll('_', ' ') + '.');
-    await post(auth + 'oidc/token', { code }).then(write, (failure) => say(failure.message));
+    const redeem = (more) => post(auth + 'oidc/token', { code, ...more });
+    await redeem()
+      .catch((failure) => {
+        if (failure.code !== 'SECOND_FACTOR_REQUIRED') throw failure;
+        const secondFactorCode = prompt('Enter a code of your authenticator app, or a recovery code.');
+        if (!secondFactorCode) throw failure;
+        return redeem({ secondFactorCode });
+      })
+      .then(write, (failure) => say(failure.message));
   };
 
   /** A link for each identity provider of the server. */

@@ -63,6 +63,7 @@ export function createAccountServices(infra: Infra, { audit, access, projects, l
     projects,
     opening,
     issue: (opened) => auth.issue(opened),
+    proveSecondFactor: (account, code) => auth.proveSecondFactor(account, code),
   });
   const { ssoLogout } = single;
   const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors, ssoLogout };

@@ -21,11 +21,12 @@ interface Needed {
   projects: ProjectService;
   opening: OpeningService;
   issue: SsoServiceOptions['issue'];
+  proveSecondFactor: SsoServiceOptions['proveSecondFactor'];
 }
 
 /** Creates them. Without OIDC_PROVIDERS they know no provider, and answer NOT_FOUND. */
 export function createSingleSignOn({ config, db, log, now }: Infra, needed: Needed) {
-  const { limits, audit, sessions, users, projects, opening, issue } = needed;
+  const { limits, audit, sessions, users, projects, opening, issue, proveSecondFactor } = needed;
   const providers = config.oidcProviders ?? [];
   const fetch = createBoundedFetch(true); // issuers come from the settings
   const asking = { fetch, issuers: createIssuers({ fetch, now }), now };
@@ -34,7 +35,14 @@ export function createSingleSignOn({ config, db, log, now }: Infra, needed: Need
   const accounts = createSsoAccounts({ db, log, users, projects, groupMappings, now });
   return {
     groupMappings,
-    sso: createSsoService({ ...base, opening, issue, accounts, corsOrigins: config.corsOrigins }),
+    sso: createSsoService({
+      ...base,
+      opening,
+      issue,
+      proveSecondFactor,
+      accounts,
+      corsOrigins: config.corsOrigins,
+    }),
     ssoLogout: createSsoLogout({ ...base, sessions }),
     signInWays: { hasPasswords: config.isPasswordSignInEnabled },
     publicPlace: { publicUrl: config.publicUrl, isProxied: config.trustProxyHops > 0 },

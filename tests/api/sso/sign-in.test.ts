@@ -1,5 +1,6 @@
 // Signing in at a real identity provider (oidc-provider, a process of its own): accounts, groups, codes, and its loss.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type TOTP, URI } from 'otpauth';
 import { hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { createPkce, frontend, startProvider, TestBrowser, type TestProvider } from '../../kit/oidc/oidc.js';
@@ -97,6 +98,39 @@ describe('A sign-in at an identity provider', () => {
     (await server.gql(deactivate, { id: user.id }, adminToken)).expectData();
     expect(await meWith(server, accessToken)).toBe('401 TOKEN_REVOKED');
     expect(await signIn({ sub: 'bea' })).toMatchObject({ code: null, error: 'deactivated' });
+  });
+
+  it('asks for the second factor that the user has here, unless the provider has asked for one', async () => {
+    const me = { sub: 'two-factors' };
+    const { accessToken, user } = await tokensOf(me);
+    const enrol = 'mutation { enrolSecondFactor { uri } }';
+    const { uri } = (await server.gql(enrol, {}, accessToken)).expectData().enrolSecondFactor;
+    const codeNow = () => {
+      server.clock.advance(30_000);
+      return (URI.parse(uri) as TOTP).generate({ timestamp: server.clock.now() });
+    };
+    const confirm = 'mutation($code: String!) { confirmSecondFactor(code: $code) { recoveryCodes } }';
+    (await server.gql(confirm, { code: codeNow() }, accessToken)).expectData();
+
+    const { browser, code } = await signIn(me);
+    const answer = async (body: object, by = browser) => {
+      const response = await redeem(by, body);
+      return response.status === 200 ? 'signed in' : ((await response.json()) as { code: string }).code;
+    };
+    expect(await answer({ code })).toBe('SECOND_FACTOR_REQUIRED');
+    expect(await answer({ code, secondFactorCode: '000000' })).toBe('INVALID_CREDENTIALS');
+    expect(await answer({ code, secondFactorCode: codeNow() })).toBe('signed in');
+    expect(await answer({ code, secondFactorCode: codeNow() })).toBe('UNAUTHENTICATED');
+    const thief = await signIn(me);
+    expect(await answer({ code: thief.code }, new TestBrowser())).toBe('UNAUTHENTICATED');
+    const [row] = await server.sql(
+      'SELECT is_multi_factor FROM sessions WHERE user_id = $1 ORDER BY id DESC LIMIT 1',
+      [user.id.slice(4)],
+    );
+    expect(row).toEqual({ is_multi_factor: true });
+
+    await provider.control({ set: { lie: { idToken: { claims: { amr: ['mfa'] } } } } });
+    expect((await tokensOf(me)).user.id).toBe(user.id);
   });
 
   it('counts as one with a second factor when the provider says so', async () => {

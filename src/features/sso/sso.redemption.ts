@@ -1,0 +1,95 @@
+// Exchanges the one-time code of a sign-in at an identity provider for a session, with the second factor where the user has one.
+import { AppError } from '../../core/errors.js';
+import type { Viewer } from '../../core/permissions.js';
+import type { Database } from '../../infra/postgres/database.js';
+import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
+import { currentRequest } from '../../infra/telemetry/request-context.js';
+import type { AuthTokens } from '../auth/auth.service.js';
+import type { Opened, OpeningService } from '../session/create-session.service.js';
+import { findCode, hashOf, isSameHash, isSecret, type StoredCode, takeCode } from './states.js';
+
+/** What codes are exchanged with. */
+export interface RedemptionOptions {
+  db: Database;
+  opening: OpeningService;
+  /** Makes the tokens of a session. */
+  issue: (opened: Opened) => AuthTokens;
+  /** Takes a code of the user's second factor, within the limits on guessing. @throws INVALID_CREDENTIALS */
+  proveSecondFactor: (account: { id: string; email: string }, code: string) => Promise<void>;
+  /** Attempts by address. */
+  addresses: AddressBudget;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
+/** A one-time code, and what it is bound to: the PKCE verifier, the second factor. */
+export interface RedeemInput {
+  code: string;
+  codeVerifier?: string | null | undefined;
+  secondFactorCode?: string | null | undefined;
+}
+
+/**
+ * Exchanges a code. One that waits for a second factor stays valid until that is right.
+ * @param secret the secret in the browser's cookie
+ * @param viewer the signed-in caller, whose session ends
+ * @param onRefusal records a code that cannot be used
+ * @throws UNAUTHENTICATED for a code that cannot be used
+ * @throws SECOND_FACTOR_REQUIRED
+ * @throws INVALID_CREDENTIALS for a wrong code of the second factor
+ * @throws RATE_LIMITED
+ */
+export async function redeem(
+  options: RedemptionOptions,
+  input: RedeemInput,
+  secret: string | undefined,
+  viewer: Viewer | null,
+  onRefusal: (provider: string) => Promise<void>,
+): Promise<AuthTokens> {
+  const { db, now, opening } = options;
+  const refund = await options.addresses.spend(currentRequest()?.ip);
+  const found = isSecret(input.code) ? await findCode(db, now(), input.code) : undefined;
+  const isProved =
+    found?.needsSecondFactor === true &&
+    isBound(found, input, secret) &&
+    (await proveSecondFactor(options, found, input, refund));
+  // Taken also by a caller to whom it does not belong: of no use to anyone then.
+  const taken = found && (await takeCode(db, now(), input.code));
+  const isUsable =
+    taken !== undefined && isBound(taken, input, secret) && taken.needsSecondFactor === isProved;
+  const opened = isUsable
+    ? await opening.openByIdentity({ ...taken, isMultiFactor: taken.isMultiFactor || isProved }, viewer)
+    : undefined;
+  if (opened === undefined) {
+    await onRefusal(found?.provider ?? 'unknown');
+    throw new AppError('UNAUTHENTICATED', {
+      message: 'The code was already used, has expired, or belongs to another browser: sign in again.',
+    });
+  }
+  await refund();
+  return options.issue(opened);
+}
+
+/** Whether the code belongs to the caller: by the PKCE verifier or, where the sign-in began without a challenge, by the cookie. */
+function isBound({ codeChallenge, browserHash }: StoredCode, input: RedeemInput, secret: string | undefined) {
+  return codeChallenge === null
+    ? isSecret(secret) && isSameHash(hashOf(secret), browserHash)
+    : input.codeVerifier != null && isSameHash(hashOf(input.codeVerifier), codeChallenge);
+}
+
+/** @throws SECOND_FACTOR_REQUIRED, INVALID_CREDENTIALS */
+async function proveSecondFactor(
+  options: RedemptionOptions,
+  { id, email }: StoredCode,
+  { secondFactorCode }: RedeemInput,
+  refund: () => Promise<void>,
+): Promise<true> {
+  if (secondFactorCode == null) {
+    await refund();
+    throw new AppError('SECOND_FACTOR_REQUIRED', {
+      message: 'Send also a code of your authenticator app, or a recovery code, as `secondFactorCode`.',
+    });
+  }
+  await options.proveSecondFactor({ id, email }, secondFactorCode);
+  return true;
+}
