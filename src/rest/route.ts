@@ -98,7 +98,7 @@ export interface Route<
 export function defineRoute<Body extends z.ZodType, Params extends z.ZodObject, Query extends z.ZodObject>(
   route: Route<Body, Params, Query>,
 ): Route {
-  return route as unknown as Route; // a list of routes has no common type of body: each handler gets its own, parsed
+  return route as Route; // a list of routes has no common type of body: each handler gets its own, parsed
 }
 
 /** Returns path → methods, as the header Allow lists them. */

@@ -7,7 +7,7 @@ const breaches = house.checkHouse();
 /** Breaches that are left, per rule. A number that has become smaller is lowered here; none may grow. */
 const left: Record<string, number> = {
   'functions over 60 lines': 0,
-  'casts that switch the type checker off (10 or more are too many)': 11,
+  'casts that switch the type checker off (10 or more are too many)': 8,
   'spread object literals': 0,
   'files over 250 lines': 2,
   'words in src, docs and contracts': 0,

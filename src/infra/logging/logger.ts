@@ -76,8 +76,10 @@ export function bindingUnredacted(logger: Logger): Logger {
 
 /** Redacts the bindings of child loggers, which pino's formatters leave alone. Children inherit the method. */
 function redactBindings(logger: Logger): void {
-  // pino's generic signature cannot be called with another `this`.
-  const createChild = logger.child as unknown as CreateChild;
+  const own = logger.child;
+  const createChild: CreateChild = function child(bindings, options) {
+    return Reflect.apply(own, this, [bindings, options]);
+  };
   unredactedChild.set(logger, createChild);
   const child: CreateChild = function child(bindings, options) {
     return createChild.call(this, redactObject(bindings), options);
