@@ -17,6 +17,8 @@ interface Service {
   ports?: string[];
   networks?: string[] | Record<string, { aliases?: string[] }>;
   environment?: Record<string, string>;
+  read_only?: boolean;
+  volumes?: string[];
 }
 
 const { services } = parse(readFileSync('docker-compose.yml', 'utf8'), { merge: true }) as {
@@ -44,6 +46,12 @@ describe.each(Object.entries(services))('the service %s', (_name, service) => {
 
 it('the image of the server is built from a base that is pinned by its digest', () => {
   expect(readFileSync('Dockerfile', 'utf8')).toMatch(/^ARG NODE_IMAGE=node:[\w.-]+@sha256:[0-9a-f]{64}$/m);
+});
+
+it.each(['app', 'app-cluster'])('the service %s can write where reports wait for their import', (name) => {
+  const [, dataDir] = /DATA_DIR=(\S+)/.exec(readFileSync('Dockerfile', 'utf8')) ?? [];
+  expect(services[name]).toMatchObject({ read_only: true });
+  expect(services[name]?.volumes).toContain(dataDir);
 });
 
 describe('the profile cluster', () => {
