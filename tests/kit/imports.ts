@@ -26,7 +26,7 @@ export interface Receipt {
  * @param extra further fields of the SARIF run
  */
 export async function importSarif(
-  server: TestServer,
+  server: Pick<TestServer, 'url'>,
   token: string,
   query: Record<string, string | undefined>,
   problems: readonly Problem[],

@@ -10,7 +10,7 @@ import type { MergedRun } from '../finding/runs/merge.js';
 import { assertSameTool } from './import.execution.js';
 import type { ImportRunOptions } from './import.options.js';
 import type { ImportRow } from './import.rows.js';
-import type { StagedReport } from './staging/stage-report.js';
+import type { StagedReport } from './staging/staging-job.js';
 
 /** Another run of the series met the findings first, so the results must be matched again. */
 export class Overtaken extends AppError {
@@ -215,7 +215,8 @@ async function writeReceipt(
 }
 
 /**
- * Ends an import and the execution that it made; an execution that was there before goes on.
+ * Ends an import, which then counts nothing as added, and the execution that it made; an execution that was there before
+ * goes on.
  * @returns whether it did: not when another server works on the import
  */
 export async function failImport(
@@ -226,7 +227,8 @@ export async function failImport(
   const at = new Date(now());
   return db.transaction(async (tx) => {
     const [failed] = await tx.query(sql`
-      UPDATE imports SET state = 'FAILED', error_message = ${message.slice(0, 2000)}, lease_expires_at = NULL, finished_at = ${at}
+      UPDATE imports SET state = 'FAILED', error_message = ${message.slice(0, 2000)}, added = 0, lease_expires_at = NULL,
+        finished_at = ${at}
       WHERE id = ${row.id}::uuid AND state = 'RUNNING' AND worker_id = ${workerId}::uuid RETURNING id`);
     if (failed === undefined) return false;
     if (!row.isWholeRun) return true;

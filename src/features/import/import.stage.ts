@@ -5,7 +5,7 @@ import { sql } from '../../infra/postgres/sql.js';
 import type { ImportRunOptions } from './import.options.js';
 import type { ImportRow } from './import.rows.js';
 import { runStaging } from './staging/run-staging.js';
-import type { StagedReport, StagingProgress } from './staging/stage-report.js';
+import type { StagedReport, StagingProgress } from './staging/staging-job.js';
 
 /** Shortest time between two events of progress. */
 const progressEveryMs = 1000;

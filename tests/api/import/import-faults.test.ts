@@ -43,16 +43,20 @@ async function call(url: string, path: string, bearer: string, body?: string): P
   return response.json();
 }
 
+async function signInAt(url: string): Promise<string> {
+  const login = await fetch(`${url}/api/v1/auth/login`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(admin),
+  });
+  return ((await login.json()) as { accessToken: string }).accessToken;
+}
+
 test('a killed server takes its imports up again, and nothing is seen by halves', async () => {
   const process = await createServerProcess();
   try {
     await process.start();
-    const login = await fetch(`${process.url}/api/v1/auth/login`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(admin),
-    });
-    const { accessToken } = (await login.json()) as { accessToken: string };
+    const accessToken = await signInAt(process.url);
     const begun = await call(process.url, '/imports?target=killed', accessToken, sarif(20_000));
     expect(begun.state).toBe('RUNNING');
     await process.stop('SIGKILL');
@@ -109,11 +113,11 @@ test('a report in which every result has changed meets its findings, also with w
   await server.sql(`
     INSERT INTO staged_matches (import_id, position, finding_id) SELECT '${other}', n, gen_random_uuid() FROM generate_series(1, 5000) AS n`);
   const send = (offset: number, branch: string) =>
-    call(server.url, `/imports?target=changed&branch=${branch}&wait=30`, token, sarif(5000, offset));
-  expect(await send(0, 'main')).toMatchObject({ state: 'COMPLETED', newFindings: 5000 });
+    call(server.url, `/imports?target=changed&branch=${branch}&wait=30`, token, sarif(2000, offset));
+  expect(await send(0, 'main')).toMatchObject({ state: 'COMPLETED', newFindings: 2000 });
   await server.sql('ANALYZE');
-  expect(await send(9000, 'main')).toMatchObject({ state: 'COMPLETED', unchangedFindings: 5000 });
-  expect(await send(9000, 'feature')).toMatchObject({ state: 'COMPLETED', unchangedFindings: 5000 });
+  expect(await send(9000, 'main')).toMatchObject({ state: 'COMPLETED', unchangedFindings: 2000 });
+  expect(await send(9000, 'feature')).toMatchObject({ state: 'COMPLETED', unchangedFindings: 2000 });
   await server.sql(`DELETE FROM staged_matches WHERE import_id = '${other}'`);
 });
 
@@ -180,4 +184,40 @@ test('a form that breaks off halfway leaves nothing, and its request ends', asyn
     `SELECT count(*)::int AS n FROM test_executions WHERE target = 'half'`,
   );
   expect(row?.n).toBe(0);
+});
+
+test('an import whose server does not come back has failed, and counts nothing as added', async () => {
+  const killed = await createServerProcess({ DATABASE_URL: server.databaseUrl });
+  try {
+    await killed.start();
+    const { id, executionId } = await call(
+      killed.url,
+      '/imports?target=lost',
+      await signInAt(killed.url),
+      sarif(20_000),
+    );
+    const read = async () => {
+      const [row] = await server.sql<{ added: number }>('SELECT added FROM imports WHERE id = $1', [
+        id.slice(4),
+      ]);
+      return row?.added ?? 0;
+    };
+    await until(async () => (await read()) > 0, 'progress of the import');
+    await killed.stop('SIGKILL');
+    expect(await read()).toBeGreaterThan(0);
+    await server.sql(`UPDATE imports SET lease_expires_at = now() - interval '3 minutes' WHERE id = $1`, [
+      id.slice(4),
+    ]);
+    const receipt = () => call(server.url, `/imports/${id}`, token);
+    await until(async () => (await receipt()).state !== 'RUNNING', 'the end of the import');
+    expect(await receipt()).toMatchObject({ state: 'FAILED', added: 0, newFindings: 0, executionId });
+    const left = await server.sql(
+      `SELECT findings.id FROM findings JOIN scan_series AS series ON series.id = series_id WHERE target = 'lost'
+       UNION ALL SELECT import_id FROM staged_results WHERE import_id = $1`,
+      [id.slice(4)],
+    );
+    expect(left).toEqual([]);
+  } finally {
+    await killed.remove();
+  }
 });

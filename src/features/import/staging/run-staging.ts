@@ -2,7 +2,8 @@
 import { Worker } from 'node:worker_threads';
 import type { ErrorCode } from '../../../core/error-catalogue.js';
 import { AppError, type FieldError } from '../../../core/errors.js';
-import { type StagedReport, type StagingJob, type StagingProgress, stageReport } from './stage-report.js';
+import { stageReport } from './stage-report.js';
+import type { StagedReport, StagingJob, StagingProgress } from './staging-job.js';
 
 /** A message of the thread. */
 export type StagingMessage =

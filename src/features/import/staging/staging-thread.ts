@@ -2,7 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '../../../core/errors.js';
 import type { StagingMessage } from './run-staging.js';
-import { type StagingJob, stageReport } from './stage-report.js';
+import { stageReport } from './stage-report.js';
+import type { StagingJob } from './staging-job.js';
 
 const send = (message: StagingMessage) => parentPort?.postMessage(message);
 
