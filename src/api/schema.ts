@@ -23,6 +23,7 @@ import '../features/gate/gate-policy.schema.js';
 import '../features/audit/audit.schema.js';
 import '../features/execution-event/execution-event.schema.js';
 import '../features/import/import.schema.js';
+import '../features/mail/mail.schema.js';
 import '../features/sso/sso.schema.js';
 import '../features/statistics/statistics.schema.js';
 import '../features/webhook/webhook.schema.js';
@@ -75,6 +76,8 @@ const entityPermissions: Readonly<Record<string, string>> = {
   WebhookDelivery: 'webhook:manage',
   WebhookDeliveryConnection: 'webhook:manage',
   GroupMapping: 'sign_in:manage',
+  Mail: 'user:read',
+  MailConnection: 'user:read',
   AuditEvent: 'audit:read',
   AuditEventConnection: 'audit:read',
 };

@@ -153,6 +153,7 @@ function faultsBetween(values: Values, isKeysGiven: boolean): string[] {
   }
   if (environment === 'production' && values.oidcProviders !== undefined && values.publicUrl === undefined)
     faults.push('PUBLIC_URL: not set, expected it with OIDC_PROVIDERS: providers send browsers back to it');
+  faults.push(...faultsOfMail(values));
   if (!values.isPasswordSignInEnabled && (values.oidcProviders?.length ?? 0) === 0)
     faults.push('PASSWORD_SIGN_IN: "false" locks everybody out, expected OIDC_PROVIDERS with it');
   if (!values.isPasswordSignInEnabled && values.breakGlassAdmin === undefined)
@@ -162,6 +163,21 @@ function faultsBetween(values: Values, isKeysGiven: boolean): string[] {
       'METRICS_TOKEN: not set, expected it with METRICS: in production /metrics is not for everyone',
     );
   }
+  return faults;
+}
+
+function faultsOfMail({ smtpUrl, smtpPassword, smtpFrom, publicUrl, passwordLinkUrl }: Values): string[] {
+  if (smtpUrl === undefined) return [];
+  const faults: string[] = [];
+  if (smtpFrom === undefined) faults.push('SMTP_FROM: not set, expected the sender of mails with SMTP_URL');
+  if (publicUrl === undefined && passwordLinkUrl === undefined)
+    faults.push(
+      'PUBLIC_URL: not set, expected it or PASSWORD_LINK_URL with SMTP_URL: links in mails lead there',
+    );
+  if (smtpPassword !== undefined && smtpUrl.user === undefined)
+    faults.push('SMTP_URL: has no user, expected one with SMTP_PASSWORD: smtp://user@host');
+  if (smtpPassword !== undefined && smtpUrl.password !== undefined)
+    faults.push('SMTP_PASSWORD: is given twice, expected it here or in SMTP_URL');
   return faults;
 }
 

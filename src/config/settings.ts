@@ -1,5 +1,6 @@
 // Declares every setting once, as data: name, group, description, shape and default; load.ts reads them.
 import { z } from 'zod';
+import { linkUrl, sender, smtpUrl } from './mail-schemas.js';
 import { oidcProviders } from './oidc-providers.js';
 import {
   baseUrl,
@@ -251,7 +252,7 @@ export const settings = {
     name: 'PUBLIC_URL',
     group: 'Single sign-on',
     description:
-      'URL at which browsers reach the server, such as https://sec.example.com. Needed in production with OIDC_PROVIDERS.',
+      'URL at which browsers reach the server, such as https://sec.example.com. Needed in production with OIDC_PROVIDERS, and with SMTP_URL unless PASSWORD_LINK_URL is set.',
     schema: baseUrl(),
   },
   oidcProviders: {
@@ -433,6 +434,55 @@ export const settings = {
       'Whether webhooks may use http and reach private, loopback and link-local addresses. Every admin could then make the server call services of the inner network.',
     schema: flag(),
     default: 'false',
+  },
+  smtpUrl: {
+    name: 'SMTP_URL',
+    group: 'Mail',
+    description:
+      'Mail server: smtp://user@mail.example.com:587 (STARTTLS) or smtps://user@mail.example.com (TLS from the start). Without it the server sends no mail.',
+    schema: smtpUrl(),
+    secret: true,
+  },
+  smtpPassword: {
+    name: 'SMTP_PASSWORD',
+    group: 'Mail',
+    description: 'Password of the user in SMTP_URL, taken exactly as given.',
+    schema: z.string().max(1000, { error: 'at most 1000 characters' }),
+    secret: true,
+  },
+  smtpTls: {
+    name: 'SMTP_TLS',
+    group: 'Mail',
+    description:
+      'Whether a mail server at smtp:// must offer STARTTLS: required or optional. Unset, it is required unless the server is at a loopback address.',
+    schema: oneOf('required', 'optional'),
+  },
+  smtpFrom: {
+    name: 'SMTP_FROM',
+    group: 'Mail',
+    description: 'Sender of mails: an address, or "Name <address>". Needed with SMTP_URL.',
+    schema: sender(),
+  },
+  mailLanguage: {
+    name: 'MAIL_LANGUAGE',
+    group: 'Mail',
+    description: 'Language of mails: en, de, or one that MAIL_TEMPLATES_DIR has templates for.',
+    schema: text(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'a language tag such as en or pt-BR'),
+    default: 'en',
+  },
+  mailTemplatesDir: {
+    name: 'MAIL_TEMPLATES_DIR',
+    group: 'Mail',
+    description:
+      'Folder with templates of your own, such as de/invitation.txt: see docs/mail.md. The server does not start with a wrong one.',
+    schema: path(),
+  },
+  passwordLinkUrl: {
+    name: 'PASSWORD_LINK_URL',
+    group: 'Mail',
+    description:
+      'Page at which users choose a password, with {token} in the fragment: https://app.example.com/password#{token}. Unless set, it is /password below PUBLIC_URL.',
+    schema: linkUrl(),
   },
   auditSealEverySeconds: {
     name: 'AUDIT_SEAL_EVERY_SECONDS',

@@ -18,6 +18,7 @@ export const idPrefixes = {
   Webhook: 'whk',
   WebhookDelivery: 'whd',
   GroupMapping: 'gmp',
+  Mail: 'mai',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

@@ -24,6 +24,8 @@ export const defaultTiming = {
   drainMs: 1000,
   /** Longest time that one statement of an import may take. */
   bulkStatementMs: 1_800_000,
+  /** Longest time in which a mail server takes a mail, from connecting to its last answer. */
+  mailMs: 20_000,
   /** Longest wait at the end for what is left of traces to be sent. */
   tracesMs: 2000,
 };

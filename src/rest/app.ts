@@ -1,4 +1,4 @@
-// Creates the Express application that serves REST, the documentation and /metrics.
+// Creates the Express application that serves REST, the documentation, the page to choose a password and /metrics.
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { AppError } from '../core/errors.js';
 import type { Viewer } from '../core/permissions.js';
@@ -7,6 +7,7 @@ import type { Infra } from '../infra/infra.js';
 import { docsRouter } from './docs.routes.js';
 import { metricsRouter } from './metrics.routes.js';
 import { mountRoutes } from './mount.js';
+import { passwordPage } from './password-page.js';
 import { sendProblem } from './problem.js';
 import type { Route } from './route.js';
 
@@ -22,6 +23,7 @@ export function createRestApp(
   rest.set('query parser', 'simple');
   rest.use(mountRoutes(routes, authenticate));
   rest.use(docsRouter(routes, apiVersion));
+  rest.use(passwordPage());
   if (config.isMetricsEnabled) rest.use(metricsRouter(metrics, config.metricsToken));
   rest.use(() => {
     throw new AppError('NOT_FOUND', { message: 'There is nothing at this path.' });

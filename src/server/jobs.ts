@@ -6,7 +6,18 @@ import type { Services } from './services.js';
 
 /** Starts the jobs. @returns what stops them; it waits for what they are doing */
 export function startJobs(
-  { apiKeys, runners, seals, findings, webhooks, retention, imports, executions, statistics }: Services,
+  {
+    apiKeys,
+    runners,
+    seals,
+    findings,
+    webhooks,
+    mails,
+    retention,
+    imports,
+    executions,
+    statistics,
+  }: Services,
   { config, db, bulk, log, now, metrics }: Infra,
 ): () => Promise<void> {
   const settling = startSettling({ db, bulk, log, reportRun, now });
@@ -23,6 +34,7 @@ export function startJobs(
     apiKeys.startExpiryNotices(),
     findings.startKeeper(),
     webhooks.startDelivering(),
+    mails.start(),
     retention.start(),
     imports.start(),
     settling.stop,

@@ -7,7 +7,7 @@ import type { Services } from './services.js';
 /** What /metrics reads only when it is asked. */
 export function watch(
   app: App,
-  { streams, retention, statistics, webhooks }: Services,
+  { streams, retention, statistics, webhooks, mails }: Services,
   { db, redis, passwords, metrics }: Infra,
 ): void {
   const pool = () => {
@@ -24,6 +24,8 @@ export function watch(
   watchFigures(statistics.figures, metrics);
   const attempts = () => ({ ...webhooks.attempts() });
   metrics.gauge('webhook_attempts', 'Attempts of webhooks since the start.', attempts, 'outcome');
+  const mailAttempts = () => ({ ...mails.attempts() });
+  metrics.gauge('mail_attempts', 'Attempts to send mails since the start.', mailAttempts, 'outcome');
   metrics.gauge('subscriptions_open', 'Live streams.', streams.size);
   metrics.gauge('websockets_open', 'WebSocket connections.', app.openWebSockets);
   const hashing = () => ({ running: passwords.running(), waiting: passwords.queueLength() });
@@ -36,5 +38,11 @@ function watchFigures({ last }: Services['statistics']['figures'], { gauge }: Me
   gauge('findings_overdue', 'Open findings whose due date has passed.', () => last().overdue);
   gauge('import_oldest_seconds', 'Age of the oldest import under way.', () => last().oldestImportSeconds);
   gauge('webhooks', 'Webhooks by state.', () => last().webhooks, 'state');
+  gauge(
+    'mails',
+    'Mails that wait for their delivery, or were given up in the last 30 days.',
+    () => last().mails,
+    'state',
+  );
   gauge('webhook_deliveries_waiting', 'Events that wait for their delivery.', () => last().deliveriesWaiting);
 }

@@ -114,6 +114,7 @@ describe('every root field', () => {
       'Query.node': 'identity:read',
       'Query.user': 'user:read',
       'Query.users': 'user:read',
+      'Query.undeliveredMails': 'user:read',
       'Query.import': 'execution:read',
       'Query.execution': 'execution:read',
       'Query.executions': 'execution:read',

@@ -1,4 +1,4 @@
-// Figures for /metrics: open and overdue findings, the oldest import under way, webhooks. A job reads them now and then, because
+// Figures for /metrics: open and overdue findings, the oldest import under way, webhooks, mails. A job reads them now and then, because
 // /metrics itself asks no database. They are those of the whole installation, the same on each instance.
 import type { Logger } from 'pino';
 import { repeat } from '../../core/repeat.js';
@@ -26,6 +26,8 @@ export interface Figures {
   webhooks: Readonly<Record<string, number>>;
   /** Events that wait for their delivery. */
   deliveriesWaiting: number;
+  /** State → mails: `waiting`, and `failed` in the last 30 days. */
+  mails: Readonly<Record<string, number>>;
 }
 
 const everyMs = 15_000;
@@ -33,20 +35,21 @@ const everything: Scope = { projects: [], rollups: [sql`series_id = 0`], isWhole
 
 /** Creates the figures of one instance. */
 export function createFigures({ db, log, now }: FigureOptions) {
-  let last: Figures = { open: {}, overdue: 0, oldestImportSeconds: 0, webhooks: {}, deliveriesWaiting: 0 };
+  let last: Figures = {
+    open: {},
+    overdue: 0,
+    oldestImportSeconds: 0,
+    webhooks: {},
+    deliveriesWaiting: 0,
+    mails: {},
+  };
   let reading: Promise<void> | undefined;
 
   async function read(): Promise<void> {
     const at = new Date(now());
     const open = await countOpen(db, everything);
     const overdue = await countOverdue(db, everything, at);
-    const [others] = await db.queryUncached<Others>(sql`
-      SELECT (SELECT extract(epoch FROM ${at} - min(created_at)) FROM imports WHERE state = 'RUNNING')::float8 AS "oldestImport",
-        (SELECT count(*) FROM webhook_deliveries WHERE state = 'PENDING')::int AS waiting,
-        (SELECT count(*) FROM webhooks WHERE is_active AND failing_since IS NULL)::int AS active,
-        (SELECT count(*) FROM webhooks WHERE is_active AND failing_since IS NOT NULL)::int AS failing,
-        (SELECT count(*) FROM webhooks WHERE NOT is_active)::int AS off`);
-    const { oldestImport = null, waiting = 0, active = 0, failing = 0, off = 0 } = others ?? {};
+    const others = await readOthers(db, at);
     last = {
       open: {
         info: open.infoCount,
@@ -56,9 +59,7 @@ export function createFigures({ db, log, now }: FigureOptions) {
         critical: open.criticalCount,
       },
       overdue,
-      oldestImportSeconds: Math.max(oldestImport ?? 0, 0),
-      webhooks: { active, failing, off },
-      deliveriesWaiting: waiting,
+      ...others,
     };
   }
 
@@ -90,10 +91,22 @@ export function createFigures({ db, log, now }: FigureOptions) {
   };
 }
 
-interface Others {
-  oldestImport: number | null;
-  waiting: number;
-  active: number;
-  failing: number;
-  off: number;
+type Others = Omit<Figures, 'open' | 'overdue'>;
+
+async function readOthers(db: Database, at: Date): Promise<Others> {
+  const [row] = await db.queryUncached<Record<string, number | null>>(sql`
+    SELECT (SELECT extract(epoch FROM ${at} - min(created_at)) FROM imports WHERE state = 'RUNNING')::float8 AS "oldestImport",
+      (SELECT count(*) FROM webhook_deliveries WHERE state = 'PENDING')::int AS waiting,
+      (SELECT count(*) FROM mails WHERE state = 'PENDING')::int AS "mailsWaiting",
+      (SELECT count(*) FROM mails WHERE state = 'FAILED')::int AS "mailsFailed",
+      (SELECT count(*) FROM webhooks WHERE is_active AND failing_since IS NULL)::int AS active,
+      (SELECT count(*) FROM webhooks WHERE is_active AND failing_since IS NOT NULL)::int AS failing,
+      (SELECT count(*) FROM webhooks WHERE NOT is_active)::int AS off`);
+  const of = (name: string) => row?.[name] ?? 0;
+  return {
+    oldestImportSeconds: Math.max(of('oldestImport'), 0),
+    webhooks: { active: of('active'), failing: of('failing'), off: of('off') },
+    deliveriesWaiting: of('waiting'),
+    mails: { waiting: of('mailsWaiting'), failed: of('mailsFailed') },
+  };
 }

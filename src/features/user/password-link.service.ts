@@ -3,9 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Transaction } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
+import { type Sql, sql } from '../../infra/postgres/sql.js';
 
-/** What an admin hands to a user. */
+/** What an admin hands to a user, or the server mails. */
 export interface Invitation {
   token: string;
   expiresAt: Date;
@@ -15,6 +15,7 @@ export interface Invitation {
 export const invitationTtlSeconds = 24 * 60 * 60;
 
 const tokenPattern = /^sti_[A-Za-z0-9_-]{43}$/;
+const newToken = () => `sti_${randomBytes(32).toString('base64url')}`;
 const hashOf = (token: string) => createHash('sha256').update(token).digest();
 
 /** What a link is made for: when one of these changes, the link is void. */
@@ -25,25 +26,28 @@ export type PasswordLinkService = ReturnType<typeof createPasswordLinkService>;
 
 /** Creates the service. */
 export function createPasswordLinkService({ now }: { now: () => number }) {
-  const isValid = (token: string) => sql`
-    password_links.token_hash = ${hashOf(token)} AND password_links.expires_at > ${new Date(now())}
-    AND users.id = password_links.user_id AND users.status = 'ACTIVE'
+  const isOpen = () => sql`
+    password_links.expires_at > ${new Date(now())} AND users.id = password_links.user_id AND users.status = 'ACTIVE'
     AND (password_links.state_hash IS NULL OR password_links.state_hash = ${stateHash})`;
+  const isValid = (token: string) => sql`password_links.token_hash = ${hashOf(token)} AND ${isOpen()}`;
 
   return {
-    /** A new link; earlier ones of the user are void. */
-    async create(tx: Transaction, userId: string): Promise<Invitation> {
-      const token = `sti_${randomBytes(32).toString('base64url')}`;
+    /** A new link; earlier ones of the user are void. The caller holds a lock on the user's row. */
+    async create(tx: Transaction, userId: string): Promise<Invitation & { id: string }> {
+      const [id, token] = [newId(), newToken()];
       const at = now();
       const expiresAt = new Date(at + invitationTtlSeconds * 1000);
       await tx.query(sql`DELETE FROM password_links WHERE user_id = ${userId}`);
       await tx.query(sql`
         INSERT INTO password_links (id, user_id, token_hash, state_hash, created_at, expires_at)
-        SELECT ${newId()}::uuid, id, ${hashOf(token)}::bytea, ${stateHash}, ${new Date(at)}::timestamptz,
+        SELECT ${id}::uuid, id, ${hashOf(token)}::bytea, ${stateHash}, ${new Date(at)}::timestamptz,
           ${expiresAt}::timestamptz
         FROM users WHERE id = ${userId}`);
-      return { token, expiresAt };
+      return { id, token, expiresAt };
     },
+
+    /** See {@link renewLink}. */
+    renew: (db: Pick<Transaction, 'query'>, linkId: string) => renewLink(db, linkId, isOpen()),
 
     /**
      * The user whom a link belongs to; checking uses nothing up.
@@ -76,6 +80,26 @@ export function createPasswordLinkService({ now }: { now: () => number }) {
       return gone.length > 0;
     },
   };
+}
+
+/**
+ * Makes a further token of a link, for the mail with it, so that the outbox holds none. An earlier mail keeps its own: its
+ * delivery may have been taken for a failure. The lock keeps a new row from those who void the links at this moment.
+ * @returns undefined when the link is void
+ */
+async function renewLink(
+  db: Pick<Transaction, 'query'>,
+  linkId: string,
+  isOpen: Sql,
+): Promise<Invitation | undefined> {
+  const token = newToken();
+  const [row] = await db.query<{ expiresAt: string }>(sql`
+    INSERT INTO password_links (id, user_id, token_hash, state_hash, created_at, expires_at)
+    SELECT ${newId()}::uuid, users.id, ${hashOf(token)}::bytea, password_links.state_hash, password_links.created_at,
+      password_links.expires_at
+    FROM users, password_links WHERE password_links.id = ${linkId}::uuid AND ${isOpen}
+    FOR KEY SHARE OF users, password_links RETURNING expires_at AS "expiresAt"`);
+  return row && { token, expiresAt: new Date(row.expiresAt) };
 }
 
 /** One answer, whether the link never existed, was used, was replaced, has expired, or its reason is gone. */

@@ -11,6 +11,7 @@ import { emailKeyOf } from '../../validation/email.js';
 import type { PasswordRule } from '../../validation/password-rule.js';
 import { foldForSearch } from '../../validation/search-text.js';
 import type { AuditService } from '../audit/audit.service.js';
+import type { MailService } from '../mail/mail.service.js';
 import type { SessionService } from '../session/session.service.js';
 import type { PasswordLinkService } from './password-link.service.js';
 import type { UpdateUserInput } from './user.input.js';
@@ -23,6 +24,7 @@ export interface UserChangeOptions {
   audit: AuditService;
   sessions: SessionService;
   links: PasswordLinkService;
+  mails: Pick<MailService, 'isEnabled' | 'queueLink'>;
   /** Milliseconds since 1970. */
   now: () => number;
   passwordMinLength: number;

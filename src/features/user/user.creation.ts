@@ -2,7 +2,7 @@
 import { AppError, invalid } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { checkNewPassword } from '../../core/password-policy.js';
-import type { Viewer } from '../../core/permissions.js';
+import type { Role, Viewer } from '../../core/permissions.js';
 import type { User } from '../../generated/prisma/client.js';
 import { estimateGuesses } from '../../infra/credentials/password-strength.js';
 import type { Transaction } from '../../infra/postgres/database.js';
@@ -12,10 +12,44 @@ import type { Invitation } from './password-link.service.js';
 import { emailTaken, lockUser, reloadUser, searchTextOf, type UserChangeOptions } from './user.changes.js';
 import type { CreateUserInput } from './user.input.js';
 
-/** A user after a change, and the one-time link to hand over. */
+/** A user after a change, and the one-time link to hand over, or the address to which it is mailed. */
 export interface UserAfter {
   user: User;
   invitation: Invitation | null;
+  mailedTo: string | null;
+}
+
+interface Recipient {
+  id: string;
+  email: string;
+  role: Role;
+}
+
+/**
+ * Queues the mail with a link, so that nobody but its reader gets the token; without mail, the caller hands it over. Where
+ * passwords are switched off the link is of no use, and nothing is mailed.
+ * @throws UNAVAILABLE while too many mails wait
+ */
+async function handOver(
+  { mails, mayHavePassword }: UserChangeOptions,
+  tx: Transaction,
+  kind: 'INVITATION' | 'PASSWORD_RESET',
+  user: Recipient,
+  link: Invitation & { id: string },
+): Promise<Invitation | null> {
+  if (!mails.isEnabled || !mayHavePassword(user)) return link;
+  await mails.queueLink(tx, kind, { userId: user.id, linkId: link.id });
+  return null;
+}
+
+async function after(
+  options: UserChangeOptions,
+  id: string,
+  invitation: Invitation | null,
+  isLinked: boolean,
+): Promise<UserAfter> {
+  const user = await reloadUser(options, id);
+  return { user, invitation, mailedTo: isLinked && invitation === null ? user.email : null };
 }
 
 /**
@@ -58,10 +92,11 @@ export async function createUser(
       targetId: id,
       changes: { email, name, role, ...(password == null && { isInvited: true }) },
     });
-    return password == null ? links.create(tx, id) : null;
+    if (password != null) return null;
+    return handOver(options, tx, 'INVITATION', { id, email, role }, await links.create(tx, id));
   };
   const invitation = await db.transaction(work).catch(emailTaken);
-  return { user: await reloadUser(options, id), invitation };
+  return after(options, id, invitation, password == null);
 }
 
 /**
@@ -98,7 +133,7 @@ async function giveLink(
 ): Promise<UserAfter> {
   const { db, audit, links } = options;
   const invitation = await db.transaction(async (tx) => {
-    const { hasPassword, isService } = await lockUser(tx, id);
+    const { hasPassword, isService, email, role } = await lockUser(tx, id);
     if (isService) throw noPassword();
     if (action === 'user.resend_invitation' && hasPassword) throw notInvited();
     const made = await links.create(tx, id);
@@ -109,9 +144,9 @@ async function giveLink(
       targetId: id,
       changes: { expiresAt: made.expiresAt.toISOString() },
     });
-    return made;
+    return handOver(options, tx, hasPassword ? 'PASSWORD_RESET' : 'INVITATION', { id, email, role }, made);
   });
-  return { user: await reloadUser(options, id), invitation };
+  return after(options, id, invitation, true);
 }
 
 /**

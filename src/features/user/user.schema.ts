@@ -117,7 +117,7 @@ const InvitationType = builder.objectRef<Invitation>('Invitation').implement({
 });
 
 export const UserPayload = builder
-  .objectRef<{ user: User; invitation?: Invitation | null }>('UserPayload')
+  .objectRef<{ user: User; invitation?: Invitation | null; mailedTo?: string | null }>('UserPayload')
   .implement({
     description: 'A user after a change.',
     fields: (t) => ({
@@ -125,8 +125,14 @@ export const UserPayload = builder
       invitation: t.field({
         type: InvitationType,
         nullable: true,
-        description: 'After createUser without a password, resendInvitation and resetPassword; shown once.',
+        description:
+          'After createUser without a password, resendInvitation and resetPassword; shown once. Null where the server mails the link.',
         resolve: ({ invitation }) => invitation ?? null,
+      }),
+      mailedTo: t.string({
+        nullable: true,
+        description: 'Address to which the server mails the link in place of showing it.',
+        resolve: ({ mailedTo }) => mailedTo ?? null,
       }),
     }),
   });

@@ -8,17 +8,22 @@ import { createPasswordService } from '../../features/auth/password.service.js';
 import { createSecondFactorService } from '../../features/auth/second-factor.service.js';
 import { createSignInService } from '../../features/auth/sign-in.service.js';
 import { createSignOutService } from '../../features/auth/sign-out.service.js';
+import type { MailService } from '../../features/mail/mail.service.js';
 import type { ProjectAccessService } from '../../features/project/access.js';
 import type { ProjectService } from '../../features/project/project.service.js';
 import { createOpeningService } from '../../features/session/create-session.service.js';
 import { createSessionService } from '../../features/session/session.service.js';
 import type { SsoLogout } from '../../features/sso/sso.logout.js';
-import { createPasswordLinkService } from '../../features/user/password-link.service.js';
+import {
+  createPasswordLinkService,
+  type PasswordLinkService,
+} from '../../features/user/password-link.service.js';
 import { createUserService } from '../../features/user/user.service.js';
 import { reportExpiringKeys } from '../../features/webhook/webhook.events.js';
 import type { Infra } from '../../infra/infra.js';
 import { createPasswordRule } from '../../validation/password-rule.js';
 import type { Limits } from '../limits.js';
+import { createMails } from './mails.js';
 import { createSingleSignOn } from './single-sign-on.js';
 
 /** The services that accounts are built on. */
@@ -33,7 +38,9 @@ export interface AccountParts {
 export function createAccountServices(infra: Infra, { audit, access, projects, limits }: AccountParts) {
   const { config, db, events, log, metrics, now } = infra;
   const { sessions, opening } = createSessions(infra, access, audit);
-  const { users, links } = createUsers(infra, sessions, audit, projects);
+  const links = createPasswordLinkService({ now });
+  const mails = createMails(infra, links);
+  const users = createUsers(infra, { sessions, audit, projects, links, mails });
   const apiKeys = createApiKeyService({
     db,
     events,
@@ -68,7 +75,7 @@ export function createAccountServices(infra: Infra, { audit, access, projects, l
   const { ssoLogout } = single;
   const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors, ssoLogout };
   const auth = createAuthentication(infra, limits, parts);
-  return { ...single, sessions, users, apiKeys, secondFactors, auth };
+  return { ...single, sessions, users, apiKeys, secondFactors, auth, mails };
 }
 
 function createSessions(infra: Infra, access: ProjectAccessService, audit: AuditService) {
@@ -99,22 +106,21 @@ function createSessions(infra: Infra, access: ProjectAccessService, audit: Audit
 
 type Sessions = ReturnType<typeof createSessions>;
 
-function createUsers(
-  infra: Infra,
-  sessions: Sessions['sessions'],
-  audit: AuditService,
-  projects: ProjectService,
-) {
+interface UserParts {
+  sessions: Sessions['sessions'];
+  audit: AuditService;
+  projects: ProjectService;
+  links: PasswordLinkService;
+  mails: MailService;
+}
+
+function createUsers(infra: Infra, parts: UserParts) {
   const { config, db, events, passwords, metrics, now, timing = defaultTiming } = infra;
-  const links = createPasswordLinkService({ now });
-  const users = createUserService({
+  return createUserService({
+    ...parts,
     db,
     events,
     passwords,
-    audit,
-    sessions,
-    links,
-    projects,
     now,
     metrics,
     timing,
@@ -122,15 +128,14 @@ function createUsers(
     isPasswordChangeRequired: config.isPasswordChangeRequired,
     mayHavePassword: ruleOf(infra),
   });
-  return { users, links };
 }
 
 const ruleOf = ({ config }: Infra) =>
   createPasswordRule(config.isPasswordSignInEnabled, config.breakGlassAdmin);
 
 type AuthenticationParts = Sessions &
-  ReturnType<typeof createUsers> & {
-    audit: AuditService;
+  Pick<UserParts, 'audit' | 'links'> & {
+    users: ReturnType<typeof createUsers>;
     apiKeys: ReturnType<typeof createApiKeyService>;
     secondFactors: ReturnType<typeof createSecondFactorService>;
     ssoLogout: SsoLogout;

@@ -51,6 +51,7 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
     `mutation { deleteGroupMapping(id: "gmp_${v7()}") { deletedId } }`,
     'NOT_FOUND',
   ],
+  'Query.undeliveredMails': ['admin', '{ undeliveredMails { totalCount } }', 'ok'],
   'Query.webhooks': ['admin', '{ webhooks { id } }', 'ok'],
   'Mutation.createWebhook': [
     'admin',

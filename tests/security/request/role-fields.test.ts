@@ -37,6 +37,11 @@ beforeAll(async () => {
     "INSERT INTO user_identities (id, user_id, provider, issuer, subject, created_at) VALUES (gen_random_uuid(), $1, 'p', 'i', 's', now())",
     [owner.id.slice(4)],
   );
+  await server.sql(
+    `INSERT INTO mails (id, user_id, kind, last_error, created_at, next_attempt_at)
+     VALUES (gen_random_uuid(), $1, 'NEW_DEVICE', 'e', now(), now())`,
+    [owner.id.slice(4)],
+  );
   const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
   (
     await server.gql(
@@ -130,6 +135,9 @@ const ways = (): Record<string, [type: string, query: string]> => {
     ProjectConnection: ['ProjectConnection', '{ projects { # } }'],
     ProjectEdge: ['ProjectEdge', '{ projects { edges { # } } }'],
     GroupMapping: ['GroupMapping', '{ groupMappings { # } }'],
+    Mail: ['Mail', '{ undeliveredMails { nodes { # } } }'],
+    MailConnection: ['MailConnection', '{ undeliveredMails { # } }'],
+    MailEdge: ['MailEdge', '{ undeliveredMails { edges { # } } }'],
     Webhook: ['Webhook', '{ webhooks { # } }'],
     WebhookDelivery: ['WebhookDelivery', '{ webhooks { deliveries { nodes { # } } } }'],
     WebhookDeliveryConnection: ['WebhookDeliveryConnection', '{ webhooks { deliveries { # } } }'],

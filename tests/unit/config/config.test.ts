@@ -431,3 +431,76 @@ describe('documentation', () => {
     expect(withSettingsTable('no markers', rows)).toBe('no markers');
   });
 });
+
+describe('mail', () => {
+  const mail = { SMTP_URL: 'smtp://mail.test', SMTP_FROM: 'a@b.test', PUBLIC_URL: 'https://sec.test' };
+
+  it('reads the server from its URL, and the password beside it or from a file', () => {
+    const given = (SMTP_URL: string, more: Env = {}) => loadConfig({ ...mail, SMTP_URL, ...more });
+    expect(given('smtp://mail.test').smtpUrl).toEqual({ host: 'mail.test', port: 587, isSecure: false });
+    expect(given('smtps://[::1]').smtpUrl).toEqual({ host: '::1', port: 465, isSecure: true });
+    expect(given('smtp://a%40b:c%2Fd%25@mail.test:2525/').smtpUrl).toEqual({
+      host: 'mail.test',
+      port: 2525,
+      isSecure: false,
+      user: 'a@b',
+      password: 'c/d%',
+    });
+    const file = fileOf('smtp-password', 'p%40ss\n');
+    expect(given('smtp://user@mail.test', { SMTP_PASSWORD_FILE: file }).smtpPassword).toBe('p%40ss');
+  });
+
+  it.each([
+    ['https://mail.test', {}],
+    ['smtp://', {}],
+    ['smtp://mail.test/path', {}],
+    ['smtp://mail.test?tls.rejectUnauthorized=false', {}],
+    ['smtp://%zz@mail.test', {}],
+    ['mail.test:25', {}],
+  ])('refuses the server %s without showing it', (SMTP_URL) => {
+    const [fault = '', ...more] = faults({ ...mail, SMTP_URL });
+    expect(fault).toMatch(/^SMTP_URL: the value given \(not shown\) is wrong, expected smtp:/);
+    expect(more).toEqual([]);
+  });
+
+  it.each([
+    ['SMTP_FROM', { SMTP_FROM: '' }, /^SMTP_FROM: not set/],
+    ['PUBLIC_URL', { PUBLIC_URL: '' }, /^PUBLIC_URL: not set, expected it or PASSWORD_LINK_URL/],
+    ['SMTP_URL', { SMTP_PASSWORD: 'secret' }, /^SMTP_URL: has no user/],
+    ['SMTP_PASSWORD', { SMTP_URL: 'smtp://a:b@c', SMTP_PASSWORD: 'd' }, /^SMTP_PASSWORD: is given twice/],
+    ['SMTP_TLS', { SMTP_TLS: 'none' }, /^SMTP_TLS: "none" is wrong, expected one of required, optional/],
+    ['MAIL_LANGUAGE', { MAIL_LANGUAGE: '../de' }, /^MAIL_LANGUAGE: /],
+  ])('misses or refuses %s', (_name, more, message) => {
+    expect(faults({ ...mail, ...more })).toEqual([expect.stringMatching(message)]);
+  });
+
+  it.each(['a@b.test', 'SEC-TESTER <a@b.test>', 'Müller & Söhne, IT <a@b.test>'])(
+    'takes the sender %s',
+    (SMTP_FROM) => {
+      expect(faults({ ...mail, SMTP_FROM })).toEqual([]);
+    },
+  );
+
+  it.each([
+    'nobody',
+    '<a@b.test>\r\nBcc: c@d.test',
+    'a@b.test, c@d.test',
+    'A <a@b.test> <c@d.test>',
+    'A\u202e <a@b.test>',
+  ])('refuses the sender %j', (SMTP_FROM) => {
+    expect(faults({ ...mail, SMTP_FROM })).toEqual([expect.stringMatching(/^SMTP_FROM: /)]);
+  });
+
+  it('takes a page for links whose token is in the fragment only', () => {
+    const url = 'https://app.test/choose?lang=de#/set/{token}/now';
+    expect(loadConfig({ ...mail, PUBLIC_URL: '', PASSWORD_LINK_URL: url }).passwordLinkUrl).toBe(url);
+    for (const PASSWORD_LINK_URL of [
+      'https://app.test/choose?token={token}',
+      'https://app.test/{token}#{token}',
+      'https://app.test/choose#token',
+      'javascript:alert(1)#{token}',
+      'https://app.test/#{token}{token}',
+    ])
+      expect(faults({ ...mail, PASSWORD_LINK_URL })).toEqual([expect.stringMatching(/^PASSWORD_LINK_URL: /)]);
+  });
+});
