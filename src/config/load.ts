@@ -62,7 +62,11 @@ export function loadConfig(env: Env): Config {
   };
   const entries = Object.entries<Setting>(table).map(([key, setting]) => [key, read(setting)]);
   const values = Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Values;
-  faults.push(...faultsBetween(values, isGiven(env, table.jwtSigningKeys)));
+  // A setting that is wrong is not missing too.
+  const isNamed = (fault: string) => faults.some((other) => other.split(':')[0] === fault.split(':')[0]);
+  faults.push(
+    ...faultsBetween(values, isGiven(env, table.jwtSigningKeys)).filter((fault) => !isNamed(fault)),
+  );
   if (faults.length > 0) throw new Error(faults.join('\n'));
 
   const { argon2MemoryKib, argon2Iterations, argon2Parallelism, ...rest } = values;

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { chromium, startTestServer, type TestServer } from '../kit/harness.js';
-import { type MailServer, mailSettings, startMailServer } from '../kit/mail-server.js';
 import { freePort } from '../kit/network/free-port.js';
+import { type MailServer, mailSettings, startMailServer } from '../kit/network/mail-server.js';
 import { until } from '../kit/receiver.js';
 import { expectAccessible, openBrowser, openPage } from './kit.js';
 

@@ -84,7 +84,7 @@ export function createPasswordLinkService({ now }: { now: () => number }) {
 
 /**
  * Makes a further token of a link, for the mail with it, so that the outbox holds none. An earlier mail keeps its own: its
- * delivery may have been taken for a failure. The lock keeps a new row from those who void the links at this moment.
+ * delivery may have been taken for a failure. The lock keeps the new row from being missed by a change that voids the user's links at this moment.
  * @returns undefined when the link is void
  */
 async function renewLink(

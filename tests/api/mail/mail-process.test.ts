@@ -9,7 +9,7 @@ import {
   mailUser,
   startMailServer,
   tokenIn,
-} from '../../kit/mail-server.js';
+} from '../../kit/network/mail-server.js';
 import { createServerProcess, type ServerProcess } from '../../kit/process.js';
 import { until } from '../../kit/receiver.js';
 

@@ -1,6 +1,7 @@
 // Mails to users through a real mail server: invitations and resets, delivered at least once, and nothing held up by the server.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { freePort } from '../../kit/network/free-port.js';
 import {
   guarded,
   type MailServer,
@@ -8,8 +9,7 @@ import {
   mailUser,
   startMailServer,
   tokenIn,
-} from '../../kit/mail-server.js';
-import { freePort } from '../../kit/network/free-port.js';
+} from '../../kit/network/mail-server.js';
 import { until } from '../../kit/receiver.js';
 import { createPerson } from '../../kit/seed.js';
 import { tryLogin } from '../../kit/session.js';
