@@ -1,5 +1,4 @@
 // Streams of the changes of all executions: live ones, and after a cursor first the ones that the client has missed (ADR 22).
-import { idFloor } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
 import { type Stream, toStream } from '../../core/pull-stream.js';
 import type { Database } from '../../infra/postgres/database.js';
@@ -7,8 +6,8 @@ import type { Events } from '../../infra/redis/message-bus.js';
 import type { ExecutionFilter } from '../execution/execution.input.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import { createDeliveryTrails } from './delivery-trails.js';
-import { placesSince, resumeFloor } from './event-cursors.js';
-import type { ExecutionEvent } from './event-log.js';
+import { beginNow, placesSince, resumeFloor } from './event-cursors.js';
+import type { WrittenEvent } from './event-log.js';
 import type { Feed } from './live-feed.js';
 import { createResumedFeed, type LoggedPlace } from './resumed-feed.js';
 
@@ -16,9 +15,9 @@ interface ChangeStreamOptions {
   db: Database;
   events: Events;
   executions: ExecutionService;
-  feed: Feed<ExecutionEvent>;
+  feed: Feed<WrittenEvent>;
   /** Reads events of the log, in this order, without deleted ones. */
-  readPage: (ids: readonly string[]) => Promise<ExecutionEvent[]>;
+  readPage: (ids: readonly string[]) => Promise<WrittenEvent[]>;
 }
 
 /** Creates the streams of one instance, which remembers what it has given to whom. */
@@ -48,22 +47,29 @@ export function createChangeStreams({ db, events, executions, feed, readPage }: 
     filter: ExecutionFilter,
     after: string | null | undefined,
     signal: AbortSignal,
-  ): Promise<Stream<ExecutionEvent>> => {
+  ): Promise<Stream<WrittenEvent>> => {
     const { userId } = viewer;
     const projectId = filter.project == null ? undefined : await executions.projectIdOf(filter.project);
-    const isWanted = ({ execution }: ExecutionEvent) =>
+    const isWanted = ({ execution }: WrittenEvent) =>
       executions.matches(viewer, filter, execution, projectId);
     const live = feed.follow(isWanted, signal, after != null);
-    if (after == null) {
-      const floor = idFloor(Date.now());
-      return recorded(live, trails.begin(userId, { floor, seenBefore: undefined }));
-    }
     try {
+      if (after == null) {
+        const { isAfter } = await beginNow(db);
+        return recorded(
+          live,
+          trails.begin(userId, (place) => !isAfter(place)),
+          isAfter,
+        );
+      }
       const log = await readLog(userId, after);
       const floor = resumeFloor(after);
       const seenBefore = new Set(log.filter(({ isSeen }) => isSeen).map(({ id }) => id));
       const stream = createResumedFeed({ live, log, floor, readPage, isWanted });
-      return recorded(stream, trails.begin(userId, { floor, seenBefore }));
+      return recorded(
+        stream,
+        trails.begin(userId, ({ id }) => id < floor || seenBefore.has(id)),
+      );
     } catch (error) {
       live.close();
       throw error;
@@ -80,17 +86,19 @@ function surelySeen(places: readonly LoggedPlace[], cursor: string): (place: Log
   return ({ executionId, number }) => executionId === last?.executionId && number <= last.number;
 }
 
-/** The same stream; calls back for each event that its reader takes. */
+/** The same stream without events that are not due; calls back for each one that its reader takes. */
 function recorded<Event extends { id: string }>(
   { close, fault, take, whenReady }: Stream<Event>,
   record: (eventId: string) => void,
+  isDue: (event: Event) => boolean = () => true,
 ): Stream<Event> {
   return toStream<Event>({
     close,
     fault,
     whenReady,
     take() {
-      const step = take();
+      let step = take();
+      while (step?.done === false && !isDue(step.value)) step = take();
       if (step?.done === false) record(step.value.id);
       return step;
     },

@@ -5,10 +5,8 @@ import type { LoggedPlace } from './resumed-feed.js';
 
 /** What one stream gave. */
 interface Trail {
-  /** Before its first event the client had every event with a smaller id. */
-  floor: string;
-  /** Further events that the client had; undefined for a stream that began without a cursor. */
-  seenBefore: ReadonlySet<string> | undefined;
+  /** Whether the client had an event, or was not to have it, before the first one. */
+  isBefore: (place: LoggedPlace) => boolean;
   /** Ids in the order in which they were given; the oldest ones go first. */
   given: string[];
   isTrimmed: boolean;
@@ -28,8 +26,8 @@ export function createDeliveryTrails() {
      * Begins the trail of a stream.
      * @returns how to record an event as given
      */
-    begin(userId: string, start: Pick<Trail, 'floor' | 'seenBefore'>): (eventId: string) => void {
-      const trail: Trail = { floor: start.floor, seenBefore: start.seenBefore, given: [], isTrimmed: false };
+    begin(userId: string, isBefore: Trail['isBefore']): (eventId: string) => void {
+      const trail: Trail = { isBefore, given: [], isTrimmed: false };
       trails.set(userId, [...(trails.get(userId) ?? []), trail].slice(-maxTrailsPerUser));
       return (eventId) => {
         trail.given.push(eventId);
@@ -54,13 +52,9 @@ export function createDeliveryTrails() {
     seenAt(userId: string, cursor: string): ((place: LoggedPlace) => boolean) | undefined {
       const trail = trails.get(userId)?.findLast(({ given }) => given.includes(cursor));
       if (trail === undefined) return undefined;
-      const { floor, seenBefore, given, isTrimmed } = trail;
+      const { isBefore, given, isTrimmed } = trail;
       const upToCursor = new Set(given.slice(0, given.lastIndexOf(cursor) + 1));
-      return (place) => {
-        if (upToCursor.has(place.id) || seenBefore?.has(place.id)) return true;
-        if (place.id < floor) return seenBefore !== undefined || place.isSeen;
-        return isTrimmed && place.isSeen;
-      };
+      return (place) => upToCursor.has(place.id) || isBefore(place) || (isTrimmed && place.isSeen);
     },
   };
 }

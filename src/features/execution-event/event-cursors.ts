@@ -1,10 +1,11 @@
 // Finds the place of events in the log: cursors, last numbers, changes since a moment. Whole events are read in event-log.ts.
 import { AppError, invalid } from '../../core/errors.js';
-import { idFloor, momentOf } from '../../core/ids.js';
+import { idFloor, momentOf, newId } from '../../core/ids.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { lookBackMs } from './live-feed.js';
 import type { LoggedPlace } from './resumed-feed.js';
+import type { Written } from './types.js';
 
 /** How far back a cursor of the feed may lie. */
 const maxResumeMs = 86_400_000;
@@ -41,8 +42,8 @@ export async function changedSince(
 export async function placesSince(db: Database, cursor: string): Promise<LoggedPlace[]> {
   const expired = () => new AppError('CURSOR_EXPIRED');
   if (Date.now() - momentOf(cursor).getTime() > maxResumeMs) throw expired();
-  const places = await db.query<LoggedPlace>(sql`
-    SELECT e.id, e.execution_id AS "executionId", e.number, CASE
+  const places = await db.query<LoggedPlace & { writer: string }>(sql`
+    SELECT e.id, e.xmin::text AS writer, e.execution_id AS "executionId", e.number, CASE
       WHEN e.execution_id = c.execution_id THEN e.number <= c.number
       WHEN c.written_in IS NULL THEN e.id <= ${cursor}::uuid
       ELSE pg_visible_in_snapshot(
@@ -51,7 +52,7 @@ export async function placesSince(db: Database, cursor: string): Promise<LoggedP
     FROM execution_events e LEFT JOIN execution_events c ON c.id = ${cursor}::uuid
     WHERE e.id >= ${resumeFloor(cursor)}::uuid ORDER BY e.id LIMIT ${maxResumeEvents + 1}`);
   if (places.length > maxResumeEvents) throw expired();
-  return places;
+  return places.map((place) => ({ ...place, writer: Number(place.writer) }));
 }
 
 /** The number of the event that a cursor names. @throws VALIDATION_FAILED for another execution's */
@@ -66,4 +67,35 @@ export async function numberOf(
   );
   if (row === undefined) throw invalid('after', 'is not an event of this execution');
   return row.number;
+}
+
+/** The beginning of a stream. */
+export interface Beginning {
+  /**
+   * Whether an event was there before. One whose id is older but whose transaction was open comes after; one whose id is
+   * younger than the beginning does too, even if it was committed while the snapshot was on its way.
+   */
+  isAfter: (event: Written) => boolean;
+}
+
+/** Begins a stream now: every event that is made from the call on lies behind the beginning. @throws UNAVAILABLE */
+export async function beginNow(db: Database): Promise<Beginning> {
+  const mark = newId();
+  const [row] = await db.read<{ snapshot: string }>(sql`SELECT pg_current_snapshot()::text AS snapshot`);
+  const isVisible = readSnapshot((row as { snapshot: string }).snapshot);
+  return { isAfter: ({ id, writer }) => id >= mark || !isVisible(writer) };
+}
+
+/**
+ * Reads a snapshot of PostgreSQL.
+ * @param text `xmin:xmax:xip,…`, ids of 64 bits
+ * @returns whether a transaction of the last 2^31, given by its lower 32 bits, had ended in it
+ */
+export function readSnapshot(text: string): (writer: number) => boolean {
+  const [least = 0, next = 0, ...open] = text.split(/[:,]/).map(Number);
+  const isOpen = new Set(open);
+  return (writer) => {
+    const id = next - ((next - writer) | 0);
+    return id < least || (id < next && !isOpen.has(id));
+  };
 }

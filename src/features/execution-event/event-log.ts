@@ -8,12 +8,15 @@ import type { LoggedEvent } from '../execution/execution.changes.js';
 import type { ExecutionRow } from '../execution/execution.rows.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import type { FeedPosition } from './feed-reader.js';
-import type { Numbered } from './types.js';
+import type { Numbered, Written } from './types.js';
 
 /** An event with its execution as it was then. */
 export interface ExecutionEvent extends LoggedEvent, Numbered {
   executionId: string;
 }
+
+/** An event as the log has it. */
+export type WrittenEvent = ExecutionEvent & Written;
 
 type Snapshot = Pick<
   ExecutionRow,
@@ -38,18 +41,20 @@ interface LogRow {
   at: string;
   snapshot: Snapshot;
   resultIds: string[];
+  writer: string;
 }
 
 /** Types of events that nothing follows. */
 const lastTypes: readonly ExecutionEventType[] = ['COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED'];
-const columns = sql`e.id, e.execution_id AS "executionId", e.number, e.type, e.at, e.snapshot, e.result_ids AS "resultIds"`;
+const columns = sql`e.id, e.execution_id AS "executionId", e.number, e.type, e.at, e.snapshot, e.result_ids AS "resultIds",
+  e.xmin::text AS writer`;
 
 /** Creates the reader of the log. */
 export function createEventLog(db: Database, executions: ExecutionService) {
   const intern = createInterning();
 
   /** Joins rows of the log with their executions. */
-  async function complete(rows: LogRow[]): Promise<ExecutionEvent[]> {
+  async function complete(rows: LogRow[]): Promise<WrittenEvent[]> {
     const ids = [...new Set(rows.map(({ executionId }) => executionId))];
     const found = ids.length === 0 ? [] : await executions.readByIds(ids);
     const byId = new Map(found.map((execution) => [execution.id, intern(execution)]));
@@ -59,7 +64,7 @@ export function createEventLog(db: Database, executions: ExecutionService) {
     });
   }
 
-  async function read(executionId: string, after: number, limit: number): Promise<ExecutionEvent[]> {
+  async function read(executionId: string, after: number, limit: number): Promise<WrittenEvent[]> {
     return complete(
       await db.query<LogRow>(sql`
         SELECT ${columns} FROM execution_events e
@@ -67,11 +72,7 @@ export function createEventLog(db: Database, executions: ExecutionService) {
     );
   }
 
-  async function readAfter(
-    positions: FeedPosition[],
-    floor: string,
-    limit: number,
-  ): Promise<ExecutionEvent[]> {
+  async function readAfter(positions: FeedPosition[], floor: string, limit: number): Promise<WrittenEvent[]> {
     const ids = positions.map(({ executionId }) => executionId);
     const after = positions.map((position) => position.after);
     const from = positions.map((position) => position.from);
@@ -85,7 +86,7 @@ export function createEventLog(db: Database, executions: ExecutionService) {
     );
   }
 
-  async function readIds(ids: readonly string[]): Promise<ExecutionEvent[]> {
+  async function readIds(ids: readonly string[]): Promise<WrittenEvent[]> {
     const rows = await db.query<LogRow>(
       sql`SELECT ${columns} FROM execution_events e WHERE e.id = ANY(${ids}::uuid[])`,
     );
@@ -114,7 +115,7 @@ function createInterning(): (execution: ExecutionRow) => ExecutionRow {
   };
 }
 
-function toEvent(row: LogRow, execution: ExecutionRow): ExecutionEvent {
+function toEvent(row: LogRow, execution: ExecutionRow): WrittenEvent {
   const { snapshot, id, type, at, number, resultIds } = row;
   const startedAt = snapshot.startedAt && new Date(snapshot.startedAt).toISOString();
   const finishedAt = snapshot.finishedAt && new Date(snapshot.finishedAt).toISOString();
@@ -125,6 +126,7 @@ function toEvent(row: LogRow, execution: ExecutionRow): ExecutionEvent {
     number,
     resultIds,
     executionId: row.executionId,
+    writer: Number(row.writer),
     isLast: lastTypes.includes(type),
     execution: { ...execution, ...snapshot, startedAt, finishedAt },
   };

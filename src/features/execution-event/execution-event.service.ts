@@ -8,7 +8,7 @@ import type { Events } from '../../infra/redis/message-bus.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import { createChangeStreams } from './change-streams.js';
 import { changedSince, lastNumbers, numberOf } from './event-cursors.js';
-import { createEventLog, type ExecutionEvent } from './event-log.js';
+import { createEventLog, type ExecutionEvent, type WrittenEvent } from './event-log.js';
 import { createLiveExecutions } from './live-execution.js';
 import { createFeed } from './live-feed.js';
 
@@ -33,7 +33,7 @@ export function createEventService({ db, events, executions, log, timing }: Even
     onError,
     timing,
   });
-  const feed = createFeed<ExecutionEvent>({
+  const feed = createFeed<WrittenEvent>({
     readAfter: eventLog.readAfter,
     changedSince: (floor) => changedSince(db, floor),
     onError,

@@ -1,10 +1,10 @@
 // The live feed of a client that resumes: first the events that it missed, then live ones, each once.
 import { createWaker, type Source, type Stream, toStream } from '../../core/pull-stream.js';
 import { createPageLoader } from './page-loader.js';
+import type { Written } from './types.js';
 
 /** An event in the log, as far as its place is concerned. */
-export interface LoggedPlace {
-  id: string;
+export interface LoggedPlace extends Written {
   executionId: string;
   number: number;
   /** Whether the client has it. */

@@ -22,3 +22,10 @@ export interface LiveExecution<Event> {
   wanted: number;
   isGone: boolean;
 }
+
+/** An event, as far as its place in time is concerned. */
+export interface Written {
+  id: string;
+  /** Transaction that wrote it, by the lower 32 bits of its id (`xmin`). */
+  writer: number;
+}
