@@ -63,6 +63,7 @@ async function scan(api, target, { branch, commit }) {
     ...{ name: `Headers of ${new URL(target).host}`, target: target.slice(0, 2000), kind: 'DAST', ...tool },
     ...{ branch, commitSha: commit, idempotencyKey: `header-scan:${randomUUID()}` },
   };
+  await assertMayRun(api);
   const { createExecution } = await api.graphql(
     'mutation Create($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }',
     { input },
@@ -70,6 +71,19 @@ async function scan(api, target, { branch, commit }) {
   const { id } = createExecution.execution;
   await api.graphql('mutation Start($id: ID!) { startExecution(id: $id) { execution { id } } }', { id });
   return perform(api, id, target);
+}
+
+/**
+ * Refuses a key that may create executions but not run them, before one is left behind that waits for ever.
+ * @param {import('./client.mjs').Api} api
+ */
+async function assertMayRun(api) {
+  const id = 'exe_00000000-0000-7000-8000-000000000000'; // nobody's
+  await api
+    .graphql('mutation Start($id: ID!) { startExecution(id: $id) { execution { id } } }', { id })
+    .catch((/** @type {any} */ error) => {
+      if (error.code !== 'NOT_FOUND') throw error;
+    });
 }
 
 /**

@@ -1,6 +1,5 @@
 // Follows an execution over the event stream to its end, through lost connections, restarts and expired tokens.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { type Failure, failure, isFailure, isNetworkFault, reasonOf } from './failure.js';
 import { type GraphqlBody, graphqlErrorOf, request } from './http.js';
 import { type ExecutionEvent, queries } from './queries.js';
@@ -22,6 +21,14 @@ export interface FollowOptions {
   patienceMs: number;
   /** How long the execution may take from now, in milliseconds; no limit by default. */
   timeoutMs?: number;
+}
+
+/**
+ * Refuses a caller that may not read executions before it creates one that it could not follow.
+ * @throws Failure
+ */
+export async function assertMayFollow(api: Api): Promise<void> {
+  await api.graphql(queries.executions, { filter: {}, first: 1 });
 }
 
 /**
@@ -122,6 +129,7 @@ async function* eventsOf(
         controller.enqueue(chunk);
       },
     });
+    const { EventSourceParserStream } = await import('eventsource-parser/stream');
     const messages = response.body
       ?.pipeThrough(heard)
       .pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)

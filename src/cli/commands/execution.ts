@@ -13,7 +13,7 @@ import {
   wordsOf,
 } from '../context.js';
 import { type ExitCode, exitCodes } from '../failure.js';
-import { followToEnd } from '../follow.js';
+import { assertMayFollow, followToEnd } from '../follow.js';
 import { type Cell, countsInWords, inWords, type Printer, plain } from '../output.js';
 import { type Execution, kinds, queries, type Severity, severities, statuses } from '../queries.js';
 import { readPages } from './pages.js';
@@ -111,6 +111,7 @@ async function run(context: Context, options: RunOptions): Promise<ExitCode> {
     commitSha: commit,
     idempotencyKey: options.key ?? `sec-tester:${randomUUID()}`,
   };
+  if (options.wait) await assertMayFollow(api);
   const answer = await api.graphql<{ createExecution: { execution: Execution } }>(queries.create, { input });
   const { execution } = answer.createExecution;
   if (!options.wait) {

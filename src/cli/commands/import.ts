@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { glob, isDynamicPattern } from 'tinyglobby';
 import { type Action, type CommonOptions, type Context, oneOf, wholeNumber, wordsOf } from '../context.js';
 import { type ExitCode, type Failure, failure, isFailure, usageFault } from '../failure.js';
+import { assertMayFollow } from '../follow.js';
 import { plain } from '../output.js';
 import { type Import, kinds, queries, type Severity, severities } from '../queries.js';
 import { conclude, type Outcome, showOutcomes } from '../report/outcomes.js';
@@ -68,6 +68,7 @@ async function run(context: Context, options: ImportOptions, argument: unknown):
   if (options.key !== undefined && paths.length > 1) throw usageFault('--key is for one file');
   // A file that is missing stops the command before anything is sent.
   const files = await Promise.all(paths.map((path) => reportFile(path, surroundings.stdin)));
+  await assertMayFollow(context.api);
   const outcomes: Outcome[] = [];
   let fault: unknown;
   for (const file of files) {
@@ -104,6 +105,7 @@ function isRefusal({ code, fields }: Failure): boolean {
 /** Shells expand most patterns; those in quotes, and those of Windows, are expanded here. */
 async function expand(paths: readonly string[]): Promise<string[]> {
   const found: string[] = [];
+  const { glob, isDynamicPattern } = await import('tinyglobby');
   for (const path of paths) {
     if (path === '-' || !isDynamicPattern(path)) {
       found.push(path);

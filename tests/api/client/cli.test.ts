@@ -259,6 +259,24 @@ describe('the command line', () => {
     expect(away).toMatchObject({ code: 3, err: expect.stringMatching(/^Warning: .* plain http/) });
   });
 
+  it('leaves nothing behind when the key lacks a scope for what follows', async () => {
+    const count = async () =>
+      (await server.sql<{ n: number }>('SELECT count(*)::int AS n FROM test_executions'))[0]?.n;
+    const before = await count();
+    const create = withToken(await createKey(['execution:create', 'report:import']));
+    const file = join(home, 'report.json');
+    writeFileSync(file, '{"results":[]}');
+    for (const args of [
+      ['run', '--kind', 'dast', '--target', 'https://a.test'],
+      ['import', file, '--target', 'https://a.test', '--format', 'generic-json'],
+    ])
+      expect(await cli(args, create)).toMatchObject({
+        code: 3,
+        err: expect.stringContaining('lacks the scope execution:read'),
+      });
+    expect(await count()).toBe(before);
+  });
+
   it('works with an API key within its scopes', async () => {
     const id = await finished('HIGH');
     const key = await createKey(['execution:read']);

@@ -207,6 +207,26 @@ describe('header-scan', () => {
     expect((await latest()).status).toBe('COMPLETED');
   });
 
+  it('creates nothing with a key that may not run what it creates', async () => {
+    const input = {
+      name: 'create',
+      scopes: ['execution:create'],
+      expiresAt: new Date(server.clock.now() + 86_400_000).toISOString(),
+    };
+    const made = await server.gql(
+      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+      { input },
+      token,
+    );
+    const count = () => server.sql('SELECT count(*)::int AS n FROM test_executions');
+    const before = await count();
+    const outcome = await runExample('header-scan', ['http://x.test'], {
+      SEC_TESTER_TOKEN: made.expectData().createApiKey.secret,
+    });
+    expect(outcome).toMatchObject({ code: 1, err: expect.stringContaining('execution:run') });
+    expect(await count()).toEqual(before);
+  });
+
   it('tells a wrong password, a wrong server and wrong options in words', async () => {
     const wrong = await runExample('header-scan', ['http://x.test'], {
       SEC_TESTER_PASSWORD: 'not the password',
