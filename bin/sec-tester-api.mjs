@@ -2,6 +2,8 @@
 // The server and its commands, as an installed package runs them; what they do is in src/main.ts and src/commands.
 import './built.mjs';
 
+process.setSourceMapsEnabled(true);
+
 // A command that reads the process's words finds its own.
 const [command = 'start'] = process.argv.splice(2, 1);
 const words = process.argv.slice(2);

@@ -1,9 +1,12 @@
 // Prints tables, JSON, a progress bar and failures, safely for terminals. It decides nothing.
+import { createRequire } from 'node:module';
 import { stripVTControlCharacters, styleText } from 'node:util';
-import Table from 'cli-table3';
+import type TableClass from 'cli-table3';
 import { exitCodes, type Failure } from './failure.js';
 import type { ExecutionEvent, SeverityCounts } from './queries.js';
 import type { Output, Surroundings } from './surroundings.js';
+
+const require = createRequire(import.meta.url);
 
 type Style = 'red' | 'yellow' | 'green' | 'cyan' | 'dim' | 'bold';
 
@@ -60,6 +63,8 @@ export function createPrinter({ stdout, stderr, env }: Surroundings, isJson: boo
 
     table(head, rows) {
       if (rows.length === 0) return;
+      // Loaded here, as most commands print no table and the client starts sooner without it.
+      const Table = require('cli-table3') as typeof TableClass;
       const table = new Table({
         head: head.map((text) => style(stdout, ['bold'], text)),
         style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },

@@ -1,6 +1,5 @@
 // Makes the policy that `gate` sends, from a stored policy's name, a file and options.
 import { readFile, stat } from 'node:fs/promises';
-import { parse } from 'yaml';
 import { usageFault } from '../failure.js';
 import { type Severity, severities } from '../queries.js';
 
@@ -64,14 +63,15 @@ async function namedPolicy(name: string | undefined): Promise<Record<string, unk
     throw usageFault(`There is no file ${name}, and it is not the name of a stored policy.`);
   }
   if (size > maxFileBytes) throw usageFault(`The policy ${name} is larger than ${maxFileBytes} bytes.`);
-  const policy = parsed(name, await readFile(name, 'utf8'));
+  const policy = await parsed(name, await readFile(name, 'utf8'));
   if (typeof policy !== 'object' || policy === null || Array.isArray(policy))
     throw usageFault(`The policy ${name} must be an object such as {"maxCritical": 0, "onlyNew": true}.`);
   return policy as Record<string, unknown>;
 }
 
 /** YAML, of which JSON is a part; no aliases, which could make a small file large. */
-function parsed(name: string, text: string): unknown {
+async function parsed(name: string, text: string): Promise<unknown> {
+  const { parse } = await import('yaml');
   try {
     return parse(text, { maxAliasCount: 0 });
   } catch {

@@ -1,7 +1,6 @@
 // login, logout, whoami: signs in and out. credentials.ts stores the tokens, session.ts refreshes them.
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { signInWithBrowser } from '../browser-sign-in.js';
 import type { Action, CommonOptions, Context } from '../context.js';
 import { type ExitCode, exitCodes, failure, isFailure, usageFault } from '../failure.js';
 import { problemOf, send } from '../http.js';
@@ -43,7 +42,10 @@ async function login(context: Context, options: LoginOptions): Promise<ExitCode>
   const tokens =
     sso === undefined
       ? await signInWithPassword(context, options)
-      : await signInWithBrowser(context, sso === true ? undefined : sso);
+      : await (await import('../browser-sign-in.js')).signInWithBrowser(
+          context,
+          sso === true ? undefined : sso,
+        );
   const previous = await store.update(async (credentials) => {
     const { [server.href]: before } = credentials.servers;
     credentials.current = server.href;
