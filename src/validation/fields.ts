@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { type FieldError, validationFailed } from '../core/errors.js';
 import { type IdType, parsePublicId } from '../core/ids.js';
 import { keeping } from './compiled-schema.js';
+import { isSearchable } from './search-text.js';
 
 export { quickly } from './compiled-schema.js';
 
@@ -34,6 +35,12 @@ export function line(min: number, max: number) {
     return text;
   });
 }
+
+/** A term to search large tables for: one that no index serves would read all of them. */
+export const searchTerm = line(1, 200).refine(
+  isSearchable,
+  'must have at least three letters or digits in a row, or a character beyond ASCII',
+);
 
 /** Longer text, kept as it is: line breaks and tabs are welcome. */
 export function text(max: number) {

@@ -1,6 +1,6 @@
 // Shapes and limits of the input of executions.
 import { z } from 'zod';
-import { dateTime, enumOf, idOf, int, jsonObject, line, text } from '../../validation/fields.js';
+import { dateTime, enumOf, idOf, int, jsonObject, line, searchTerm, text } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 
 export const testKind = enumOf('TestKind', 'Kind of a security test.', {
@@ -62,9 +62,7 @@ export const executionFilter = z
     tool: line(1, 200).nullish().describe('Exactly this tool.'),
     branch: line(1, 255).nullish().describe('Exactly this branch.'),
     commitSha: commitSha.nullish().describe('Exactly this commit.'),
-    search: line(1, 200)
-      .nullish()
-      .describe('Part of the name or target, without regard to case and accents.'),
+    search: searchTerm.nullish().describe('Part of the name or target, without regard to case and accents.'),
     isHeld: z.boolean().nullish().describe('Whether it is under a legal hold.'),
     createdById: idOf('User').nullish().describe('Created by this user.'),
     createdAfter: dateTime.nullish().describe('Created at or after this time.'),

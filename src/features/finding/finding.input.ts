@@ -1,7 +1,6 @@
 // Shapes and limits of the input of findings: their filter and order.
 import { z } from 'zod';
-import { dateTime, enumOf, idOf, int, line } from '../../validation/fields.js';
-import { isSearchable } from '../../validation/search-text.js';
+import { dateTime, enumOf, idOf, int, line, searchTerm } from '../../validation/fields.js';
 import { executionOrder } from '../execution/execution.input.js';
 import { severities, severity } from '../result/result.input.js';
 import { isVulnerabilityId, maxVulnerabilityIdLength } from '../result/vulnerability-ids.js';
@@ -32,11 +31,6 @@ export const resultDelta = enumOf('ResultDelta', 'Relation of a result to its fi
   UNCHANGED: 'An earlier run had seen the finding.',
   REOPENED: 'The finding was absent on the branch and has come back.',
 });
-
-const searchTerm = line(1, 200).refine(
-  isSearchable,
-  'must have at least three letters or digits in a row, or a character beyond ASCII',
-);
 
 export const findingFilter = z
   .strictObject({
