@@ -1,7 +1,6 @@
 // Shapes and limits of the input of results, for GraphQL and imports.
 import { z } from 'zod';
-import { dateTime, enumOf, idOf, int, line, text } from '../../validation/fields.js';
-import { isSearchable } from '../../validation/search-text.js';
+import { dateTime, enumOf, idOf, int, line, searchTerm, text } from '../../validation/fields.js';
 import { executionOrder, testKind } from '../execution/execution.input.js';
 import { isVulnerabilityId, maxVulnerabilityIdLength } from './vulnerability-ids.js';
 
@@ -25,11 +24,6 @@ const vulnerabilityId = line(1, maxVulnerabilityIdLength).refine(
   isVulnerabilityId,
   'is not the id of a vulnerability',
 );
-const searchTerm = line(1, 200).refine(
-  isSearchable,
-  'must have at least three letters or digits in a row, or a character beyond ASCII',
-);
-
 export const locationInput = z
   .strictObject({
     path: line(1, 2000).nullish().describe('File, relative to the repository or image.'),

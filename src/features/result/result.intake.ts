@@ -29,7 +29,7 @@ export interface AddedResults {
   added: number;
   /** Results that the execution or the batch has already: the same place and content. */
   duplicates: number;
-  /** Duplicates that were worse and raised the severity of the stored result. */
+  /** Duplicates that were worse, by severity and then by CVSS score, and raised the stored result. */
   raised: number;
   skipped: SkippedResult[];
 }
@@ -121,7 +121,7 @@ async function isRepeated(
   return true;
 }
 
-/** Inserts what the execution does not have; of equal results in the batch, the worst. */
+/** Inserts what the execution does not have; of equal results in the batch, the worst by severity, then by CVSS score. */
 function insertion(
   { executionId, records, count, withoutFingerprint }: Batch,
   tool: string | null,
@@ -138,11 +138,11 @@ function insertion(
       ${at}::timestamptz
     FROM ROWS FROM (jsonb_to_recordset(${records}::jsonb) AS (${columnTypes})) WITH ORDINALITY
       AS found(${givenColumns}, search_text, fingerprint, position)
-    ORDER BY severity DESC, position
+    ORDER BY severity DESC, cvss_score DESC NULLS LAST, position
     ON CONFLICT (execution_id, content_key) DO NOTHING RETURNING id, severity, NULL::smallint AS before`;
 }
 
-/** Raises stored results that the batch holds with a higher severity; the data that the severity comes with follows. */
+/** Raises stored results that the batch holds as worse; the data that severity and score come with follows. */
 function raising({ executionId, records }: Batch): Sql {
   return sql`
     UPDATE test_results AS stored SET severity = worse.severity, cvss_vector = worse.cvss_vector,
@@ -153,8 +153,9 @@ function raising({ executionId, records }: Batch): Sql {
         SELECT ${contentKey} AS content_key, severity, cvss_vector, cvss_score, remediation, "references", tags
         FROM jsonb_to_recordset(${records}::jsonb) AS found(${columnTypes})
       ) AS found JOIN test_results AS kept USING (content_key)
-      WHERE kept.execution_id = ${executionId}::uuid AND kept.severity < found.severity
-      ORDER BY kept.id, found.severity DESC
+      WHERE kept.execution_id = ${executionId}::uuid
+        AND (kept.severity, coalesce(kept.cvss_score, -1)) < (found.severity, coalesce(found.cvss_score, -1))
+      ORDER BY kept.id, found.severity DESC, found.cvss_score DESC NULLS LAST
     ) AS worse
     WHERE stored.id = worse.id RETURNING stored.id, stored.severity, worse.before`;
 }

@@ -9,6 +9,7 @@ import { columnsOf, type Sql, selectLists, sql, where } from '../../infra/postgr
 import { storedTexts } from '../../infra/postgres/stored-texts.js';
 import { containsPattern } from '../../validation/search-text.js';
 import { type ResultFilter, type ResultOrder, severities } from './result.input.js';
+import { normaliseVulnerabilityId } from './vulnerability-ids.js';
 
 /** A result as it is read; timestamps are RFC 3339. */
 export type ResultRow = Omit<
@@ -94,7 +95,7 @@ export function conditionsOf(filter: ResultFilter, execution = sql`execution_id`
 function exactConditionsOf({ cveId, path, host }: ResultFilter): Sql[] {
   const conditions: Sql[] = [];
   if (cveId != null) {
-    const ids = [cveId.trim(), cveId.trim().toUpperCase()];
+    const ids = [cveId.trim(), normaliseVulnerabilityId(cveId)];
     conditions.push(sql`(cve_ids && ${ids}::text[] OR vulnerability_ids && ${ids}::text[])`);
   }
   if (path != null) conditions.push(sql`location ->> 'path' = ${path}`);

@@ -116,7 +116,8 @@ const AddResultsPayload = builder.objectRef<AddedResults>('AddResultsPayload').i
       description: 'Results that the execution already has: the same place and content, or a repeated batch.',
     }),
     raised: t.exposeInt('raised', {
-      description: 'Duplicates with a higher severity, which the stored results have taken over.',
+      description:
+        'Duplicates that were worse, by severity or else by CVSS score: the stored results have taken it over.',
     }),
     skipped: t.field({
       type: [SkippedResultType],

@@ -135,6 +135,24 @@ describe('a result that is seen again as worse', () => {
     },
   );
 
+  it.each([
+    ['in a later batch', true],
+    ['within one batch', false],
+  ])('of the same severity with a higher score, %s, takes it over', async (_name, isLater) => {
+    const [low, high] = [
+      seen('HIGH', { cvssScore: 7.1 }),
+      seen('HIGH', { cvssScore: 8.8, remediation: 'now' }),
+    ];
+    const { id } = await added(isLater ? [low] : [low, high]);
+    if (isLater)
+      expect((await add(id, [high])).expectData().addResults).toMatchObject({ added: 0, raised: 1 });
+    expect((await add(id, [low])).expectData().addResults).toMatchObject({
+      raised: 0,
+      execution: { severityCounts: { high: 1, total: 1 } },
+    });
+    expect(await resultsOf(id, 'cvssScore remediation')).toEqual([{ cvssScore: 8.8, remediation: 'now' }]);
+  });
+
   it('stays as it is when it comes back as harmless', async () => {
     const { id } = await added([seen('CRITICAL', { remediation: 'now' })]);
     expect((await add(id, [seen('INFO')])).expectData().addResults).toMatchObject({
@@ -208,8 +226,14 @@ describe('ids and vectors as scanners write them', () => {
       {
         title: 'Log4Shell',
         severity: 'CRITICAL',
-        cveIds: ['cve-2021-44228', 'GHSA-jfh8-c2jp-5v3q', 'CVE-2021-44228'],
-        vulnerabilityIds: ['RUSTSEC-2021-0003', 'PYSEC-2021-19', 'RHSA-2024:1234', 'CVE-2021-45046'],
+        cveIds: ['cve-2021-44228', 'ghsa-JFH8-C2JP-5V3Q', 'CVE-2021-44228'],
+        vulnerabilityIds: [
+          'RUSTSEC-2021-0003',
+          'PYSEC-2021-19',
+          'RHSA-2024:1234',
+          'CVE-2021-45046',
+          'VU#930724',
+        ],
         cvssVector: 'CVSS:3.0/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H/',
       },
       { title: 'Old', severity: 'HIGH', cvssVector: '(AV:N/AC:L/Au:N/C:P/I:P/A:P)' },
@@ -228,12 +252,18 @@ describe('ids and vectors as scanners write them', () => {
       {
         title: 'Log4Shell',
         cveIds: ['CVE-2021-44228', 'CVE-2021-45046'],
-        vulnerabilityIds: ['GHSA-jfh8-c2jp-5v3q', 'RUSTSEC-2021-0003', 'PYSEC-2021-19', 'RHSA-2024:1234'],
+        vulnerabilityIds: [
+          'GHSA-jfh8-c2jp-5v3q',
+          'RUSTSEC-2021-0003',
+          'PYSEC-2021-19',
+          'RHSA-2024:1234',
+          'VU#930724',
+        ],
         cvssVector: 'CVSS:3.0/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:H/A:H',
         cvssScore: 10,
       },
     ]);
-    for (const cveId of ['CVE-2021-44228', 'cve-2021-44228', 'GHSA-jfh8-c2jp-5v3q'])
+    for (const cveId of ['CVE-2021-44228', 'cve-2021-44228', 'GHSA-JFH8-C2JP-5V3Q', 'VU#930724'])
       expect(await resultsOf(id, 'title', { cveId })).toEqual([{ title: 'Log4Shell' }]);
   });
 
