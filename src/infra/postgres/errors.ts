@@ -9,9 +9,12 @@ const clientTimeout = /Query read timeout/;
 const readOnly = '25006';
 /** Prisma's code of a row that is gone: somebody deleted it after it was listed, before its relations were read. */
 const rowGone = 'P2025';
-/** SQLSTATE classes and Node's codes that mean: down, shutting down, read-only, or out of resources. */
+/**
+ * SQLSTATE classes and Node's codes that mean: down, shutting down, read-only, or out of resources; and the code of an AppError of
+ * the pool that Prisma has wrapped.
+ */
 const unavailableCodes =
-  /^(08|53|57P0|58)|^25P03$|^25006$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
+  /^(08|53|57P0|58)|^25P03$|^25006$|^UNAVAILABLE$|^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
 const unavailableReasons =
   /timeout|Connection terminated|Client has encountered a connection error|not queryable/i;
 
@@ -51,7 +54,8 @@ function isUnavailable(error: unknown): boolean {
 }
 
 function isTimeout(error: unknown): boolean {
-  return codeOf(error) === queryCanceled || clientTimeout.test(reasonOf(error));
+  const code = codeOf(error);
+  return code === queryCanceled || code === 'QUERY_TIMEOUT' || clientTimeout.test(reasonOf(error));
 }
 
 /**

@@ -254,6 +254,17 @@ describe('a database that is slow, full or gone', () => {
     await narrow.close();
   });
 
+  it('is UNAVAILABLE to Prisma too, which wraps the error of the pool', async () => {
+    const narrow = createDatabase({ url, poolMax: 1, ...patience, acquireTimeoutMs: 300, log });
+    const giveBack = await holdOne(narrow);
+    const error = await narrow.prisma.apiKey
+      .findUniqueOrThrow({ where: { id: '0199a5a0-0000-7000-8000-000000000000' } })
+      .catch((fault: unknown) => fault);
+    expect(toDatabaseError(error)).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
+    await giveBack();
+    await narrow.close();
+  });
+
   it('is waited for once by a request, for all it asks afterwards; another request waits for itself', async () => {
     const narrow = createDatabase({ url, poolMax: 1, ...patience, acquireTimeoutMs: 3000, log });
     const request = { correlationId: 'c', ip: null, userAgent: null, dbQueries: 0, dbMs: 0 };
