@@ -226,6 +226,28 @@ describe('a run that is not whole', () => {
     ['has null for results', { results: null }, /no list/],
     ['failed', { results: [], invocations: [{ executionSuccessful: false }] }, /failed/],
     [
+      'was killed, whatever it says of its success',
+      { results: [], invocations: [{ executionSuccessful: true, exitSignalName: 'SIGKILL' }] },
+      /SIGKILL/,
+    ],
+    [
+      'did not start',
+      { results: [], invocations: [{ processStartFailureMessage: 'no such file' }] },
+      /no such file/,
+    ],
+    ...(['toolExecutionNotifications', 'toolConfigurationNotifications'] as const).map(
+      (list): [string, Run, RegExp] => [
+        `has an error among its ${list}`,
+        {
+          results: [],
+          invocations: [
+            { executionSuccessful: true, [list]: [{ level: 'error', message: { text: 'rule 7 crashed' } }] },
+          ],
+        },
+        /rule 7 crashed/,
+      ],
+    ),
+    [
       'keeps results elsewhere',
       { results: [], externalPropertyFileReferences: { results: [{}] } },
       /external/,
