@@ -5,6 +5,7 @@ import type { DocumentNode, ExecutionResult, GraphQLError } from 'graphql';
 import type { Viewer } from '../../core/permissions.js';
 import { endInBatch } from '../../http/write-batch.js';
 import type { RequestContext } from '../../infra/telemetry/request-context.js';
+import { type WrittenResult, writeInTurns } from '../documents/response-text.js';
 import { faultOf } from '../plugins/operation-telemetry.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 import { endNow, mediaTypeOf, sendJson } from './json-response.js';
@@ -12,8 +13,10 @@ import { createPreparation, type GraphQLParams, type PreparationParts } from './
 
 /** The parts of the pipeline that Yoga and the fast path share. */
 export interface FastPathParts extends PreparationParts {
-  /** Replaces a response that is too large by an error. */
-  limitSize: (document: DocumentNode, result: ExecutionResult) => ExecutionResult;
+  /** Whether a response has to be written in turns, and may be too large. */
+  mayBeLarge: (document: DocumentNode) => boolean;
+  /** Bytes of the largest response. */
+  maxBytes: number;
   /** Whether it asks for nothing but what anonymous callers may read. */
   isPublic: (document: DocumentNode, operationName: string | null) => boolean;
   contextFor: (viewer: Viewer | null) => GraphQLContext;
@@ -58,12 +61,15 @@ export function createFastPath(parts: FastPathParts): FastPath {
     const endOperation = parts.beginOperation({ document, operationName });
     // Publishing a change may keep this turn busy: the client that made it need not wait for that.
     const end = planned.plan.isSerial ? endNow : endInBatch;
-    const answer = (unlimited: ExecutionResult) => {
-      const result = parts.limitSize(document, unlimited);
-      endOperation(result.errors && faultOf(result));
-      if (!response.destroyed)
-        sendJson(response, store, mediaType, JSON.stringify(result.data), errorsOf(result), end);
+    const write = ({ errors, text }: WrittenResult) => {
+      const result = errors === undefined ? {} : { errors };
+      endOperation(errors && faultOf(result));
+      if (!response.destroyed) sendJson(response, store, mediaType, text, errorsOf(result), end);
     };
+    const answer = (result: ExecutionResult): void | Promise<void> =>
+      parts.mayBeLarge(document)
+        ? writeInTurns(result, parts.maxBytes).then(write)
+        : write({ errors: result.errors, text: JSON.stringify(result.data) });
     const giveUp = (error: unknown) => {
       endOperation('INTERNAL');
       if (!response.destroyed) refuse(error); // else nobody waits for it
@@ -71,7 +77,7 @@ export function createFastPath(parts: FastPathParts): FastPath {
     try {
       const result = parts.executor.run(planned, parts.contextFor(viewer), () => response.destroyed);
       if (result instanceof Promise) result.then(answer, giveUp).catch(refuse);
-      else answer(result);
+      else answer(result)?.catch(refuse);
     } catch (error) {
       giveUp(error);
     }

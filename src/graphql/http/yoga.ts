@@ -6,7 +6,7 @@ import { createAutomaticQueries } from '../documents/automatic-queries.js';
 import { createDocuments } from '../documents/document-cache.js';
 import type { DocumentParams } from '../documents/persisted-operations.js';
 import { asksOnlyPublic } from '../documents/public-operations.js';
-import { limitSize } from '../documents/response-size.js';
+import { largeBytes } from '../documents/response-text.js';
 import { toGraphQLError } from '../errors.js';
 import { createExecutor } from '../execution/executor.js';
 import { persistAutomatically } from '../plugins/automatic-queries.js';
@@ -102,10 +102,10 @@ function pluginsOf(
     keepDocument,
     measureOperations(infra, trusted !== undefined),
     tellDeprecations,
-    limitResponse(config.responseMaxBytes),
     correlationIds(log),
     ...(config.isIntrospectionEnabled ? [] : [schemaHiding]),
     ...(hasPlans ? [executeBy(executor)] : []),
+    limitResponse(documents.mayExceed, config.responseMaxBytes),
     shareAnswers(createContext, executor.execute),
     streamAnswers(log, config.isIntrospectionEnabled, config.heartbeatSeconds * 1000),
     explainNotAcceptable(log),
@@ -128,10 +128,8 @@ function fastPathOf({ schema, trusted, infra }: GraphQLServerOptions, shared: Sh
     maskError,
     isTooLarge: (document, variableValues, operationName) =>
       documents.faultOf({ schema, document, variableValues, operationName }) !== undefined,
-    limitSize: (document, result) =>
-      documents.mayExceed(document, config.responseMaxBytes)
-        ? limitSize(result, config.responseMaxBytes)
-        : result,
+    mayBeLarge: (document) => documents.mayExceed(document, Math.min(largeBytes, config.responseMaxBytes)),
+    maxBytes: config.responseMaxBytes,
     isPublic: asksOnlyPublic,
     beginOperation: (args) => {
       tellDeprecationsOf(schema, args.document);

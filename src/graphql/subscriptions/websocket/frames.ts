@@ -36,7 +36,7 @@ export function forward(
   { socket, wire }: Line,
   mask: Mask,
 ): AsyncIterableIterator<never> {
-  const head = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  const head = headOf(id);
   let stop = answers.close;
   let finish: (end: typeof over) => void = () => {};
   const rest: AsyncIterableIterator<never> = {
@@ -61,6 +61,27 @@ export function forward(
   return rest;
 }
 
+/**
+ * Sends a large answer whose text is written already, which graphql-ws and ws would write and frame at once.
+ * @returns the part for graphql-ws: an iteration that yields nothing and ends when the socket has taken the answer
+ */
+export function sendWhole(text: string, id: string, { socket, wire }: Line): AsyncIterableIterator<never> {
+  const rest: AsyncIterableIterator<never> = {
+    async next() {
+      if (socket.bufferedAmount > maxBufferedBytes) socket.terminate();
+      if (socket.readyState === socket.OPEN) {
+        const frame = textFrame(headOf(id), Buffer.from(text), tail);
+        await new Promise<void>((resolve) => wire.write(frame, () => resolve()));
+      }
+      return over;
+    },
+    return: async () => over,
+    [Symbol.asyncIterator]: () => rest,
+  };
+  return rest;
+}
+
+const headOf = (id: string) => Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
 const tail = Buffer.from('}');
 const toJson = (answer: ExecutionResult) => Buffer.from(JSON.stringify(answer));
 
