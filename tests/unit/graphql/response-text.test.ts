@@ -6,13 +6,11 @@ import { withText, writeInTurns } from '../../../src/graphql/documents/response-
 const written = async (data: unknown, limit = 1e9) => (await writeInTurns({ data } as never, limit)).text;
 
 it('any value is written as JSON.stringify writes it, whatever its size', async () => {
-  const wide = fc
-    .tuple(fc.jsonValue(), fc.integer({ min: 0, max: 4000 }))
-    .map(([value, count]) => ({
-      list: Array.from({ length: count }, () => value),
-      value,
-      text: 'x"\u00e9'.repeat(count * 40),
-    }));
+  const wide = fc.tuple(fc.jsonValue(), fc.integer({ min: 0, max: 4000 })).map(([value, count]) => ({
+    list: Array.from({ length: count }, () => value),
+    value,
+    text: 'x"\u00e9'.repeat(count * 40),
+  }));
   await fc.assert(
     fc.asyncProperty(wide, fc.array(fc.jsonValue()), async (large, more) => {
       const data = { large, more, empty: {}, none: [], lists: [[large.list], [], [large]], left: undefined };
