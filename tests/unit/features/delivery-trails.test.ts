@@ -14,7 +14,7 @@ it('knows what a client had before a cursor, until another instance has given th
   expect(trails.seenAt('ada', '3')).toBeUndefined();
 });
 
-it('reads a snapshot: what had ended, what was open, and what came later, also where the lower 32 bits begin anew', () => {
+it('reads a snapshot: what had ended, what was open, and what came later, also across the end of 32 bits', () => {
   const isEnded = readSnapshot('100:105:101,103');
   expect([99, 100, 101, 102, 103, 104, 105, 106].map(isEnded)).toEqual([
     true,

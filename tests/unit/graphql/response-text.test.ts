@@ -5,7 +5,7 @@ import { withText, writeInTurns } from '../../../src/graphql/documents/response-
 
 const written = async (data: unknown, limit = 1e9) => (await writeInTurns({ data } as never, limit)).text;
 
-it('any value is written as JSON.stringify writes it, whatever its size', async () => {
+it('a value of any size is written as JSON.stringify writes it', async () => {
   const wide = fc.tuple(fc.jsonValue(), fc.integer({ min: 0, max: 4000 })).map(([value, count]) => ({
     list: Array.from({ length: count }, () => value),
     value,
