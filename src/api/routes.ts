@@ -4,11 +4,13 @@ import { exportRoutes } from '../features/export/export.routes.js';
 import { healthRoutes } from '../features/health/health.routes.js';
 import { importRoutes } from '../features/import/import.routes.js';
 import { type SsoRouteServices, ssoRoutes } from '../features/sso/sso.routes.js';
+import { workloadRoutes } from '../features/workload/workload.routes.js';
 import type { Route } from '../rest/route.js';
 
 /** The services that REST routes call. */
 export type RouteServices = Parameters<typeof authRoutes>[0] &
-  SsoRouteServices & {
+  SsoRouteServices &
+  Parameters<typeof workloadRoutes>[0] & {
     health: Parameters<typeof healthRoutes>[0];
     imports: Parameters<typeof importRoutes>[0];
     exports: Parameters<typeof exportRoutes>[0];
@@ -19,6 +21,7 @@ export function allRoutes(services: RouteServices): Route[] {
   return [
     ...authRoutes(services),
     ...ssoRoutes(services),
+    ...workloadRoutes(services),
     ...importRoutes(services.imports),
     ...exportRoutes(services.exports),
     ...healthRoutes(services.health),

@@ -27,6 +27,7 @@ import '../features/mail/mail.schema.js';
 import '../features/sso/sso.schema.js';
 import '../features/statistics/statistics.schema.js';
 import '../features/webhook/webhook.schema.js';
+import '../features/workload/workload.schema.js';
 import './node.js';
 
 /**
@@ -78,6 +79,7 @@ const entityPermissions: Readonly<Record<string, string>> = {
   GroupMapping: 'sign_in:manage',
   Mail: 'user:read',
   MailConnection: 'user:read',
+  WorkloadTrust: 'workload:manage',
   AuditEvent: 'audit:read',
   AuditEventConnection: 'audit:read',
 };

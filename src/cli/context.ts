@@ -7,6 +7,7 @@ import { createPrinter, type Printer } from './output.js';
 import { type Execution, type Severity, severities } from './queries.js';
 import { type Api, createApi } from './session.js';
 import type { Surroundings } from './surroundings.js';
+import { createWorkloadSignIn, workloadOf } from './workload.js';
 
 const defaultServer = 'http://localhost:4000';
 
@@ -41,7 +42,11 @@ export async function createContext(surroundings: Surroundings, options: CommonO
     printer.note(
       `Warning: ${server.origin} is plain http: passwords and tokens can be read on the way. Use https.`,
     );
-  const api = createApi(server, store, env.SEC_TESTER_TOKEN || undefined);
+  const workload = workloadOf(env);
+  const api = createApi(server, store, {
+    token: env.SEC_TESTER_TOKEN || undefined,
+    workload: workload && createWorkloadSignIn(server, store, workload, env),
+  });
   return { surroundings, printer, store, server, api };
 }
 

@@ -1,6 +1,6 @@
 // Stores sign-ins, one per server, in a file that only its owner can read, under a lock; session.ts refreshes them.
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,6 +23,8 @@ export interface Credentials {
   /** The server that was signed in to last. */
   current?: string;
   servers: Record<string, SignIn>;
+  /** Tokens of workloads, by a digest of server and workload; workload.ts has them. */
+  workloads?: Record<string, Pick<SignIn, 'accessToken' | 'expiresAt'>>;
 }
 
 /** Reads and replaces the stored sign-ins. */
@@ -49,8 +51,12 @@ export function createCredentialStore(file: string) {
     });
     if (text === undefined) return { servers: {} };
     try {
-      const { current, servers } = JSON.parse(text) as Credentials;
-      return { ...(current !== undefined && { current }), servers: { ...servers } };
+      const { current, servers, workloads } = JSON.parse(text) as Credentials;
+      return {
+        ...(current !== undefined && { current }),
+        servers: { ...servers },
+        ...(workloads !== undefined && { workloads }),
+      };
     } catch {
       throw failure(`${file} is damaged: delete it and sign in again`);
     }
@@ -66,6 +72,9 @@ export function createCredentialStore(file: string) {
   return {
     file,
     read,
+
+    /** Whether the file can be changed: in a container its folder may be read-only. */
+    isWritable: () => isWritable(dirname(file)),
 
     /**
      * Changes the file while no other process of this client does.
@@ -86,6 +95,16 @@ export function createCredentialStore(file: string) {
       }
     },
   };
+}
+
+async function isWritable(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await access(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Takes the lock, which is a file that only one process can create. */

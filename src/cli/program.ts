@@ -19,6 +19,9 @@ const help = `
 Environment:
   SEC_TESTER_URL       the server, instead of --server
   SEC_TESTER_TOKEN     an API key (stk_…) or access token, instead of a sign-in: for CI
+  SEC_TESTER_ID_TOKEN, SEC_TESTER_ID_TOKEN_FILE    the ID token of a CI job or workload, to exchange for a token; in
+                       GitHub Actions with the permission id-token: write neither is needed
+  SEC_TESTER_AUDIENCE  the audience to ask for (default: the server's address)
   SEC_TESTER_EMAIL, SEC_TESTER_PASSWORD, SEC_TESTER_CODE    for login
   XDG_CONFIG_HOME      where sign-ins are kept, in sec-tester/credentials.json (default ~/.config)
   NO_COLOR             no colours

@@ -9,8 +9,8 @@ const signInAgain = 'Sign in: sec-tester login (or set SEC_TESTER_TOKEN to an AP
 /** The API as one caller. */
 export interface Api {
   server: URL;
-  /** Whether the token comes from the environment. */
-  hasGivenToken: boolean;
+  /** What the token comes from. */
+  via: 'SEC_TESTER_TOKEN' | 'workload identity' | 'sign-in';
   /** Whether that token is an API key. */
   hasGivenKey: boolean;
   /**
@@ -65,16 +65,22 @@ function refresh(server: URL, store: CredentialStore, refused: string): Promise<
   });
 }
 
-/**
- * Creates the API of a server for the caller that the environment or the stored sign-ins name.
- * @param givenToken an API key or access token, which is used as it is
- */
-export function createApi(server: URL, store: CredentialStore, givenToken: string | undefined): Api {
+/** What the environment signs in with, in place of a stored sign-in. */
+export interface Given {
+  /** An API key or access token, which is used as it is. */
+  token?: string | undefined;
+  /** Gives the token of a workload. */
+  workload?: ((refused?: string) => Promise<string>) | undefined;
+}
+
+/** Creates the API of a server for the caller that the environment or the stored sign-ins name. */
+export function createApi(server: URL, store: CredentialStore, given: Given): Api {
   async function token(refused?: string): Promise<string> {
-    if (givenToken !== undefined) {
-      if (refused === undefined) return givenToken;
+    if (given.token !== undefined) {
+      if (refused === undefined) return given.token;
       throw failure('The token in SEC_TESTER_TOKEN has expired', { code: 'TOKEN_EXPIRED' });
     }
+    if (given.workload !== undefined) return given.workload(refused);
     const kept = (await store.read()).servers[server.href];
     if (kept === undefined)
       throw failure(`Nobody is signed in to ${server.origin}. ${signInAgain}`, { code: 'UNAUTHENTICATED' });
@@ -84,8 +90,13 @@ export function createApi(server: URL, store: CredentialStore, givenToken: strin
 
   return {
     server,
-    hasGivenToken: givenToken !== undefined,
-    hasGivenKey: givenToken?.startsWith('stk_') === true,
+    via:
+      given.token !== undefined
+        ? 'SEC_TESTER_TOKEN'
+        : given.workload !== undefined
+          ? 'workload identity'
+          : 'sign-in',
+    hasGivenKey: given.token?.startsWith('stk_') === true,
     token,
     async graphql<Data>(query: string, variables: object = {}, isRepeatable = true): Promise<Data> {
       let refused: string | undefined;

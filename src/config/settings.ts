@@ -484,6 +484,14 @@ export const settings = {
       'Page at which users choose a password, with {token} in the fragment: https://app.example.com/password#{token}. Unless set, it is /password below PUBLIC_URL.',
     schema: linkUrl(),
   },
+  arePrivateIssuersAllowed: {
+    name: 'WORKLOAD_PRIVATE_ISSUERS',
+    group: 'Workload identity',
+    description:
+      'Whether trust rules may name issuers on http and at private, loopback and link-local addresses, as those of clusters are. Every admin could then make the server call services of the inner network.',
+    schema: flag(),
+    default: 'false',
+  },
   auditSealEverySeconds: {
     name: 'AUDIT_SEAL_EVERY_SECONDS',
     group: 'Audit trail',

@@ -12,6 +12,11 @@ interface CatalogueEntry {
 /** Every code that a client can receive. */
 export const errorCatalogue = {
   VALIDATION_FAILED: { status: 400, title: 'Validation failed', message: 'The input is not valid.' },
+  SUBJECT_TOKEN_REFUSED: {
+    status: 400,
+    title: 'Subject token refused',
+    message: 'No trust rule accepts this token, or it was used before; the audit trail has the reason.',
+  },
   GRAPHQL_PARSE_FAILED: { status: 400, title: 'Syntax error', message: 'The document cannot be parsed.' },
   GRAPHQL_VALIDATION_FAILED: {
     status: 400,

@@ -19,6 +19,7 @@ export const idPrefixes = {
   WebhookDelivery: 'whd',
   GroupMapping: 'gmp',
   Mail: 'mai',
+  WorkloadTrust: 'wtr',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

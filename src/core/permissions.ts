@@ -40,6 +40,7 @@ export const permissions = {
   'user:update': { roles: admins, allows: 'change, activate and deactivate users and end their sessions' },
   'user:delete': { roles: admins, allows: 'delete users' },
   'sign_in:manage': { roles: admins, allows: 'map groups of identity providers to roles and projects' },
+  'workload:manage': { roles: admins, allows: 'trust tokens of CI jobs and other workloads' },
   'webhook:manage': { roles: admins, allows: 'create, read, switch and delete webhooks' },
   'audit:read': { roles: admins, allows: 'read the audit trail' },
   'health:read': { roles: admins, allows: 'see versions and the use of the pool in health' },
@@ -63,10 +64,15 @@ export const keyScopes = permissionNames.filter(
         'session:manage',
         'api_key:manage',
         'sign_in:manage',
+        'workload:manage',
         'health:read',
       ],
     ].includes(name),
 );
+
+/** Those of stored scopes that are still offered: any other grants nothing. */
+export const validScopes = (names: readonly string[]): ReadonlySet<string> =>
+  new Set(names.filter((name) => (keyScopes as string[]).includes(name)));
 
 /** Permissions on what belongs to a project: a membership or a key's binding may give or take them there. */
 const inProjects: ReadonlySet<Permission> = new Set<Permission>([
@@ -109,13 +115,13 @@ export interface Viewer {
   sessionId?: string;
   /** The API key; absent for a session. */
   apiKeyId?: string;
-  /** The permissions that the API key is limited to. */
+  /** The permissions that the API key, or the token of a workload, is limited to. */
   scopes?: ReadonlySet<string>;
   /** Memberships and bindings; undefined where projects make no difference, so that reads need no condition. */
   projects?: ProjectAccess | undefined;
   /** What must be done before anything else; until then only the own account may be seen to. */
   mustFirst?: 'PASSWORD_CHANGE_REQUIRED' | 'SECOND_FACTOR_ENROLMENT_REQUIRED';
-  /** When the user signed in, in milliseconds since 1970; absent for an API key. */
+  /** When the user signed in, in milliseconds since 1970; absent for an API key and for a workload. */
   signedInAtMs?: number;
   /** When the token or key ends, in milliseconds since 1970: open streams end then. */
   expiresAtMs: number;
@@ -202,13 +208,17 @@ export function denialOf(viewer: Viewer | null, permission?: Permission): AppErr
   if (viewer.mustFirst !== undefined) return new AppError(viewer.mustFirst);
   if (permission === undefined || viewer.scopes === undefined) return new AppError('FORBIDDEN');
   if (isGranted(viewer, permission))
-    return new AppError('FORBIDDEN', { message: `This API key lacks the scope ${permission}.` });
+    return new AppError('FORBIDDEN', {
+      message: `This ${nameOfToken(viewer)} lacks the scope ${permission}.`,
+    });
   return viewer.projects?.boundTo !== undefined && granted[viewer.role].has(permission)
     ? new AppError('FORBIDDEN', {
-        message: 'This API key is bound to a project, where it has no such right.',
+        message: `This ${nameOfToken(viewer)} is bound to a project, where it has no such right.`,
       })
     : new AppError('FORBIDDEN');
 }
+
+const nameOfToken = ({ apiKeyId }: Viewer): string => (apiKeyId === undefined ? 'token' : 'API key');
 
 /** How old a sign-in may be for what would give the account away. */
 export const freshSignInSeconds = 5 * 60;
@@ -216,7 +226,7 @@ export const freshSignInSeconds = 5 * 60;
 /**
  * A stolen session must not be turned into a lasting hold on the account.
  * @throws REAUTHENTICATION_REQUIRED when the viewer signed in more than five minutes ago
- * @throws FORBIDDEN for an API key, which never signs in
+ * @throws FORBIDDEN for an API key or a workload, which never signs in
  */
 export function assertFresh(viewer: Viewer, nowMs: number): void {
   if (viewer.signedInAtMs === undefined) throw new AppError('FORBIDDEN');

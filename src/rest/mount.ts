@@ -2,7 +2,7 @@
 
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Request, type Response, Router } from 'express';
+import { type NextFunction, type Request, type Response, Router } from 'express';
 import type { z } from 'zod';
 import { deprecationHeaders } from '../core/deprecation.js';
 import { AppError } from '../core/errors.js';
@@ -12,6 +12,7 @@ import { relativeLink } from '../http/relative-link.js';
 import { currentRequest } from '../infra/telemetry/request-context.js';
 import { parseInput } from '../validation/fields.js';
 
+import { toAppError } from './problem.js';
 import { allowedMethods, type Route, type RouteAnswer } from './route.js';
 
 type Authenticate = (authorization: string | undefined) => Promise<Viewer | null>;
@@ -41,7 +42,7 @@ function mountRoute(router: Router, route: Route, authenticate: Authenticate): v
     ...(route.deprecated === undefined ? [] : [setHeaders(deprecationOf(route))]),
     ...(route.method === 'post' && route.upload === undefined ? [readBody(route)] : []),
   ];
-  router[route.method](expressPath(route.path), ...steps, async (request, response) => {
+  const answer = async (request: Request, response: Response) => {
     const viewer = await viewerOf(route, request.headers.authorization, authenticate);
     const params = parseParameters(route.params, request.params);
     const query = parseParameters(route.query, request.query);
@@ -52,7 +53,20 @@ function mountRoute(router: Router, route: Route, authenticate: Authenticate): v
     const answer = await route.handle({ body, params, query, viewer, incoming: request });
     if (answer.stream === undefined) send(response, answer);
     else await sendStream(response, answer, answer.stream, request.method === 'HEAD');
-  });
+  };
+  router[route.method](expressPath(route.path), ...steps, answer, ...errorSteps(route));
+}
+
+/** Adds the `error` of RFC 6749 to the errors of a route that has one. */
+function errorSteps({ oauthError }: Route) {
+  if (oauthError === undefined) return [];
+  return [
+    (error: unknown, _request: Request, _response: Response, next: NextFunction) => {
+      const known = toAppError(error);
+      known.members = { error: oauthError(known) };
+      next(known);
+    },
+  ];
 }
 
 /** The path as Express writes it: `{id}` becomes `:id`. */

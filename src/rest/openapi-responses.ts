@@ -33,6 +33,11 @@ const problem = z
       .max(100_000)
       .optional()
       .describe('Faults by field.'),
+    error: z
+      .string()
+      .max(40)
+      .optional()
+      .describe('The error code of RFC 6749, where the standard of the route wants one.'),
   })
   .meta({ id: 'Problem', description: 'An error (RFC 9457).' });
 

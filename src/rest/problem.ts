@@ -18,6 +18,8 @@ export interface Problem {
   code: string;
   correlationId: string;
   errors?: FieldError[];
+  /** The error code of RFC 6749, on the routes of that standard. */
+  error?: string;
 }
 
 /** Maps an error to an AppError; an unexpected one becomes INTERNAL with the original as its cause. */
@@ -52,6 +54,7 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
     code: known.code,
     correlationId: currentRequest()?.correlationId ?? '',
     ...(known.fields !== undefined && { errors: known.fields }),
+    ...known.members,
   };
   response.statusCode = status;
   // The rest of a limit would show why a sign-in failed.

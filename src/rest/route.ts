@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import type { Deprecation } from '../core/deprecation.js';
 import type { ErrorCode } from '../core/error-catalogue.js';
+import type { AppError } from '../core/errors.js';
 import type { Permission, Viewer } from '../core/permissions.js';
 
 /** The result of a handler. */
@@ -89,6 +90,8 @@ export interface Route<
   responses: Record<number, RouteResponse>;
   /** Error codes of this route; openapi.ts has those of every route. */
   errors: readonly ErrorCode[];
+  /** The `error` (RFC 6749) of its errors, for a route of a standard that wants one. */
+  oauthError?: (error: AppError) => string;
   /** Set for a route that will be removed; its responses say so (docs/versioning.md). */
   deprecated?: Deprecation;
   handle: (request: RouteRequest<z.output<Body>, z.output<Params>, z.output<Query>>) => Promise<RouteAnswer>;

@@ -50,6 +50,12 @@ export function createLimits({ config, db, redis, metrics, now }: Infra) {
       windowSeconds: 60,
       onRefusal: metrics.refusalsOf('sso-address'),
     }),
+    tokenExchanges: createAddressBudget(redis, {
+      name: 'token-exchange',
+      points: loginMaxFailures * refreshFactor,
+      windowSeconds: 60,
+      onRefusal: metrics.refusalsOf('token-exchange-address'),
+    }),
     requests: createRequestQuota(redis, {
       perMinute: config.rateLimitPerMinute,
       anonymousPerMinute: config.rateLimitAnonymousPerMinute,

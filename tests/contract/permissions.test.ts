@@ -49,6 +49,7 @@ describe('the access table', () => {
       'user:update      | yes | -   | -',
       'user:delete      | yes | -   | -',
       'sign_in:manage   | yes | -   | -',
+      'workload:manage  | yes | -   | -',
       'webhook:manage   | yes | -   | -',
       'audit:read       | yes | -   | -',
       'health:read      | yes | -   | -',
@@ -77,6 +78,7 @@ describe('the access table', () => {
       'session:manage',
       'api_key:manage',
       'sign_in:manage',
+      'workload:manage',
       'health:read',
     ]);
   });
@@ -105,6 +107,10 @@ describe('every root field', () => {
       'Query.groupMappings': 'sign_in:manage',
       'Mutation.setGroupMapping': 'sign_in:manage',
       'Mutation.deleteGroupMapping': 'sign_in:manage',
+      'Query.workloadTrusts': 'workload:manage',
+      'Mutation.createWorkloadTrust': 'workload:manage',
+      'Mutation.updateWorkloadTrust': 'workload:manage',
+      'Mutation.deleteWorkloadTrust': 'workload:manage',
       'Query.webhooks': 'webhook:manage',
       'Mutation.createWebhook': 'webhook:manage',
       'Mutation.setWebhookActive': 'webhook:manage',

@@ -95,7 +95,7 @@ async function logout(
   { printer, store, server, api }: Context,
   { everywhere = false }: CommonOptions & { everywhere?: boolean },
 ): Promise<ExitCode> {
-  if (api.hasGivenToken) throw usageFault('SEC_TESTER_TOKEN is set: there is no sign-in to end');
+  if (api.via !== 'sign-in') throw usageFault(`The client uses ${api.via}: there is no sign-in to end`);
   if ((await store.read()).servers[server.href] === undefined)
     throw failure(`Nobody is signed in to ${server.origin}`, { code: 'UNAUTHENTICATED' });
   try {
@@ -119,7 +119,7 @@ async function logout(
 
 async function whoami({ printer, server, api }: Context): Promise<ExitCode> {
   const me = await viewer(api);
-  const via = api.hasGivenToken ? 'SEC_TESTER_TOKEN' : 'sign-in';
+  const { via } = api;
   if (printer.isJson) printer.json({ server: server.href, user: me, via });
   else printer.print(`${nameOf(me)}, ${plain(me.role)}, at ${server.origin} (${via})`);
   return exitCodes.ok;

@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
 import { isUuid } from '../../core/ids.js';
-import { keyScopes, type Role, type Viewer } from '../../core/permissions.js';
+import { type Role, type Viewer, validScopes } from '../../core/permissions.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { type AccessRow, accessColumns } from '../../infra/postgres/project-access.js';
@@ -100,8 +100,7 @@ async function loadKey(db: Database, access: ProjectAccessService, id: string): 
   if (row === undefined) return undefined;
   const { secretHash, scopes, expiresAt, memberships, hasPrivate, hasDeleted, boundTo, ...user } = row;
   const projects = await access.of(row);
-  // A scope that is no longer offered grants nothing.
-  const valid = new Set(scopes.filter((name) => (keyScopes as string[]).includes(name)));
   const expiresAtMs = Date.parse(expiresAt);
-  return { secretHash, viewer: { ...user, apiKeyId: id, scopes: valid, expiresAtMs, projects } };
+  const viewer = { ...user, apiKeyId: id, scopes: validScopes(scopes), expiresAtMs, projects };
+  return { secretHash, viewer };
 }

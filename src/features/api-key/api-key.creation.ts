@@ -45,6 +45,27 @@ export async function createKey(
   return { apiKey: await keyOf(options, made.id), secret: made.secret };
 }
 
+/** A service account, and the only project that something made for it reaches. */
+export interface Binding {
+  serviceAccountId: string;
+  scopes: string[];
+  /** Key of a project. */
+  project?: string | null | undefined;
+}
+
+/**
+ * The account and the project of what admins make for a service account, by the rules of its keys.
+ * @throws NOT_FOUND, VALIDATION_FAILED as {@link createKey}
+ */
+export async function bindToAccount(
+  options: ApiKeyServiceOptions,
+  viewer: Viewer,
+  binding: Binding,
+): Promise<Owner> {
+  const { id, projectId } = await ownerOf(options, viewer, binding.serviceAccountId);
+  return { id, projectId: await bindingOf(options, viewer, { id, projectId }, binding) };
+}
+
 /** The viewer, or a service account: a key of another person would be a way into the account. @throws NOT_FOUND */
 async function ownerOf(
   { db }: ApiKeyServiceOptions,
@@ -76,7 +97,7 @@ async function bindingOf(
   { projects }: ApiKeyServiceOptions,
   viewer: Viewer,
   owner: Owner,
-  { scopes, project: key }: CreateApiKeyInput,
+  { scopes, project: key }: Pick<CreateApiKeyInput, 'scopes' | 'project'>,
 ): Promise<string | null> {
   if (key == null && owner.projectId === null) return null;
   const foreign = scopes.filter((scope) => !isScopeInProject(scope));

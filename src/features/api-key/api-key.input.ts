@@ -6,20 +6,22 @@ import { projectKey } from '../../validation/project-key.js';
 
 const scope = z.enum(keyScopes as [string, ...string[]]);
 
+/** A list of scopes, each once. */
+export const keyScopeList = z
+  .array(
+    z.string().superRefine((name, check) => {
+      if (scope.safeParse(name).success) return;
+      check.addIssue({ code: 'custom', message: `is not a scope; there are ${keyScopes.join(', ')}` });
+    }),
+  )
+  .min(1, 'must have at least 1 scope')
+  .max(keyScopes.length, 'has too many scopes')
+  .refine((scopes) => new Set(scopes).size === scopes.length, 'names a scope twice');
+
 export const createApiKeyInput = z
   .strictObject({
     name: line(1, 100).describe('Name: its purpose, for example "nightly zap".'),
-    scopes: z
-      .array(
-        z.string().superRefine((name, check) => {
-          if (scope.safeParse(name).success) return;
-          check.addIssue({ code: 'custom', message: `is not a scope; there are ${keyScopes.join(', ')}` });
-        }),
-      )
-      .min(1, 'must have at least 1 scope')
-      .max(keyScopes.length, 'has too many scopes')
-      .refine((scopes) => new Set(scopes).size === scopes.length, 'names a scope twice')
-      .describe(`Permissions that the key is limited to: ${keyScopes.join(', ')}.`),
+    scopes: keyScopeList.describe(`Permissions that the key is limited to: ${keyScopes.join(', ')}.`),
     project: projectKey
       .nullish()
       .describe('Key of the only project that it reads and changes; all projects of its owner unless given.'),

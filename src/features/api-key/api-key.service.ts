@@ -4,7 +4,7 @@ import type { Viewer } from '../../core/permissions.js';
 import type { ApiKey, Prisma } from '../../generated/prisma/client.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { createApiKeyChecks } from './api-key.checks.js';
-import { createKey } from './api-key.creation.js';
+import { type Binding, bindToAccount, createKey } from './api-key.creation.js';
 import { noticeExpiring, startExpiryNotices } from './api-key.expiry.js';
 import type { CreateApiKeyInput, RotateApiKeyInput } from './api-key.input.js';
 import { rotateKey } from './api-key.rotation.js';
@@ -28,6 +28,8 @@ export function createApiKeyService(options: ApiKeyServiceOptions) {
 
     /** See {@link createKey}. */
     create: (viewer: Viewer, input: CreateApiKeyInput) => createKey(options, viewer, input),
+    /** See {@link bindToAccount}. */
+    bindToAccount: (viewer: Viewer, binding: Binding) => bindToAccount(options, viewer, binding),
     /** See {@link rotateKey}. */
     rotate: (viewer: Viewer, input: RotateApiKeyInput) => rotateKey(options, viewer, input),
     /** See {@link noticeExpiring}. */

@@ -11,6 +11,7 @@ import type { Events } from '../../infra/redis/message-bus.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SessionRow, SessionService } from './session.service.js';
+import { openWorkloadSession } from './workload-session.js';
 
 interface OpeningServiceOptions {
   db: Database;
@@ -94,6 +95,9 @@ export function createOpeningService(options: OpeningServiceOptions) {
         if (violates(error, 'sessions_identity_id_fkey')) return undefined;
         throw error;
       }),
+
+    /** See {@link openWorkloadSession}. */
+    openForWorkload: openWorkloadSession,
   };
 }
 

@@ -1,6 +1,6 @@
 // Checks sessions: the user and role behind a session, cached for a second; the end of a session is announced.
 import { AppError } from '../../core/errors.js';
-import type { Role, Viewer } from '../../core/permissions.js';
+import { type Role, type Viewer, validScopes } from '../../core/permissions.js';
 import type { Timing } from '../../core/timeouts.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database } from '../../infra/postgres/database.js';
@@ -31,7 +31,7 @@ interface LiveSession {
   recalled?: Viewer;
 }
 
-interface SessionUser extends Pick<AccessRow, 'memberships' | 'hasPrivate' | 'hasDeleted'> {
+interface SessionUser extends AccessRow {
   userId: string;
   email: string;
   name: string;
@@ -42,6 +42,10 @@ interface SessionUser extends Pick<AccessRow, 'memberships' | 'hasPrivate' | 'ha
   isMultiFactor: boolean;
   /** Whether the user signed in at an identity provider. */
   isByIdentity: boolean;
+  /** The permissions of a workload; null for a person. */
+  scopes: string[] | null;
+  /** The only project of a workload. */
+  boundTo: string | null;
   signedInAt: string;
   endsAt: string;
 }
@@ -91,20 +95,24 @@ async function loadSession(
   const [row] = await db.read<SessionUser>(sql`
     SELECT u.id AS "userId", u.email, u.name, u.role, u.must_change_password AS "mustChange",
       EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
-      s.created_at AS "signedInAt", s.is_multi_factor AS "isMultiFactor", s.identity_id IS NOT NULL AS "isByIdentity", LEAST(s.idle_expires_at, s.expires_at) AS "endsAt", ${accessColumns}
-    FROM sessions s JOIN users u ON u.id = s.user_id
+      s.created_at AS "signedInAt", s.is_multi_factor AS "isMultiFactor", s.identity_id IS NOT NULL AS "isByIdentity",
+      CASE WHEN s.workload_trust_id IS NOT NULL THEN COALESCE(s.scopes, '{}') END AS scopes, COALESCE(w.project_id, u.project_id) AS "boundTo",
+      LEAST(s.idle_expires_at, s.expires_at) AS "endsAt", ${accessColumns}
+    FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN workload_trusts w ON w.id = s.workload_trust_id
     WHERE s.id = ${sessionId} AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
       AND s.idle_expires_at > ${at} AND s.expires_at > ${at}`);
   if (row === undefined) throw new AppError('TOKEN_REVOKED');
   const { endsAt, signedInAt, mustChange, hasSecondFactor, memberships, hasPrivate, hasDeleted, ...rest } =
     row;
-  const { isMultiFactor, isByIdentity, ...user } = rest;
-  const projects = await access.of({ role: user.role, memberships, hasPrivate, hasDeleted });
-  const mustEnrol = !hasSecondFactor && !isMultiFactor && rolesWithSecondFactor.includes(user.role);
+  const { isMultiFactor, isByIdentity, scopes, boundTo, ...user } = rest;
+  const projects = await access.of(row);
+  const isWorkload = scopes !== null;
+  const mustEnrol =
+    !isWorkload && !hasSecondFactor && !isMultiFactor && rolesWithSecondFactor.includes(user.role);
   const viewer = {
     ...user,
     sessionId,
-    signedInAtMs: Date.parse(signedInAt),
+    ...(isWorkload ? { scopes: validScopes(scopes) } : { signedInAtMs: Date.parse(signedInAt) }),
     ...(projects !== undefined && { projects }),
     ...(mustEnrol && { mustFirst: 'SECOND_FACTOR_ENROLMENT_REQUIRED' as const }),
     ...(mustChange && !isByIdentity && { mustFirst: 'PASSWORD_CHANGE_REQUIRED' as const }),

@@ -25,7 +25,8 @@ export type RevocationReason =
   | 'user_deactivated'
   | 'signed_in_again'
   | 'too_many_sessions'
-  | 'provider_logout';
+  | 'provider_logout'
+  | 'trust_changed';
 
 /** How long a replaced refresh token returns the current one: a response may be lost, two tabs may refresh. */
 const graceMs = 10_000;
@@ -68,6 +69,10 @@ export function createSessionService(options: SessionServiceOptions) {
     /** Ends the sessions that an identity opened. */
     revokeByIdentity: (tx: Transaction, identityId: string) =>
       revoke(tx, sql`identity_id = ${identityId}`, 'revoked'),
+
+    /** Ends the sessions of workloads that a trust rule let in. */
+    revokeByTrust: (tx: Transaction, trustId: string) =>
+      revoke(tx, sql`workload_trust_id = ${trustId}`, 'trust_changed'),
 
     /** Ends the sessions of all users but one. */
     revokeOthers: (tx: Transaction, exceptUserId: string) =>

@@ -132,7 +132,8 @@ async function currentRights(
   const sessionIds = [...new Set(viewers.flatMap(({ sessionId }) => sessionId ?? []))];
   const keyIds = [...new Set(viewers.flatMap(({ apiKeyId }) => apiKeyId ?? []))];
   const rows = await db.query<AccessRow & { id: string }>(sql`
-    SELECT s.id, u.role, NULL::uuid AS "boundTo", ${accessColumns} FROM sessions s JOIN users u ON u.id = s.user_id
+    SELECT s.id, u.role, COALESCE(w.project_id, u.project_id) AS "boundTo", ${accessColumns}
+    FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN workload_trusts w ON w.id = s.workload_trust_id
     WHERE s.id = ANY(${sessionIds}::uuid[]) AND s.revoked_at IS NULL AND u.status = 'ACTIVE'
       AND s.idle_expires_at > ${at} AND s.expires_at > ${at}
     UNION ALL

@@ -17,7 +17,7 @@ export const rateFences = [
     fields: [
       ...['createUser', 'updateUser', 'activateUser', 'deactivateUser', 'deleteUser', 'unlockUser'],
       ...['resetPassword', 'resendInvitation', 'revokeInvitation', 'endSessions'],
-      ...['createServiceAccount', 'unlinkIdentity'],
+      ...['createServiceAccount', 'unlinkIdentity', 'createWorkloadTrust', 'updateWorkloadTrust'],
     ],
     max: 300,
   },

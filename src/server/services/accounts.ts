@@ -25,6 +25,7 @@ import { createPasswordRule } from '../../validation/password-rule.js';
 import type { Limits } from '../limits.js';
 import { createMails } from './mails.js';
 import { createSingleSignOn } from './single-sign-on.js';
+import { createWorkloads } from './workloads.js';
 
 /** The services that accounts are built on. */
 export interface AccountParts {
@@ -75,7 +76,8 @@ export function createAccountServices(infra: Infra, { audit, access, projects, l
   const { ssoLogout } = single;
   const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors, ssoLogout };
   const auth = createAuthentication(infra, limits, parts);
-  return { ...single, sessions, users, apiKeys, secondFactors, auth, mails };
+  const workloads = createWorkloads(infra, { limits, audit, sessions, opening, apiKeys });
+  return { ...single, ...workloads, sessions, users, apiKeys, secondFactors, auth, mails };
 }
 
 function createSessions(infra: Infra, access: ProjectAccessService, audit: AuditService) {

@@ -52,6 +52,23 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
     'NOT_FOUND',
   ],
   'Query.undeliveredMails': ['admin', '{ undeliveredMails { totalCount } }', 'ok'],
+  'Query.workloadTrusts': ['admin', '{ workloadTrusts { id } }', 'ok'],
+  'Mutation.createWorkloadTrust': [
+    'admin',
+    `mutation { createWorkloadTrust(input: { name: "n", issuer: "https://ci.example", audience: "a", scopes: ["execution:read"],
+      claims: [{ claim: "repository", pattern: "acme/shop" }], serviceAccountId: "${user}" }) { workloadTrust { id } } }`,
+    'NOT_FOUND',
+  ],
+  'Mutation.updateWorkloadTrust': [
+    'admin',
+    `mutation { updateWorkloadTrust(input: { id: "wtr_${v7()}", name: "n" }) { workloadTrust { id } } }`,
+    'NOT_FOUND',
+  ],
+  'Mutation.deleteWorkloadTrust': [
+    'admin',
+    `mutation { deleteWorkloadTrust(id: "wtr_${v7()}") { deletedId } }`,
+    'NOT_FOUND',
+  ],
   'Query.webhooks': ['admin', '{ webhooks { id } }', 'ok'],
   'Mutation.createWebhook': [
     'admin',

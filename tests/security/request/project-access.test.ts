@@ -367,7 +367,7 @@ async function watchChanges(caller: Signed, key: string): Promise<string> {
 }
 
 /** Root fields beside projects: accounts, users, the audit trail, sign-ins, and webhooks, which bound keys may not manage. */
-const beside = /^(?:identity|profile|session|api_key|user|audit|webhook|sign_in):/;
+const beside = /^(?:identity|profile|session|api_key|user|audit|webhook|sign_in|workload):/;
 const schema = buildSchema();
 
 describe('the table', () => {
@@ -428,7 +428,10 @@ const within = [
   ...['Gate.base', 'Gate.findings'],
 ];
 /** Edges that may lead into another project. */
-const across = ['TestExecution.rerunOf', 'ApiKey.project', 'GroupMapping.project', 'Webhook.project'];
+const across = [
+  ...['TestExecution.rerunOf', 'ApiKey.project', 'GroupMapping.project', 'Webhook.project'],
+  'WorkloadTrust.project',
+];
 
 describe('an edge into another project', () => {
   it('is null for callers who do not see it', async () => {

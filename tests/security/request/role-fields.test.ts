@@ -138,6 +138,8 @@ const ways = (): Record<string, [type: string, query: string]> => {
     Mail: ['Mail', '{ undeliveredMails { nodes { # } } }'],
     MailConnection: ['MailConnection', '{ undeliveredMails { # } }'],
     MailEdge: ['MailEdge', '{ undeliveredMails { edges { # } } }'],
+    WorkloadTrust: ['WorkloadTrust', '{ workloadTrusts { # } }'],
+    ClaimPattern: ['ClaimPattern', '{ workloadTrusts { claims { # } } }'],
     Webhook: ['Webhook', '{ webhooks { # } }'],
     WebhookDelivery: ['WebhookDelivery', '{ webhooks { deliveries { nodes { # } } } }'],
     WebhookDeliveryConnection: ['WebhookDeliveryConnection', '{ webhooks { deliveries { # } } }'],
