@@ -1,5 +1,6 @@
 // The zod shapes of settings, each with a message that names the expected value; settings.ts declares the settings.
 import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { readDatabaseUrl } from './database-url.js';
@@ -25,6 +26,16 @@ export function wholeNumber(min: number, max: number, unit = '') {
     .regex(/^\d{1,15}$/, { error: expected, abort: true })
     .transform(Number)
     .pipe(z.number().min(min, { error: expected }).max(max, { error: expected }));
+}
+
+/** @returns a shape that accepts a number of processes, or `auto` for one per core, and gives the number. */
+export function workerCount() {
+  const expected = 'auto, or a whole number from 1 to 64';
+  return z
+    .string()
+    .regex(/^(auto|[1-9]\d?)$/, { error: expected, abort: true })
+    .transform((given) => (given === 'auto' ? Math.min(availableParallelism(), 64) : Number(given)))
+    .pipe(z.number().max(64, { error: expected }));
 }
 
 /** @returns a shape that accepts a number from 0 to 1 and gives it. */

@@ -15,6 +15,7 @@ import {
   urlOf,
   wholeNumber,
   words,
+  workerCount,
 } from './schemas.js';
 
 /** The profiles a process can run in; each has its own safe defaults. */
@@ -57,6 +58,14 @@ export const settings = {
     description: 'TCP port to listen on; 0 takes a free one.',
     schema: wholeNumber(0, 65_535),
     default: '4000',
+  },
+  workers: {
+    name: 'WORKERS',
+    group: 'Server',
+    description:
+      'Processes that serve the port: a number, or auto for one per core. Each has its own database connections (docs/scaling.md).',
+    schema: workerCount(),
+    default: '1',
   },
   trustProxyHops: {
     name: 'TRUST_PROXY',

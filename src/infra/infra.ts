@@ -10,6 +10,7 @@ import type { RedisConnections } from './redis/connections.js';
 import type { Events } from './redis/message-bus.js';
 import type { Metrics } from './telemetry/metrics.js';
 import type { Tracing } from './telemetry/tracing.js';
+import type { PrimaryLink } from './workers/link.js';
 
 /** Adapters of one process. */
 export interface Infra {
@@ -19,6 +20,8 @@ export interface Infra {
   /** For connections beside the pool, whose statements may be long. */
   bulk: BulkOptions;
   redis: RedisConnections | undefined;
+  /** Absent unless this process is a worker of a server (WORKERS). */
+  primary?: PrimaryLink | undefined;
   events: Events;
   tokens: Tokens;
   passwords: PasswordHasher;

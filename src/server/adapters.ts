@@ -21,14 +21,22 @@ import { prepareDatabase } from './prepare-database.js';
  * @throws Error with a message for people
  */
 export async function createAdapters(
-  { config, log, now, timing }: Pick<Infra, 'config' | 'log' | 'now'> & { timing: Timing },
+  {
+    config,
+    log,
+    now,
+    timing,
+    primary,
+  }: Pick<Infra, 'config' | 'log' | 'now' | 'primary'> & { timing: Timing },
   closers: Closers,
 ): Promise<Infra> {
-  const metrics = createMetrics();
+  const own = createMetrics();
+  const metrics = primary === undefined ? own : { ...own, print: () => primary.ask('metrics') };
   if (config.isMetricsEnabled) metrics.watchProcess();
   const tracing = await createTracing(config, log, timing.tracesMs);
   if (tracing !== undefined) closers.add(tracing.close);
-  const { url, isShared } = await prepareDatabase(config, log, closers);
+  const { url, isShared } = primary?.database ?? (await prepareDatabase(config, log, closers));
+  primary?.onMetrics(metrics.read);
   const { redisUrl, databaseStatementTimeoutMs, databaseAcquireTimeoutMs } = config;
   const redis = redisUrl === undefined ? undefined : createRedis(redisUrl, log, metrics, timing);
   if (redis !== undefined) closers.add(redis.close);
@@ -45,6 +53,7 @@ export async function createAdapters(
   const passwords = createPasswordHasher({
     ...config.argon2,
     queueMax: config.hashQueueMax,
+    processes: config.workers,
     onRefusal: metrics.refusalsOf('hashing'),
     log,
   });
@@ -55,8 +64,8 @@ export async function createAdapters(
     connectTimeoutMs: databaseAcquireTimeoutMs,
     isShared,
   };
-  const events = createEvents(redis, log);
-  return { config, log, db, bulk, redis, events, tokens, passwords, metrics, tracing, now, timing };
+  const events = createEvents(redis, log, primary);
+  return { config, log, db, bulk, redis, primary, events, tokens, passwords, metrics, tracing, now, timing };
 }
 
 /** Loads tracing only when OpenTelemetry's variables ask for it. */
@@ -78,7 +87,8 @@ async function createTracing(config: Config, log: Logger, lastMs: number): Promi
   });
 }
 
-async function createTokensOf(config: Config, now: () => number): Promise<Tokens> {
+/** The tokens of the configuration's keys, or else of those in the data directory, made at the first start. */
+export async function createTokensOf(config: Config, now: () => number): Promise<Tokens> {
   const { jwtSigningKeys: given, jwtIssuer: issuer, jwtAudience: audience } = config;
   const signingKeys = given ? [...given] : await storedSigningKeys(config.dataDir);
   return createTokens({ signingKeys, issuer, audience, now });

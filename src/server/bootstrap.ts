@@ -8,6 +8,7 @@ import type { Config } from '../config/load.js';
 import { defaultTiming, type Timing } from '../core/timeouts.js';
 import type { PasswordHasher } from '../infra/credentials/password-hasher.js';
 import type { Infra } from '../infra/infra.js';
+import type { PrimaryLink } from '../infra/workers/link.js';
 import { createAdapters } from './adapters.js';
 import { type Closer, createClosers } from './closers.js';
 import { createFirstAdmin, type FirstAdmin } from './first-admin.js';
@@ -30,6 +31,7 @@ export interface Running {
 /**
  * Starts everything that the configuration asks for.
  * @param now milliseconds since 1970
+ * @param primary what has forked this process, if it is a worker of a server
  * @throws Error with a message for people; everything that was started by then is stopped again
  */
 export async function start(
@@ -37,12 +39,13 @@ export async function start(
   log: Logger,
   now: () => number = Date.now,
   options: AppOptions = {},
+  primary?: PrimaryLink,
 ): Promise<Running> {
   const closers = createClosers(log);
   const heartbeat = { pingEveryMs: config.heartbeatSeconds * 1000 };
   const timing: Timing = { ...defaultTiming, ...heartbeat, ...options.timing };
   try {
-    const infra = await createAdapters({ config, log, now, timing }, closers);
+    const infra = await createAdapters({ config, log, now, timing, primary }, closers);
     const services = createServices(infra);
     const firstAdmin = await createFirstAdmin(services, config);
     const app = createApp(services, infra, options);

@@ -23,7 +23,7 @@ export function startJobs(
   const settling = startSettling({ db, bulk, log, reportRun, now });
   if (config.isMetricsEnabled) {
     const help = 'Ended executions whose results have not met the findings.';
-    metrics.gauge('executions_unsettled', help, settling.left);
+    metrics.gauge('executions_unsettled', help, settling.left, undefined, 'max');
   }
   executions.onEvent(({ execution }) => {
     if (executions.isFinal(execution)) settling.wake();

@@ -1,4 +1,4 @@
-// The limits on attempts and requests, which instances share through Redis.
+// The limits on attempts and requests, which instances share through Redis, or workers of one server through their primary.
 import type { Infra } from '../infra/infra.js';
 import { createAddressBudget } from '../infra/rate-limiting/address-limiter.js';
 import { createDurableLocks } from '../infra/rate-limiting/durable-locks.js';
@@ -14,7 +14,8 @@ export const refreshFactor = 60;
 export type Limits = ReturnType<typeof createLimits>;
 
 /** Creates the limits of a process. */
-export function createLimits({ config, db, redis, metrics, now }: Infra) {
+export function createLimits({ config, db, redis, primary, metrics, now }: Infra) {
+  const shared = redis ?? primary;
   const { loginMaxFailures, loginLockSeconds } = config;
   const lock = {
     maxFailures: loginMaxFailures,
@@ -29,34 +30,34 @@ export function createLimits({ config, db, redis, metrics, now }: Infra) {
     onRefusal: metrics.refusalsOf(`${name}-account`),
   });
   return {
-    accounts: createLoginThrottle(redis, named('login')),
-    passwordChanges: createLoginThrottle(redis, named('password')),
-    secondFactors: createLoginThrottle(redis, named('second-factor')),
-    addresses: createAddressBudget(redis, {
+    accounts: createLoginThrottle(shared, named('login')),
+    passwordChanges: createLoginThrottle(shared, named('password')),
+    secondFactors: createLoginThrottle(shared, named('second-factor')),
+    addresses: createAddressBudget(shared, {
       name: 'login',
       points: loginMaxFailures * addressFactor,
       windowSeconds: 60,
       onRefusal: metrics.refusalsOf('login-address'),
     }),
-    refreshes: createAddressBudget(redis, {
+    refreshes: createAddressBudget(shared, {
       name: 'refresh',
       points: loginMaxFailures * refreshFactor,
       windowSeconds: 60,
       onRefusal: metrics.refusalsOf('refresh-address'),
     }),
-    singleSignOns: createAddressBudget(redis, {
+    singleSignOns: createAddressBudget(shared, {
       name: 'sso',
       points: loginMaxFailures * refreshFactor,
       windowSeconds: 60,
       onRefusal: metrics.refusalsOf('sso-address'),
     }),
-    tokenExchanges: createAddressBudget(redis, {
+    tokenExchanges: createAddressBudget(shared, {
       name: 'token-exchange',
       points: loginMaxFailures * refreshFactor,
       windowSeconds: 60,
       onRefusal: metrics.refusalsOf('token-exchange-address'),
     }),
-    requests: createRequestQuota(redis, {
+    requests: createRequestQuota(shared, {
       perMinute: config.rateLimitPerMinute,
       anonymousPerMinute: config.rateLimitAnonymousPerMinute,
       onRefusal: metrics.refusalsOf('requests'),

@@ -72,10 +72,16 @@ async function findLimits(config: Config, url: string, log: Logger): Promise<boo
   return true;
 }
 
+/** Connections of the pools of all workers, and beside them of imports (three each), exports and jobs. */
+function connectionsOf({ workers, databasePoolMax, importsAtOnce }: Config): number {
+  return Math.max(100, workers * (databasePoolMax + 3 * importsAtOnce + 10) + 20);
+}
+
 async function startEmbedded(config: Config, log: Logger, closers: Closers): Promise<string> {
   const postgres = await startEmbeddedPostgres({
     dataDir: config.dataDir,
     isDurable: config.environment !== 'test',
+    maxConnections: connectionsOf(config),
     onExit: (reason) =>
       log.error({ event: 'embedded_database_ended', reason }, 'the embedded database ended'),
   });

@@ -25,7 +25,7 @@ declare module '../graphql/schema-kit/context.js' {
 
 /** Creates the services in the order in which they need each other. */
 export function createServices(infra: Infra) {
-  const { config, log, db, redis, events, metrics, now, timing = defaultTiming } = infra;
+  const { config, log, db, redis, primary, events, metrics, now, timing = defaultTiming } = infra;
   const transactLong: RunTransaction = (work) => runBulkTransaction(infra.bulk, work);
   const limits = createLimits(infra);
   const { audit, seals } = createAuditTrail(infra);
@@ -63,6 +63,6 @@ export function createServices(infra: Infra) {
     streams,
     requests: limits.requests,
     denied: createDenialAudit({ audit, users: accounts.users, log }),
-    health: createHealthService({ db, redis, now, metrics, timing }),
+    health: createHealthService({ db, redis, workers: primary?.workers, now, metrics, timing }),
   };
 }

@@ -17,10 +17,15 @@ export function watch(
   metrics.gauge('database_pool', 'Connections by state, and requests that wait for one.', pool, 'state');
   metrics.gauge('database_pool_max', 'Most connections.', () => db.poolState().max);
   if (redis !== undefined)
-    metrics.gauge('redis_up', 'Whether Redis is connected and takes commands that write.', () =>
-      redis.isReady() ? 1 : 0,
+    metrics.gauge(
+      'redis_up',
+      'Whether Redis is connected and takes commands that write.',
+      () => (redis.isReady() ? 1 : 0),
+      undefined,
+      'min',
     );
-  for (const { name, help, read } of retention.gauges) metrics.gauge(name, help, read);
+  for (const { name, help, read, overWorkers } of retention.gauges)
+    metrics.gauge(name, help, read, undefined, overWorkers);
   watchFigures(statistics.figures, metrics);
   const attempts = () => ({ ...webhooks.attempts() });
   metrics.gauge('webhook_attempts', 'Attempts of webhooks since the start.', attempts, 'outcome');
@@ -34,15 +39,17 @@ export function watch(
 
 /** Adds the figures; a job keeps them up to date. */
 function watchFigures({ last }: Services['statistics']['figures'], { gauge }: Metrics): void {
-  gauge('findings_open', 'Open findings of the installation.', () => last().open, 'severity');
-  gauge('findings_overdue', 'Open findings whose due date has passed.', () => last().overdue);
-  gauge('import_oldest_seconds', 'Age of the oldest import under way.', () => last().oldestImportSeconds);
-  gauge('webhooks', 'Webhooks by state.', () => last().webhooks, 'state');
-  gauge(
+  const add = (name: string, help: string, read: Parameters<Metrics['gauge']>[2], label?: string) =>
+    gauge(name, help, read, label, 'max');
+  add('findings_open', 'Open findings of the installation.', () => last().open, 'severity');
+  add('findings_overdue', 'Open findings whose due date has passed.', () => last().overdue);
+  add('import_oldest_seconds', 'Age of the oldest import under way.', () => last().oldestImportSeconds);
+  add('webhooks', 'Webhooks by state.', () => last().webhooks, 'state');
+  add(
     'mails',
     'Mails that wait for their delivery, or were given up in the last 30 days.',
     () => last().mails,
     'state',
   );
-  gauge('webhook_deliveries_waiting', 'Events that wait for their delivery.', () => last().deliveriesWaiting);
+  add('webhook_deliveries_waiting', 'Events that wait for their delivery.', () => last().deliveriesWaiting);
 }

@@ -14,6 +14,8 @@ import { freePort } from './network/free-port.js';
 export interface ServerProcess {
   url: string;
   dataDir: string;
+  /** What it has printed. */
+  output: () => string;
   start: () => Promise<void>;
   /** Sends the signal and gives the exit code (null after SIGKILL). */
   stop: (signal: NodeJS.Signals) => Promise<number | null>;
@@ -33,6 +35,7 @@ export async function createServerProcess(env: Record<string, string> = {}): Pro
     DATABASE_URL: env.DATABASE_URL ?? (await createTestDatabase()),
   };
   let child: ChildProcess | undefined;
+  let output = '';
   const stop = async (signal: NodeJS.Signals) => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null;
     child.kill(signal);
@@ -42,11 +45,15 @@ export async function createServerProcess(env: Record<string, string> = {}): Pro
   return {
     url,
     dataDir,
+    output: () => output,
     stop,
     async start() {
       child = spawn(process.execPath, ['dist/main.js'], {
         env: { PATH: process.env.PATH, ...settings, ...env },
-        stdio: ['ignore', 'ignore', 'inherit'],
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      child.stdout?.on('data', (chunk) => {
+        output += chunk;
       });
       const isUp = () =>
         fetch(`${url}/api/v1/health/live`).then(

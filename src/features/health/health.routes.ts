@@ -11,6 +11,8 @@ const latencyMs = z.number().min(0).describe('Duration of the check, in millisec
 const version = z.string().max(100).nullable().describe('Its version; null while it does not answer.');
 const connections = (what: string) => z.int().min(0).max(10_000).describe(what);
 
+const processes = (what: string) => z.int().min(0).max(64).describe(what);
+
 const database = z
   .strictObject({
     status,
@@ -40,7 +42,7 @@ const redis = z
       .strictObject({
         mode: z
           .enum(['redis', 'in-process'])
-          .describe('Whether Redis or this process alone holds the state that instances share.'),
+          .describe('Whether Redis or this server alone holds the state that instances share.'),
         version,
       })
       .optional()
@@ -53,6 +55,13 @@ const overall = z
     status: z.enum(['healthy', 'degraded', 'unhealthy']).describe('Degraded: the server works, but slower.'),
     uptimeSeconds: z.int().min(0).max(2_147_483_647).describe('Seconds since the start.'),
     components: z.strictObject({ database, redis }).describe('Components that the server depends on.'),
+    workers: z
+      .strictObject({
+        configured: processes('Processes that should serve.'),
+        running: processes('Processes that serve.'),
+      })
+      .optional()
+      .describe('Only with WORKERS, and for callers with the permission health:read.'),
   })
   .meta({ id: 'Health', description: 'The server and the components that it depends on.' });
 

@@ -5,6 +5,7 @@ import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { RedisConnections } from '../../infra/redis/connections.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
+import type { WorkerCount } from '../../infra/workers/calls.js';
 
 const believedMs = 500;
 
@@ -30,11 +31,15 @@ export interface Health {
   status: 'healthy' | 'degraded' | 'unhealthy';
   uptimeSeconds: number;
   components: { database: DatabaseHealth; redis: RedisHealth };
+  /** Processes that should serve, and that do; for operators, where there are several. */
+  workers?: WorkerCount;
 }
 
 interface HealthServiceOptions {
   db: Database;
   redis: RedisConnections | undefined;
+  /** Absent where there is one process. */
+  workers: (() => WorkerCount) | undefined;
   now: () => number;
   metrics: Metrics | undefined;
   timing: Timing;
@@ -53,6 +58,7 @@ export type HealthService = ReturnType<typeof createHealthService>;
 export function createHealthService({
   db,
   redis: connections,
+  workers,
   now,
   metrics,
   timing: { healthMs },
@@ -82,16 +88,15 @@ export function createHealthService({
 
     async overall(isDetailed = false): Promise<Health> {
       const [databaseHealth, redisHealth] = await Promise.all([database(isDetailed), redis(isDetailed)]);
-      const status =
-        databaseHealth.status === 'unhealthy'
-          ? 'unhealthy'
-          : redisHealth.status === 'unhealthy'
-            ? 'degraded'
-            : 'healthy';
+      const count = workers?.();
+      const isSlower =
+        redisHealth.status === 'unhealthy' || (count !== undefined && count.running < count.configured);
+      const status = databaseHealth.status === 'unhealthy' ? 'unhealthy' : isSlower ? 'degraded' : 'healthy';
       return {
         status,
         uptimeSeconds: Math.floor((now() - startedAt) / 1000),
         components: { database: databaseHealth, redis: redisHealth },
+        ...(isDetailed && count !== undefined && { workers: count }),
       };
     },
 

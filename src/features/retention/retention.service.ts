@@ -51,7 +51,12 @@ export function createRetentionService(
   const { removal } = options;
   const job = createRetention({ ...options, removeExecution: removal.removeExecution });
   const texts = createUnusedTexts(options);
-  const gauge = (name: string, help: string, read: () => number) => ({ name, help, read });
+  const gauge = (name: string, help: string, read: () => number, overWorkers?: 'max') => ({
+    name,
+    help,
+    read,
+    overWorkers,
+  });
   return {
     /** Deletes up to 50 executions. @returns their number; 0 while another instance deletes */
     run: job.run,
@@ -68,7 +73,7 @@ export function createRetentionService(
     gauges: [
       gauge('executions_expired', 'Executions deleted by the retention of projects.', job.deleted),
       gauge('rows_removed', 'Rows removed of deleted projects and executions.', removal.removed),
-      gauge('removals_waiting', 'Deleted projects and executions with rows left.', removal.waiting),
+      gauge('removals_waiting', 'Deleted projects and executions with rows left.', removal.waiting, 'max'),
       gauge('texts_removed', 'Texts removed that no result used any more.', texts.removed),
     ],
     preview: createPreview(options),

@@ -12,6 +12,8 @@ interface PasswordHasherOptions {
   parallelism: number;
   /** Waiting hashes beyond which a sign-in is refused with 503. */
   queueMax: number;
+  /** Processes of this server that hash, which share the cores; 1 unless given. */
+  processes?: number;
   /** Called for every hash that is refused. */
   onRefusal?: () => void;
   log?: Logger;
@@ -19,8 +21,6 @@ interface PasswordHasherOptions {
   libraries?: readonly string[];
 }
 
-/** Hashes that run at the same time. */
-const maxRunning = Math.max(1, availableParallelism() - 1);
 /** Sign-ins that may read and write while others hash: enough to leave no gap, too few to take all connections. */
 const besides = 8;
 
@@ -58,9 +58,10 @@ export interface PasswordHasher {
   close(): Promise<void>;
 }
 
-/** Creates the hasher: at most cores − 1 hashes at a time, on threads that start on first use. */
+/** Creates the hasher: at most cores − 1 hashes at a time on all processes (at least one each), on threads that start on first use. */
 export function createPasswordHasher(options: PasswordHasherOptions): PasswordHasher {
-  const { libraries = argon2Libraries, log, queueMax } = options;
+  const { libraries = argon2Libraries, log, queueMax, processes = 1 } = options;
+  const maxRunning = Math.max(1, Math.floor((availableParallelism() - 1) / processes));
   const workers = createArgon2Workers({ size: maxRunning, libraries, log });
   const gate = pLimit(maxRunning * jobsPerThread);
   const turns = pLimit(maxRunning + besides);

@@ -30,6 +30,8 @@ export interface EmbeddedPostgresOptions {
   dataDir: string;
   /** false trades crash safety for speed, for tests. Default true. */
   isDurable?: boolean;
+  /** Connections that may be open at a time. Default 100. */
+  maxConnections?: number;
   /** Created when missing. Default sec_tester. */
   databaseName?: string;
   /** Called with the last output of PostgreSQL when it ends by itself. */
@@ -57,7 +59,7 @@ const FAST_BUT_UNSAFE = {
  * @throws Error with advice and PostgreSQL's output when it cannot start or the directory is in use
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const { isDurable = true, databaseName = 'sec_tester', onExit } = options;
+  const { isDurable = true, databaseName = 'sec_tester', maxConnections = 100, onExit } = options;
   const dataDir = await openDataDir(options.dataDir);
   const pgData = join(dataDir, 'postgres');
   const user = await resolveServerUser(pgData);
@@ -72,7 +74,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const port = await findFreePort();
     const server = launchPostgres(
       binaries.postgres,
-      await serverArguments(pgData, user, port, isDurable),
+      await serverArguments(pgData, user, port, isDurable, maxConnections),
       pgData,
       user,
     );
@@ -107,11 +109,12 @@ async function serverArguments(
   user: SystemUser,
   port: number,
   isDurable: boolean,
+  maxConnections: number,
 ): Promise<string[]> {
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
-    max_connections: '100',
+    max_connections: String(maxConnections),
     jit: 'off',
     log_destination: 'stderr',
     logging_collector: 'off',

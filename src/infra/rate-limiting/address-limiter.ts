@@ -1,7 +1,9 @@
-// Counts attempts by address, atomically: in Redis for all instances, or in the process while Redis is away.
+// Counts attempts by address, atomically: in Redis for all instances, in the primary for all workers of a server, or in the process
+// while those are away.
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { AppError } from '../../core/errors.js';
 import type { RedisConnections } from '../redis/connections.js';
+import type { PrimaryLink } from '../workers/link.js';
 import { addressKey, addressRangeKey } from './address-key.js';
 
 interface LimiterOptions {
@@ -22,8 +24,11 @@ export interface RateLimiter {
   refund(key: string): Promise<void>;
 }
 
-/** Creates a counter. All instances share it through Redis; while Redis is down each counts for itself. */
-export function createRateLimiter(redis: RedisConnections | undefined, options: LimiterOptions): RateLimiter {
+/** Creates a counter. All instances share it through Redis, or workers through their primary; else each counts for itself. */
+export function createRateLimiter(
+  shared: RedisConnections | PrimaryLink | undefined,
+  options: LimiterOptions,
+): RateLimiter {
   const settings = {
     keyPrefix: `sec-tester:limit:${options.name}`,
     points: options.points,
@@ -31,14 +36,16 @@ export function createRateLimiter(redis: RedisConnections | undefined, options: 
   };
   const memory = new RateLimiterMemory(settings);
   const limiter =
-    redis === undefined
+    shared === undefined
       ? memory
-      : new RateLimiterRedis({
-          ...settings,
-          storeClient: redis.client,
-          insuranceLimiter: memory,
-          rejectIfRedisNotReady: true,
-        });
+      : 'ask' in shared
+        ? limiterOfPrimary(shared, options, memory)
+        : new RateLimiterRedis({
+            ...settings,
+            storeClient: shared.client,
+            insuranceLimiter: memory,
+            rejectIfRedisNotReady: true,
+          });
 
   return {
     async consume(key) {
@@ -58,6 +65,27 @@ export function createRateLimiter(redis: RedisConnections | undefined, options: 
   };
 }
 
+function limiterOfPrimary(
+  primary: PrimaryLink,
+  { name, points, windowSeconds }: LimiterOptions,
+  insurance: RateLimiterMemory,
+): Pick<RateLimiterMemory, 'consume' | 'reward'> {
+  const limit = { name, points, windowSeconds };
+  return {
+    async consume(key) {
+      const leftMs = await primary.ask('consume', limit, String(key)).catch(() => undefined);
+      if (leftMs === undefined) return insurance.consume(key);
+      const outcome = new RateLimiterRes(0, leftMs ?? 0);
+      if (leftMs !== null) throw outcome;
+      return outcome;
+    },
+    async reward(key) {
+      await primary.ask('refund', limit, String(key));
+      return new RateLimiterRes();
+    },
+  };
+}
+
 /** The attempts of a range of addresses, in multiples of those of one address: a range is as cheap to rent as an address. */
 export const rangeFactor = 4;
 
@@ -73,16 +101,16 @@ export interface AddressBudget {
 
 /** Creates a budget of attempts by address; see {@link AddressBudget}. */
 export function createAddressBudget(
-  redis: RedisConnections | undefined,
+  shared: RedisConnections | PrimaryLink | undefined,
   { name, points, windowSeconds, onRefusal }: LimiterOptions,
 ): AddressBudget {
-  const addresses = createRateLimiter(redis, {
+  const addresses = createRateLimiter(shared, {
     name: `${name}-address`,
     points,
     windowSeconds,
     onRefusal,
   });
-  const ranges = createRateLimiter(redis, {
+  const ranges = createRateLimiter(shared, {
     name: `${name}-range`,
     points: points * rangeFactor,
     windowSeconds,

@@ -1,34 +1,14 @@
-// Counts failed attempts by key, with a lock that grows: atomic over all instances through Redis, and within the process while
-// Redis is away. When a lock must outlive Redis is login-throttle.ts's concern.
+// Counts failed attempts by key, with a lock that grows: atomic over all instances through Redis or over the workers of a server
+// in its primary, and within the process while those are away. When a lock must outlive Redis is login-throttle.ts's concern.
 import { LRUCache } from 'lru-cache';
 import type { RedisConnections } from '../redis/connections.js';
+import type { PrimaryLink } from '../workers/link.js';
+import type { CounterOptions, Step, Taken } from './attempt.js';
 
 /** Longest lock: the owner of an account must get in again without help. */
 export const longestLockSeconds = 15 * 60;
 /** After this time without an attempt, everything is forgotten. */
 export const lockMemorySeconds = 12 * 60 * 60;
-
-/** The rules of a counter. */
-export interface CounterOptions {
-  /** Names the counters. */
-  name: string;
-  /** Failures that bring the first lock; at most this many attempts are in progress at a time. */
-  maxFailures: number;
-  /** Length of the first lock; each further failure doubles it. */
-  lockSeconds: number;
-  /** Milliseconds since 1970. */
-  now: () => number;
-}
-
-/** A step of an attempt: it begins, succeeds, fails, or ends without an outcome. */
-export type Step = 'enter' | 'proved' | 'failed' | 'left';
-/** What a step led to. */
-export interface Taken {
-  answer: 'ok' | 'locked' | 'busy';
-  /** Milliseconds since 1970. */
-  lockedUntil: number;
-  failed: number;
-}
 
 interface State {
   failed: number;
@@ -73,30 +53,50 @@ return {'ok', failed, lockedUntil}
 export type TakeStep = (key: string, step: Step) => Promise<Taken>;
 
 /** Creates the counters of a name. */
-export function createAttemptCounter(redis: RedisConnections | undefined, options: CounterOptions): TakeStep {
-  const { name, maxFailures, lockSeconds, now } = options;
+export function createAttemptCounter(
+  shared: RedisConnections | PrimaryLink | undefined,
+  options: CounterOptions,
+): TakeStep {
+  const { maxFailures, lockSeconds, now } = options;
   const lockMs = lockSeconds * 1000;
   const longestMs = Math.max(longestLockSeconds * 1000, lockMs);
-  // All that this instance has without Redis, and what it continues with when Redis is lost.
+  // All that this process has when nothing is shared, and what it continues with when that is lost.
   const states = new LRUCache<string, State>({ max: 100_000 });
   const rules = { maxFailures, lockMs, longestMs, memoryMs: lockMemorySeconds * 1000 };
   return async (key, step) => {
     const at = now();
-    if (redis?.isReady() !== true) return advance(states, rules, key, step, at);
     try {
-      const [answer, failed, lockedUntil] = (await redis.client.eval(
-        script,
-        1,
-        `sec-tester:attempts:${name}:${key}`,
-        ...[step, at, maxFailures, lockMs, longestMs, rules.memoryMs, staleMs],
-      )) as [Taken['answer'], number, number];
+      const taken = await takeShared(shared, options, rules, key, step, at);
+      if (taken === undefined) return advance(states, rules, key, step, at);
+      const { failed, lockedUntil } = taken;
       if (failed === 0) states.delete(key);
       else states.set(key, { failed, pending: 0, lockedUntil, at });
-      return { answer, lockedUntil, failed };
+      return taken;
     } catch {
       return advance(states, rules, key, step, at);
     }
   };
+}
+
+/** Takes a step where others see it; undefined where there is no such place at the moment. */
+async function takeShared(
+  shared: RedisConnections | PrimaryLink | undefined,
+  { name, maxFailures, lockSeconds }: CounterOptions,
+  { lockMs, longestMs, memoryMs }: Rules,
+  key: string,
+  step: Step,
+  at: number,
+): Promise<Taken | undefined> {
+  if (shared === undefined) return undefined;
+  if ('ask' in shared) return shared.ask('attempt', { name, maxFailures, lockSeconds }, key, step);
+  if (!shared.isReady()) return undefined;
+  const [answer, failed, lockedUntil] = (await shared.client.eval(
+    script,
+    1,
+    `sec-tester:attempts:${name}:${key}`,
+    ...[step, at, maxFailures, lockMs, longestMs, memoryMs, staleMs],
+  )) as [Taken['answer'], number, number];
+  return { answer, lockedUntil, failed };
 }
 
 interface Rules {

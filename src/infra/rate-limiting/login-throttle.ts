@@ -4,7 +4,9 @@ import { createHash } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { AppError } from '../../core/errors.js';
 import type { RedisConnections } from '../redis/connections.js';
-import { type CounterOptions, createAttemptCounter, type TakeStep } from './attempt-counter.js';
+import type { PrimaryLink } from '../workers/link.js';
+import type { CounterOptions } from './attempt.js';
+import { createAttemptCounter, type TakeStep } from './attempt-counter.js';
 import type { DurableLocks } from './durable-locks.js';
 
 export { lockMemorySeconds, longestLockSeconds } from './attempt-counter.js';
@@ -42,11 +44,11 @@ const longestWaitMs = 10_000;
 
 /** Creates a throttle. */
 export function createLoginThrottle(
-  redis: RedisConnections | undefined,
+  shared: RedisConnections | PrimaryLink | undefined,
   options: LoginThrottleOptions,
 ): LoginThrottle {
   const { maxFailures, queueMax, locks, onRefusal } = options;
-  const take = createAttemptCounter(redis, options);
+  const take = createAttemptCounter(shared, options);
   const gates = new Map<string, LimitFunction>();
   let waiting = 0;
   return {

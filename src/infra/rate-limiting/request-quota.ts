@@ -1,8 +1,9 @@
 // The number of requests that a caller may make in a minute. Each instance counts in the process, which costs no round trip;
-// instances add up their counts through Redis twice a second.
+// instances add up their counts through Redis twice a second, and workers through their primary fifty times.
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { RedisConnections } from '../redis/connections.js';
+import type { PrimaryLink } from '../workers/link.js';
 import { addressKey } from './address-key.js';
 
 /** The length of a window. Windows begin with the minute of the clock. */
@@ -37,7 +38,7 @@ export interface RequestQuota {
 }
 
 interface Count {
-  /** The count of all instances when it was last read from Redis. */
+  /** The count of all processes when it was last read. */
   shared: number;
   /** Requests counted here since. */
   fresh: number;
@@ -45,12 +46,14 @@ interface Count {
 
 const windowMs = requestWindowSeconds * 1000;
 const syncEveryMs = 500;
+/** The primary is as near as the process itself. */
+const syncWithPrimaryEveryMs = 20;
 /** Callers in a window that are counted one by one; further ones share one count. */
 const maxCallers = 200_000;
 
-/** Creates the quota. Without Redis, or while it is away, each instance counts for itself. */
+/** Creates the quota. Where nothing is shared, or while it is away, each process counts for itself. */
 export function createRequestQuota(
-  redis: RedisConnections | undefined,
+  shared: RedisConnections | PrimaryLink | undefined,
   { perMinute, anonymousPerMinute, now, onRefusal }: RequestQuotaOptions,
 ): RequestQuota {
   let window = 0;
@@ -58,11 +61,14 @@ export function createRequestQuota(
   let timer: NodeJS.Timeout | undefined;
 
   function scheduleSync(): void {
-    if (redis === undefined || timer !== undefined) return;
-    timer = setTimeout(() => {
-      timer = undefined;
-      sync(redis, window, counts).catch(() => {});
-    }, syncEveryMs).unref();
+    if (shared === undefined || timer !== undefined) return;
+    timer = setTimeout(
+      () => {
+        timer = undefined;
+        sync(shared, window, counts).catch(() => {});
+      },
+      'ask' in shared ? syncWithPrimaryEveryMs : syncEveryMs,
+    ).unref();
   }
 
   function countOf(caller: string): Count {
@@ -101,25 +107,44 @@ export function createRequestQuota(
   };
 }
 
-/** Adds the fresh counts to those in Redis, and takes over the sums. */
+/** Adds the fresh counts to the shared ones, and takes over the sums. */
 async function sync(
-  redis: RedisConnections,
+  shared: RedisConnections | PrimaryLink,
   window: number,
   counts: ReadonlyMap<string, Count>,
 ): Promise<void> {
-  const dirty = [...counts].filter(([, { fresh }]) => fresh > 0);
-  if (!redis.isReady() || dirty.length === 0) return;
+  const fresh: Record<string, number> = {};
+  for (const [caller, count] of counts) if (count.fresh > 0) fresh[caller] = count.fresh;
+  if (Object.keys(fresh).length === 0) return;
+  const sums =
+    'ask' in shared
+      ? await shared.ask('addRequests', window, fresh)
+      : await addInRedis(shared, window, Object.entries(fresh));
+  for (const [caller, sum] of Object.entries(sums)) {
+    const count = counts.get(caller);
+    if (count === undefined) continue;
+    count.shared = sum;
+    count.fresh -= fresh[caller] ?? 0;
+  }
+}
+
+/** @returns the sums of the callers that could be counted */
+async function addInRedis(
+  redis: RedisConnections,
+  window: number,
+  fresh: readonly (readonly [string, number])[],
+): Promise<Record<string, number>> {
+  if (!redis.isReady()) return {};
   const pipeline = redis.client.pipeline();
-  const sent = dirty.map(([caller, count]) => {
+  for (const [caller, count] of fresh) {
     const key = `sec-tester:requests:${window}:${caller}`;
-    pipeline.incrby(key, count.fresh).pexpire(key, 2 * windowMs);
-    return { count, fresh: count.fresh };
-  });
+    pipeline.incrby(key, count).pexpire(key, 2 * windowMs);
+  }
   const replies = await pipeline.exec();
-  sent.forEach(({ count, fresh }, index) => {
-    const [error, total] = replies?.[index * 2] ?? [];
-    if (error !== null || typeof total !== 'number') return;
-    count.shared = total;
-    count.fresh -= fresh;
+  const sums: Record<string, number> = {};
+  fresh.forEach(([caller], index) => {
+    const [error, sum] = replies?.[index * 2] ?? [];
+    if (error === null && typeof sum === 'number') sums[caller] = sum;
   });
+  return sums;
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { RedisPubSub } from 'graphql-redis-subscriptions';
 import type { Logger } from 'pino';
+import type { PrimaryLink } from '../workers/link.js';
 import type { RedisConnections } from './connections.js';
 import { refusalOf } from './refusals.js';
 
@@ -39,11 +40,16 @@ const topics: (keyof EventMap)[] = [
 /** The bus as services see it. */
 export type Events = ReturnType<typeof createEvents>;
 
-/** Handlers of this process hear at once; other instances through Redis, when there is one and it is up. */
-export function createEvents(redis: RedisConnections | undefined, log: Logger) {
+/**
+ * Handlers of this process hear at once; other instances through Redis, when there is one and it is up; other workers of a server
+ * without Redis through their primary.
+ */
+export function createEvents(redis: RedisConnections | undefined, log: Logger, primary?: PrimaryLink) {
   const origin = randomUUID();
   const local = new EventEmitter().setMaxListeners(0);
-  const remote = redis && new RedisPubSub({ publisher: redis.client, subscriber: redis.subscriber });
+  const remote = redis
+    ? new RedisPubSub({ publisher: redis.client, subscriber: redis.subscriber })
+    : primary?.messages;
   const report = (topic: string) => (error: Error) => {
     // Its connections report once that Redis is away or refuses.
     if (redis?.isReady() !== true || refusalOf(error) !== undefined) return;

@@ -19,17 +19,30 @@ export interface CacheCounts {
   shared: number;
 }
 
+/** `max` is for what each worker knows of the whole installation. */
+type OverWorkers = 'sum' | 'max' | 'min';
 type GaugeReading = number | Readonly<Record<string, number>>;
 
 /** What the parts of the server count and time. Times are in seconds. */
 export interface Metrics {
   /** Everything in Prometheus's text format. */
   print(): Promise<string>;
+  /** Everything, as prom-client aggregates it over processes. */
+  read(): Promise<object>;
   contentType: string;
   /** Also measures the process: memory, processor, garbage collection, event loop lag. */
   watchProcess(): void;
-  /** Adds a value, or one for each value of `label`, that `read` returns at each scrape. */
-  gauge(name: string, help: string, read: () => GaugeReading, label?: string): void;
+  /**
+   * Adds a value, or one for each value of `label`, that `read` returns at each scrape.
+   * @param overWorkers how the values of several workers become one; by default they are added up
+   */
+  gauge(
+    name: string,
+    help: string,
+    read: () => GaugeReading,
+    label?: string,
+    overWorkers?: OverWorkers,
+  ): void;
   /**
    * @param route the pattern of a known route; undefined for any other path
    * @param status of the response; undefined when the client left before it
@@ -61,6 +74,7 @@ export function createMetrics(): Metrics {
   const gauge = gaugeAdder(registry);
   return {
     print: () => registry.metrics(),
+    read: () => registry.getMetricsAsJSON(),
     contentType: registry.contentType,
     watchProcess: () => collectDefaultMetrics({ register: registry }),
     gauge,
@@ -162,9 +176,10 @@ function cacheMetrics(registry: Registry, gauge: Metrics['gauge']): Metrics['cac
 }
 
 function gaugeAdder(registry: Registry): Metrics['gauge'] {
-  return (name, help, read, label) => {
+  return (name, help, read, label, overWorkers = 'sum') => {
     new Gauge({
       registers: [registry],
+      aggregator: overWorkers,
       name: `sec_tester_${name}`,
       help,
       labelNames: label === undefined ? [] : [label],
