@@ -3,6 +3,8 @@ import { authRoutes } from '../features/auth/auth.routes.js';
 import { exportRoutes } from '../features/export/export.routes.js';
 import { healthRoutes } from '../features/health/health.routes.js';
 import { importRoutes } from '../features/import/import.routes.js';
+import type { ScimRouteServices } from '../features/scim/directory.routes.js';
+import { scimRoutes } from '../features/scim/scim.routes.js';
 import { type SsoRouteServices, ssoRoutes } from '../features/sso/sso.routes.js';
 import { workloadRoutes } from '../features/workload/workload.routes.js';
 import type { Route } from '../rest/route.js';
@@ -10,7 +12,8 @@ import type { Route } from '../rest/route.js';
 /** The services that REST routes call. */
 export type RouteServices = Parameters<typeof authRoutes>[0] &
   SsoRouteServices &
-  Parameters<typeof workloadRoutes>[0] & {
+  Parameters<typeof workloadRoutes>[0] &
+  ScimRouteServices & {
     health: Parameters<typeof healthRoutes>[0];
     imports: Parameters<typeof importRoutes>[0];
     exports: Parameters<typeof exportRoutes>[0];
@@ -24,6 +27,7 @@ export function allRoutes(services: RouteServices): Route[] {
     ...workloadRoutes(services),
     ...importRoutes(services.imports),
     ...exportRoutes(services.exports),
+    ...scimRoutes(services),
     ...healthRoutes(services.health),
   ];
 }

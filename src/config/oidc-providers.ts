@@ -34,6 +34,9 @@ export interface OidcProvider {
   postLogoutRedirectUri?: string | undefined;
 }
 
+/** The provider of directories (SCIM) that have no identity provider in the settings. */
+export const scimOnly = 'scim';
+
 const maxProviders = 20;
 const group = z.string().min(1, { error: 'to have no empty group' }).max(512);
 const key = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, { error: 'to name projects by key' });

@@ -103,6 +103,11 @@ export const errorCatalogue = {
     message:
       'The events after the cursor are no longer kept for resuming; read the list, then follow from now on.',
   },
+  PRECONDITION_FAILED: {
+    status: 412,
+    title: 'Precondition failed',
+    message: 'The resource has changed since the version that If-Match names.',
+  },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'Payload too large', message: 'The request body is too large.' },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,

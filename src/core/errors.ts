@@ -15,9 +15,22 @@ interface AppErrorOptions {
   retryAfterSeconds?: number;
   /** Headers of the response besides those of {@link headersOf}. */
   headers?: Readonly<Record<string, string>>;
+  /** The kind of the error in the words of SCIM, which only answers of SCIM name. */
+  scimType?: ScimType;
   /** For the log only. */
   cause?: unknown;
 }
+
+/** Kinds of errors as SCIM names them (RFC 7644, section 3.12). */
+export type ScimType =
+  | 'invalidFilter'
+  | 'tooMany'
+  | 'uniqueness'
+  | 'mutability'
+  | 'invalidSyntax'
+  | 'invalidPath'
+  | 'noTarget'
+  | 'invalidValue';
 
 /** The fault of a token, as RFC 6750 names it. */
 const tokenFaults: Partial<Record<ErrorCode, string>> = {
@@ -35,6 +48,7 @@ export class AppError extends Error {
   readonly headers: Readonly<Record<string, string>> | undefined;
   /** Members of the problem document beside those of every error. */
   members: Readonly<Record<string, string>> | undefined;
+  readonly scimType: ScimType | undefined;
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
     super(options.message ?? errorCatalogue[code].message, { cause: options.cause });
@@ -43,6 +57,7 @@ export class AppError extends Error {
     this.fields = options.fields;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.headers = options.headers;
+    this.scimType = options.scimType;
   }
 
   get status(): number {

@@ -20,6 +20,8 @@ export const idPrefixes = {
   GroupMapping: 'gmp',
   Mail: 'mai',
   WorkloadTrust: 'wtr',
+  ScimToken: 'sct',
+  ScimGroup: 'grp',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

@@ -9,11 +9,16 @@ import {
 } from '../infra/rate-limiting/request-quota.js';
 import type { RequestContext } from '../infra/telemetry/request-context.js';
 
+/** Says whose credential it is. */
+type CheckCredential = (authorization: string) => Promise<{ id: string }>;
+
 interface RequestLimitOptions {
   requests: RequestQuota;
   authenticate: (authorization: string | undefined) => Promise<Viewer | null>;
   /** Returns the viewer when it is cached. */
   recall: (authorization: string) => Viewer | undefined;
+  /** Checks the credential of a path whose callers are no users; undefined where they are. */
+  credentialAt: (path: string) => CheckCredential | undefined;
   /** Whether the limit does not count requests to a path. */
   isFree: (path: string) => boolean;
 }
@@ -35,11 +40,12 @@ export function createRequestLimits({
   requests,
   authenticate,
   recall,
+  credentialAt,
   isFree,
 }: RequestLimitOptions): RequestLimits {
   return (request, store, path, next, refuse) => {
-    const count = (viewer: Viewer | null, caller: Caller) => {
-      const allowance = requests.isOff ? undefined : requests.take(viewer, store.ip);
+    const count = (countedId: string | null, caller: Caller) => {
+      const allowance = requests.isOff ? undefined : requests.take(countedId, store.ip);
       if (allowance !== undefined) addHeaders(store, allowance);
       if (allowance?.refusal === undefined) next(caller);
       else refuse(allowance.refusal);
@@ -53,14 +59,19 @@ export function createRequestLimits({
       count(null, null);
       return;
     }
-    const cached = recall(authorization);
+    const check = credentialAt(path);
+    const cached = check === undefined ? recall(authorization) : undefined;
     if (cached !== undefined) {
-      count(cached, cached);
+      count(cached.userId, cached);
       return;
     }
-    authenticate(authorization)
+    const identified: Promise<readonly [string | null, Caller]> =
+      check === undefined
+        ? authenticate(authorization).then((viewer) => [viewer?.userId ?? null, viewer])
+        : check(authorization).then(({ id }) => [id, undefined]);
+    identified
       .then(
-        (viewer) => count(viewer, viewer),
+        ([id, caller]) => count(id, caller),
         (error: unknown) => {
           // Without the database a handler would only wait for it again; it reports every other error.
           if (isOutage(error)) refuse(error);

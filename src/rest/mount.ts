@@ -13,7 +13,7 @@ import { currentRequest } from '../infra/telemetry/request-context.js';
 import { parseInput } from '../validation/fields.js';
 
 import { toAppError } from './problem.js';
-import { allowedMethods, type Route, type RouteAnswer } from './route.js';
+import { allowedMethods, type Credential, type Route, type RouteAnswer } from './route.js';
 
 type Authenticate = (authorization: string | undefined) => Promise<Viewer | null>;
 
@@ -40,18 +40,23 @@ function mountRoute(router: Router, route: Route, authenticate: Authenticate): v
   const steps = [
     noteRoute(route.path),
     ...(route.deprecated === undefined ? [] : [setHeaders(deprecationOf(route))]),
-    ...(route.method === 'post' && route.upload === undefined ? [readBody(route)] : []),
+    ...(route.credential === undefined ? [] : [checkCredential(route.credential)]),
+    ...(bodyMethods.has(route.method) && route.upload === undefined ? [readBody(route)] : []),
   ];
   const answer = async (request: Request, response: Response) => {
     const viewer = await viewerOf(route, request.headers.authorization, authenticate);
     const params = parseParameters(route.params, request.params);
-    const query = parseParameters(route.query, request.query);
-    const body =
-      route.body === undefined
-        ? undefined
-        : parseInput(route.body, request.body ?? (route.isBodyOptional ? {} : undefined));
-    const answer = await route.handle({ body, params, query, viewer, incoming: request });
-    if (answer.stream === undefined) send(response, answer);
+    const query = parseParameters(route.query, route.isLenient ? known(route, request.query) : request.query);
+    const { caller } = response.locals;
+    const answer = await route.handle({
+      body: bodyOf(route, request.body),
+      params,
+      query,
+      viewer,
+      caller,
+      incoming: request,
+    });
+    if (answer.stream === undefined) send(response, answer, route.mediaType);
     else await sendStream(response, answer, answer.stream, request.method === 'HEAD');
   };
   router[route.method](expressPath(route.path), ...steps, answer, ...errorSteps(route));
@@ -67,6 +72,26 @@ function errorSteps({ oauthError }: Route) {
       next(known);
     },
   ];
+}
+
+const bodyMethods: ReadonlySet<string> = new Set(['post', 'put', 'patch']);
+
+function checkCredential({ check }: Credential) {
+  return async (request: Request, response: Response, next: () => void) => {
+    response.locals.caller = await check(request.headers.authorization);
+    next();
+  };
+}
+
+function bodyOf({ body, isLenient, isBodyOptional }: Route, given: unknown): unknown {
+  if (body === undefined) return undefined;
+  return isLenient ? given : parseInput(body, given ?? (isBodyOptional ? {} : undefined));
+}
+
+function known({ query }: Route, given: object): object {
+  return Object.fromEntries(
+    Object.entries(given).filter(([name]) => query !== undefined && name in query.shape),
+  );
 }
 
 /** The path as Express writes it: `{id}` becomes `:id`. */
@@ -135,20 +160,29 @@ function readBody(route: Route) {
     const isEmpty =
       request.headers['content-length'] === '0' ||
       (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined);
-    const { form } = route;
+    const { form, mediaType = 'application/json', maxBodyBytes = bodyLimits.rest } = route;
     const isForm = form !== undefined && request.is('application/x-www-form-urlencoded');
-    if (!(isEmpty && route.isBodyOptional === true) && !isForm && !request.is('application/json'))
-      throw new AppError('UNSUPPORTED_MEDIA_TYPE');
+    if (
+      !(isEmpty && route.isBodyOptional === true) &&
+      !isForm &&
+      !request.is(['application/json', mediaType])
+    )
+      throw new AppError('UNSUPPORTED_MEDIA_TYPE', { message: `Send the body as ${mediaType}.` });
     const body = await new Promise((resolve, reject) => {
-      (isForm ? readForm : readJson)(request, bodyLimits.rest, resolve, reject);
+      (isForm ? readForm : readJson)(request, maxBodyBytes, resolve, reject);
     });
     request.body = isForm && form !== undefined ? form.toBody(body as Record<string, string>) : body;
     next();
   };
 }
 
-function send(response: Response, { status = 200, headers = {}, body }: RouteAnswer): void {
+function send(
+  response: Response,
+  { status = 200, headers = {}, body }: RouteAnswer,
+  mediaType: string | undefined,
+): void {
   response.status(status).set(headers);
+  if (mediaType !== undefined && body !== undefined) response.type(mediaType);
   if (body === undefined) response.end();
   else response.json(body);
 }

@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiResponseObject } from 'zod-openapi';
 import { type ErrorCode, errorCatalogue } from '../core/error-catalogue.js';
+import { AppError } from '../core/errors.js';
 import { correlationIdPattern, headersOfProblem } from './openapi-headers.js';
+import { scimErrorOf, scimMediaType } from './scim-error.js';
 
 const titles = [...new Set(Object.values(errorCatalogue).map(({ title }) => title))] as [string, ...string[]];
 /** The longest text that repeats a client's input, which may be a whole body. */
@@ -56,6 +58,26 @@ function exampleOf(code: ErrorCode): z.output<typeof problem> {
   };
 }
 
+const scimError = z
+  .strictObject({
+    schemas: z.array(z.string().max(200)).max(1).describe('The URN of errors.'),
+    status: z.string().max(3).describe('The HTTP status.'),
+    scimType: z.string().max(20).optional().describe('The kind of error (RFC 7644, table 9).'),
+    detail: text.describe('The error in a sentence, for people.'),
+  })
+  .meta({ id: 'ScimError', description: 'An error of SCIM (RFC 7644, section 3.12).' });
+
+/** The response with a status in the words of SCIM; its example is that of the first code. */
+function scimResponse(status: number, codes: readonly ErrorCode[]): ZodOpenApiResponseObject {
+  return {
+    description: codes.map((code) => `${code}: ${errorCatalogue[code].message}`).join('\n\n'),
+    headers: headersOfProblem(status),
+    content: {
+      [scimMediaType]: { schema: scimError, example: scimErrorOf(new AppError(codes[0] as ErrorCode)) },
+    },
+  };
+}
+
 function problemResponse(status: number, codes: readonly ErrorCode[]): ZodOpenApiResponseObject {
   const examples = codes.map((code) => [
     code,
@@ -71,11 +93,14 @@ function problemResponse(status: number, codes: readonly ErrorCode[]): ZodOpenAp
 /** The problems with these codes, by status. A status of a single code refers to {@link sharedResponses}. */
 export function problemResponses(
   codes: readonly ErrorCode[],
+  isScim = false,
 ): NonNullable<ZodOpenApiOperationObject['responses']> {
   return Object.fromEntries(
     [...byStatus(codes)].map(([status, group]) => [
       String(status),
-      group.length === 1 ? { $ref: `#/components/responses/${group[0]}` } : problemResponse(status, group),
+      group.length === 1
+        ? { $ref: `#/components/responses/${nameOf(group[0] as ErrorCode, isScim)}` }
+        : (isScim ? scimResponse : problemResponse)(status, group),
     ]),
   );
 }
@@ -83,14 +108,20 @@ export function problemResponses(
 /** The responses that {@link problemResponses} refers to, for all lists of codes that it gets. */
 export function sharedResponses(
   lists: readonly (readonly ErrorCode[])[],
+  isScim = false,
 ): Record<string, ZodOpenApiResponseObject> {
   const single = lists.flatMap((codes) => [...byStatus(codes)].filter(([, group]) => group.length === 1));
   return Object.fromEntries(
     single
-      .map(([status, group]) => [group[0] as ErrorCode, problemResponse(status, group)] as const)
+      .map(([status, group]) => {
+        const response = (isScim ? scimResponse : problemResponse)(status, group);
+        return [nameOf(group[0] as ErrorCode, isScim), response] as const;
+      })
       .sort(([one], [other]) => one.localeCompare(other)),
   );
 }
+
+const nameOf = (code: ErrorCode, isScim: boolean): string => (isScim ? `SCIM_${code}` : code);
 
 function byStatus(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {
   const groups = new Map<number, ErrorCode[]>();

@@ -11,6 +11,7 @@ import type { ErrorCode } from '../core/error-catalogue.js';
 import { headersOfResponse, isCounted, responseHeaders } from './openapi-headers.js';
 import { problemResponses, sharedResponses } from './openapi-responses.js';
 import type { Route, RouteResponse } from './route.js';
+import { scimMediaType } from './scim-error.js';
 
 const about = `Sign-in, imports of reports and health over REST. Everything else (executions, results, findings, users, audit) is GraphQL at \`/graphql\`.
 
@@ -50,6 +51,7 @@ export function createOpenApiDocument(routes: readonly Route[], version: string,
       { name: 'Authentication', description: 'Signing in and out.' },
       { name: 'Imports', description: 'Reports of scanners, turned into results and findings.' },
       { name: 'Exports', description: 'Results and findings as files.' },
+      { name: 'SCIM', description: 'Users and groups, as directories keep them (RFC 7644).' },
       { name: 'Health', description: 'For load balancers and people.' },
     ],
     components: {
@@ -61,9 +63,18 @@ export function createOpenApiDocument(routes: readonly Route[], version: string,
           description:
             'An access token from sign-in (a JWT, issued and verified as RFC8725 recommends), or an API key.',
         },
+        scimToken: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'sts_…',
+          description: 'A token that an admin creates for a directory (createScimToken); it opens SCIM only.',
+        },
       },
       headers: responseHeaders(routes),
-      responses: sharedResponses(routes.map(errorsOf)),
+      responses: {
+        ...sharedResponses(routes.filter(isUsual).map(errorsOf)),
+        ...sharedResponses(routes.filter((route) => !isUsual(route)).map(errorsOf), true),
+      },
     },
     paths,
   };
@@ -98,9 +109,15 @@ function errorsOf(route: Route): ErrorCode[] {
 
 function operationOf(route: Route): ZodOpenApiOperationObject {
   const { deprecated } = route;
-  const responses: ZodOpenApiOperationObject['responses'] = problemResponses(errorsOf(route));
+  const responses: ZodOpenApiOperationObject['responses'] = problemResponses(
+    errorsOf(route),
+    route.mediaType === scimMediaType,
+  );
   for (const [status, response] of Object.entries(route.responses)) {
-    responses[status as '200'] = { ...responseOf(response), headers: headersOfResponse(route, response) };
+    responses[status as '200'] = {
+      ...responseOf(response, route.mediaType),
+      headers: headersOfResponse(route, response),
+    };
   }
   return {
     operationId: route.operationId,
@@ -109,14 +126,14 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     description:
       deprecated === undefined ? route.description : `${route.description} ${deprecationNote(deprecated)}`,
     ...(deprecated !== undefined && { deprecated: true }),
-    security: route.permission === 'public' ? [] : [{ accessToken: [] }],
+    security: securityOf(route),
     ...parametersOf(route),
     ...(route.upload !== undefined && { requestBody: uploadBody(route.upload.description) }),
     ...(route.body !== undefined && {
       requestBody: {
         required: route.isBodyOptional !== true,
         content: {
-          'application/json': { schema: route.body, example: route.bodyExample },
+          [route.mediaType ?? 'application/json']: { schema: route.body, example: route.bodyExample },
           ...(route.form !== undefined && {
             'application/x-www-form-urlencoded': { schema: route.form.schema, example: route.form.example },
           }),
@@ -125,6 +142,13 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     }),
     responses,
   };
+}
+
+const isUsual = ({ mediaType }: Route): boolean => mediaType !== scimMediaType;
+
+function securityOf({ permission, credential }: Route): Record<string, string[]>[] {
+  if (credential !== undefined) return [{ [credential.scheme]: [] }];
+  return permission === 'public' ? [] : [{ accessToken: [] }];
 }
 
 function parametersOf({ params, query, headers }: Route) {
@@ -153,7 +177,10 @@ function uploadBody(description: string): ZodOpenApiOperationObject['requestBody
   };
 }
 
-function responseOf({ description, schema, example, streamed }: RouteResponse) {
+function responseOf(
+  { description, schema, example, streamed }: RouteResponse,
+  mediaType = 'application/json',
+) {
   if (streamed !== undefined) {
     const text = { type: 'string' as const, maxLength: 1_000_000_000_000 };
     const types = Object.entries(streamed).map(([type, example]) => [type, { schema: text, example }]);
@@ -162,6 +189,6 @@ function responseOf({ description, schema, example, streamed }: RouteResponse) {
   if (schema === undefined) return { description };
   return {
     description,
-    content: { 'application/json': { schema, ...(example !== undefined && { example }) } },
+    content: { [mediaType]: { schema, ...(example !== undefined && { example }) } },
   };
 }

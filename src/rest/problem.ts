@@ -7,8 +7,9 @@ import { logFault } from '../infra/logging/faults.js';
 import { logRefusal } from '../infra/logging/security-events.js';
 import { toDatabaseError } from '../infra/postgres/errors.js';
 import { currentRequest } from '../infra/telemetry/request-context.js';
+import { isScimPath, scimErrorOf, scimMediaType } from './scim-error.js';
 
-/** The body of every REST error. */
+/** The body of every REST error but those of SCIM. */
 export interface Problem {
   type: string;
   title: string;
@@ -44,8 +45,21 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
     if (!response.writableEnded) response.destroy();
     return;
   }
+  const isScim = isScimPath(instance);
+  const body = isScim ? scimErrorOf(known) : problemOf(known, instance);
+  response.statusCode = Number(body.status);
+  // The rest of a limit would show why a sign-in failed.
+  if (known.code === 'INVALID_CREDENTIALS') response.removeHeader('RateLimit');
+  const mediaType = isScim ? scimMediaType : 'application/problem+json';
+  response.setHeader('Content-Type', `${mediaType}; charset=utf-8`);
+  for (const [name, value] of Object.entries(headersOf(known, currentRequest()?.hasToken)))
+    response.setHeader(name, value);
+  response.end(JSON.stringify(body));
+}
+
+function problemOf(known: AppError, instance: string): Problem {
   const { status, title } = errorCatalogue[known.code];
-  const problem: Problem = {
+  return {
     type: 'about:blank',
     title,
     status,
@@ -56,13 +70,6 @@ export function sendProblem(response: ServerResponse, instance: string, error: u
     ...(known.fields !== undefined && { errors: known.fields }),
     ...known.members,
   };
-  response.statusCode = status;
-  // The rest of a limit would show why a sign-in failed.
-  if (known.code === 'INVALID_CREDENTIALS') response.removeHeader('RateLimit');
-  response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
-  for (const [name, value] of Object.entries(headersOf(known, currentRequest()?.hasToken)))
-    response.setHeader(name, value);
-  response.end(JSON.stringify(problem));
 }
 
 function logError(error: AppError, instance: string, log: Logger): void {

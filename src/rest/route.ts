@@ -36,6 +36,8 @@ export interface RouteRequest<Body, Params, Query> {
   /** Parameters of the query string. */
   query: Query;
   viewer: Viewer | null;
+  /** What the route's credential proved. */
+  caller: unknown;
   /** The request, for routes with an upload: its body is not read yet. */
   incoming: IncomingMessage;
 }
@@ -48,13 +50,21 @@ export interface FormBody {
   toBody: (fields: Readonly<Record<string, string>>) => unknown;
 }
 
+/** How callers that are no users prove who they are. */
+export interface Credential {
+  /** Name among the security schemes of the OpenAPI document. */
+  scheme: string;
+  /** Checks the header Authorization before the body is read. @throws UNAUTHENTICATED */
+  check: (authorization: string | undefined) => Promise<unknown>;
+}
+
 /** One route. */
 export interface Route<
   Body extends z.ZodType = z.ZodType,
   Params extends z.ZodObject = z.ZodObject,
   Query extends z.ZodObject = z.ZodObject,
 > {
-  method: 'get' | 'post';
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** Full path; parameters stand in braces, as in OpenAPI. */
   path: string;
   operationId: string;
@@ -63,6 +73,17 @@ export interface Route<
   description: string;
   /** The permission that a caller needs. */
   permission: Permission | 'public';
+  /** Set for a public route whose callers are no users: a standard of its own has them prove who they are. */
+  credential?: Credential;
+  /** Media type of bodies and answers, where it is not application/json; bodies may have that one too. */
+  mediaType?: string;
+  /** Largest body in bytes, where the usual limit of REST is too small. */
+  maxBodyBytes?: number;
+  /**
+   * Whether the schemas of body and query only document. A standard that has unknown attributes ignored and names read in any
+   * case has the handler check the body, and unknown query parameters left out.
+   */
+  isLenient?: boolean;
   /** Whether a public route uses the sign-in of a caller who has a valid one. */
   isViewerWelcome?: boolean;
   /**

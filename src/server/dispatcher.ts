@@ -13,6 +13,7 @@ import type { RequestContext } from '../infra/telemetry/request-context.js';
 import { createRestApp } from '../rest/app.js';
 import { sendProblem, toAppError } from '../rest/problem.js';
 import type { Route } from '../rest/route.js';
+import { isScimPath } from '../rest/scim-error.js';
 import type { Services } from './services.js';
 
 const graphqlPaths = new Set(['/graphql', '/api/v1/graphql']);
@@ -46,6 +47,7 @@ export function createDispatcher({
     requests: services.requests,
     authenticate,
     recall,
+    credentialAt: (path) => (isScimPath(path) ? services.scim.tokens.check : undefined),
     isFree: (path) => path.startsWith('/api/v1/health') || path === '/metrics',
   });
 

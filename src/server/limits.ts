@@ -57,6 +57,12 @@ export function createLimits({ config, db, redis, primary, metrics, now }: Infra
       windowSeconds: 60,
       onRefusal: metrics.refusalsOf('token-exchange-address'),
     }),
+    scimTokens: createAddressBudget(shared, {
+      name: 'scim',
+      points: loginMaxFailures * refreshFactor,
+      windowSeconds: 60,
+      onRefusal: metrics.refusalsOf('scim-address'),
+    }),
     requests: createRequestQuota(shared, {
       perMinute: config.rateLimitPerMinute,
       anonymousPerMinute: config.rateLimitAnonymousPerMinute,

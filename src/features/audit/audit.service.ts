@@ -22,7 +22,17 @@ export interface AuditEntry {
   actor: { userId: string; email: string } | null;
   /** Name of an actor who is no user: "anonymous" by default. */
   actorLabel?: string;
-  targetType?: 'User' | 'Session' | 'ApiKey' | 'TestExecution' | 'Project' | 'Import' | 'Finding' | 'Webhook';
+  targetType?:
+    | 'User'
+    | 'Session'
+    | 'ApiKey'
+    | 'TestExecution'
+    | 'Project'
+    | 'Import'
+    | 'Finding'
+    | 'Webhook'
+    | 'ScimToken'
+    | 'ScimGroup';
   /** UUID of the row. */
   targetId?: string;
   changes?: Record<string, unknown>;

@@ -3,11 +3,12 @@ import type { Logger } from 'pino';
 import type { OidcProvider } from '../../config/oidc-providers.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { violates } from '../../infra/postgres/errors.js';
-import type { ProjectService } from '../project/project.service.js';
+import { displayNameOf } from '../../validation/display-name.js';
 import type { IdentityOwner, IdentityRefusal, ProvedIdentity } from '../user/user.identities.js';
 import type { UserService } from '../user/user.service.js';
+import type { Grants } from './grants.js';
 import type { GroupMappings } from './group-mappings.js';
-import { grantsOf, groupsOf, type Mapping } from './groups.js';
+import { groupsOf, type Mapping } from './groups.js';
 import type { Proved } from './provider.js';
 import { type StartedSignIn, storeCode } from './states.js';
 
@@ -16,7 +17,7 @@ export interface SsoAccountOptions {
   db: Database;
   log: Logger;
   users: UserService;
-  projects: ProjectService;
+  grants: Grants;
   groupMappings: GroupMappings;
   /** Milliseconds since 1970. */
   now: () => number;
@@ -32,10 +33,7 @@ export type SsoAccounts = ReturnType<typeof createSsoAccounts>;
 export function createSsoAccounts(options: SsoAccountOptions) {
   return {
     /** Mappings of a provider's groups: those of the settings and those of admins. */
-    mappingsOf: async (provider: OidcProvider): Promise<Mapping[]> => [
-      ...mappingsInSettings(provider),
-      ...(await options.groupMappings.of(provider.id)),
-    ],
+    mappingsOf: (provider: OidcProvider): Promise<Mapping[]> => options.groupMappings.of(provider.id),
 
     /** Finds or makes the account, gives it what the groups give, and makes a one-time code; all of it or nothing. */
     async admit(
@@ -54,15 +52,6 @@ export function createSsoAccounts(options: SsoAccountOptions) {
       });
     },
   };
-}
-
-function mappingsInSettings({ roles, projects }: OidcProvider): Mapping[] {
-  return [
-    ...Object.entries(roles).map(([group, role]) => ({ group, role, project: null, projectRole: null })),
-    ...Object.entries(projects).flatMap(([group, of]) =>
-      Object.entries(of).map(([project, projectRole]) => ({ group, role: null, project, projectRole })),
-    ),
-  ];
 }
 
 async function admitIn(
@@ -93,7 +82,7 @@ async function admitIn(
 const isMultiFactor = (amr: unknown): boolean => Array.isArray(amr) && amr.includes('mfa');
 
 function identityOf(provider: OidcProvider, { claims, subject }: Proved): ProvedIdentity {
-  const name = typeof claims.name === 'string' ? nameOf(claims.name) : undefined;
+  const name = typeof claims.name === 'string' ? displayNameOf(claims.name) : undefined;
   return {
     provider: provider.id,
     issuer: provider.issuer,
@@ -104,18 +93,8 @@ function identityOf(provider: OidcProvider, { claims, subject }: Proved): Proved
   };
 }
 
-/** A display name as users of this server may have it. */
-function nameOf(text: string): string {
-  return text
-    .normalize('NFC')
-    .replace(/[\p{C}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '')
-    .trim()
-    .slice(0, 200)
-    .replace(/\p{Cs}$/u, ''); // half of a character that the cut went through
-}
-
 async function giveGrants(
-  { users, projects, log }: SsoAccountOptions,
+  options: SsoAccountOptions,
   tx: Transaction,
   provider: OidcProvider,
   mappings: readonly Mapping[],
@@ -123,16 +102,10 @@ async function giveGrants(
   owner: IdentityOwner,
 ): Promise<void> {
   const groups = groupsOf(claims, provider.groupsClaim);
-  const grants = grantsOf(groups, mappings);
-  const of = { provider: provider.id, userId: owner.userId };
   if (mappings.length > 0 && groups.state !== 'GIVEN')
-    log.warn({ event: 'identity_groups_missing', ...of, state: groups.state }, 'the provider sent no groups');
-  if (grants.role !== undefined && (await users.identities.setRole(tx, owner, grants.role, provider.id)))
-    log.warn({ event: 'identity_role_kept', ...of }, 'the last active admin keeps the role');
-  const skipped = await projects.syncMemberships(tx, owner.userId, provider.id, grants.projects);
-  if (skipped.length > 0)
-    log.warn(
-      { event: 'identity_projects_skipped', ...of, skipped },
-      'projects of groups are missing or full',
+    options.log.warn(
+      { event: 'identity_groups_missing', provider: provider.id, userId: owner.userId, state: groups.state },
+      'the provider sent no groups',
     );
+  await options.grants.give(tx, provider.id, mappings, groups, owner);
 }

@@ -1,4 +1,5 @@
 // Mappings of groups to roles and projects that admins keep, beside those of the settings.
+import { type OidcProvider, scimOnly } from '../../config/oidc-providers.js';
 import { AppError, invalid } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import { assertFresh, type Role, type Viewer } from '../../core/permissions.js';
@@ -21,8 +22,8 @@ export interface GroupMappingRow extends Mapping {
 export interface GroupMappingOptions {
   db: Database;
   audit: AuditService;
-  /** Ids of the providers in the settings. */
-  providerIds: readonly string[];
+  /** The providers in the settings. */
+  providers: readonly OidcProvider[];
   /** Milliseconds since 1970. */
   now: () => number;
 }
@@ -42,8 +43,14 @@ export type GroupMappings = ReturnType<typeof createGroupMappings>;
 export function createGroupMappings(options: GroupMappingOptions) {
   const { db } = options;
   return {
-    /** The mappings of a provider. */
-    of: (provider: string) => db.query<GroupMappingRow>(sql`${select} WHERE g.provider = ${provider}`),
+    /** The mappings of a provider: those of the settings and those of admins. */
+    of: async (provider: string): Promise<Mapping[]> => [
+      ...options.providers.filter(({ id }) => id === provider).flatMap(mappingsInSettings),
+      ...(await db.query<GroupMappingRow>(sql`${select} WHERE g.provider = ${provider}`)),
+    ],
+
+    /** Whether there is such a provider. */
+    hasProvider: (provider: string) => isProvider(options, provider),
 
     /** All mappings, by provider and group. */
     list: () =>
@@ -63,14 +70,27 @@ export function createGroupMappings(options: GroupMappingOptions) {
   };
 }
 
+const isProvider = ({ providers }: GroupMappingOptions, id: string): boolean =>
+  id === scimOnly || providers.some((provider) => provider.id === id);
+
+function mappingsInSettings({ roles, projects }: OidcProvider): Mapping[] {
+  return [
+    ...Object.entries(roles).map(([group, role]) => ({ group, role, project: null, projectRole: null })),
+    ...Object.entries(projects).flatMap(([group, of]) =>
+      Object.entries(of).map(([project, projectRole]) => ({ group, role: null, project, projectRole })),
+    ),
+  ];
+}
+
 async function setMapping(
-  { db, audit, providerIds, now }: GroupMappingOptions,
+  options: GroupMappingOptions,
   viewer: Viewer,
   { provider, group, role, project, projectRole }: SetGroupMappingInput,
 ): Promise<GroupMappingRow> {
+  const { db, audit, now } = options;
   assertFresh(viewer, now());
-  if (!providerIds.includes(provider))
-    throw invalid('input.provider', 'is not an identity provider in the settings');
+  if (!isProvider(options, provider))
+    throw invalid('input.provider', `is neither an identity provider in the settings nor "${scimOnly}"`);
   if ((role == null) === (project == null))
     throw invalid('input.role', 'must be given unless project is, but not both');
   if ((project == null) !== (projectRole == null))

@@ -1,9 +1,10 @@
 // Signing in at identity providers over REST: for browsers, frontends, and the providers themselves.
 import { z } from 'zod';
+import type { PublicPlace } from '../../infra/public-place.js';
 import { defineRoute, type Route } from '../../rest/route.js';
 import { tokensBody, toTokensBody } from '../auth/auth.bodies.js';
 import { authExamples } from '../auth/auth.examples.js';
-import { browserOf, cookieOf, type PublicPlace } from './browser.js';
+import { browserOf, cookieOf } from './browser.js';
 import { callbackQuery, providerParams, redeemInput, startQuery } from './sso.input.js';
 import type { SsoLogout } from './sso.logout.js';
 import type { SsoService } from './sso.service.js';

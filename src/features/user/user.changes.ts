@@ -10,7 +10,7 @@ import type { Events } from '../../infra/redis/message-bus.js';
 import { emailKeyOf } from '../../validation/email.js';
 import type { PasswordRule } from '../../validation/password-rule.js';
 import { foldForSearch } from '../../validation/search-text.js';
-import type { AuditService } from '../audit/audit.service.js';
+import type { AuditEntry, AuditService } from '../audit/audit.service.js';
 import type { MailService } from '../mail/mail.service.js';
 import type { SessionService } from '../session/session.service.js';
 import type { PasswordLinkService } from './password-link.service.js';
@@ -32,6 +32,9 @@ export interface UserChangeOptions {
   /** Whether a password that an admin chose must be changed first. */
   isPasswordChangeRequired: boolean;
 }
+
+/** Who changes a user: a person, or a program under a label of its own. */
+export type ChangedBy = Pick<AuditEntry, 'actor' | 'actorLabel'>;
 
 /** What a search finds a user by. */
 export function searchTextOf({ name, email }: { name: string; email: string }): string {
@@ -72,6 +75,7 @@ export function emailTaken(error: unknown): never {
     throw new AppError('CONFLICT', {
       message: 'Another user has this e-mail address.',
       fields: [{ path: 'input.email', message: 'is taken' }],
+      scimType: 'uniqueness',
     });
   throw error;
 }
@@ -87,7 +91,10 @@ export async function isLastAdmin(tx: Transaction, userId: string): Promise<bool
 /** @throws CONFLICT when the last one would be lost */
 async function keepOneAdmin(tx: Transaction, withoutId: string): Promise<void> {
   if (await isLastAdmin(tx, withoutId))
-    throw new AppError('CONFLICT', { message: 'At least one active admin must remain.' });
+    throw new AppError('CONFLICT', {
+      message: 'At least one active admin must remain.',
+      scimType: 'mutability',
+    });
 }
 
 /**
@@ -98,26 +105,34 @@ async function keepOneAdmin(tx: Transaction, withoutId: string): Promise<void> {
 export async function updateUser(
   options: UserChangeOptions,
   viewer: Viewer,
-  { id, email, name, role }: UpdateUserInput,
+  input: UpdateUserInput,
 ): Promise<User> {
-  const { db, audit, events, now } = options;
+  const { db, now } = options;
+  const { id, email, name, role } = input;
   if (email == null && name == null && role == null) throw invalid('input', 'has nothing to change');
   if (email != null && id === viewer.userId) assertFresh(viewer, now());
-  const work = async (tx: Transaction) => {
-    if (role != null && role !== 'ADMIN') await keepOneAdmin(tx, id);
-    const before = await lockUser(tx, id);
-    if (before.isService && (email != null || (role != null && before.projectId !== null)))
-      throw fixedOfService();
-    const after = { email: email ?? before.email, name: name ?? before.name, role: role ?? before.role };
-    const { changes, assignments } = difference(before, after);
-    if (assignments.length === 0) return;
-    assignments.push(sql`search_text = ${searchTextOf(after)}`, sql`updated_at = ${new Date(now())}`);
-    await tx.query(sql`UPDATE users SET ${join(assignments)} WHERE id = ${id}`);
-    audit.record(tx, { action: 'user.update', actor: viewer, targetType: 'User', targetId: id, changes });
-    tx.afterCommit(() => events.publish('user.changed', { userId: id }));
-  };
-  await db.transaction(work).catch(emailTaken);
+  await db.transaction((tx) => changeUserIn(options, tx, { actor: viewer }, input)).catch(emailTaken);
   return reloadUser(options, id);
+}
+
+/** As {@link updateUser}, within a transaction; a taken address violates `users_email_key_key`. */
+export async function changeUserIn(
+  { audit, events, now }: UserChangeOptions,
+  tx: Transaction,
+  by: ChangedBy,
+  { id, email, name, role }: UpdateUserInput,
+): Promise<void> {
+  if (role != null && role !== 'ADMIN') await keepOneAdmin(tx, id);
+  const before = await lockUser(tx, id);
+  if (before.isService && (email != null || (role != null && before.projectId !== null)))
+    throw fixedOfService();
+  const after = { email: email ?? before.email, name: name ?? before.name, role: role ?? before.role };
+  const { changes, assignments } = difference(before, after);
+  if (assignments.length === 0) return;
+  assignments.push(sql`search_text = ${searchTextOf(after)}`, sql`updated_at = ${new Date(now())}`);
+  await tx.query(sql`UPDATE users SET ${join(assignments)} WHERE id = ${id}`);
+  audit.record(tx, { action: 'user.update', ...by, targetType: 'User', targetId: id, changes });
+  tx.afterCommit(() => events.publish('user.changed', { userId: id }));
 }
 
 function fixedOfService(): AppError {
@@ -157,35 +172,43 @@ export async function setUserStatus(
   id: string,
   status: 'ACTIVE' | 'DEACTIVATED',
 ): Promise<User> {
-  const { db, audit, events, sessions, links, now } = options;
-  await db.transaction(async (tx) => {
-    if (status === 'DEACTIVATED') await keepOneAdmin(tx, id);
-    const before = await lockUser(tx, id);
-    if (before.status === status) return;
-    const at = new Date(now());
-    await tx.query(sql`UPDATE users SET status = ${status}, updated_at = ${at} WHERE id = ${id}`);
-    let revokedApiKeys = 0;
-    if (status === 'DEACTIVATED') {
-      await sessions.revokeAll(tx, id, 'user_deactivated');
-      await links.revoke(tx, id);
-      const keys = await tx.query<{ id: string }>(
-        sql`UPDATE api_keys SET revoked_at = ${at} WHERE user_id = ${id} AND revoked_at IS NULL RETURNING id`,
-      );
-      revokedApiKeys = keys.length;
-      tx.afterCommit(() => {
-        for (const key of keys) events.publish('key.ended', { apiKeyId: key.id });
-      });
-    }
-    audit.record(tx, {
-      action: status === 'ACTIVE' ? 'user.activate' : 'user.deactivate',
-      actor: viewer,
-      targetType: 'User',
-      targetId: id,
-      changes: { status: { from: before.status, to: status }, ...(revokedApiKeys > 0 && { revokedApiKeys }) },
-    });
-    tx.afterCommit(() => events.publish('user.changed', { userId: id }));
-  });
+  await options.db.transaction((tx) => setStatusIn(options, tx, { actor: viewer }, id, status));
   return reloadUser(options, id);
+}
+
+/** As {@link setUserStatus}, within a transaction. */
+export async function setStatusIn(
+  { audit, events, sessions, links, now }: UserChangeOptions,
+  tx: Transaction,
+  by: ChangedBy,
+  id: string,
+  status: 'ACTIVE' | 'DEACTIVATED',
+): Promise<void> {
+  if (status === 'DEACTIVATED') await keepOneAdmin(tx, id);
+  const before = await lockUser(tx, id);
+  if (before.status === status) return;
+  const at = new Date(now());
+  await tx.query(sql`UPDATE users SET status = ${status}, updated_at = ${at} WHERE id = ${id}`);
+  let revokedApiKeys = 0;
+  if (status === 'DEACTIVATED') {
+    await sessions.revokeAll(tx, id, 'user_deactivated');
+    await links.revoke(tx, id);
+    const keys = await tx.query<{ id: string }>(
+      sql`UPDATE api_keys SET revoked_at = ${at} WHERE user_id = ${id} AND revoked_at IS NULL RETURNING id`,
+    );
+    revokedApiKeys = keys.length;
+    tx.afterCommit(() => {
+      for (const key of keys) events.publish('key.ended', { apiKeyId: key.id });
+    });
+  }
+  audit.record(tx, {
+    action: status === 'ACTIVE' ? 'user.activate' : 'user.deactivate',
+    ...by,
+    targetType: 'User',
+    targetId: id,
+    changes: { status: { from: before.status, to: status }, ...(revokedApiKeys > 0 && { revokedApiKeys }) },
+  });
+  tx.afterCommit(() => events.publish('user.changed', { userId: id }));
 }
 
 /**
@@ -194,19 +217,26 @@ export async function setUserStatus(
  * @throws CONFLICT for the last active admin
  */
 export async function removeUser(options: UserChangeOptions, viewer: Viewer, id: string): Promise<void> {
-  const { db, audit, events, sessions } = options;
-  await db.transaction(async (tx) => {
-    await keepOneAdmin(tx, id);
-    const { email, name, role } = await lockUser(tx, id);
-    await sessions.revokeAll(tx, id, 'user_deactivated');
-    await tx.query(sql`DELETE FROM users WHERE id = ${id}`);
-    audit.record(tx, {
-      action: 'user.delete',
-      actor: viewer,
-      targetType: 'User',
-      targetId: id,
-      changes: { email, name, role },
-    });
-    tx.afterCommit(() => events.publish('user.changed', { userId: id }));
+  await options.db.transaction((tx) => removeIn(options, tx, { actor: viewer }, id));
+}
+
+/** As {@link removeUser}, within a transaction. */
+export async function removeIn(
+  { audit, events, sessions }: UserChangeOptions,
+  tx: Transaction,
+  by: ChangedBy,
+  id: string,
+): Promise<void> {
+  await keepOneAdmin(tx, id);
+  const { email, name, role } = await lockUser(tx, id);
+  await sessions.revokeAll(tx, id, 'user_deactivated');
+  await tx.query(sql`DELETE FROM users WHERE id = ${id}`);
+  audit.record(tx, {
+    action: 'user.delete',
+    ...by,
+    targetType: 'User',
+    targetId: id,
+    changes: { email, name, role },
   });
+  tx.afterCommit(() => events.publish('user.changed', { userId: id }));
 }

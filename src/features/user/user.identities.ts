@@ -6,7 +6,13 @@ import type { User } from '../../generated/prisma/client.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { emailKeyOf } from '../../validation/email.js';
-import { isLastAdmin, reloadUser, searchTextOf, type UserChangeOptions } from './user.changes.js';
+import {
+  type ChangedBy,
+  isLastAdmin,
+  reloadUser,
+  searchTextOf,
+  type UserChangeOptions,
+} from './user.changes.js';
 import { email as emailShape } from './user.input.js';
 
 /** What an identity provider has said of a user. */
@@ -116,21 +122,31 @@ async function provision(
   if (!rules.provision) return 'not_invited';
   const { email, provider } = identity;
   if (email === undefined) return 'no_email';
-  const name = identity.name ?? email;
-  const [id, at] = [newId(), new Date(options.now())];
+  const by = { actor: null, actorLabel: labelOf(provider) };
+  const id = await provisionUser(options, tx, by, { email, name: identity.name ?? email, provider });
+  const identityId = await link(options, tx, { id }, identity);
+  return { userId: id, identityId, email, role: 'VIEWER' };
+}
+
+/** Creates a person without a password, a VIEWER, for a provider that vouches for the address. @returns the id */
+export async function provisionUser(
+  { audit, now }: UserChangeOptions,
+  tx: Transaction,
+  by: ChangedBy,
+  { email, name, provider }: { email: string; name: string; provider: string },
+): Promise<string> {
+  const [id, at] = [newId(), new Date(now())];
   await tx.query(sql`
     INSERT INTO users (id, email, email_key, search_text, name, role, status, created_at, updated_at)
     VALUES (${id}, ${email}, ${emailKeyOf(email)}, ${searchTextOf({ name, email })}, ${name}, 'VIEWER', 'ACTIVE', ${at}, ${at})`);
-  options.audit.record(tx, {
+  audit.record(tx, {
     action: 'user.create',
-    actor: null,
-    actorLabel: labelOf(provider),
+    ...by,
     targetType: 'User',
     targetId: id,
     changes: { email, name, role: 'VIEWER', provider },
   });
-  const identityId = await link(options, tx, { id }, identity);
-  return { userId: id, identityId, email, role: 'VIEWER' };
+  return id;
 }
 
 async function link(
@@ -191,7 +207,7 @@ export const labelOf = (provider: string): string => `identity provider ${provid
 export async function setRoleByGroups(
   { audit, events, now }: UserChangeOptions,
   tx: Transaction,
-  { userId, role: before }: IdentityOwner,
+  { userId, role: before }: Pick<IdentityOwner, 'userId' | 'role'>,
   role: Role,
   provider: string,
 ): Promise<boolean> {

@@ -11,13 +11,22 @@ import { newestFirst } from '../../infra/postgres/prisma-page.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 import { foldForSearch } from '../../validation/search-text.js';
 import { createServiceAccount, type ServiceAccountOptions } from './service-account.js';
-import { removeUser, setUserStatus, updateUser } from './user.changes.js';
+import {
+  type ChangedBy,
+  changeUserIn,
+  removeIn,
+  removeUser,
+  setStatusIn,
+  setUserStatus,
+  updateUser,
+} from './user.changes.js';
 import { createUser, resendInvitation, resetPassword, revokeInvitation } from './user.creation.js';
 import {
   findByIdentity,
   type IdentityOwner,
   type JoinRules,
   type ProvedIdentity,
+  provisionUser,
   setRoleByGroups,
   unlinkIdentity,
 } from './user.identities.js';
@@ -89,10 +98,18 @@ export function createUserService(
     activate: (viewer: Viewer, id: string) => setUserStatus(options, viewer, id, 'ACTIVE'),
     /** See {@link setUserStatus}. */
     deactivate: (viewer: Viewer, id: string) => setUserStatus(options, viewer, id, 'DEACTIVATED'),
-    /** Users as identity providers know them. */
-    identities: identitiesOf(options),
+    ...providedOf(options),
     /** See {@link removeUser}. */
     remove: (viewer: Viewer, id: string) => removeUser(options, viewer, id),
+  };
+}
+
+function providedOf(options: ServiceAccountOptions) {
+  return {
+    /** Users as identity providers know them. */
+    identities: identitiesOf(options),
+    /** Changes of users within the transaction of a directory that provisions them. */
+    directory: directoryOf(options),
   };
 }
 
@@ -102,10 +119,25 @@ function identitiesOf(options: ServiceAccountOptions) {
     find: (tx: Transaction, identity: ProvedIdentity, rules: JoinRules) =>
       findByIdentity(options, tx, identity, rules),
     /** See {@link setRoleByGroups}. */
-    setRole: (tx: Transaction, owner: IdentityOwner, role: Role, provider: string) =>
+    setRole: (tx: Transaction, owner: Pick<IdentityOwner, 'userId' | 'role'>, role: Role, provider: string) =>
       setRoleByGroups(options, tx, owner, role, provider),
     /** See {@link unlinkIdentity}. */
     unlink: (viewer: Viewer, id: string) => unlinkIdentity(options, viewer, id),
+  };
+}
+
+function directoryOf(options: ServiceAccountOptions) {
+  return {
+    /** See {@link provisionUser}. */
+    create: (tx: Transaction, by: ChangedBy, user: Parameters<typeof provisionUser>[3]) =>
+      provisionUser(options, tx, by, user),
+    /** See {@link changeUserIn}. */
+    change: (tx: Transaction, by: ChangedBy, input: UpdateUserInput) => changeUserIn(options, tx, by, input),
+    /** See {@link setStatusIn}. */
+    setStatus: (tx: Transaction, by: ChangedBy, id: string, status: 'ACTIVE' | 'DEACTIVATED') =>
+      setStatusIn(options, tx, by, id, status),
+    /** See {@link removeIn}. */
+    remove: (tx: Transaction, by: ChangedBy, id: string) => removeIn(options, tx, by, id),
   };
 }
 

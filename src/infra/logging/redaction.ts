@@ -24,9 +24,9 @@ const secretNames = new Set([
 /** Replaces a secret. */
 export const redacted = '[Redacted]';
 
-/** Secrets that are recognised by their look, anywhere in a line: JWTs, API keys, password hashes, credentials in URLs. */
+/** Secrets that are recognised by their look, anywhere in a line: JWTs, API keys, SCIM tokens, password hashes, credentials in URLs. */
 const secretLooks =
-  /\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?|\bstk_\w[\w-]{7,}|\$argon2\w*\$[^"\s\\]+|(?<=:\/\/[^\s"/:@]{0,100}:)[^\s"/@]+(?=@)/g;
+  /\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?|\bst[ks]_\w[\w-]{7,}|\$argon2\w*\$[^"\s\\]+|(?<=:\/\/[^\s"/:@]{0,100}:)[^\s"/@]+(?=@)/g;
 
 const maxDepth = 6;
 // DEL and C1 controls, line and paragraph separators, and marks that reorder text on a screen.
@@ -55,7 +55,7 @@ export function redactLooks(text: string): string {
 
 /** Whether a text holds a mark that every secret recognised by its look has. */
 export function mayHoldSecret(text: string): boolean {
-  return /eyJ|stk_|\$argon2|@/.test(text);
+  return /eyJ|st[ks]_|\$argon2|@/.test(text);
 }
 
 /**

@@ -1,7 +1,6 @@
 // The number of requests that a caller may make in a minute. Each instance counts in the process, which costs no round trip;
 // instances add up their counts through Redis twice a second, and workers through their primary fifty times.
 import { AppError } from '../../core/errors.js';
-import type { Viewer } from '../../core/permissions.js';
 import type { RedisConnections } from '../redis/connections.js';
 import type { PrimaryLink } from '../workers/link.js';
 import { addressKey } from './address-key.js';
@@ -33,8 +32,8 @@ export interface Allowance {
 export interface RequestQuota {
   /** Whether there is no limit at all. */
   isOff: boolean;
-  /** Counts one request of a user, or (null) of an address; undefined where there is no limit. */
-  take(viewer: Viewer | null, ip: string | null): Allowance | undefined;
+  /** Counts one request of a user or SCIM token, by its id, or (null) of an address; undefined where there is no limit. */
+  take(callerId: string | null, ip: string | null): Allowance | undefined;
 }
 
 interface Count {
@@ -83,8 +82,8 @@ export function createRequestQuota(
 
   return {
     isOff: perMinute === 0 && anonymousPerMinute === 0,
-    take(viewer, ip) {
-      const limit = viewer === null ? anonymousPerMinute : perMinute;
+    take(callerId, ip) {
+      const limit = callerId === null ? anonymousPerMinute : perMinute;
       if (limit === 0) return undefined;
       const at = now();
       const current = Math.floor(at / windowMs);
@@ -92,7 +91,7 @@ export function createRequestQuota(
         window = current;
         counts = new Map();
       }
-      const count = countOf(viewer === null ? `ip:${addressKey(ip)}` : `user:${viewer.userId}`);
+      const count = countOf(callerId === null ? `ip:${addressKey(ip)}` : `user:${callerId}`);
       const used = count.shared + count.fresh;
       const resetSeconds = Math.max(1, Math.ceil(((current + 1) * windowMs - at) / 1000));
       if (used >= limit) {

@@ -17,6 +17,8 @@ export interface EventMap {
   'user.signed_in': { userId: string };
   /** An API key was revoked. */
   'key.ended': { apiKeyId: string };
+  /** A SCIM token was revoked. */
+  'scim_token.ended': { scimTokenId: string };
   /** A project was created or changed. */
   'project.changed': { projectId: string };
   /** An execution has an event of this number in its log, or (0) is gone. */
@@ -31,6 +33,7 @@ const topics: (keyof EventMap)[] = [
     'user.changed',
     'user.signed_in',
     'key.ended',
+    'scim_token.ended',
     'project.changed',
     'execution.changed',
     'feed.moved',

@@ -24,6 +24,7 @@ import type { Infra } from '../../infra/infra.js';
 import { createPasswordRule } from '../../validation/password-rule.js';
 import type { Limits } from '../limits.js';
 import { createMails } from './mails.js';
+import { createScim } from './scim.js';
 import { createSingleSignOn } from './single-sign-on.js';
 import { createWorkloads } from './workloads.js';
 
@@ -73,11 +74,12 @@ export function createAccountServices(infra: Infra, { audit, access, projects, l
     issue: (opened) => auth.issue(opened),
     proveSecondFactor: (account, code) => auth.proveSecondFactor(account, code),
   });
-  const { ssoLogout } = single;
+  const { ssoLogout, groupMappings, grants } = single;
   const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors, ssoLogout };
   const auth = createAuthentication(infra, limits, parts);
   const workloads = createWorkloads(infra, { limits, audit, sessions, opening, apiKeys });
-  return { ...single, ...workloads, sessions, users, apiKeys, secondFactors, auth, mails };
+  const scim = createScim(infra, { limits, audit, users, groupMappings, grants });
+  return { ...single, ...workloads, scim, sessions, users, apiKeys, secondFactors, auth, mails };
 }
 
 function createSessions(infra: Infra, access: ProjectAccessService, audit: AuditService) {

@@ -4,6 +4,7 @@ import type { ProjectService } from '../../features/project/project.service.js';
 import type { OpeningService } from '../../features/session/create-session.service.js';
 import type { SessionService } from '../../features/session/session.service.js';
 import { createSsoAccounts } from '../../features/sso/accounts.js';
+import { createGrants } from '../../features/sso/grants.js';
 import { createGroupMappings } from '../../features/sso/group-mappings.js';
 import { createSsoLogout } from '../../features/sso/sso.logout.js';
 import { createSsoService, type SsoServiceOptions } from '../../features/sso/sso.service.js';
@@ -30,11 +31,13 @@ export function createSingleSignOn({ config, db, log, now }: Infra, needed: Need
   const providers = config.oidcProviders ?? [];
   const fetch = createBoundedFetch(true); // issuers come from the settings
   const asking = { fetch, issuers: createIssuers({ fetch, now }), now };
-  const groupMappings = createGroupMappings({ db, audit, now, providerIds: providers.map(({ id }) => id) });
+  const groupMappings = createGroupMappings({ db, audit, now, providers });
   const base = { ...asking, db, log, audit, providers, addresses: limits.singleSignOns };
-  const accounts = createSsoAccounts({ db, log, users, projects, groupMappings, now });
+  const grants = createGrants({ users, projects, log });
+  const accounts = createSsoAccounts({ db, log, users, grants, groupMappings, now });
   return {
     groupMappings,
+    grants,
     sso: createSsoService({
       ...base,
       opening,

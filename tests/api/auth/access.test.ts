@@ -69,6 +69,17 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
     `mutation { deleteWorkloadTrust(id: "wtr_${v7()}") { deletedId } }`,
     'NOT_FOUND',
   ],
+  'Query.scimTokens': ['admin', '{ scimTokens { id } }', 'ok'],
+  'Mutation.createScimToken': [
+    'admin',
+    'mutation { createScimToken(input: { name: "d", provider: "none" }) { secret } }',
+    'VALIDATION_FAILED',
+  ],
+  'Mutation.revokeScimToken': [
+    'admin',
+    `mutation { revokeScimToken(id: "sct_${v7()}") { secret } }`,
+    'NOT_FOUND',
+  ],
   'Query.webhooks': ['admin', '{ webhooks { id } }', 'ok'],
   'Mutation.createWebhook': [
     'admin',

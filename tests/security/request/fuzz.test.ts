@@ -73,7 +73,7 @@ it('any body at any REST route gets a documented answer', async () => {
           expect([path, status, status < 500 && String(status) in operation.responses]).toEqual([
             ...[path, status, true],
           ]);
-          expect(headers.get('content-type')).toMatch(/^application\/(problem\+)?json/);
+          expect(headers.get('content-type')).toMatch(/^application\/((problem|scim)\+)?json/);
         }),
         runs,
       );

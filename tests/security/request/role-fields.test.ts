@@ -140,6 +140,7 @@ const ways = (): Record<string, [type: string, query: string]> => {
     MailEdge: ['MailEdge', '{ undeliveredMails { edges { # } } }'],
     WorkloadTrust: ['WorkloadTrust', '{ workloadTrusts { # } }'],
     ClaimPattern: ['ClaimPattern', '{ workloadTrusts { claims { # } } }'],
+    ScimToken: ['ScimToken', '{ scimTokens { # } }'],
     Webhook: ['Webhook', '{ webhooks { # } }'],
     WebhookDelivery: ['WebhookDelivery', '{ webhooks { deliveries { nodes { # } } } }'],
     WebhookDeliveryConnection: ['WebhookDeliveryConnection', '{ webhooks { deliveries { # } } }'],

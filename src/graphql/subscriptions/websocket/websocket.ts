@@ -7,7 +7,6 @@ import { CloseCode } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import { inTurns } from '../../../core/chunked.js';
 import type { AppError } from '../../../core/errors.js';
-import type { Viewer } from '../../../core/permissions.js';
 import { defaultTiming } from '../../../core/timeouts.js';
 import { bodyLimits } from '../../../http/body.js';
 import { clientIp } from '../../../http/client-address.js';
@@ -33,7 +32,7 @@ import { createProtocol } from './protocol.js';
 /** What the transport asks of the services. */
 interface ConnectionServices extends AuthenticationServices {
   denied: NonNullable<RequestContext['onDenied']>;
-  requests: { take: (viewer: Viewer, ip: null) => { refusal?: AppError | undefined } | undefined };
+  requests: { take: (callerId: string, ip: null) => { refusal?: AppError | undefined } | undefined };
 }
 
 /** The WebSocket side of the server. */
@@ -69,7 +68,7 @@ export function createWebSockets(
     yoga,
     maxPerConnection: config.streamsMaxPerConnection,
     check,
-    take: (viewer) => services.requests.take(viewer, null)?.refusal,
+    take: (viewer) => services.requests.take(viewer.userId, null)?.refusal,
     onRefusal: metrics.refusalsOf('websocket-operations'),
     mask,
     trusted,
