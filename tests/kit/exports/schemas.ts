@@ -21,7 +21,7 @@ export const sarifErrors: Validator = validatorOf(() => {
 /** The schema of OpenVEX 0.2.0. */
 export const openVexErrors: Validator = validatorOf(() => {
   const ajv = formats.default(new Ajv2020({ strict: false, allErrors: true }));
-  ajv.addFormat('iri', /^[a-z][a-z0-9+.-]*:[^\s<>"{}|\\^`]+$/i);
+  ajv.addFormat('iri', (text) => /^[a-z][a-z0-9+.-]*:[^\s<>"{}|\\^`]+$/i.test(text));
   return ajv.compile(own('openvex-0.2.0.json'));
 });
 
@@ -36,8 +36,8 @@ export const cycloneDxErrors: Validator = validatorOf(() => {
     return { ...read(join(library, 'res/schema', `${name}.SNAPSHOT.schema.json`)), $id };
   };
   const ajv = formats.default(new Ajv({ strict: false, allErrors: true }));
-  ajv.addFormat('iri-reference', /^[^\s<>"{}|\\^`]*$/);
-  ajv.addFormat('idn-email', /^[^\s@]+@[^\s@]+$/);
+  ajv.addFormat('iri-reference', (text) => /^[^\s<>"{}|\\^`]*$/.test(text));
+  ajv.addFormat('idn-email', (text) => /^[^\s@]+@[^\s@]+$/.test(text));
   ajv.addSchema(schema('spdx'));
   ajv.addSchema(schema('jsf-0.82'));
   return ajv.compile(schema('bom-1.6'));
