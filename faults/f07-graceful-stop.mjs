@@ -6,69 +6,66 @@ import { clock, sleep } from './kit/time.mjs';
 
 const streamsOfEach = 2500;
 
-export const fault = {
-  id: 'F7',
-  title: 'SIGTERM with 200 requests and 5,000 subscriptions open',
-  async run(scene, figures) {
-    const server = await scene.instance();
-    const { accessToken: token } = await scene.signIn(server);
-    const executionId = await scene.execution(server, token);
-    const halves = [
-      scene.load('streams', { urls: [server.url], token, executionId, counts: { sse: streamsOfEach } }),
-      scene.load('streams', { urls: [server.url], token, executionId, counts: { websocket: streamsOfEach } }),
-    ];
-    await Promise.all(halves.map(({ ready }) => ready));
-    const open = await openRequests(server.url, token, 100);
-    const load = scene.load('closed', {
-      urls: [server.url],
-      token,
-      kinds: ['list', 'write'],
-      connections: 100,
-    });
-    await load.ready;
-    await sleep(1500);
+export const title = 'SIGTERM with 200 requests and 5,000 subscriptions open';
 
-    // Who watches readiness, as a balancer does, sends no more once it is denied.
-    let samples;
-    const probes = watchReadiness(server.url, () => {
-      samples = load.stop();
-    });
-    const stoppedAt = clock();
-    server.signal('SIGTERM');
-    await sleep(500);
-    const finished = await Promise.all(open.map((finish) => finish()));
-    const { code, signal } = await server.ended();
-    const exitedAt = clock();
-    const seen = await probes();
-    await sleep(1000);
-    const all = (await Promise.all(halves.map((half) => half.stop()))).flat();
+export async function run(scene, figures) {
+  const { server, token } = await scene.signedIn();
+  const executionId = await scene.execution(server, token);
+  const halves = [
+    scene.load('streams', { urls: [server.url], token, executionId, counts: { sse: streamsOfEach } }),
+    scene.load('streams', { urls: [server.url], token, executionId, counts: { websocket: streamsOfEach } }),
+  ];
+  await Promise.all(halves.map(({ ready }) => ready));
+  const open = await openRequests(server.url, token, 100);
+  const load = scene.load('closed', {
+    urls: [server.url],
+    token,
+    kinds: ['list', 'write'],
+    connections: 100,
+  });
+  await load.ready;
+  await sleep(1500);
 
-    const lost = failuresOf(await samples);
-    const isTurnedAway = ({ error }) => error !== undefined;
-    const firstClosed = seen.findIndex(isTurnedAway);
-    figures.note('Streams open', all.length);
-    figures.is(
-      'Readiness says 503 before the port closes',
-      seen.slice(0, firstClosed === -1 ? undefined : firstClosed).some(({ status }) => status === 503),
-      true,
-    );
-    figures.note('100 requests that were half sent', tally(finished));
-    figures.is('… failed', failuresOf(finished).length, 0);
-    figures.is('Requests of 100 busy connections that failed', lost.length === 0 ? 0 : tally(lost), 0);
-    figures.is(
-      'WebSockets closed otherwise than with 1001',
-      all.filter(({ kind, end }) => kind === 'websocket' && end !== 1001).length,
-      0,
-    );
-    figures.is(
-      'Event streams that broke off',
-      all.filter(({ kind, end }) => kind === 'sse' && end !== 'clean').length,
-      0,
-    );
-    figures.is('Exit', signal ?? code, 0);
-    figures.atMost('… after', exitedAt - stoppedAt, 10_000, 'ms');
-  },
-};
+  // Who watches readiness, as a balancer does, sends no more once it is denied.
+  let samples;
+  const probes = watchReadiness(server.url, () => {
+    samples = load.stop();
+  });
+  const stoppedAt = clock();
+  server.signal('SIGTERM');
+  await sleep(500);
+  const finished = await Promise.all(open.map((finish) => finish()));
+  const { code, signal } = await server.ended();
+  const exitedAt = clock();
+  const seen = await probes();
+  await sleep(1000);
+  const all = (await Promise.all(halves.map((half) => half.stop()))).flat();
+
+  const lost = failuresOf(await samples);
+  const isTurnedAway = ({ error }) => error !== undefined;
+  const firstClosed = seen.findIndex(isTurnedAway);
+  figures.note('Streams open', all.length);
+  figures.is(
+    'Readiness says 503 before the port closes',
+    seen.slice(0, firstClosed === -1 ? undefined : firstClosed).some(({ status }) => status === 503),
+    true,
+  );
+  figures.note('100 requests that were half sent', tally(finished));
+  figures.is('… failed', failuresOf(finished).length, 0);
+  figures.is('Requests of 100 busy connections that failed', lost.length === 0 ? 0 : tally(lost), 0);
+  figures.is(
+    'WebSockets closed otherwise than with 1001',
+    all.filter(({ kind, end }) => kind === 'websocket' && end !== 1001).length,
+    0,
+  );
+  figures.is(
+    'Event streams that broke off',
+    all.filter(({ kind, end }) => kind === 'sse' && end !== 'clean').length,
+    0,
+  );
+  figures.is('Exit', signal ?? code, 0);
+  figures.atMost('… after', exitedAt - stoppedAt, 10_000, 'ms');
+}
 
 /** Requests whose body is half sent; each gives a function that sends the rest. */
 function openRequests(url, token, count) {

@@ -10,69 +10,64 @@ const ways = {
   demotion: (person, token) => graphql(token, update, { input: { id: person.id, role: 'VIEWER' } }),
 };
 
-export const fault = {
-  id: 'F14',
-  title: 'sign-out, deactivation and demotion while streams are open; two instances',
-  async run(scene, figures) {
-    const redis = await scene.redis();
-    const a = await scene.instance({ redisUrl: redis.url });
-    const b = await scene.instance({ redisUrl: redis.url });
-    const { accessToken: token } = await scene.signIn(a);
-    for (const [name, end] of Object.entries(ways)) {
-      const person = await scene.person(a, token);
-      const { accessToken } = await scene.signIn(a, person);
-      const executionId = await scene.execution(a, token);
-      const counts = { sse: 20, websocket: 20 };
-      const urls = [a.url, b.url];
-      const streams = scene.load('streams', { urls, token: accessToken, executionId, counts });
-      await streams.ready;
-      const polls = scene.load('open', {
-        urls,
-        token: accessToken,
-        kinds: [name === 'demotion' ? 'write' : 'me'],
-        perSecond: 100,
-      });
-      await polls.ready;
-      await sleep(500);
-      const endedAt = clock();
-      await must(a.url, end({ ...person, accessToken }, token));
-      await sleep(1500);
-      await must(a.url, report(token, executionId, 50, '#late'));
-      await sleep(1000);
-      const [all, samples] = await Promise.all([streams.stop(), polls.stop()]);
-      const open = all.filter((stream) => stream.endedAt === undefined);
-      const taken = samples.filter(
-        ({ at, status, code }) => at > endedAt && status === 200 && code === undefined,
-      );
-      figures.is(`After ${name}: streams still open, of ${all.length}`, open.length, 0);
-      for (const kind of Object.keys(counts)) {
-        const ends = all
-          .filter((stream) => stream.kind === kind && stream.endedAt !== undefined)
-          .map((stream) => stream.endedAt);
-        figures.atMost(
-          `… last ${kind === 'sse' ? 'event stream' : 'WebSocket'} cut after`,
-          Math.max(...ends) - endedAt,
-          1000,
-          'ms',
-        );
-      }
-      figures.is(
-        '… had a later event',
-        all.filter(({ events }) => events.some(({ phase }) => phase === '#late')).length,
-        0,
-      );
+export const title = 'sign-out, deactivation and demotion while streams are open; two instances';
+
+export async function run(scene, figures) {
+  const { a, b, token } = await scene.twins();
+  for (const [name, end] of Object.entries(ways)) {
+    const person = await scene.person(a, token);
+    const { accessToken } = await scene.signIn(a, person);
+    const executionId = await scene.execution(a, token);
+    const counts = { sse: 20, websocket: 20 };
+    const urls = [a.url, b.url];
+    const streams = scene.load('streams', { urls, token: accessToken, executionId, counts });
+    await streams.ready;
+    const polls = scene.load('open', {
+      urls,
+      token: accessToken,
+      kinds: [name === 'demotion' ? 'write' : 'me'],
+      perSecond: 100,
+    });
+    await polls.ready;
+    await sleep(500);
+    const endedAt = clock();
+    await must(a.url, end({ ...person, accessToken }, token));
+    await sleep(1500);
+    await must(a.url, report(token, executionId, 50, '#late'));
+    await sleep(1000);
+    const [all, samples] = await Promise.all([streams.stop(), polls.stop()]);
+    const open = all.filter((stream) => stream.endedAt === undefined);
+    const taken = samples.filter(
+      ({ at, status, code }) => at > endedAt && status === 200 && code === undefined,
+    );
+    figures.is(`After ${name}: streams still open, of ${all.length}`, open.length, 0);
+    for (const kind of Object.keys(counts)) {
+      const ends = all
+        .filter((stream) => stream.kind === kind && stream.endedAt !== undefined)
+        .map((stream) => stream.endedAt);
       figures.atMost(
-        '… last request let through sent after',
-        taken.length === 0 ? 0 : Math.max(...taken.map(({ at }) => at)) - endedAt,
+        `… last ${kind === 'sse' ? 'event stream' : 'WebSocket'} cut after`,
+        Math.max(...ends) - endedAt,
         1000,
         'ms',
       );
-      figures.is(
-        '… requests refused',
-        samples.some(({ status, code }) => status === 401 || code === 'FORBIDDEN'),
-        true,
-      );
-      if (name === 'demotion') await call(a.url, requests.logout(accessToken));
     }
-  },
-};
+    figures.is(
+      '… had a later event',
+      all.filter(({ events }) => events.some(({ phase }) => phase === '#late')).length,
+      0,
+    );
+    figures.atMost(
+      '… last request let through sent after',
+      taken.length === 0 ? 0 : Math.max(...taken.map(({ at }) => at)) - endedAt,
+      1000,
+      'ms',
+    );
+    figures.is(
+      '… requests refused',
+      samples.some(({ status, code }) => status === 401 || code === 'FORBIDDEN'),
+      true,
+    );
+    if (name === 'demotion') await call(a.url, requests.logout(accessToken));
+  }
+}

@@ -7,7 +7,12 @@ import { withScene } from './kit/scene.mjs';
 
 const longestMs = 180_000;
 const files = readdirSync(new URL('.', import.meta.url)).filter((name) => /^f\d\d-.*\.mjs$/.test(name));
-const faults = await Promise.all(files.sort().map(async (name) => (await import(`./${name}`)).fault));
+const faults = await Promise.all(
+  files.sort().map(async (name) => {
+    const { title, run } = await import(`./${name}`);
+    return { id: `F${Number(name.slice(1, 3))}`, title, run };
+  }),
+);
 
 const wanted = process.argv.slice(2).map((name) => name.toUpperCase());
 const unknown = wanted.filter((name) => !faults.some(({ id }) => id === name));

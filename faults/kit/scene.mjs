@@ -67,6 +67,20 @@ function createScene(later) {
     /** Signs in; gives what the server does. */
     signIn: ({ url }, credentials = admin) => must(url, requests.login(undefined, credentials)),
 
+    /** A running instance, and the first admin's token. */
+    async signedIn() {
+      const server = await scene.instance();
+      return { server, token: (await scene.signIn(server)).accessToken };
+    },
+
+    /** Two running instances on one Redis, and the first admin's token. */
+    async twins() {
+      const redis = await scene.redis();
+      const a = await scene.instance({ redisUrl: redis.url });
+      const b = await scene.instance({ redisUrl: redis.url });
+      return { redis, a, b, token: (await scene.signIn(a)).accessToken };
+    },
+
     /** Makes a user: e-mail, id and password. */
     async person({ url }, token, role = 'ANALYST') {
       people += 1;
