@@ -11,44 +11,42 @@ const seed = Number(process.env.SEARCH_SEED ?? Math.floor(Math.random() * 1e6));
 const keptOfRoot = 2;
 const shown = 5;
 
-export const fault = {
-  id: 'F19',
-  title: 'the worst documents that are accepted, found by a search',
-  async run(scene, figures) {
-    const server = await scene.instance({ env: { RATE_LIMIT_PER_MINUTE: '0' } });
-    const { accessToken: token } = await scene.signIn(server);
-    const ids = await fill(server, token);
-    const schema = buildSchema(readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8'));
-    const random = randomOf(seed);
-    const documents = createDocuments(schema, ids, random);
-    const measure = async (query) => {
-      await server.ask('watchLoop');
-      const { status, code, ms, body } = await call(server.url, graphql(token, query));
-      await sleep(2);
-      const blockMs = await server.ask('longestBlockMs');
-      return { query, status, code, ms, blockMs, bytes: JSON.stringify(body ?? '').length };
-    };
-    const found = await search({ documents, measure, random, until: performance.now() + seconds * 1000 });
-    figures.note('Seed', String(seed));
-    figures.note('Documents tried', found.tried);
-    figures.note('… of them accepted', found.accepted);
-    const worst = [];
-    for (const { query } of found.best.slice(0, 2 * shown)) {
-      const again = [];
-      for (let n = 0; n < 5; n += 1) again.push(await measure(query));
-      worst.push(again.sort((a, b) => a.blockMs - b.blockMs)[2]);
-    }
-    worst.sort((a, b) => b.blockMs - a.blockMs);
-    for (const { query, blockMs, ms, bytes } of worst.slice(0, shown))
-      figures.atMost(
-        `Event loop blocked for (median of 5), ${Math.round(bytes / 1000)} kB in ${Math.round(ms)} ms: ${query.length > 300 && !process.env.SHOW_DOCUMENTS ? `${query.slice(0, 300)}…` : query}`,
-        blockMs,
-        50,
-        'ms',
-      );
-    figures.is('The server lives', (await call(server.url, { path: '/api/v1/health/live' })).status, 200);
-  },
-};
+export const title = 'the worst documents that are accepted, found by a search';
+
+export async function run(scene, figures) {
+  const server = await scene.instance({ env: { RATE_LIMIT_PER_MINUTE: '0' } });
+  const { accessToken: token } = await scene.signIn(server);
+  const ids = await fill(server, token);
+  const schema = buildSchema(readFileSync(new URL('../schema.graphql', import.meta.url), 'utf8'));
+  const random = randomOf(seed);
+  const documents = createDocuments(schema, ids, random);
+  const measure = async (query) => {
+    await server.ask('watchLoop');
+    const { status, code, ms, body } = await call(server.url, graphql(token, query));
+    await sleep(2);
+    const blockMs = await server.ask('longestBlockMs');
+    return { query, status, code, ms, blockMs, bytes: JSON.stringify(body ?? '').length };
+  };
+  const found = await search({ documents, measure, random, until: performance.now() + seconds * 1000 });
+  figures.note('Seed', String(seed));
+  figures.note('Documents tried', found.tried);
+  figures.note('… of them accepted', found.accepted);
+  const worst = [];
+  for (const { query } of found.best.slice(0, 2 * shown)) {
+    const again = [];
+    for (let n = 0; n < 5; n += 1) again.push(await measure(query));
+    worst.push(again.sort((a, b) => a.blockMs - b.blockMs)[2]);
+  }
+  worst.sort((a, b) => b.blockMs - a.blockMs);
+  for (const { query, blockMs, ms, bytes } of worst.slice(0, shown))
+    figures.atMost(
+      `Event loop blocked for (median of 5), ${Math.round(bytes / 1000)} kB in ${Math.round(ms)} ms: ${query.length > 300 && !process.env.SHOW_DOCUMENTS ? `${query.slice(0, 300)}…` : query}`,
+      blockMs,
+      50,
+      'ms',
+    );
+  figures.is('The server lives', (await call(server.url, { path: '/api/v1/health/live' })).status, 200);
+}
 
 /** Climbs from the best documents so far of each root field, so that it does not stay on one hill; now and then from a new one. */
 async function search({ documents, measure, random, until }) {
