@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import pg from 'pg';
 import { addTargets } from './seed.mjs';
-import { residentMb } from './server.mjs';
+import { cpuMs, residentMb } from './server.mjs';
 import { workloads } from './workloads.mjs';
 
 const writersPerContestant = 16;
@@ -55,6 +55,7 @@ export async function measureWorkload(name, { client, generator, started, factsO
   const { seconds, rounds, warmUpSeconds } = options;
   const connections = workloads[name].connections ?? options.connections;
   const run = async (contestant, forSeconds) => {
+    const cpuBefore = cpuMs(contestant.pid);
     const outcome = await generator
       .run({
         port: contestant.port,
@@ -66,6 +67,7 @@ export async function measureWorkload(name, { client, generator, started, factsO
       .catch((error) => {
         throw new Error(`${contestant.name}, ${name}: ${error.message}`);
       });
+    outcome.cpuMs = (cpuMs(contestant.pid) - cpuBefore) / (outcome.count + outcome.failed);
     if (outcome.failed > 0)
       console.error(`${contestant.name}, ${name}: ${outcome.failed} failed: ${outcome.firstFailure}`);
     if (workloads[name].isWriting) await emptyTargets(client, factsOf(contestant).targetIds);
@@ -91,6 +93,7 @@ function summaryOf(outcomes, { pid }) {
     failed: outcomes.reduce((sum, { failed }) => sum + failed, 0),
     p50: medianOf('p50'),
     p99: medianOf('p99'),
+    cpuMs: medianOf('cpuMs'),
     residentMb: residentMb(pid),
   };
 }

@@ -85,6 +85,14 @@ export function residentMb(pid) {
   return Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(path, 'utf8'))?.[1]) / 1024);
 }
 
+/** Time of the processor that a process has taken, in ms, user and system; where /proc is missing, NaN. */
+export function cpuMs(pid) {
+  const path = `/proc/${pid}/stat`;
+  if (!existsSync(path)) return Number.NaN;
+  const fields = readFileSync(path, 'utf8').split(') ').at(-1).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10; // ticks of 10 ms on Linux
+}
+
 async function isReady(url) {
   const answer = await fetch(`${url}/api/v1/health/ready`).catch(() => undefined);
   return answer?.ok === true;

@@ -24,11 +24,14 @@ function ratesOf(workloads, names, who) {
 }
 
 function detailsOf(workloads) {
-  const lines = ['| | | p50 | p99 | memory | failed | rounds, requests/s |', '|--|--|--:|--:|--:|--:|--|'];
+  const lines = [
+    '| | | p50 | p99 | processor time of a request | memory | failed | rounds, requests/s |',
+    '|--|--|--:|--:|--:|--:|--:|--|',
+  ];
   for (const [workload, rows] of Object.entries(workloads)) {
-    for (const [name, { p50, p99, residentMb, failed, rounds }] of Object.entries(rows))
+    for (const [name, { p50, p99, cpuMs, residentMb, failed, rounds }] of Object.entries(rows))
       lines.push(
-        `| ${[workload, name, ms(p50), ms(p99), `${residentMb} MB`, failed, rounds.join(' ')].join(' | ')} |`,
+        `| ${[workload, name, ms(p50), ms(p99), `${cpuMs.toFixed(2)} ms`, `${residentMb} MB`, failed, rounds.join(' ')].join(' | ')} |`,
       );
   }
   return lines.join('\n');
