@@ -121,7 +121,7 @@ function treeOf(pid) {
   return [pid, ...workers];
 }
 
-/** All of PostgreSQL on this machine: nothing else may use one. */
+/** All of PostgreSQL on this machine: its column says something only where nothing else uses one. */
 function postgresPids() {
   return execFileSync('pgrep', ['-x', 'postgres'], { encoding: 'utf8' }).trim().split('\n');
 }
