@@ -22,7 +22,7 @@ export interface ScimResources {
 
 /** What the routes call. */
 export interface ScimRouteServices {
-  scim: { tokens: ScimTokenService; users: ScimResources };
+  scim: { tokens: ScimTokenService; users: ScimResources; groups: ScimResources };
   publicPlace: PublicPlace;
 }
 

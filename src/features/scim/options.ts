@@ -46,6 +46,8 @@ export function nameTaken(error: unknown): never {
   if (violates(error, 'scim_users_provider_user_name_key_key'))
     throw taken('Another user of the directory has this userName.');
   if (violates(error, 'users_email_key_key')) throw taken('Another user has this e-mail address.');
+  if (violates(error, 'scim_groups_provider_display_name_key_key'))
+    throw taken('Another group of the directory has this displayName.');
   throw error;
 }
 

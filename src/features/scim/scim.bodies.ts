@@ -1,6 +1,6 @@
 // Shapes of the bodies of SCIM, for openapi.yaml; scim.examples.ts has examples. resource/document.ts reads bodies, more leniently than these.
 import { z } from 'zod';
-import { type Attribute, type Schema, userSchema } from './resource/schemas.js';
+import { type Attribute, groupSchema, type Schema, userSchema } from './resource/schemas.js';
 
 const text = (description: string, max = 1000) => z.string().max(max).describe(description);
 const urn = z.string().max(200);
@@ -203,6 +203,9 @@ function shapesOf(schema: Schema): ResourceShapes {
   const one = resourceBody(schema);
   return { one, page: listBody(schema.name, one), input: resourceInput(schema) };
 }
+
+/** Shapes of groups. */
+export const groupShapes = shapesOf(groupSchema);
 
 /** Shapes of users. */
 export const userShapes = shapesOf(userSchema);

@@ -44,6 +44,28 @@ export const userAnswer = {
   },
 };
 
+/** A group as a directory sends it. */
+export const groupExample = {
+  schemas: [urns.group],
+  displayName: 'Security',
+  externalId: '8aa1a0c0',
+  members: [{ value: userAnswer.id, display: 'Ada Lovelace', type: 'User' }],
+};
+
+const groupId = 'grp_0192f0c1-7a44-7c3e-9d52-1f6f2c8b7a11';
+
+/** A group as it is sent. */
+export const groupAnswer = {
+  ...groupExample,
+  id: groupId,
+  meta: {
+    ...userAnswer.meta,
+    resourceType: 'Group',
+    location: `https://sec.example.com/scim/v2/Groups/${groupId}`,
+    version: 'W/"1"',
+  },
+};
+
 /** A page of one resource. */
 export const pageOf = (item: unknown) => ({
   schemas: ['urn:ietf:params:scim:api:messages:2.0:ListResponse'],

@@ -4,19 +4,27 @@ import type { Route } from '../../rest/route.js';
 import { idParam, type ScimRouteServices, scimRoute } from './directory.routes.js';
 import { oneOf, resourceTypeOf, schemaOf, serviceProviderConfig } from './discovery.js';
 import { listResponse } from './resource/list.js';
-import { type Schema, userSchema } from './resource/schemas.js';
+import { groupSchema, type Schema, userSchema } from './resource/schemas.js';
 import { resourceRoutes } from './resource.routes.js';
 import {
   configBody,
+  groupShapes,
   resourceTypeBody,
   resourceTypesBody,
   schemaBody,
   schemasBody,
   userShapes,
 } from './scim.bodies.js';
-import { pageOf, schemaExample, userAnswer, userExample } from './scim.examples.js';
+import {
+  groupAnswer,
+  groupExample,
+  pageOf,
+  schemaExample,
+  userAnswer,
+  userExample,
+} from './scim.examples.js';
 
-const schemas: readonly Schema[] = [userSchema];
+const schemas: readonly Schema[] = [userSchema, groupSchema];
 const withExtensions = schemas.flatMap((schema) => [
   schema,
   ...(schema.extension === undefined ? [] : [schema.extension]),
@@ -32,6 +40,13 @@ export function scimRoutes(services: ScimRouteServices): Route[] {
       resources: () => services.scim.users,
       input: userExample,
       answer: userAnswer,
+    }),
+    ...resourceRoutes(services, {
+      schema: groupSchema,
+      shapes: groupShapes,
+      resources: () => services.scim.groups,
+      input: groupExample,
+      answer: groupAnswer,
     }),
   ];
 }

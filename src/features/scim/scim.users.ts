@@ -3,7 +3,6 @@ import { AppError } from '../../core/errors.js';
 import { toPublicId } from '../../core/ids.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
-import { regrant } from './grants.js';
 import { adopt, assertManaged, byOf, nameTaken, type ScimOptions, type ScimRequest } from './options.js';
 import { type Document, readDocument } from './resource/document.js';
 import { type ListResponse, listRequestOf, listResponse, shownOf } from './resource/list.js';
@@ -128,7 +127,7 @@ async function createUser(
         INSERT INTO scim_users (user_id, provider, user_name_key, external_id, attributes, created_at)
         VALUES (${id}, ${provider}, '', NULL, '{}', ${new Date(options.now())})`);
       await store(options, tx, caller, id, document);
-      if (document.roles !== undefined) await regrant(options, tx, provider, mappings, [id]);
+      if (document.roles !== undefined) await options.grants.giveAgain(tx, provider, mappings, [id]);
       return findUser(tx, caller, toPublicId('User', id));
     })
     .catch(nameTaken);
@@ -155,7 +154,8 @@ async function changeUser(
       assertManaged(options, before.email);
       await store(options, tx, caller, before.id, after);
       noteChange(options, tx, caller, before.id, changed);
-      if (changed.includes('roles')) await regrant(options, tx, caller.provider, mappings, [before.id]);
+      if (changed.includes('roles'))
+        await options.grants.giveAgain(tx, caller.provider, mappings, [before.id]);
       return findUser(tx, caller, id);
     })
     .catch(nameTaken);

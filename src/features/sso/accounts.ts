@@ -90,7 +90,14 @@ function identityOf(provider: OidcProvider, { claims, subject }: Proved): Proved
     email: typeof claims.email === 'string' ? claims.email : undefined,
     isEmailVerified: claims.email_verified === true || claims.email_verified === 'true',
     name: name || undefined,
+    directoryIds: [subject, ...entraIdsOf(provider, claims)],
   };
+}
+
+/** Entra's `sub` is another one for each application; its directory has the object id. */
+function entraIdsOf({ issuer }: OidcProvider, { oid }: Proved['claims']): string[] {
+  const isEntra = /^https:\/\/login\.(microsoftonline\.(com|us)|partner\.microsoftonline\.cn)\//.test(issuer);
+  return isEntra && typeof oid === 'string' ? [oid] : [];
 }
 
 async function giveGrants(
@@ -101,7 +108,9 @@ async function giveGrants(
   { claims }: Proved,
   owner: IdentityOwner,
 ): Promise<void> {
-  const groups = groupsOf(claims, provider.groupsClaim);
+  // A directory that pushes groups knows them better than a token, which may have none.
+  const groups =
+    (await options.grants.pushed(tx, provider.id, owner.userId)) ?? groupsOf(claims, provider.groupsClaim);
   if (mappings.length > 0 && groups.state !== 'GIVEN')
     options.log.warn(
       { event: 'identity_groups_missing', provider: provider.id, userId: owner.userId, state: groups.state },

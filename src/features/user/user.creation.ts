@@ -9,7 +9,14 @@ import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { emailKeyOf } from '../../validation/email.js';
 import type { Invitation } from './password-link.service.js';
-import { emailTaken, lockUser, reloadUser, searchTextOf, type UserChangeOptions } from './user.changes.js';
+import {
+  type ChangedBy,
+  emailTaken,
+  lockUser,
+  reloadUser,
+  searchTextOf,
+  type UserChangeOptions,
+} from './user.changes.js';
 import type { CreateUserInput } from './user.input.js';
 
 /** A user after a change, and the one-time link to hand over, or the address to which it is mailed. */
@@ -181,4 +188,25 @@ function noPassword(): AppError {
 
 function notInvited(): AppError {
   return new AppError('CONFLICT', { message: 'This user has accepted the invitation already.' });
+}
+
+/** Creates a person without a password, a VIEWER, for a provider that vouches for the address. @returns the id */
+export async function provisionUser(
+  { audit, now }: UserChangeOptions,
+  tx: Transaction,
+  by: ChangedBy,
+  { email, name, provider }: { email: string; name: string; provider: string },
+): Promise<string> {
+  const [id, at] = [newId(), new Date(now())];
+  await tx.query(sql`
+    INSERT INTO users (id, email, email_key, search_text, name, role, status, created_at, updated_at)
+    VALUES (${id}, ${email}, ${emailKeyOf(email)}, ${searchTextOf({ name, email })}, ${name}, 'VIEWER', 'ACTIVE', ${at}, ${at})`);
+  audit.record(tx, {
+    action: 'user.create',
+    ...by,
+    targetType: 'User',
+    targetId: id,
+    changes: { email, name, role: 'VIEWER', provider },
+  });
+  return id;
 }

@@ -6,13 +6,8 @@ import type { User } from '../../generated/prisma/client.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { emailKeyOf } from '../../validation/email.js';
-import {
-  type ChangedBy,
-  isLastAdmin,
-  reloadUser,
-  searchTextOf,
-  type UserChangeOptions,
-} from './user.changes.js';
+import { isLastAdmin, reloadUser, type UserChangeOptions } from './user.changes.js';
+import { provisionUser } from './user.creation.js';
 import { email as emailShape } from './user.input.js';
 
 /** What an identity provider has said of a user. */
@@ -25,6 +20,8 @@ export interface ProvedIdentity {
   email: string | undefined;
   isEmailVerified: boolean;
   name: string | undefined;
+  /** Ids by which a directory of the provider may know the user (SCIM externalId). */
+  directoryIds: readonly string[];
 }
 
 /** What a provider's settings allow. */
@@ -68,7 +65,9 @@ export async function findByIdentity(
   }
   const address = emailShape.safeParse(identity.email);
   const checked = { ...identity, email: address.success ? address.data : undefined };
-  return (await joinByEmail(options, tx, checked, rules)) ?? provision(options, tx, checked, rules);
+  const joined =
+    (await joinProvisioned(options, tx, checked, rules)) ?? (await joinByEmail(options, tx, checked, rules));
+  return joined ?? provision(options, tx, checked, rules);
 }
 
 interface Candidate {
@@ -80,6 +79,31 @@ interface Candidate {
   hasSecondFactor: boolean;
   hasIdentity: boolean;
   isService: boolean;
+  /** Whether a directory of the same provider has made the account, or taken it over. */
+  isProvisioned: boolean;
+}
+
+const candidateColumns = (provider: string) => sql`
+  users.id, email, role, status, password_hash IS NOT NULL AS "hasPassword", kind = 'SERVICE' AS "isService",
+  EXISTS (SELECT FROM second_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
+  EXISTS (SELECT FROM user_identities i WHERE i.user_id = users.id) AS "hasIdentity",
+  EXISTS (SELECT FROM scim_users s WHERE s.user_id = users.id AND s.provider = ${provider}) AS "isProvisioned"`;
+
+/** @returns undefined when the provider's directory has no such user whom nothing else protects */
+async function joinProvisioned(
+  options: UserChangeOptions,
+  tx: Transaction,
+  identity: ProvedIdentity,
+  rules: JoinRules,
+): Promise<IdentityOwner | IdentityRefusal | undefined> {
+  const { provider, directoryIds } = identity;
+  const [found, ...others] = await tx.query<Candidate>(sql`
+    SELECT ${candidateColumns(provider)} FROM users JOIN scim_users d ON d.user_id = users.id
+    WHERE d.provider = ${provider} AND d.external_id = ANY(${[...directoryIds]}::text[]) LIMIT 2 FOR UPDATE OF users`);
+  if (found === undefined || others.length > 0 || found.hasPassword || !mayJoin(found, rules))
+    return undefined;
+  if (found.status !== 'ACTIVE') return 'deactivated';
+  return join(options, tx, found, identity);
 }
 
 /** @returns undefined when no account has the address */
@@ -91,25 +115,32 @@ async function joinByEmail(
 ): Promise<IdentityOwner | IdentityRefusal | undefined> {
   if (identity.email === undefined) return undefined;
   const [found] = await tx.query<Candidate>(sql`
-    SELECT id, email, role, status, password_hash IS NOT NULL AS "hasPassword", kind = 'SERVICE' AS "isService",
-      EXISTS (SELECT FROM second_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
-      EXISTS (SELECT FROM user_identities i WHERE i.user_id = users.id) AS "hasIdentity"
+    SELECT ${candidateColumns(identity.provider)}
     FROM users WHERE email_key = ${emailKeyOf(identity.email)} FOR UPDATE`);
   if (found === undefined) return undefined;
   if (found.status !== 'ACTIVE') return 'deactivated';
   if (!identity.isEmailVerified || !mayJoin(found, rules)) return 'account_exists';
-  const identityId = await link(options, tx, found, identity);
-  await options.links.revoke(tx, found.id);
-  return { userId: found.id, identityId, email: found.email, role: found.role };
+  return join(options, tx, found, identity);
+}
+
+async function join(
+  options: UserChangeOptions,
+  tx: Transaction,
+  { id, email, role }: Candidate,
+  identity: ProvedIdentity,
+): Promise<IdentityOwner> {
+  const identityId = await link(options, tx, { id }, identity);
+  await options.links.revoke(tx, id);
+  return { userId: id, identityId, email, role };
 }
 
 /** Whether a verified address is enough: never for a program, nor for what a password or second factor of an admin protects. */
 function mayJoin(
-  { role, isService, hasPassword, hasSecondFactor, hasIdentity }: Candidate,
+  { role, isService, hasPassword, hasSecondFactor, hasIdentity, isProvisioned }: Candidate,
   rules: JoinRules,
 ): boolean {
   if (isService || hasIdentity || hasSecondFactor) return false;
-  if (!hasPassword) return rules.joinByEmail || !rules.provision; // invited: an admin awaits this address
+  if (!hasPassword) return isProvisioned || rules.joinByEmail || !rules.provision; // invited: an admin awaits this address
   return rules.joinByEmail && role !== 'ADMIN';
 }
 
@@ -126,27 +157,6 @@ async function provision(
   const id = await provisionUser(options, tx, by, { email, name: identity.name ?? email, provider });
   const identityId = await link(options, tx, { id }, identity);
   return { userId: id, identityId, email, role: 'VIEWER' };
-}
-
-/** Creates a person without a password, a VIEWER, for a provider that vouches for the address. @returns the id */
-export async function provisionUser(
-  { audit, now }: UserChangeOptions,
-  tx: Transaction,
-  by: ChangedBy,
-  { email, name, provider }: { email: string; name: string; provider: string },
-): Promise<string> {
-  const [id, at] = [newId(), new Date(now())];
-  await tx.query(sql`
-    INSERT INTO users (id, email, email_key, search_text, name, role, status, created_at, updated_at)
-    VALUES (${id}, ${email}, ${emailKeyOf(email)}, ${searchTextOf({ name, email })}, ${name}, 'VIEWER', 'ACTIVE', ${at}, ${at})`);
-  audit.record(tx, {
-    action: 'user.create',
-    ...by,
-    targetType: 'User',
-    targetId: id,
-    changes: { email, name, role: 'VIEWER', provider },
-  });
-  return id;
 }
 
 async function link(

@@ -20,13 +20,18 @@ import {
   setUserStatus,
   updateUser,
 } from './user.changes.js';
-import { createUser, resendInvitation, resetPassword, revokeInvitation } from './user.creation.js';
+import {
+  createUser,
+  provisionUser,
+  resendInvitation,
+  resetPassword,
+  revokeInvitation,
+} from './user.creation.js';
 import {
   findByIdentity,
   type IdentityOwner,
   type JoinRules,
   type ProvedIdentity,
-  provisionUser,
   setRoleByGroups,
   unlinkIdentity,
 } from './user.identities.js';

@@ -1,5 +1,6 @@
 // Creates the services of SCIM, for the composition root.
 
+import { createScimGroups } from '../../features/scim/scim.groups.js';
 import { createScimUsers } from '../../features/scim/scim.users.js';
 import { createScimTokenService, type ScimTokenOptions } from '../../features/scim/token/token.service.js';
 import type { Grants } from '../../features/sso/grants.js';
@@ -36,5 +37,6 @@ export function createScim({ config, db, events, metrics, now }: Infra, needed: 
       guesses: limits.scimTokens,
     }),
     users: createScimUsers(options),
+    groups: createScimGroups(options),
   };
 }

@@ -33,7 +33,7 @@ export function createSingleSignOn({ config, db, log, now }: Infra, needed: Need
   const asking = { fetch, issuers: createIssuers({ fetch, now }), now };
   const groupMappings = createGroupMappings({ db, audit, now, providers });
   const base = { ...asking, db, log, audit, providers, addresses: limits.singleSignOns };
-  const grants = createGrants({ users, projects, log });
+  const grants = createGrants({ users, projects, log, breakGlassAdmin: config.breakGlassAdmin });
   const accounts = createSsoAccounts({ db, log, users, grants, groupMappings, now });
   return {
     groupMappings,

@@ -43,7 +43,7 @@ export function readDocument(schema: Schema, given: unknown): Document {
   const document: Document = {};
   for (const [name, value] of Object.entries(given)) {
     const attribute = attributeOf(schema.attributes, name);
-    if (attribute !== undefined && attribute.isReadOnly !== true) {
+    if (attribute !== undefined && attribute.isReadOnly !== true && attribute.isRows !== true) {
       const read = readValue(attribute, value);
       if (read !== undefined) document[attribute.name] = read;
     } else if (schema.extension?.urn.toLowerCase() === name.toLowerCase()) {

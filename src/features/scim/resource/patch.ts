@@ -58,7 +58,11 @@ export function spread(schema: Schema, { op, path, value }: Operation): (Operati
     return [{ op, path, value }];
   if (path !== undefined && op === 'remove') return [{ op, path, value }];
   assertObject(value);
-  return Object.entries(value).flatMap(([name, part]) => {
+  // Okta sends the id along.
+  const entries = Object.entries(value).filter(
+    ([name]) => path !== undefined || !/^(id|meta|schemas)$/i.test(name),
+  );
+  return entries.flatMap(([name, part]) => {
     const prefix = path === undefined ? '' : `${path}:`;
     if (name.toLowerCase() !== schema.extension?.urn.toLowerCase())
       return [{ op, path: prefix + name, value: part }];

@@ -17,6 +17,8 @@ export interface Attribute {
   isReadOnly?: boolean;
   isCaseExact?: boolean;
   isUnique?: boolean;
+  /** Whether its values are rows of their own, so that documents leave them out. */
+  isRows?: boolean;
   /** Attributes of a complex one. */
   subs?: readonly Attribute[];
 }
@@ -107,6 +109,13 @@ export const userSchema: Schema = {
       text('value', 'E-mail address.'),
       ...labelled,
     ]),
+    {
+      ...list('groups', 'Groups of the directory that the person is in.', [
+        text('value', 'Id of the group.', { isCaseExact: true }),
+        text('display', 'Name of the group.'),
+      ]),
+      isReadOnly: true,
+    },
     list('roles', 'Roles in the directory; mappings give them a meaning here, as they do for groups.', [
       text('value', 'Name of the role.'),
       ...labelled,
@@ -119,6 +128,26 @@ export const userSchema: Schema = {
       ...['addresses', 'entitlements', 'x509Certificates', 'schemas'],
     ].map((name) => name.toLowerCase()),
   ),
+};
+
+/** Groups. */
+export const groupSchema: Schema = {
+  urn: urns.group,
+  name: 'Group',
+  description: 'A group of users.',
+  attributes: [
+    text('displayName', 'Name of the group.', { isRequired: true, isUnique: true }),
+    externalId,
+    {
+      ...list('members', 'Users of the directory who are in the group.', [
+        text('value', 'Id of the user.', { isCaseExact: true }),
+        text('display', 'Name of the user.'),
+        text('type', 'User.'),
+      ]),
+      isRows: true,
+    },
+  ],
+  ignored: new Set(['schemas']),
 };
 
 /** An attribute by its name, in any case. */

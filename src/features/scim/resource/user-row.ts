@@ -17,13 +17,16 @@ export interface UserRow {
   status: 'ACTIVE' | 'DEACTIVATED';
   /** As the directory sent them, without `active`, which the account has. */
   attributes: Document;
+  groups: { value: string; display: string }[] | null;
   createdAt: string;
   updatedAt: string;
 }
 
 /** The select list of {@link UserRow}; `s` is scim_users and `u` is users. */
 export const userColumns = sql`u.id, u.email, u.name, u.status, s.attributes, s.created_at AS "createdAt",
-  GREATEST(u.updated_at, s.created_at) AS "updatedAt"`;
+  GREATEST(u.updated_at, s.created_at) AS "updatedAt",
+  (SELECT jsonb_agg(jsonb_build_object('value', 'grp_' || g.id, 'display', g.display_name) ORDER BY g.id)
+    FROM scim_group_members m JOIN scim_groups g ON g.id = m.group_id WHERE m.user_id = s.user_id) AS groups`;
 
 /** A resource as it is sent. */
 export interface Resource extends Document {
@@ -99,6 +102,7 @@ export function resourceOfUser(row: UserRow, baseUrl: string): Resource {
     schemas: [urns.user, ...(document[urns.enterprise] === undefined ? [] : [urns.enterprise])],
     id,
     ...shown,
+    ...(row.groups !== null && { groups: row.groups }),
     meta: {
       resourceType: 'User',
       created: row.createdAt,
