@@ -24,13 +24,10 @@ interface Provider {
  * @param wanted id of the provider; needed only where the server has several
  * @throws Failure when the user refuses, nobody comes back in time, or the server refuses the code
  */
-export async function signInWithBrowser(
-  { server, printer, surroundings }: Context,
-  wanted: string | undefined,
-): Promise<Tokens> {
+export async function signInWithBrowser(context: Context, wanted: string | undefined): Promise<Tokens> {
+  const { server, printer, surroundings } = context;
   const { id } = choose(await providersOf(server), wanted);
-  const verifier = randomBytes(32).toString('base64url');
-  const codeChallenge = createHash('sha256').update(verifier).digest('base64url');
+  const { verifier, codeChallenge } = createPkce();
   const page = createServer();
   page.listen(0, '127.0.0.1');
   await once(page, 'listening');
@@ -41,25 +38,40 @@ export async function signInWithBrowser(
     url.search = new URLSearchParams({ returnTo, codeChallenge }).toString();
     printer.note(`Sign in with your browser: ${url.href}`);
     if (surroundings.stderr.isTTY) openBrowser(url.href);
-    const code = await codeFrom(page, path);
-    const redeem = (secondFactorCode: string | undefined) =>
-      send(server, 'api/v1/auth/oidc/token', {
-        code,
-        codeVerifier: verifier,
-        ...(secondFactorCode && { secondFactorCode }),
-      });
-    let answer = await redeem(surroundings.env.SEC_TESTER_CODE);
-    if ((answer.body as { code?: string }).code === 'SECOND_FACTOR_REQUIRED')
-      answer = await redeem(await ask(surroundings, 'Code of the authenticator app: '));
-    if (answer.status !== 200) throw problemOf(answer);
-    return answer.body as Tokens;
+    return await redeemCode(context, await codeFrom(page, path), verifier);
   } finally {
     page.closeAllConnections();
     page.close();
   }
 }
 
-async function providersOf(server: URL): Promise<Provider[]> {
+/** A PKCE verifier and its challenge (RFC 7636, S256): they bind the one-time code to this process. */
+export function createPkce(): { verifier: string; codeChallenge: string } {
+  const verifier = randomBytes(32).toString('base64url');
+  return { verifier, codeChallenge: createHash('sha256').update(verifier).digest('base64url') };
+}
+
+/** Exchanges a one-time code, with the second factor where the user has one. @throws Failure */
+export async function redeemCode(
+  { server, surroundings }: Context,
+  code: string,
+  verifier: string,
+): Promise<Tokens> {
+  const redeem = (secondFactorCode: string | undefined) =>
+    send(server, 'api/v1/auth/oidc/token', {
+      code,
+      codeVerifier: verifier,
+      ...(secondFactorCode && { secondFactorCode }),
+    });
+  let answer = await redeem(surroundings.env.SEC_TESTER_CODE);
+  if ((answer.body as { code?: string }).code === 'SECOND_FACTOR_REQUIRED')
+    answer = await redeem(await ask(surroundings, 'Code of the authenticator app: '));
+  if (answer.status !== 200) throw problemOf(answer);
+  return answer.body as Tokens;
+}
+
+/** The identity providers of a server. @throws Failure */
+export async function providersOf(server: URL): Promise<Provider[]> {
   const response = await fetch(new URL('api/v1/auth/providers', server), {
     redirect: 'manual',
     signal: AbortSignal.timeout(30_000),
@@ -70,7 +82,8 @@ async function providersOf(server: URL): Promise<Provider[]> {
   return ((await response.json()) as { providers: Provider[] }).providers;
 }
 
-function choose(providers: readonly Provider[], wanted: string | undefined): Provider {
+/** The provider that the user wants, or the only one. @throws Failure */
+export function choose(providers: readonly Provider[], wanted: string | undefined): Provider {
   const [only, another] = providers;
   if (only === undefined) throw failure('The server has no identity provider: sign in with a password');
   const ids = providers.map(({ id }) => id).join(', ');

@@ -6,6 +6,11 @@ const grey = '#4a5060';
 
 /** CSS for the page. */
 export const docsStyle = `
+  #sign-in { padding: 10px 20px; display: flex; flex-wrap: wrap; gap: 8px 16px; background: #eef2f7; color: #1f2937;
+    font: 14px/24px system-ui, sans-serif; }
+  #sign-in[hidden] { display: none; }
+  #sign-in button { font: inherit; padding: 2px 12px; border: 1px solid ${blue}; border-radius: 4px; background: #fff;
+    color: ${blue}; cursor: pointer; }
   .swagger-ui .topbar { display: none; }
   .swagger-ui .info { margin: 32px 0 16px; }
   .swagger-ui .info h2 { margin: 16px 0 8px; font-size: 18px; }

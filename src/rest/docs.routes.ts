@@ -4,6 +4,7 @@ import { type Request, type Response, Router } from 'express';
 import swaggerUi from 'swagger-ui-express';
 import { stringify } from 'yaml';
 import { AppError } from '../core/errors.js';
+import { docsSignIn } from './docs-sign-in.js';
 import { docsStyle } from './docs-style.js';
 import { noteRoute } from './mount.js';
 import { createOpenApiDocument, yamlOptions } from './openapi.js';
@@ -18,7 +19,8 @@ const files = [
   ...['/swagger-ui.css', '/swagger-ui-bundle.js', '/swagger-ui-standalone-preset.js', '/swagger-ui-init.js'],
   ...['/favicon-16x16.png', '/favicon-32x32.png'],
 ];
-const paths = new Set(['/', '/openapi.json', '/openapi.yaml', ...files]);
+const signInPath = '/sign-in.js';
+const paths = new Set(['/', '/openapi.json', '/openapi.yaml', signInPath, ...files]);
 
 /** Where the API is, seen from /docs/ and the documents in it. */
 const serverFromDocs = '..';
@@ -35,6 +37,9 @@ export function docsRouter(routes: Route[], version: string): Router {
   });
   router.get('/docs/openapi.yaml', (_request: Request, response: Response) => {
     response.type('application/yaml').send(yaml);
+  });
+  router.get(`/docs${signInPath}`, (_request: Request, response: Response) => {
+    response.type('text/javascript').send(docsSignIn);
   });
   router.get('/docs/', (request: Request, response: Response) => {
     if (request.path === '/docs/') response.send(page);
@@ -65,6 +70,7 @@ function pageOf(document: ReturnType<typeof createOpenApiDocument>): string {
     .generateHTML(document, {
       customSiteTitle: 'SEC-TESTER API',
       customCss: docsStyle,
+      customJs: `.${signInPath}`,
       swaggerOptions: {
         displayRequestDuration: true,
         defaultModelsExpandDepth: 0,

@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { admin, chromium, startTestServer, type TestServer } from '../kit/harness.js';
+import { startProvider } from '../kit/oidc/oidc.js';
+import { arrive } from '../kit/oidc/visitor.js';
 import { expectAccessible, openBrowser, openPage } from './kit.js';
 
 jest.setTimeout(300_000);
@@ -61,6 +63,36 @@ const ofSwagger = {
     // The browser itself notes that an answer was a 401.
     expect(faults).toEqual([expect.stringContaining('status of 401')]);
     await page.context().close();
+  });
+
+  it('offers the identity providers, and authorizes the user who has signed in there', async () => {
+    const provider = await startProvider(['main']);
+    const own = await startTestServer({
+      PORT: String(provider.serverPort),
+      OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
+    });
+    await arrive(provider, { sub: 'reader' });
+    const { page, faults } = await openPage(browser, `${own.url}/docs/`, {
+      alsoFrom: [provider.issuers[0]],
+    });
+    await page.getByRole('button', { name: 'Sign in with Provider main' }).waitFor();
+    await expectAccessible(page, ofSwagger);
+    await page.getByRole('button', { name: 'Sign in with Provider main' }).click();
+    await page.getByText('Signed in as reader (viewer).').waitFor();
+    await page.locator('.auth-wrapper .authorize.locked').waitFor();
+    expect(page.url()).toBe(`${own.url}/docs/`);
+    const me = page.locator('#operations-Authentication-me');
+    await me.locator('.opblock-summary-control').click();
+    await me.getByRole('button', { name: 'Try it out' }).click();
+    await me.getByRole('button', { name: 'Execute' }).click();
+    await me.locator('.live-responses-table').getByText('reader@idp.test').waitFor();
+    await provider.control({ set: { sub: null } });
+    await page.goto(`${own.url}/docs/?error=access_denied`);
+    await page.getByText('The sign-in failed: access denied.').waitFor();
+    expect(faults).toEqual([]);
+    await page.context().close();
+    await own.close();
+    await provider.stop();
   });
 
   it('breaks no rule of accessibility by what is ours', async () => {

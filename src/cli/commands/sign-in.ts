@@ -14,6 +14,8 @@ interface LoginOptions extends CommonOptions {
   passwordStdin?: boolean;
   /** An identity provider, or true for the only one. */
   sso?: string | true;
+  /** Whether the browser is on another machine. */
+  device?: boolean;
 }
 
 /** Adds the commands to the program. */
@@ -27,6 +29,10 @@ export function addSignInCommands(program: Command, action: Action): void {
       'read the password from standard input (or set SEC_TESTER_PASSWORD); a second line is the code',
     )
     .option('--sso [provider]', 'sign in at the identity provider with your browser, without a password')
+    .option(
+      '--device',
+      'with --sso: the browser is on another device, where you enter a code (the default over SSH)',
+    )
     .action(action(login));
   program
     .command('logout')
@@ -42,9 +48,10 @@ async function login(context: Context, options: LoginOptions): Promise<ExitCode>
   const tokens =
     sso === undefined
       ? await signInWithPassword(context, options)
-      : await (await import('../browser-sign-in.js')).signInWithBrowser(
+      : await (await import('../device-sign-in.js')).signInAtProvider(
           context,
           sso === true ? undefined : sso,
+          options.device,
         );
   const previous = await store.update(async (credentials) => {
     const { [server.href]: before } = credentials.servers;

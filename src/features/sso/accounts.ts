@@ -26,6 +26,9 @@ export interface SsoAccountOptions {
 /** A one-time code, or why there is none. */
 export type Admission = { code: string } | { refusal: IdentityRefusal };
 
+/** What a one-time code is bound to. */
+type CodeBinding = Pick<StartedSignIn, 'browserHash' | 'codeChallenge'>;
+
 /** Admits proved users. */
 export type SsoAccounts = ReturnType<typeof createSsoAccounts>;
 
@@ -40,7 +43,7 @@ export function createSsoAccounts(options: SsoAccountOptions) {
       provider: OidcProvider,
       mappings: readonly Mapping[],
       proved: Proved,
-      started: StartedSignIn,
+      started: CodeBinding,
     ): Promise<Admission> {
       const work = () =>
         options.db.transaction((tx) => admitIn(options, tx, provider, mappings, proved, started));
@@ -60,7 +63,7 @@ async function admitIn(
   provider: OidcProvider,
   mappings: readonly Mapping[],
   proved: Proved,
-  { browserHash, codeChallenge }: StartedSignIn,
+  { browserHash, codeChallenge }: CodeBinding,
 ): Promise<Admission> {
   const found = await options.users.identities.find(tx, identityOf(provider, proved), provider);
   if (typeof found === 'string') return { refusal: found };

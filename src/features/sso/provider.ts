@@ -9,9 +9,13 @@ import {
   clockSkew,
   clockTolerance,
   customFetch,
+  type DeviceAuthorizationResponse,
   fetchUserInfo,
+  genericGrantRequest,
+  initiateDeviceAuthorization,
   None,
   type ServerMetadata,
+  type TokenEndpointResponse,
 } from 'openid-client';
 import type { OidcProvider } from '../../config/oidc-providers.js';
 import { AppError } from '../../core/errors.js';
@@ -122,7 +126,57 @@ export async function exchangeCode(
     pkceCodeVerifier: verifier,
     idTokenExpected: true,
   }).catch((error: unknown) => refuse(error));
-  const idToken = tokens.id_token as string;
+  return prove(options, provider, client, tokens, needs);
+}
+
+/**
+ * Asks for the codes of a sign-in on another device (RFC 8628).
+ * @throws NOT_FOUND for a provider without device codes
+ * @throws UNAVAILABLE when the provider does not answer
+ */
+export async function startDevice(
+  options: ProviderOptions,
+  provider: OidcProvider,
+): Promise<DeviceAuthorizationResponse> {
+  const client = await clientOf(options, provider);
+  if (client.serverMetadata().device_authorization_endpoint === undefined)
+    throw new AppError('NOT_FOUND', { message: 'The identity provider has no device codes.' });
+  return initiateDeviceAuthorization(client, { scope: provider.scopes.join(' ') }).catch((error: unknown) =>
+    refuse(error),
+  );
+}
+
+/**
+ * Asks once whether the user has signed in on the other device.
+ * @returns what the provider has proved, or why there is nothing yet
+ * @throws InvalidTokenError also when the user refused or the codes have expired
+ * @throws UNAVAILABLE when the provider does not answer
+ */
+export async function askDevice(
+  options: ProviderOptions,
+  provider: OidcProvider,
+  deviceCode: string,
+  needs: { groups: boolean },
+): Promise<Proved | 'authorization_pending' | 'slow_down'> {
+  const client = await clientOf(options, provider);
+  const tokens = await genericGrantRequest(client, 'urn:ietf:params:oauth:grant-type:device_code', {
+    device_code: deviceCode,
+  }).catch((error: { error?: string }) => {
+    const isWaiting = error.error === 'authorization_pending' || error.error === 'slow_down';
+    return isWaiting ? (error.error as 'authorization_pending' | 'slow_down') : refuse(error);
+  });
+  return typeof tokens === 'string' ? tokens : prove(options, provider, client, tokens, needs);
+}
+
+/** What tokens of the provider prove: verified by the issuer's keys. */
+async function prove(
+  options: ProviderOptions,
+  provider: OidcProvider,
+  client: Configuration,
+  tokens: TokenEndpointResponse,
+  needs: { groups: boolean },
+): Promise<Proved> {
+  const idToken = tokens.id_token ?? '';
   const claims = await verifyIssued(idToken, {
     issuer: provider.issuer,
     audience: provider.clientId,

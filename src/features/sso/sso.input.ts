@@ -15,22 +15,22 @@ export const providerParams = z.object({
     .meta({ description: 'Id of the identity provider in OIDC_PROVIDERS.', example: 'keycloak' }),
 });
 
+const codeChallenge = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'must be a PKCE challenge (S256)')
+  .max(43);
+
 export const startQuery = z.strictObject({
   returnTo: z.string().max(2000).optional().meta({
     description:
       'Page that receives `code` or `error` in its query: on this server, on an origin in CORS_ORIGINS, or on a loopback address. GraphiQL by default.',
     example: 'https://app.example.com/signed-in',
   }),
-  codeChallenge: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{43}$/, 'must be a PKCE challenge (S256)')
-    .max(43)
-    .optional()
-    .meta({
-      description:
-        'PKCE challenge (RFC 7636, S256): the code is then exchanged with its verifier, on any origin. Without it the cookie of this response binds the code to the browser.',
-      example: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
-    }),
+  codeChallenge: codeChallenge.optional().meta({
+    description:
+      'PKCE challenge (RFC 7636, S256): the code is then exchanged with its verifier, on any origin. Without it the cookie of this response binds the code to the browser.',
+    example: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+  }),
 });
 
 /** Providers add parameters of their own. */
@@ -47,6 +47,15 @@ export const callbackQuery = z.looseObject({
     .optional()
     .meta({ description: 'Error code from the provider.', example: 'access_denied' }),
 });
+
+export const devicePollInput = z
+  .strictObject({
+    deviceCode: text(4096).min(1, 'must not be empty').describe('The device code that polls.'),
+    codeChallenge: codeChallenge.describe(
+      'PKCE challenge (RFC 7636, S256): the one-time code is then exchanged with its verifier.',
+    ),
+  })
+  .describe('A sign-in on another device to ask about.');
 
 export const redeemInput = z
   .strictObject({

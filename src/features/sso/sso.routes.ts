@@ -5,6 +5,8 @@ import { defineRoute, type Route } from '../../rest/route.js';
 import { tokensBody, toTokensBody } from '../auth/auth.bodies.js';
 import { authExamples } from '../auth/auth.examples.js';
 import { browserOf, cookieOf } from './browser.js';
+import type { SsoDevice } from './device/sso.device.js';
+import { ssoDeviceRoutes } from './device/sso.device.routes.js';
 import { callbackQuery, providerParams, redeemInput, startQuery } from './sso.input.js';
 import type { SsoLogout } from './sso.logout.js';
 import type { SsoService } from './sso.service.js';
@@ -12,6 +14,7 @@ import type { SsoService } from './sso.service.js';
 /** What the routes call. */
 export interface SsoRouteServices {
   sso: SsoService;
+  ssoDevice: SsoDevice;
   ssoLogout: SsoLogout;
   publicPlace: PublicPlace;
   signInWays: { hasPasswords: boolean };
@@ -28,6 +31,7 @@ export function ssoRoutes(services: SsoRouteServices): Route[] {
   return [
     providersRoute(services),
     ...browserRoutes(services),
+    ...ssoDeviceRoutes(services),
     redeemRoute(services),
     backChannelRoute(services),
   ];

@@ -7,7 +7,7 @@ import { InvalidTokenError } from '../../infra/oidc/verify.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SsoAccounts } from './accounts.js';
-import { authorizationUrl, exchangeCode, type ProviderOptions } from './provider.js';
+import { authorizationUrl, exchangeCode, type Proved, type ProviderOptions } from './provider.js';
 import { originsOf, returnToOf, withParameters } from './return-to.js';
 import { type RedeemInput, type RedemptionOptions, redeem } from './sso.redemption.js';
 import {
@@ -154,26 +154,34 @@ async function finish(
     });
   }
   const callback = new URL(`${redirectUriOf(baseUrl, provider)}?${query}`);
-  const outcome = await proveUser(options, provider, started, callback, { state, secret });
+  const secrets = {
+    state,
+    nonce: deriveSecret(secret, state, 'nonce'),
+    verifier: deriveSecret(secret, state, 'verifier'),
+  };
+  const outcome = await admitProved(options, provider, started, (needs) =>
+    exchangeCode(options, provider, callback, secrets, needs),
+  );
   return { location: withParameters(started.returnTo, outcome), secret };
 }
 
-/** @returns the parameters for the page: a code, or an error that it can show */
-async function proveUser(
+/** What a sign-in ends with: a code, or an error that a page can show. */
+export type Ending = { code: string } | { error: string };
+
+/**
+ * Admits the user whom a provider proves, and records what fails.
+ * @param proveUser asks the provider; undefined when it has not decided yet
+ */
+export async function admitProved(
   options: SsoServiceOptions,
   provider: OidcProvider,
-  started: StartedSignIn,
-  callback: URL,
-  { state, secret }: { state: string; secret: string },
-): Promise<Record<string, string>> {
+  started: Pick<StartedSignIn, 'browserHash' | 'codeChallenge'>,
+  proveUser: (needs: { groups: boolean }) => Promise<Proved | undefined>,
+): Promise<Ending> {
   try {
-    const secrets = {
-      state,
-      nonce: deriveSecret(secret, state, 'nonce'),
-      verifier: deriveSecret(secret, state, 'verifier'),
-    };
     const mappings = await options.accounts.mappingsOf(provider);
-    const proved = await exchangeCode(options, provider, callback, secrets, { groups: mappings.length > 0 });
+    const proved = await proveUser({ groups: mappings.length > 0 });
+    if (proved === undefined) return { error: 'pending' };
     const outcome = await options.accounts.admit(provider, mappings, proved, started);
     if ('code' in outcome) return { code: outcome.code };
     await recordFailure(options, provider.id, outcome.refusal);

@@ -81,6 +81,7 @@ async function fetchMetadata(
     found.authorization_endpoint,
     found.token_endpoint,
     found.end_session_endpoint,
+    found.device_authorization_endpoint,
   ];
   const isWrong = (url: string | undefined) =>
     url !== undefined &&

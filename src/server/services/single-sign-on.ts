@@ -4,6 +4,7 @@ import type { ProjectService } from '../../features/project/project.service.js';
 import type { OpeningService } from '../../features/session/create-session.service.js';
 import type { SessionService } from '../../features/session/session.service.js';
 import { createSsoAccounts } from '../../features/sso/accounts.js';
+import { createSsoDevice } from '../../features/sso/device/sso.device.js';
 import { createGrants } from '../../features/sso/grants.js';
 import { createGroupMappings } from '../../features/sso/group-mappings.js';
 import { createSsoLogout } from '../../features/sso/sso.logout.js';
@@ -35,17 +36,12 @@ export function createSingleSignOn({ config, db, log, now }: Infra, needed: Need
   const base = { ...asking, db, log, audit, providers, addresses: limits.singleSignOns };
   const grants = createGrants({ users, projects, log, breakGlassAdmin: config.breakGlassAdmin });
   const accounts = createSsoAccounts({ db, log, users, grants, groupMappings, now });
+  const signingIn = { ...base, opening, issue, proveSecondFactor, accounts, corsOrigins: config.corsOrigins };
   return {
     groupMappings,
     grants,
-    sso: createSsoService({
-      ...base,
-      opening,
-      issue,
-      proveSecondFactor,
-      accounts,
-      corsOrigins: config.corsOrigins,
-    }),
+    sso: createSsoService(signingIn),
+    ssoDevice: createSsoDevice(signingIn),
     ssoLogout: createSsoLogout({ ...base, sessions }),
     signInWays: { hasPasswords: config.isPasswordSignInEnabled },
     publicPlace: { publicUrl: config.publicUrl, isProxied: config.trustProxyHops > 0 },

@@ -89,6 +89,8 @@ function rewrite(response, change) {
   };
 }
 
+const withoutNulls = (body) => Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+
 async function lieInToken(body, own) {
   const { claims, header, alg, foreignKey } = state.lie.idToken;
   const [, payload] = body.id_token.split('.');
@@ -130,7 +132,7 @@ for (const own of issuers) {
     if (down) return void request.socket.destroy();
     if (hang) return undefined;
     if (discovery && path === '/.well-known/openid-configuration')
-      rewrite(response, async (body) => ({ ...body, ...discovery }));
+      rewrite(response, async (body) => withoutNulls({ ...body, ...discovery }));
     if (state.lie.idToken && path === '/token')
       rewrite(response, async (body) => (body.id_token ? lieInToken(body, own) : body));
     return void own.provider.callback()(request, response);

@@ -1,0 +1,147 @@
+// Signing in on another device (RFC 8628): the command line on a machine without a browser, beside a real provider.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { runCli } from '../../../src/cli/program.js';
+import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { until } from '../../kit/live.js';
+import { createPkce, startProvider, TestBrowser, type TestProvider } from '../../kit/oidc/oidc.js';
+import { arrive } from '../../kit/oidc/visitor.js';
+import { meWith } from '../../kit/session.js';
+
+let provider: TestProvider;
+let server: TestServer;
+const home = mkdtempSync(join(tmpdir(), 'sec-tester-device-'));
+beforeAll(async () => {
+  provider = await startProvider(['main']);
+  server = await startTestServer({
+    PORT: String(provider.serverPort),
+    OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
+  });
+});
+afterAll(async () => {
+  await server?.close();
+  await provider?.stop();
+  rmSync(home, { recursive: true, force: true });
+});
+beforeEach(() => provider.control({ set: { lie: {} } }));
+
+const device = '/api/v1/auth/oidc/main/device';
+const start = async () => (await server.rest('POST', device, { body: {} })).body;
+const poll = (deviceCode: string, codeChallenge: string) =>
+  server.rest('POST', `${device}/poll`, { body: { deviceCode, codeChallenge } });
+
+/** What a person does at the provider: opens the address, and says yes or no to the code. */
+async function visit(address: string, answer: 'confirm' | 'abort' = 'confirm'): Promise<string> {
+  const browser = new TestBrowser();
+  const submit = (page: string, more: Record<string, string> = {}) => {
+    const field = (name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(page)?.[1] ?? '';
+    const body = new URLSearchParams({ xsrf: field('xsrf'), user_code: field('user_code'), ...more });
+    return browser.get(`${provider.issuers[0]}/device`, { method: 'POST', body });
+  };
+  const form = await (await browser.get(address)).text();
+  const confirmation = await (await submit(form)).text();
+  const answered = await submit(confirmation, { [answer]: 'yes' });
+  const next = answered.headers.get('location');
+  if (next === null) return answered.text();
+  const { response } = await browser.follow(new URL(next, address).href, 'nowhere:');
+  return (await response?.text()) ?? '';
+}
+
+describe('a sign-in on another device', () => {
+  it('waits until the user has signed in, then gives a one-time code that belongs to the caller', async () => {
+    await arrive(provider, { sub: 'remote' });
+    const codes = await start();
+    expect(codes).toMatchObject({
+      userCode: expect.stringMatching(/^[A-Z-]{4,}$/),
+      verificationUri: `${provider.issuers[0]}/device`,
+      interval: 5,
+      expiresIn: expect.any(Number),
+    });
+    const { verifier, challenge } = createPkce();
+    expect((await poll(codes.deviceCode, challenge)).body).toEqual({ state: 'PENDING' });
+    expect(await visit(codes.verificationUriComplete)).toContain('Success');
+    const { body } = await poll(codes.deviceCode, challenge);
+    expect(body).toEqual({ state: 'DONE', code: expect.any(String) });
+    const redeem = (codeVerifier: string) =>
+      server.rest('POST', '/api/v1/auth/oidc/token', { body: { code: body.code, codeVerifier } });
+    const tokens = await redeem(verifier);
+    expect(tokens.body.user).toMatchObject({ email: 'remote@idp.test' });
+    expect(await meWith(server, tokens.body.accessToken)).toBe('200');
+    expect((await redeem(verifier)).status).toBe(401);
+    expect((await poll(codes.deviceCode, challenge)).status).toBe(401);
+  });
+
+  it('ends when the user refuses, and for a code that the provider does not know', async () => {
+    const { challenge } = createPkce();
+    const codes = await start();
+    await visit(codes.verificationUriComplete, 'abort');
+    const refused = await poll(codes.deviceCode, challenge);
+    expect([refused.status, refused.body.detail]).toEqual([401, 'The sign-in failed: access denied.']);
+    expect((await poll('made-up', challenge)).body.code).toBe('UNAUTHENTICATED');
+    expect((await poll(codes.deviceCode, 'short')).body.code).toBe('VALIDATION_FAILED');
+    const [row] = await server.sql(
+      `SELECT outcome FROM audit_events WHERE action = 'auth.login' AND changes->>'reason' = 'access_denied'`,
+    );
+    expect(row).toEqual({ outcome: 'FAILURE' });
+  });
+
+  it.each<[string, object]>([
+    ['signed by others', { foreignKey: true }],
+    ['without a signature', { alg: 'none' }],
+    ['for another client', { claims: { aud: 'other' } }],
+  ])('opens nothing for an ID token %s', async (_name, idToken) => {
+    await arrive(provider, { sub: 'victim' });
+    const codes = await start();
+    await visit(codes.verificationUriComplete);
+    await provider.control({ set: { lie: { idToken } } });
+    expect((await poll(codes.deviceCode, createPkce().challenge)).status).toBe(401);
+  });
+
+  it('says so when the provider is down, or has no device codes', async () => {
+    const codes = await start();
+    await provider.control({ set: { lie: { down: true } } });
+    expect((await poll(codes.deviceCode, createPkce().challenge)).status).toBe(503);
+    await provider.control({ set: { lie: {} } });
+    expect((await server.rest('POST', '/api/v1/auth/oidc/nobody/device', { body: {} })).status).toBe(404);
+    const plain = await startTestServer({
+      OIDC_PROVIDERS: JSON.stringify([provider.settings('plain', 1)]),
+    });
+    await provider.control({ set: { lie: { discovery: { device_authorization_endpoint: null } } } });
+    const answer = await plain.rest('POST', '/api/v1/auth/oidc/plain/device', { body: {} });
+    expect([answer.status, answer.body.detail]).toEqual([404, 'The identity provider has no device codes.']);
+    await plain.close();
+  });
+});
+
+function run(args: string[], more: Record<string, string> = {}) {
+  const texts = { out: '', err: '' };
+  const sink = (name: 'out' | 'err') =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        texts[name] += chunk;
+        done();
+      },
+    });
+  const env = { SEC_TESTER_URL: server.url, XDG_CONFIG_HOME: home, ...more };
+  const stdin = Object.assign(new PassThrough(), { isTTY: false });
+  return { texts, ended: runCli(args, { env, stdin, stdout: sink('out'), stderr: sink('err') }) };
+}
+
+describe('sec-tester login --sso', () => {
+  it.each<[string, string[], Record<string, string>]>([
+    ['with --device', ['--device'], {}],
+    ['over SSH', [], { SSH_CONNECTION: '192.0.2.1 50000 192.0.2.2 22' }],
+  ])('%s shows a code for another device and waits for the user', async (_name, options, env) => {
+    await arrive(provider, { sub: 'dora' });
+    const { texts, ended } = run(['login', '--sso', ...options], env);
+    await until(() => /Or open (\S+)/.test(texts.err), 'the address');
+    expect(texts.err).toMatch(/Open \S+\/device on any device and enter the code [A-Z-]+\n/);
+    await visit(/Or open (\S+)/.exec(texts.err)?.[1] ?? '');
+    expect(await ended).toBe(0);
+    expect(texts.out).toContain('dora <dora@idp.test>');
+    expect(await run(['whoami']).ended).toBe(0);
+  });
+});
