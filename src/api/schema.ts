@@ -8,6 +8,7 @@ import '../features/user/service-account.schema.js';
 import '../features/user/user-identity.schema.js';
 import '../features/api-key/api-key.schema.js';
 import '../features/auth/auth.schema.js';
+import '../features/passkey/passkey.schema.js';
 import '../features/execution/execution.schema.js';
 import '../features/execution/execution-mutations.schema.js';
 import '../features/result/result.schema.js';

@@ -1,5 +1,6 @@
 // Turns the environment into one checked, frozen configuration; settings.ts declares the settings.
 import type { z } from 'zod';
+import { isWithin, relyingPartyOf } from './relying-party.js';
 import type { SigningJwk } from './schemas.js';
 import { type Environment, type Setting, settings as table } from './settings.js';
 import { type Env, givenText, quoted, type SettingSource, sourceOf } from './sources.js';
@@ -67,6 +68,7 @@ export function loadConfig(env: Env): Config {
   faults.push(
     ...faultsBetween(values, isGiven(env, table.jwtSigningKeys)).filter((fault) => !isNamed(fault)),
   );
+  if (faults.length === 0) faults.push(...faultsOfPasskeys(values));
   if (faults.length > 0) throw new Error(faults.join('\n'));
 
   const { argon2MemoryKib, argon2Iterations, argon2Parallelism, ...rest } = values;
@@ -183,6 +185,17 @@ function faultsOfMail({ smtpUrl, smtpPassword, smtpFrom, publicUrl, passwordLink
   if (smtpPassword !== undefined && smtpUrl.password !== undefined)
     faults.push('SMTP_PASSWORD: is given twice, expected it here or in SMTP_URL');
   return faults;
+}
+
+function faultsOfPasskeys(values: Values): string[] {
+  const { id, origins } = relyingPartyOf(values);
+  if (values.passkeyDomain !== undefined && origins.length === 0)
+    return [
+      `WEBAUTHN_ORIGINS: not set, expected it with WEBAUTHN_RP_ID: neither PUBLIC_URL nor CORS_ORIGINS is on the domain ${id} of the passkeys`,
+    ];
+  return origins
+    .filter((origin) => !isWithin(origin, id))
+    .map((origin) => `WEBAUTHN_ORIGINS: "${origin}" is not on the domain ${id} of the passkeys`);
 }
 
 function isGiven(env: Env, setting: Setting): boolean {

@@ -117,6 +117,14 @@ export function origins() {
     .refine((list) => list.every(isOrigin), { error: expected });
 }
 
+/** @returns a shape that accepts a domain name in lower case; an IP address is none. */
+export function domain() {
+  return text(
+    /^(?=.{1,253}$)(?!\d+(?:\.\d+){3}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/,
+    'a domain name in lower case, such as sec.example.com (no scheme, no port, no IP address)',
+  );
+}
+
 /** @returns a shape that accepts some of the given words, separated by commas, and gives them as a list. */
 export function words(...known: string[]) {
   return z

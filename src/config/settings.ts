@@ -5,6 +5,7 @@ import { oidcProviders } from './oidc-providers.js';
 import {
   baseUrl,
   databaseUrl,
+  domain,
   flag,
   oneOf,
   origins,
@@ -428,6 +429,20 @@ export const settings = {
     description: 'Key that encrypts the second factors in the database: 32 bytes in base64.',
     schema: text(/^[A-Za-z0-9+/]{43}=$/, '32 bytes in base64, for example from: openssl rand -base64 32'),
     secret: true,
+  },
+  passkeyDomain: {
+    name: 'WEBAUTHN_RP_ID',
+    group: 'Second factor',
+    description:
+      'Domain that passkeys belong to, such as example.com; the host of PUBLIC_URL unless set, or localhost. Changing it makes all passkeys useless.',
+    schema: domain(),
+  },
+  passkeyOrigins: {
+    name: 'WEBAUTHN_ORIGINS',
+    group: 'Second factor',
+    description:
+      'Origins whose pages may use passkeys, separated by commas; unless set, that of PUBLIC_URL (or of localhost at PORT) and those in CORS_ORIGINS on the domain of the passkeys.',
+    schema: origins(),
   },
   webhookKey: {
     name: 'WEBHOOK_KEY',

@@ -1,5 +1,6 @@
 // Warns operators of settings that are valid but risky; nothing here stops a start.
 import type { Config } from './load.js';
+import { relyingPartyOf } from './relying-party.js';
 import { type Setting, settings } from './settings.js';
 import type { Env } from './sources.js';
 
@@ -22,6 +23,11 @@ const inProduction: readonly [keyof typeof settings, (config: Config) => boolean
     'auditSealKey',
     ({ auditSealKey }) => auditSealKey === undefined,
     'is not set: the owner of the database can forge seals',
+  ],
+  [
+    'passkeyDomain',
+    (config) => relyingPartyOf(config).id === 'localhost',
+    'is not set, and PUBLIC_URL names no domain: passkeys work on localhost only',
   ],
   ['rateLimitPerMinute', (config) => config.rateLimitPerMinute === 0, 'is 0: users have no limit'],
   [

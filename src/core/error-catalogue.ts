@@ -48,7 +48,8 @@ export const errorCatalogue = {
   SECOND_FACTOR_REQUIRED: {
     status: 401,
     title: 'Second factor required',
-    message: 'Send also a code of your authenticator app, or a recovery code, as `code`.',
+    message:
+      'Send also a code of your authenticator app, or a recovery code, as `code`; or the answer of a passkey as `passkey`.',
   },
   REAUTHENTICATION_REQUIRED: {
     status: 403,

@@ -22,6 +22,7 @@ export const idPrefixes = {
   WorkloadTrust: 'wtr',
   ScimToken: 'sct',
   ScimGroup: 'grp',
+  Passkey: 'pky',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

@@ -15,7 +15,7 @@ const admins: readonly Role[] = ['ADMIN'];
 export const permissions = {
   'identity:read': { roles: everyone, allows: 'read the own id, name and role; every API key may' },
   'profile:read': { roles: everyone, allows: 'read the own profile' },
-  'profile:update': { roles: everyone, allows: 'change the own password' },
+  'profile:update': { roles: everyone, allows: 'change the own password, second factor and passkeys' },
   'session:manage': { roles: everyone, allows: 'list and end the own sessions' },
   'api_key:manage': { roles: everyone, allows: 'create, list and revoke the own API keys' },
   'execution:read': { roles: everyone, allows: 'read executions and watch them live' },

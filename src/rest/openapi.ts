@@ -17,7 +17,7 @@ const about = `Sign-in, imports of reports and health over REST. Everything else
 
 ## How it works
 
-- **Signing in**: \`POST /api/v1/auth/login\`, or at one of the identity providers that \`GET /api/v1/auth/providers\` lists; then \`Authorization: Bearer …\` with the access token. An API key goes into the same header.
+- **Signing in**: \`POST /api/v1/auth/login\`, with a passkey (\`/api/v1/auth/passkeys/login\`), or at one of the identity providers that \`GET /api/v1/auth/providers\` lists; then \`Authorization: Bearer …\` with the access token. An API key goes into the same header.
 - **Errors** are \`application/problem+json\` (RFC 9457). Decide by \`code\`; \`errors\` names the invalid fields.
 - **Correlation**: send \`X-Correlation-ID\` (1 to 128 of \`A-Z a-z 0-9 . _ -\`) to find a request in the logs; every response has one.
 - **Compression**: send large bodies with \`Content-Encoding: gzip\`. Limits on bodies hold before and after decompression.

@@ -29,40 +29,23 @@ export function createLimits({ config, db, redis, primary, metrics, now }: Infra
     locks: createDurableLocks(db, name),
     onRefusal: metrics.refusalsOf(`${name}-account`),
   });
+  const budget = (name: string, factor: number) =>
+    createAddressBudget(shared, {
+      name,
+      points: loginMaxFailures * factor,
+      windowSeconds: 60,
+      onRefusal: metrics.refusalsOf(`${name}-address`),
+    });
   return {
     accounts: createLoginThrottle(shared, named('login')),
     passwordChanges: createLoginThrottle(shared, named('password')),
     secondFactors: createLoginThrottle(shared, named('second-factor')),
-    addresses: createAddressBudget(shared, {
-      name: 'login',
-      points: loginMaxFailures * addressFactor,
-      windowSeconds: 60,
-      onRefusal: metrics.refusalsOf('login-address'),
-    }),
-    refreshes: createAddressBudget(shared, {
-      name: 'refresh',
-      points: loginMaxFailures * refreshFactor,
-      windowSeconds: 60,
-      onRefusal: metrics.refusalsOf('refresh-address'),
-    }),
-    singleSignOns: createAddressBudget(shared, {
-      name: 'sso',
-      points: loginMaxFailures * refreshFactor,
-      windowSeconds: 60,
-      onRefusal: metrics.refusalsOf('sso-address'),
-    }),
-    tokenExchanges: createAddressBudget(shared, {
-      name: 'token-exchange',
-      points: loginMaxFailures * refreshFactor,
-      windowSeconds: 60,
-      onRefusal: metrics.refusalsOf('token-exchange-address'),
-    }),
-    scimTokens: createAddressBudget(shared, {
-      name: 'scim',
-      points: loginMaxFailures * refreshFactor,
-      windowSeconds: 60,
-      onRefusal: metrics.refusalsOf('scim-address'),
-    }),
+    addresses: budget('login', addressFactor),
+    refreshes: budget('refresh', refreshFactor),
+    singleSignOns: budget('sso', refreshFactor),
+    tokenExchanges: budget('token-exchange', refreshFactor),
+    scimTokens: budget('scim', refreshFactor),
+    passkeys: budget('passkey', refreshFactor),
     requests: createRequestQuota(shared, {
       perMinute: config.rateLimitPerMinute,
       anonymousPerMinute: config.rateLimitAnonymousPerMinute,

@@ -50,8 +50,12 @@ describe('openapi.yaml', () => {
   it('lets no object have more than it documents, and describes each of its fields', () => {
     const objects = [...walk(openapi)].filter(([, { type }]) => type === 'object');
     expect(objects.length).toBeGreaterThan(12);
+    // To answers of authenticators, browsers add what later levels of WebAuthn have.
+    const isOfBrowser = (path: string) => /properties\/response(\/properties\/response)?$/.test(path);
     expect(
-      objects.filter(([, schema]) => schema.additionalProperties !== false).map(([path]) => path),
+      objects
+        .filter(([path, schema]) => schema.additionalProperties !== false && !isOfBrowser(path))
+        .map(([path]) => path),
     ).toEqual([]);
     const fields = objects.flatMap(([path, { properties }]) =>
       Object.entries(properties as Record<string, Record<string, unknown>>).map(

@@ -96,7 +96,13 @@ describe('every root field', () => {
       const expected = publicRootFields.includes(name) ? ['public'] : permissionNames;
       expect([name, expected]).toEqual([name, expect.arrayContaining([permission])]);
     }
-    expect(publicRootFields).toEqual(['Mutation.login', 'Mutation.refreshToken', 'Mutation.setPassword']);
+    expect(publicRootFields).toEqual([
+      'Mutation.login',
+      'Mutation.startPasskeyLogin',
+      'Mutation.loginWithPasskey',
+      'Mutation.refreshToken',
+      'Mutation.setPassword',
+    ]);
   });
 
   it('asks for this permission', () => {
@@ -148,6 +154,12 @@ describe('every root field', () => {
       'Mutation.unlockUser': 'user:update',
       'Mutation.unlinkIdentity': 'user:update',
       'Mutation.endSessions': 'user:update',
+      'Mutation.startPasskeyLogin': 'public',
+      'Mutation.loginWithPasskey': 'public',
+      'Mutation.enrolPasskey': 'profile:update',
+      'Mutation.confirmPasskey': 'profile:update',
+      'Mutation.renamePasskey': 'profile:update',
+      'Mutation.removePasskey': 'profile:update',
       'Mutation.enrolSecondFactor': 'profile:update',
       'Mutation.confirmSecondFactor': 'profile:update',
       'Mutation.removeSecondFactor': 'profile:update',

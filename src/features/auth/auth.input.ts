@@ -1,6 +1,7 @@
 // Shapes of the input of signing in, for GraphQL and REST.
 import { z } from 'zod';
 import { text } from '../../validation/fields.js';
+import { passkeyProof } from '../passkey/passkey.input.js';
 import { email, password } from '../user/user.input.js';
 
 /** A code of an authenticator app, or a recovery code. */
@@ -11,6 +12,9 @@ export const loginInput = z
     email: email.describe('E-mail address, in any case.'),
     password: password.describe('Password, exactly as it was set.'),
     code: secondFactorCode.nullish(),
+    passkey: passkeyProof
+      .nullish()
+      .describe('The answer of a passkey, as the second factor instead of a code.'),
     deviceToken: text(4096)
       .nullish()
       .describe(

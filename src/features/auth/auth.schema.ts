@@ -9,7 +9,7 @@ import { changePasswordInput, loginInput, refreshToken, secondFactorCode } from 
 import type { AuthTokens } from './auth.service.js';
 import type { Enrolment } from './second-factor.service.js';
 
-const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implement({
+export const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implement({
   description: 'Tokens of a session. Lifetimes are in seconds.',
   fields: (t) => ({
     accessToken: t.exposeString('accessToken', { description: 'Send it as `Authorization: Bearer …`.' }),
@@ -83,7 +83,7 @@ builder.mutationFields((t) => ({
     type: UserPayload,
     authScopes: { can: 'profile:update' },
     description:
-      'Removes the caller’s second factor, with a code; or, for an admin, the one that a user lost.',
+      'Removes the caller’s authenticator app, with a code; or, for an admin, the app and all passkeys of a user who lost them.',
     args: {
       userId: t
         .arg({ type: 'ID', description: 'The user; the caller unless given.' })

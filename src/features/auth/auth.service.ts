@@ -9,13 +9,13 @@ import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { ApiKeyService } from '../api-key/api-key.service.js';
 import type { AuditService } from '../audit/audit.service.js';
+import type { PasskeyLoginInput } from '../passkey/passkey.input.js';
 import type { Opened, SessionState } from '../session/create-session.service.js';
 import type { SessionService } from '../session/session.service.js';
-import type { SetPasswordInput } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
-import type { ChangePasswordInput, LoginInput } from './auth.input.js';
+import type { LoginInput } from './auth.input.js';
 import type { PasswordService } from './password.service.js';
-import type { SignInService } from './sign-in.service.js';
+import type { SignedIn, SignInService } from './sign-in.service.js';
 import type { SignOutService } from './sign-out.service.js';
 
 /** What the service stands on. */
@@ -70,12 +70,14 @@ export function createAuthService(options: AuthServiceOptions) {
     /**
      * Opens a session. Unknown, wrong, locked and deactivated look the same and take the same time.
      * @param viewer the signed-in caller, whose session ends
-     * @throws INVALID_CREDENTIALS
-     * @throws SECOND_FACTOR_REQUIRED only after the right password
-     * @throws RATE_LIMITED
+     * @throws INVALID_CREDENTIALS, SECOND_FACTOR_REQUIRED (only after the right password), RATE_LIMITED
      * @throws UNAVAILABLE when too many sign-ins wait
      */
-    login: (input: LoginInput, viewer: Viewer | null) => login(options, input, viewer),
+    login: (input: LoginInput, viewer: Viewer | null) => withTokens(options, signIns.signIn(input, viewer)),
+
+    /** As `login`, by a passkey alone. @throws INVALID_CREDENTIALS, RATE_LIMITED */
+    loginWithPasskey: (input: PasskeyLoginInput, viewer: Viewer | null) =>
+      withTokens(options, signIns.signInWithPasskey(input, viewer)),
 
     /**
      * Exchanges a refresh token for new tokens. Reusing one ends its session.
@@ -107,22 +109,17 @@ export function createAuthService(options: AuthServiceOptions) {
     /** See {@link SignInService}. */
     proveSecondFactor: signIns.proveSecondFactor,
 
-    logout: (viewer: Viewer, everywhere: boolean) => signOuts.logout(viewer, everywhere),
-    revokeSession: (viewer: Viewer, sessionId: string) => signOuts.revokeSession(viewer, sessionId),
-    endSessions: (viewer: Viewer, userId: string | undefined) => signOuts.endSessions(viewer, userId),
-    setPassword: (input: SetPasswordInput, path?: string) => passwordChanges.setPassword(input, path),
-    unlock: (viewer: Viewer, userId: string) => passwordChanges.unlock(viewer, userId),
-    changePassword: (viewer: Viewer, input: ChangePasswordInput, path?: string) =>
-      passwordChanges.changePassword(viewer, input, path),
+    logout: signOuts.logout,
+    revokeSession: signOuts.revokeSession,
+    endSessions: signOuts.endSessions,
+    setPassword: passwordChanges.setPassword,
+    unlock: passwordChanges.unlock,
+    changePassword: passwordChanges.changePassword,
   };
 }
 
-async function login(
-  options: AuthServiceOptions,
-  input: LoginInput,
-  viewer: Viewer | null,
-): Promise<AuthTokens> {
-  const { refund, ...opened } = await options.signIns.signIn(input, viewer);
+async function withTokens(options: AuthServiceOptions, signedIn: Promise<SignedIn>): Promise<AuthTokens> {
+  const { refund, ...opened } = await signedIn;
   await refund();
   return issueFirst(options, opened);
 }

@@ -1,6 +1,7 @@
 // Checks an account's credentials and records failed guesses. Its callers limit the guesses.
 import { AppError } from '../../core/errors.js';
 import type { Role, Viewer } from '../../core/permissions.js';
+import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { AuditService } from '../audit/audit.service.js';
@@ -34,8 +35,8 @@ export function createCredentialsService({ db, audit }: { db: Database; audit: A
     /** The account that meets a condition. */
     async find(condition: Sql): Promise<Credentials | undefined> {
       const [row] = await db.query<Credentials>(
-        sql`SELECT id, email, name, role, status, password_hash AS "passwordHash", EXISTS (
-            SELECT FROM second_factors WHERE user_id = users.id AND confirmed_at IS NOT NULL) AS "hasSecondFactor"
+        sql`SELECT id, email, name, role, status, password_hash AS "passwordHash",
+            ${ownsSecondFactor(sql`users.id`)} AS "hasSecondFactor"
           FROM users WHERE ${condition}`,
       );
       return row;
@@ -44,11 +45,17 @@ export function createCredentialsService({ db, audit }: { db: Database; audit: A
     /**
      * Records a failed guess.
      * @param actor who is signed in already; nobody is when it is the signing in that fails
+     * @param message replaces that of the code; the same for every reason
      * @throws INVALID_CREDENTIALS always
      */
-    async refuse(action: string, account: Account, actor: Viewer | null = null): Promise<never> {
+    async refuse(
+      action: string,
+      account: Account,
+      actor: Viewer | null = null,
+      message?: string,
+    ): Promise<never> {
       await audit.recordAlone({ action, outcome: 'FAILURE', ...recordOf(account, actor) });
-      throw new AppError('INVALID_CREDENTIALS');
+      throw new AppError('INVALID_CREDENTIALS', message === undefined ? {} : { message });
     },
 
     /** Records that an account was locked for what was guessed at; names that nobody has are locked alike. */

@@ -1,15 +1,21 @@
-// The second factor: enrolling an authenticator app (TOTP), confirming and removing it. Codes are in second-factor.codes.ts.
+// The second factor: enrolling an authenticator app (TOTP), confirming and removing it. Codes are in second-factor.codes.ts,
+// passkeys in features/passkey.
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../core/errors.js';
-import { newId } from '../../core/ids.js';
 import { assertFresh, can, type Viewer } from '../../core/permissions.js';
 import { sealSecret } from '../../infra/credentials/sealed-secret.js';
+import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { LoginThrottle } from '../../infra/rate-limiting/login-throttle.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { AuditService } from '../audit/audit.service.js';
-import { type CodeOptions, createRecoveryCodes, hashOfCode, takeCode } from './second-factor.codes.js';
+import {
+  type CodeOptions,
+  dropRecoveryCodes,
+  replaceRecoveryCodes,
+  takeCode,
+} from './second-factor.codes.js';
 import { totpOf } from './totp.js';
 
 /** What second factors are stored and checked with. */
@@ -40,11 +46,16 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
     take: (tx: Pick<Transaction, 'query'>, userId: string, code: string) =>
       takeCode(tx, options, userId, code),
 
-    /** Whether each user has a confirmed second factor. */
+    /** See {@link replaceRecoveryCodes}. */
+    replaceRecoveryCodes,
+
+    /** See {@link dropRecoveryCodes}. */
+    dropRecoveryCodes,
+
+    /** Whether each user has a confirmed app or a passkey. */
     async ofEach(userIds: readonly string[]): Promise<boolean[]> {
       const rows = await db.query<{ userId: string }>(sql`
-        SELECT user_id AS "userId" FROM second_factors
-        WHERE user_id = ANY(${[...userIds]}::uuid[]) AND confirmed_at IS NOT NULL`);
+        SELECT u.id AS "userId" FROM unnest(${[...userIds]}::uuid[]) AS u(id) WHERE ${ownsSecondFactor(sql`u.id`)}`);
       const having = new Set(rows.map(({ userId }) => userId));
       return userIds.map((id) => having.has(id));
     },
@@ -65,7 +76,7 @@ export function createSecondFactorService(options: SecondFactorServiceOptions) {
     confirm: (viewer: Viewer, code: string) => confirm(options, viewer, code),
 
     /**
-     * Removes the viewer's own second factor, with a code; or, with user:update, that of a user who lost it.
+     * Removes the viewer's own app, with a code; or, with user:update, app and passkeys of a user who lost them.
      * @returns the user's id
      * @throws REAUTHENTICATION_REQUIRED
      * @throws INVALID_CREDENTIALS for a wrong code
@@ -103,15 +114,12 @@ async function confirm(options: SecondFactorServiceOptions, viewer: Viewer, code
   if (await isConfirmed(db, viewer.userId))
     throw new AppError('CONFLICT', { message: 'The second factor is confirmed already.' });
   await spendCode(options, viewer, code, 'second_factor.confirm');
-  const codes = createRecoveryCodes();
-  await db.transaction(async (tx) => {
+  return db.transaction(async (tx) => {
     const confirmed = await tx.query(sql`
       UPDATE second_factors SET confirmed_at = ${new Date(now())}
       WHERE user_id = ${viewer.userId} AND confirmed_at IS NULL RETURNING user_id`);
     if (confirmed.length === 0) throw new AppError('CONFLICT');
-    for (const made of codes)
-      await tx.query(sql`
-        INSERT INTO recovery_codes (id, user_id, code_hash) VALUES (${newId()}, ${viewer.userId}, ${hashOfCode(made)})`);
+    const codes = await replaceRecoveryCodes(tx, viewer.userId);
     audit.record(tx, {
       action: 'second_factor.confirm',
       actor: viewer,
@@ -119,8 +127,8 @@ async function confirm(options: SecondFactorServiceOptions, viewer: Viewer, code
       targetId: viewer.userId,
     });
     tx.afterCommit(() => events.publish('user.changed', { userId: viewer.userId }));
+    return codes;
   });
-  return codes;
 }
 
 async function remove(
@@ -132,12 +140,12 @@ async function remove(
   assertFresh(viewer, options.now());
   if (userId !== undefined && userId !== viewer.userId) {
     if (!can(viewer, 'user:update')) throw new AppError('FORBIDDEN');
-    await removeOf(options, viewer, userId);
+    await removeOf(options, viewer, userId, true);
     return userId;
   }
   if (await isConfirmed(options.db, viewer.userId))
     await spendCode(options, viewer, code ?? '', 'second_factor.remove');
-  await removeOf(options, viewer, viewer.userId);
+  await removeOf(options, viewer, viewer.userId, false);
   return viewer.userId;
 }
 
@@ -145,14 +153,22 @@ async function removeOf(
   { db, events, audit }: SecondFactorServiceOptions,
   viewer: Viewer,
   userId: string,
+  withPasskeys: boolean,
 ): Promise<void> {
   await db.transaction(async (tx) => {
-    const removed = await tx.query(
-      sql`DELETE FROM second_factors WHERE user_id = ${userId} RETURNING user_id`,
+    const apps = await tx.query(sql`DELETE FROM second_factors WHERE user_id = ${userId} RETURNING user_id`);
+    const passkeys = await tx.query<{ name: string }>(
+      sql`DELETE FROM passkeys WHERE user_id = ${userId} AND ${withPasskeys}::boolean RETURNING name`,
     );
-    await tx.query(sql`DELETE FROM recovery_codes WHERE user_id = ${userId}`);
-    if (removed.length === 0) return;
-    audit.record(tx, { action: 'second_factor.remove', actor: viewer, targetType: 'User', targetId: userId });
+    await dropRecoveryCodes(tx, userId);
+    if (apps.length + passkeys.length === 0) return;
+    audit.record(tx, {
+      action: 'second_factor.remove',
+      actor: viewer,
+      targetType: 'User',
+      targetId: userId,
+      ...(passkeys.length > 0 && { changes: { passkeys: passkeys.map(({ name }) => name) } }),
+    });
     tx.afterCommit(() => events.publish('user.changed', { userId }));
   });
 }

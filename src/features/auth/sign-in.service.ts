@@ -1,19 +1,21 @@
-// Signs users in: from an e-mail address, a password and a code where there is a second factor to a session. Tokens are made
-// by the auth service.
+// Signs users in: from an e-mail address, a password and, where there is one, a second factor to a session; or from a passkey.
+// Tokens are made by the auth service.
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
 import type { Tokens } from '../../infra/credentials/jwt.js';
 import type { PasswordHasher } from '../../infra/credentials/password-hasher.js';
 import type { Database } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
+import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
 import type { LoginThrottle } from '../../infra/rate-limiting/login-throttle.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import { emailKeyOf } from '../../validation/email.js';
 import type { PasswordRule } from '../../validation/password-rule.js';
+import type { PasskeyLoginInput, PasskeyProof } from '../passkey/passkey.input.js';
+import type { PasskeyService } from '../passkey/passkey.service.js';
 import type { Opened, OpeningService } from '../session/create-session.service.js';
 import type { LoginInput } from './auth.input.js';
-import type { CredentialsService } from './credentials.service.js';
+import type { Credentials, CredentialsService } from './credentials.service.js';
 import type { SecondFactorService } from './second-factor.service.js';
 
 /** What signing in stands on. */
@@ -24,11 +26,18 @@ export interface SignInServiceOptions {
   credentials: CredentialsService;
   opening: OpeningService;
   secondFactors: SecondFactorService;
+  passkeys: Pick<PasskeyService, 'prove'>;
   mayHavePassword: PasswordRule;
   /** Failed attempts by account, or by device where the device is known. */
   accounts: LoginThrottle;
   /** Failed attempts by address. */
   addresses: AddressBudget;
+}
+
+/** A second factor: a code, or the answer of a passkey. */
+export interface SecondFactorProof {
+  code?: string | null | undefined;
+  passkey?: PasskeyProof | null | undefined;
 }
 
 /** A session, its user, and how to give the attempt back to its address. */
@@ -54,10 +63,20 @@ export function createSignInService(options: SignInServiceOptions) {
     signIn: (input: LoginInput, viewer: Viewer | null) => signIn(options, input, viewer),
 
     /**
-     * Takes a code of the second factor of a user whom an identity provider has proved, within the limits on guessing.
+     * Opens a session for the answer of a passkey alone, within the limits of a password's sign-in.
+     * @param viewer the signed-in caller, whose session ends
+     * @throws INVALID_CREDENTIALS
+     * @throws RATE_LIMITED
+     */
+    signInWithPasskey: (input: PasskeyLoginInput, viewer: Viewer | null) =>
+      signInWithPasskey(options, input, viewer),
+
+    /**
+     * Takes the second factor of a user whom an identity provider has proved, within the limits on guessing.
      * @throws INVALID_CREDENTIALS
      */
-    proveSecondFactor: (account: ProvedAccount, code: string) => proveSecondFactor(options, account, code),
+    proveSecondFactor: (account: ProvedAccount, factor: SecondFactorProof) =>
+      proveSecondFactor(options, account, factor),
   };
 }
 
@@ -67,18 +86,29 @@ interface ProvedAccount {
 }
 
 async function proveSecondFactor(
-  { db, accounts, credentials, secondFactors }: SignInServiceOptions,
+  options: SignInServiceOptions,
   account: ProvedAccount,
-  code: string,
+  factor: SecondFactorProof,
 ): Promise<void> {
+  const { accounts, credentials } = options;
   await accounts.attempt(
     emailKeyOf(account.email),
     async (isAllowed) => {
-      if (isAllowed && (await secondFactors.take(db, account.id, code))) return;
+      if (isAllowed && (await takeFactor(options, account.id, factor))) return;
       await credentials.refuse('auth.login', account);
     },
     () => credentials.recordLock('sign_in', account),
   );
+}
+
+/** Takes a second factor, once; returns whether it is the user's. */
+async function takeFactor(
+  { db, secondFactors, passkeys }: SignInServiceOptions,
+  userId: string,
+  { code, passkey }: SecondFactorProof,
+): Promise<boolean> {
+  if (passkey != null) return (await passkeys.prove(passkey))?.userId === userId;
+  return code != null && secondFactors.take(db, userId, code);
 }
 
 async function signIn(
@@ -90,7 +120,7 @@ async function signIn(
   passwords.assertCapacity();
   const refund = await addresses.spend(currentRequest()?.ip);
   const opened = await accounts.attempt(
-    await throttleKeyOf(options, input),
+    await throttleKeyOf(options, emailKeyOf(input.email), accountOf(input), input.deviceToken),
     (isAllowed) => passwords.inTurn(() => tryOnce(options, input, viewer, isAllowed)),
     async () => credentials.recordLock('sign_in', await credentials.find(accountOf(input))),
   );
@@ -103,13 +133,14 @@ async function signIn(
  */
 async function throttleKeyOf(
   { tokens, credentials }: SignInServiceOptions,
-  input: LoginInput,
+  key: string,
+  owner: Sql,
+  deviceToken: string | null | undefined,
 ): Promise<string> {
-  const key = emailKeyOf(input.email);
-  if (input.deviceToken == null) return key;
-  const device = await tokens.verifyDevice(input.deviceToken);
+  if (deviceToken == null) return key;
+  const device = await tokens.verifyDevice(deviceToken);
   if (device === undefined) return key;
-  const account = await credentials.find(accountOf(input));
+  const account = await credentials.find(owner);
   return account?.id === device.userId ? `device ${device.deviceId}` : key;
 }
 
@@ -121,11 +152,12 @@ const accountOf = ({ email }: LoginInput) => sql`email_key = ${emailKeyOf(email)
  * @throws SECOND_FACTOR_REQUIRED only after the right password
  */
 async function tryOnce(
-  { db, passwords, credentials, opening, secondFactors, mayHavePassword }: SignInServiceOptions,
+  options: SignInServiceOptions,
   input: LoginInput,
   viewer: Viewer | null,
   isAllowed: boolean,
 ): Promise<Opened> {
+  const { passwords, credentials, opening, mayHavePassword } = options;
   const found = await credentials.find(accountOf(input));
   const isPasswordAllowed = found !== undefined && mayHavePassword(found);
   const hash = isAllowed && isPasswordAllowed ? (found?.passwordHash ?? undefined) : undefined;
@@ -133,11 +165,50 @@ async function tryOnce(
   if (found?.passwordHash == null || !isRight || found.status !== 'ACTIVE')
     return credentials.refuse('auth.login', found);
   if (found.hasSecondFactor) {
-    if (input.code == null) throw new AppError('SECOND_FACTOR_REQUIRED');
-    if (!(await secondFactors.take(db, found.id, input.code))) return credentials.refuse('auth.login', found);
+    if (input.code == null && input.passkey == null) throw new AppError('SECOND_FACTOR_REQUIRED');
+    if (!(await takeFactor(options, found.id, input))) return credentials.refuse('auth.login', found);
   }
   const rehashed = passwords.needsRehash(found.passwordHash)
     ? await passwords.hash(input.password)
     : found.passwordHash;
   return (await opening.open(found, rehashed, viewer)) ?? credentials.refuse('auth.login', found);
+}
+
+const refused = 'The passkey was not accepted, or the account cannot sign in now.';
+
+async function signInWithPasskey(
+  options: SignInServiceOptions,
+  input: PasskeyLoginInput,
+  viewer: Viewer | null,
+): Promise<SignedIn> {
+  const { addresses, accounts, credentials } = options;
+  const refund = await addresses.spend(currentRequest()?.ip);
+  const owner = sql`id = (SELECT user_id FROM passkeys WHERE credential_id = ${input.response.id})`;
+  const found = await credentials.find(owner);
+  const key = found === undefined ? `passkey ${input.response.id}` : emailKeyOf(found.email);
+  const opened = await accounts.attempt(
+    await throttleKeyOf(options, key, owner, input.deviceToken),
+    (isAllowed) => tryPasskey(options, input, isAllowed ? found : undefined, viewer),
+    () => credentials.recordLock('sign_in', found),
+  );
+  return { ...opened, refund };
+}
+
+/**
+ * One attempt. Where passwords are switched off, so are passkeys alone: the identity provider decides who gets in.
+ * @throws INVALID_CREDENTIALS
+ */
+async function tryPasskey(
+  { credentials, opening, passkeys, mayHavePassword }: SignInServiceOptions,
+  input: PasskeyLoginInput,
+  found: Credentials | undefined,
+  viewer: Viewer | null,
+): Promise<Opened> {
+  const proved = await passkeys.prove(input);
+  const isAdmitted =
+    found !== undefined && proved?.userId === found.id && found.status === 'ACTIVE' && mayHavePassword(found);
+  const opened = isAdmitted
+    ? await opening.openByPasskey({ id: found.id, email: found.email, passkeyId: proved.id }, viewer)
+    : undefined;
+  return opened ?? credentials.refuse('auth.login', found, null, refused);
 }

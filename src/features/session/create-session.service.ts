@@ -1,7 +1,7 @@
 // Opens a session for an authenticated user, in one statement. The sign-in authenticates; session.service.ts refreshes and
 // ends sessions.
 
-import { newId } from '../../core/ids.js';
+import { newId, toPublicId } from '../../core/ids.js';
 import type { Viewer } from '../../core/permissions.js';
 import { Prisma, type User } from '../../generated/prisma/client.js';
 import type { Database, SqlRow } from '../../infra/postgres/database.js';
@@ -56,6 +56,13 @@ export interface IdentityProof {
   idToken: string | null;
 }
 
+/** A user whom a passkey has proved. */
+interface PasskeyOwner {
+  id: string;
+  email: string;
+  passkeyId: string;
+}
+
 /** A session that was opened, and whose it is. */
 export interface Opened {
   session: SessionState;
@@ -91,9 +98,21 @@ export function createOpeningService(options: OpeningServiceOptions) {
         change: sql``,
         condition: sql`AND EXISTS (SELECT FROM user_identities WHERE id = ${proof.identityId} AND user_id = users.id)`,
         identity: proof,
+        changes: { provider: proof.provider },
       }).catch((error: unknown) => {
         if (violates(error, 'sessions_identity_id_fkey')) return undefined;
         throw error;
+      }),
+
+    /**
+     * As `open`, for a user whom a passkey has proved.
+     * @returns undefined when the user was deactivated or the passkey removed meanwhile
+     */
+    openByPasskey: (proof: PasskeyOwner, viewer: Viewer | null): Promise<Opened | undefined> =>
+      openWhere(options, proof, viewer, {
+        change: sql``,
+        condition: sql`AND EXISTS (SELECT FROM passkeys WHERE id = ${proof.passkeyId} AND user_id = users.id)`,
+        changes: { passkey: toPublicId('Passkey', proof.passkeyId) },
       }),
 
     /** See {@link openWorkloadSession}. */
@@ -106,18 +125,19 @@ interface Opening {
   change: Sql;
   condition: Sql;
   identity?: IdentityProof;
+  /** What the audit trail says of it. */
+  changes?: Record<string, unknown>;
 }
 
 async function openWhere(
   options: OpeningServiceOptions,
   proof: { id: string; email: string },
   viewer: Viewer | null,
-  { change, condition, identity }: Opening,
+  { change, condition, identity, changes }: Opening,
 ): Promise<Opened | undefined> {
   const { db, events, audit, maxPerUser, maxAtOnce } = options;
   const actor = { userId: proof.id, email: proof.email };
   const { session, insert, kept, live, moment } = opening(proof.id, options, identity);
-  const changes = identity && { provider: identity.provider };
   const target = { targetType: 'Session' as const, targetId: session.id };
   const entry = { action: 'auth.login', actor, ...target, ...(changes !== undefined && { changes }) };
   const audited = audit.part(entry, sql`proved`);

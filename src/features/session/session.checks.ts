@@ -3,6 +3,7 @@ import { AppError } from '../../core/errors.js';
 import { type Role, type Viewer, validScopes } from '../../core/permissions.js';
 import type { Timing } from '../../core/timeouts.js';
 import { createCache } from '../../infra/cache.js';
+import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { type AccessRow, accessColumns } from '../../infra/postgres/project-access.js';
 import { sql } from '../../infra/postgres/sql.js';
@@ -94,7 +95,7 @@ async function loadSession(
   const at = new Date(now());
   const [row] = await db.read<SessionUser>(sql`
     SELECT u.id AS "userId", u.email, u.name, u.role, u.must_change_password AS "mustChange",
-      EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
+      ${ownsSecondFactor(sql`u.id`)} AS "hasSecondFactor",
       s.created_at AS "signedInAt", s.is_multi_factor AS "isMultiFactor", s.identity_id IS NOT NULL AS "isByIdentity",
       CASE WHEN s.workload_trust_id IS NOT NULL THEN COALESCE(s.scopes, '{}') END AS scopes, COALESCE(w.project_id, u.project_id) AS "boundTo",
       LEAST(s.idle_expires_at, s.expires_at) AS "endsAt", ${accessColumns}

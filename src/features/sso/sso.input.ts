@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { line, text } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 import { secondFactorCode } from '../auth/auth.input.js';
+import { passkeyProof } from '../passkey/passkey.input.js';
 import { projectRole } from '../project/project.input.js';
 import { role } from '../user/user.input.js';
 
@@ -69,6 +70,7 @@ export const redeemInput = z
       .nullish()
       .describe('PKCE verifier, where the sign-in began with codeChallenge.'),
     secondFactorCode: secondFactorCode.nullish(),
+    passkey: passkeyProof.nullish().describe('The answer of a passkey, as the second factor.'),
   })
   .describe('A one-time code to exchange for tokens.');
 

@@ -1,12 +1,15 @@
 // Exchanges the one-time code of a sign-in at an identity provider for a session, with the second factor where the user has one.
 import { AppError } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
+import { hashOf, isSameHash, isSecret } from '../../infra/credentials/one-time-secret.js';
 import type { Database } from '../../infra/postgres/database.js';
 import type { AddressBudget } from '../../infra/rate-limiting/address-limiter.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuthTokens } from '../auth/auth.service.js';
+import type { SecondFactorProof } from '../auth/sign-in.service.js';
+import type { PasskeyProof } from '../passkey/passkey.input.js';
 import type { Opened, OpeningService } from '../session/create-session.service.js';
-import { findCode, hashOf, isSameHash, isSecret, type StoredCode, takeCode } from './states.js';
+import { findCode, type StoredCode, takeCode } from './states.js';
 
 /** What codes are exchanged with. */
 export interface RedemptionOptions {
@@ -14,8 +17,8 @@ export interface RedemptionOptions {
   opening: OpeningService;
   /** Makes the tokens of a session. */
   issue: (opened: Opened) => AuthTokens;
-  /** Takes a code of the user's second factor, within the limits on guessing. @throws INVALID_CREDENTIALS */
-  proveSecondFactor: (account: { id: string; email: string }, code: string) => Promise<void>;
+  /** Takes the user's second factor, within the limits on guessing. @throws INVALID_CREDENTIALS */
+  proveSecondFactor: (account: { id: string; email: string }, factor: SecondFactorProof) => Promise<void>;
   /** Attempts by address. */
   addresses: AddressBudget;
   /** Milliseconds since 1970. */
@@ -27,6 +30,7 @@ export interface RedeemInput {
   code: string;
   codeVerifier?: string | null | undefined;
   secondFactorCode?: string | null | undefined;
+  passkey?: PasskeyProof | null | undefined;
 }
 
 /**
@@ -81,15 +85,16 @@ function isBound({ codeChallenge, browserHash }: StoredCode, input: RedeemInput,
 async function proveSecondFactor(
   options: RedemptionOptions,
   { id, email }: StoredCode,
-  { secondFactorCode }: RedeemInput,
+  { secondFactorCode: code, passkey }: RedeemInput,
   refund: () => Promise<void>,
 ): Promise<true> {
-  if (secondFactorCode == null) {
+  if (code == null && passkey == null) {
     await refund();
     throw new AppError('SECOND_FACTOR_REQUIRED', {
-      message: 'Send also a code of your authenticator app, or a recovery code, as `secondFactorCode`.',
+      message:
+        'Send also a code of your authenticator app, or a recovery code, as `secondFactorCode`; or the answer of a passkey as `passkey`.',
     });
   }
-  await options.proveSecondFactor({ id, email }, secondFactorCode);
+  await options.proveSecondFactor({ id, email }, { code, passkey });
   return true;
 }

@@ -41,7 +41,9 @@ const providersBody = z
   .strictObject({
     passwords: z
       .boolean()
-      .describe('Whether users can sign in with a password; if false, only one admin can.'),
+      .describe(
+        'Whether users can sign in with a password, or a passkey alone; if false, only one admin can.',
+      ),
     providers: z
       .array(
         z.strictObject({

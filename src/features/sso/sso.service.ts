@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { OidcProvider } from '../../config/oidc-providers.js';
 import { AppError, invalid, isOutage } from '../../core/errors.js';
 import type { Viewer } from '../../core/permissions.js';
+import { createSecret, hashOf, isSameHash, isSecret } from '../../infra/credentials/one-time-secret.js';
 import { InvalidTokenError } from '../../infra/oidc/verify.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditService } from '../audit/audit.service.js';
@@ -10,16 +11,7 @@ import type { SsoAccounts } from './accounts.js';
 import { authorizationUrl, exchangeCode, type Proved, type ProviderOptions } from './provider.js';
 import { originsOf, returnToOf, withParameters } from './return-to.js';
 import { type RedeemInput, type RedemptionOptions, redeem } from './sso.redemption.js';
-import {
-  createSecret,
-  deriveSecret,
-  hashOf,
-  isSameHash,
-  isSecret,
-  type StartedSignIn,
-  storeSignIn,
-  takeSignIn,
-} from './states.js';
+import { deriveSecret, type StartedSignIn, storeSignIn, takeSignIn } from './states.js';
 
 /** What sign-ins at providers stand on. */
 export interface SsoServiceOptions extends ProviderOptions, RedemptionOptions {

@@ -1,6 +1,8 @@
 // Stores started sign-ins and one-time codes in PostgreSQL, where every instance sees them. Each can be taken once.
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { AppError } from '../../core/errors.js';
+import { createSecret, hashOf } from '../../infra/credentials/one-time-secret.js';
+import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Database, Statements } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { IdentityProof } from '../session/create-session.service.js';
@@ -13,23 +15,6 @@ export const codeTtlSeconds = 60;
 export const codeWithFactorTtlSeconds = 5 * 60;
 /** Sign-ins under way: beyond them the server refuses to start more. */
 const maxSignIns = 100_000;
-
-/** A random text of 256 bits: a state, a code, or the secret in a browser's cookie. */
-export const createSecret = (): string => randomBytes(32).toString('base64url');
-
-const secretPattern = /^[A-Za-z0-9_-]{43}$/;
-/** Whether a text may be one of {@link createSecret}. */
-export const isSecret = (text: string | undefined): text is string =>
-  text !== undefined && secretPattern.test(text);
-
-/** The SHA-256 of a text in base64url; for a PKCE verifier its challenge (RFC 7636, S256). */
-export const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
-
-/** Whether two hashes are the same, in constant time. */
-export function isSameHash(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)];
-  return a.length === b.length && timingSafeEqual(a, b);
-}
 
 /**
  * A secret that belongs to one sign-in of one browser. The nonce and the PKCE verifier are derived like this instead of being
@@ -90,9 +75,6 @@ export interface CodeState extends Omit<IdentityProof, 'email'> {
   codeChallenge: string | null;
 }
 
-const hasSecondFactor = (userId: Sql) => sql`
-  EXISTS (SELECT FROM second_factors f WHERE f.user_id = ${userId} AND f.confirmed_at IS NOT NULL)`;
-
 /** Stores a code and removes some that have expired. @returns the code */
 export async function storeCode(tx: Statements, nowMs: number, code: CodeState): Promise<string> {
   const secret = createSecret();
@@ -105,7 +87,7 @@ export async function storeCode(tx: Statements, nowMs: number, code: CodeState):
     INSERT INTO sign_in_codes (code_hash, user_id, identity_id, provider_sid, is_multi_factor, id_token, browser_hash,
       code_challenge, expires_at)
     VALUES (${hashOf(secret)}, ${code.id}, ${code.identityId}, ${code.providerSid}, ${code.isMultiFactor}, ${code.idToken},
-      ${code.browserHash}, ${code.codeChallenge}, CASE WHEN NOT ${code.isMultiFactor}::boolean AND ${hasSecondFactor(sql`${code.id}::uuid`)}
+      ${code.browserHash}, ${code.codeChallenge}, CASE WHEN NOT ${code.isMultiFactor}::boolean AND ${ownsSecondFactor(sql`${code.id}::uuid`)}
         THEN ${new Date(nowMs + codeWithFactorTtlSeconds * 1000)}::timestamptz
         ELSE ${new Date(nowMs + codeTtlSeconds * 1000)}::timestamptz END)`);
   return secret;
@@ -122,7 +104,7 @@ export interface StoredCode extends CodeState {
 const select = (codes: Sql, nowMs: number) => sql`
   SELECT u.id, u.email, i.provider, t.identity_id AS "identityId", t.provider_sid AS "providerSid",
     t.is_multi_factor AS "isMultiFactor", t.id_token AS "idToken", t.browser_hash AS "browserHash",
-    t.code_challenge AS "codeChallenge", NOT t.is_multi_factor AND ${hasSecondFactor(sql`t.user_id`)} AS "needsSecondFactor"
+    t.code_challenge AS "codeChallenge", NOT t.is_multi_factor AND ${ownsSecondFactor(sql`t.user_id`)} AS "needsSecondFactor"
   FROM ${codes} t JOIN users u ON u.id = t.user_id JOIN user_identities i ON i.id = t.identity_id
   WHERE t.expires_at > ${new Date(nowMs)}`;
 

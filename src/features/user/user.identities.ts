@@ -3,6 +3,7 @@ import { AppError } from '../../core/errors.js';
 import { newId } from '../../core/ids.js';
 import type { Role, Viewer } from '../../core/permissions.js';
 import type { User } from '../../generated/prisma/client.js';
+import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { emailKeyOf } from '../../validation/email.js';
@@ -85,7 +86,7 @@ interface Candidate {
 
 const candidateColumns = (provider: string) => sql`
   users.id, email, role, status, password_hash IS NOT NULL AS "hasPassword", kind = 'SERVICE' AS "isService",
-  EXISTS (SELECT FROM second_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS "hasSecondFactor",
+  ${ownsSecondFactor(sql`users.id`)} AS "hasSecondFactor",
   EXISTS (SELECT FROM user_identities i WHERE i.user_id = users.id) AS "hasIdentity",
   EXISTS (SELECT FROM scim_users s WHERE s.user_id = users.id AND s.provider = ${provider}) AS "isProvisioned"`;
 

@@ -14,7 +14,7 @@ import { role, userFilter, userStatus } from './user.input.js';
 import { statusOf } from './user.status.js';
 
 /** Access to personal fields: the user (with an API key, within its scopes) and viewers with user:read. */
-const personalFor =
+export const personalFor =
   (permission: Permission) =>
   (user: User, _args: object, { viewer, signedInUserId }: GraphQLContext) =>
     user.id === signedInUserId || {
@@ -83,7 +83,8 @@ export const UserType = builder.prismaObject('User', {
     }),
     hasSecondFactor: t.boolean({
       authScopes: personal,
-      description: 'Whether signing in also needs a code of an authenticator app.',
+      description:
+        'Whether signing in with the password also needs a code of an authenticator app, or a passkey.',
       resolve: ({ id }, _args, { loaders }) => loaders.secondFactors.load(id),
     }),
     sessions: t.relation('sessions', {

@@ -4,6 +4,8 @@ import { type DocumentNode, getOperationAST, Kind } from 'graphql';
 /** Root fields that anybody may call; all others need a permission. */
 export const publicRootFields: readonly string[] = [
   'Mutation.login',
+  'Mutation.startPasskeyLogin',
+  'Mutation.loginWithPasskey',
   'Mutation.refreshToken',
   'Mutation.setPassword',
 ];

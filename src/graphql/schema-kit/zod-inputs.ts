@@ -112,7 +112,8 @@ function convert(shape: Zod, owner: string): { type: unknown; isRequired: boolea
     return { type: convert(def.innerType as Zod, owner).type, isRequired: false };
   }
   if (meta.values !== undefined) return { type: enumType(shape as z.ZodType<string>), isRequired: true };
-  if (meta.graphql !== undefined && def.type !== 'object') return { type: meta.graphql, isRequired: true };
+  if (meta.graphql !== undefined && (def.type !== 'object' || meta.graphql === 'JSON'))
+    return { type: meta.graphql, isRequired: true };
   switch (def.type) {
     case 'string':
       return { type: 'String', isRequired: true };

@@ -1,4 +1,5 @@
 // Creates the services of accounts: users, their sessions, keys and second factors, and every way to sign in and out.
+import { relyingPartyOf } from '../../config/relying-party.js';
 import { defaultTiming } from '../../core/timeouts.js';
 import { createApiKeyService } from '../../features/api-key/api-key.service.js';
 import type { AuditService } from '../../features/audit/audit.service.js';
@@ -9,6 +10,7 @@ import { createSecondFactorService } from '../../features/auth/second-factor.ser
 import { createSignInService } from '../../features/auth/sign-in.service.js';
 import { createSignOutService } from '../../features/auth/sign-out.service.js';
 import type { MailService } from '../../features/mail/mail.service.js';
+import { createPasskeyService } from '../../features/passkey/passkey.service.js';
 import type { ProjectAccessService } from '../../features/project/access.js';
 import type { ProjectService } from '../../features/project/project.service.js';
 import { createOpeningService } from '../../features/session/create-session.service.js';
@@ -64,6 +66,18 @@ export function createAccountServices(infra: Infra, { audit, access, projects, l
     attempts: limits.secondFactors,
     key: config.secondFactorKey === undefined ? undefined : Buffer.from(config.secondFactorKey, 'base64'),
   });
+  const passkeys = createPasskeyService({
+    db,
+    events,
+    audit,
+    log,
+    secondFactors,
+    party: relyingPartyOf(config),
+    mayHavePassword: ruleOf(infra),
+    providerIds: (config.oidcProviders ?? []).map(({ id }) => id),
+    addresses: limits.passkeys,
+    now,
+  });
   const single = createSingleSignOn(infra, {
     limits,
     audit,
@@ -72,14 +86,14 @@ export function createAccountServices(infra: Infra, { audit, access, projects, l
     projects,
     opening,
     issue: (opened) => auth.issue(opened),
-    proveSecondFactor: (account, code) => auth.proveSecondFactor(account, code),
+    proveSecondFactor: (account, factor) => auth.proveSecondFactor(account, factor),
   });
   const { ssoLogout, groupMappings, grants } = single;
-  const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors, ssoLogout };
+  const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors, passkeys, ssoLogout };
   const auth = createAuthentication(infra, limits, parts);
   const workloads = createWorkloads(infra, { limits, audit, sessions, opening, apiKeys });
   const scim = createScim(infra, { limits, audit, users, groupMappings, grants });
-  return { ...single, ...workloads, scim, sessions, users, apiKeys, secondFactors, auth, mails };
+  return { ...single, ...workloads, scim, sessions, users, apiKeys, secondFactors, passkeys, auth, mails };
 }
 
 function createSessions(infra: Infra, access: ProjectAccessService, audit: AuditService) {
@@ -142,12 +156,13 @@ type AuthenticationParts = Sessions &
     users: ReturnType<typeof createUsers>;
     apiKeys: ReturnType<typeof createApiKeyService>;
     secondFactors: ReturnType<typeof createSecondFactorService>;
+    passkeys: ReturnType<typeof createPasskeyService>;
     ssoLogout: SsoLogout;
   };
 
 function createAuthentication(infra: Infra, limits: Limits, parts: AuthenticationParts) {
   const { config, db, events, tokens, passwords, now } = infra;
-  const { audit, sessions, opening, users, links, apiKeys, secondFactors, ssoLogout } = parts;
+  const { audit, sessions, opening, users, links, apiKeys, secondFactors, passkeys, ssoLogout } = parts;
   const credentials = createCredentialsService({ db, audit });
   const signIns = createSignInService({
     db,
@@ -156,6 +171,7 @@ function createAuthentication(infra: Infra, limits: Limits, parts: Authenticatio
     credentials,
     opening,
     secondFactors,
+    passkeys,
     mayHavePassword: ruleOf(infra),
     accounts: limits.accounts,
     addresses: limits.addresses,

@@ -13,6 +13,8 @@ const execution = `exe_${v7()}`;
 const user = `usr_${v7()}`;
 const onExecution = (name: string, args = '') =>
   `mutation { ${name}(id: "${execution}"${args}) { execution { id } } }`;
+const passkeyAnswer = `{ id: "aa", rawId: "aa", type: "public-key", response: {
+  clientDataJSON: "aa", attestationObject: "aa", authenticatorData: "aa", signature: "aa" } }`;
 const onUser = (name: string) => `mutation { ${name}(id: "${user}") { user { id } } }`;
 
 /**
@@ -140,6 +142,28 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
     everyone,
     'mutation { setPassword(input: { token: "", newPassword: "x" }) { user { id } } }',
     'VALIDATION_FAILED',
+  ],
+  'Mutation.startPasskeyLogin': [everyone, 'mutation { startPasskeyLogin { state } }', 'ok'],
+  'Mutation.loginWithPasskey': [
+    everyone,
+    `mutation { loginWithPasskey(input: { state: "s", response: ${passkeyAnswer} }) { expiresIn } }`,
+    'INVALID_CREDENTIALS',
+  ],
+  'Mutation.enrolPasskey': [signedIn, 'mutation { enrolPasskey { state } }', 'ok'],
+  'Mutation.confirmPasskey': [
+    signedIn,
+    `mutation { confirmPasskey(input: { state: "s", name: "n", response: ${passkeyAnswer} }) { recoveryCodes } }`,
+    'INVALID_CREDENTIALS',
+  ],
+  'Mutation.renamePasskey': [
+    signedIn,
+    `mutation { renamePasskey(input: { id: "pky_${v7()}", name: "n" }) { recoveryCodes } }`,
+    'NOT_FOUND',
+  ],
+  'Mutation.removePasskey': [
+    signedIn,
+    `mutation { removePasskey(id: "pky_${v7()}") { deletedId } }`,
+    'NOT_FOUND',
   ],
   'Mutation.enrolSecondFactor': [signedIn, 'mutation { enrolSecondFactor { secret } }', 'ok'],
   'Mutation.confirmSecondFactor': [

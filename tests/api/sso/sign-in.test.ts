@@ -5,6 +5,8 @@ import { hasRedis, startTestServer, type TestServer } from '../../kit/harness.js
 import { until } from '../../kit/live.js';
 import { createPkce, frontend, startProvider, TestBrowser, type TestProvider } from '../../kit/oidc/oidc.js';
 import { redeem as redeemAt, signInAt, startUrl, tokensAt, type Visitor } from '../../kit/oidc/visitor.js';
+import { Authenticator } from '../../kit/passkeys/authenticator.js';
+import { createOwner, proofOf, tryEnrol } from '../../kit/passkeys/passkeys.js';
 import { createProject } from '../../kit/projects.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { meWith } from '../../kit/session.js';
@@ -131,6 +133,23 @@ describe('A sign-in at an identity provider', () => {
 
     await provider.control({ set: { lie: { idToken: { claims: { amr: ['mfa'] } } } } });
     expect((await tokensOf(me)).user.id).toBe(user.id);
+  });
+
+  it('takes a passkey as the second factor that the user has here, but nobody else’s', async () => {
+    // Without PUBLIC_URL passkeys belong to localhost at the server's port.
+    const origin = `http://localhost:${provider.serverPort}`;
+    const me = { sub: 'with-passkey' };
+    const authenticator = new Authenticator(origin);
+    expect((await tryEnrol(server, (await tokensOf(me)).accessToken, authenticator)).status).toBe(200);
+    const other = await createOwner(server, adminToken, new Authenticator(origin));
+    const { browser, code } = await signIn(me);
+    const answer = async (more: object) => {
+      const response = await redeem(browser, { code, ...more });
+      return response.status === 200 ? 'signed in' : ((await response.json()) as { code: string }).code;
+    };
+    expect(await answer({})).toBe('SECOND_FACTOR_REQUIRED');
+    expect(await answer({ passkey: await proofOf(server, other.authenticator) })).toBe('INVALID_CREDENTIALS');
+    expect(await answer({ passkey: await proofOf(server, authenticator) })).toBe('signed in');
   });
 
   it('counts as one with a second factor when the provider says so', async () => {

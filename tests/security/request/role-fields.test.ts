@@ -112,6 +112,7 @@ const ways = (): Record<string, [type: string, query: string]> => {
     UserEdge: ['UserEdge', '{ users { edges { # } } }'],
     'Session (of another)': ['Session', `{ ${own} { createdBy { sessions { # } } } }`],
     'ApiKey (of another)': ['ApiKey', `{ ${own} { createdBy { apiKeys { # } } } }`],
+    'Passkey (of another)': ['Passkey', `{ ${own} { createdBy { passkeys { # } } } }`],
     'UserIdentity (of another)': ['UserIdentity', `{ ${own} { createdBy { identities { # } } } }`],
     Finding: ['Finding', `{ finding(id: "${finding}") { # } }`],
     FindingBranch: ['FindingBranch', `{ finding(id: "${finding}") { branches { # } } }`],

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { checkConfig } from '../../../src/admin/config-check.js';
 import { describeSettings, type Env, explainConfig, loadConfig, settings } from '../../../src/config/load.js';
+import { relyingPartyOf } from '../../../src/config/relying-party.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -389,7 +390,8 @@ describe('what is printed about settings', () => {
     ]);
     const open = { NODE_ENV: 'production', GRAPHIQL: 'on', LOG_LEVEL: 'debug', RATE_LIMIT_PER_MINUTE: '0' };
     expect(noticesOf(open).map((line) => line.split(' ')[1])).toEqual([
-      ...['GRAPHIQL', 'LOG_LEVEL', 'DATABASE_URL', 'REDIS_URL', 'AUDIT_SEAL_KEY', 'RATE_LIMIT_PER_MINUTE'],
+      ...['GRAPHIQL', 'LOG_LEVEL', 'DATABASE_URL', 'REDIS_URL', 'AUDIT_SEAL_KEY', 'WEBAUTHN_RP_ID'],
+      'RATE_LIMIT_PER_MINUTE',
     ]);
     expect(noticesOf({ ...open, NODE_ENV: 'development' })).toEqual([]);
   });
@@ -502,5 +504,52 @@ describe('mail', () => {
       'https://app.test/#{token}{token}',
     ])
       expect(faults({ ...mail, PASSWORD_LINK_URL })).toEqual([expect.stringMatching(/^PASSWORD_LINK_URL: /)]);
+  });
+});
+
+describe('whose passkeys these are', () => {
+  const partyOf = (env: Env) => relyingPartyOf(loadConfig(env));
+
+  it('is the host of PUBLIC_URL and the frontends on it, or localhost', () => {
+    expect(partyOf({})).toEqual({ id: 'localhost', origins: ['http://localhost:4000'] });
+    expect(partyOf({ PORT: '4100', CORS_ORIGINS: 'http://localhost:5173,https://app.example.com' })).toEqual({
+      id: 'localhost',
+      origins: ['http://localhost:4100', 'http://localhost:5173'],
+    });
+    const env = {
+      PUBLIC_URL: 'https://sec.example.com/tester/',
+      CORS_ORIGINS: 'https://app.sec.example.com,https://app.example.com,https://notsec.example.com',
+    };
+    expect(partyOf(env)).toEqual({
+      id: 'sec.example.com',
+      origins: ['https://sec.example.com', 'https://app.sec.example.com'],
+    });
+    expect(partyOf({ ...env, WEBAUTHN_RP_ID: 'example.com' })).toMatchObject({
+      id: 'example.com',
+      origins: { length: 4 },
+    });
+    expect(partyOf({ ...env, WEBAUTHN_ORIGINS: 'https://sec.example.com' }).origins).toHaveLength(1);
+  });
+
+  it('is nobody at an IP address, for which browsers have none; the server starts nevertheless', () => {
+    for (const PUBLIC_URL of ['https://192.0.2.7', 'https://[2001:db8::7]:8443'])
+      expect(partyOf({ PUBLIC_URL })).toEqual({ id: 'localhost', origins: [] });
+  });
+
+  it.each([
+    [{ WEBAUTHN_RP_ID: 'https://example.com' }, /^WEBAUTHN_RP_ID: .* expected a domain name/],
+    [{ WEBAUTHN_RP_ID: '192.0.2.7' }, /^WEBAUTHN_RP_ID: .* expected a domain name/],
+    [{ WEBAUTHN_RP_ID: 'Example.com' }, /^WEBAUTHN_RP_ID: .* expected a domain name/],
+    [{ WEBAUTHN_RP_ID: 'example.com' }, /^WEBAUTHN_ORIGINS: not set, expected it with WEBAUTHN_RP_ID/],
+    [
+      { WEBAUTHN_ORIGINS: 'https://evil.test' },
+      /^WEBAUTHN_ORIGINS: "https:\/\/evil.test" is not on the domain/,
+    ],
+    [
+      { WEBAUTHN_RP_ID: 'example.com', WEBAUTHN_ORIGINS: 'https://notexample.com' },
+      /^WEBAUTHN_ORIGINS: .* is not on the domain example.com/,
+    ],
+  ])('refuses %j', (env, fault) => {
+    expect(faults(env)).toEqual([expect.stringMatching(fault)]);
   });
 });
