@@ -35,7 +35,7 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     const { page } = watched;
     await page.getByLabel('E-mail').fill(email);
     await page.getByLabel('Password').fill(word);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   };
   const signedIn = async () => {
     await signIn();
@@ -192,7 +192,7 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     expect(lasting).toContain('MyLastExecutions');
     for (const secret of [accessToken, refreshToken, admin.password]) expect(lasting).not.toContain(secret);
     await watched.page.getByRole('button', { name: 'Sign out' }).click();
-    await watched.page.getByRole('button', { name: 'Sign in' }).waitFor();
+    await watched.page.getByRole('button', { name: 'Sign in', exact: true }).waitFor();
     expect(await watched.page.evaluate('sessionStorage.length')).toBe(0);
     const me = () => server.rest('GET', '/api/v1/auth/me', { token: accessToken });
     await until(async () => (await me()).body.code === 'TOKEN_REVOKED', 'the session has ended');
@@ -217,7 +217,7 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     await signIn(password, email);
     await page.getByText('Enter a code of your authenticator app').waitFor();
     await page.getByLabel('Code', { exact: true }).fill(recoveryCode);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.getByText('(viewer)').waitFor();
   });
 

@@ -26,7 +26,7 @@ jest.setTimeout(300_000);
     const { page, faults, requests } = await openPage(browser, proxy.url + path);
     await page.getByLabel('E-mail').fill(admin.email);
     await page.getByLabel('Password').fill(admin.password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.getByText('Signed in as Administrator (admin)').waitFor();
     const answered = page.waitForResponse(
       (response) => response.request().method() === 'POST' && response.url().endsWith('/graphql'),
@@ -37,7 +37,7 @@ jest.setTimeout(300_000);
     const signedOut = page.waitForRequest((request) => request.url().endsWith('/auth/logout'));
     await page.getByRole('button', { name: 'Sign out' }).click();
     await signedOut;
-    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).waitFor();
     expect(requests.filter((request) => !request.includes(' /sec/'))).toEqual([]);
     expect(requests).toEqual(
       expect.arrayContaining([

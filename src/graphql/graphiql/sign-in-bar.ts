@@ -1,4 +1,6 @@
-// The sign-in bar of the GraphiQL page: its look, its HTML and the script that signs in and adds tokens to requests.
+// The sign-in bar of the GraphiQL page: its look, its HTML and the script that signs in and adds tokens to requests. What it
+// does with passkeys is in passkey-panel.ts.
+import { passkeyPanel, passkeyScript, passkeyStyle } from './passkey-panel.js';
 
 export const style = `
   body { display: flex; flex-direction: column; height: 100vh; height: 100dvh; margin: 0; }
@@ -30,6 +32,7 @@ export const style = `
   #sign-in :focus-visible { outline: 2px solid #93c5fd; outline-offset: 2px; }
   #sign-in-message:empty { display: none; }
   #sign-in-message { color: #fecaca; }
+  ${passkeyStyle}
   @media (max-width: 700px) {
     #sign-in form { width: 100%; }
     #sign-in label { flex: 1 1 100%; justify-content: space-between; }
@@ -55,12 +58,15 @@ export const bar = `
       <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
       <label id="sign-in-code" hidden>Code <input name="code" inputmode="numeric" autocomplete="one-time-code"></label>
       <button>Sign in</button>
+      <button type="button" id="passkey-sign-in" hidden>Sign in with a passkey</button>
       <span id="sign-in-providers"></span>
     </form>
     <form id="sign-out-form" hidden>
       <span id="signed-in-as"></span>
+      <button type="button" id="passkeys-toggle" aria-expanded="false" aria-controls="passkeys" hidden>Passkeys</button>
       <button>Sign out</button>
     </form>
+    ${passkeyPanel}
   </header>
 `;
 
@@ -83,10 +89,9 @@ export const script = `
     show();
   };
 
-  const post = async (path, body, token) => {
-    const headers = { 'Content-Type': 'application/json' };
-    if (token) headers.Authorization = 'Bearer ' + token;
-    const response = await realFetch(path, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => {
+  const send = async (method, path, body, token) => {
+    const headers = { ...(body && { 'Content-Type': 'application/json' }), ...(token && { Authorization: 'Bearer ' + token }) };
+    const response = await realFetch(path, { method, headers, body: body && JSON.stringify(body) }).catch(() => {
       throw new Error('The server cannot be reached.');
     });
     const answer = await response.json().catch(() => ({}));
@@ -95,6 +100,8 @@ export const script = `
     const detail = answer.detail || 'The server answered ' + response.status + '.';
     throw Object.assign(new Error(wait ? detail + ' Try again in ' + wait + ' s.' : detail), { code: answer.code });
   };
+
+  const post = (path, body, token) => send('POST', path, body, token);
 
   const freshToken = async () => {
     const session = read();
@@ -158,23 +165,29 @@ export const script = `
     const session = read();
     $('sign-in-form').hidden = Boolean(session);
     $('sign-out-form').hidden = !session;
+    if (!session) showPanel(false);
     $('signed-in-as').textContent = session ? 'Signed in as ' + session.user.name + ' (' + session.user.role.toLowerCase() + ')' : '';
   };
 
+  const forgetForm = () => {
+    $('sign-in-form').reset();
+    $('sign-in-code').hidden = true;
+  };
+
+  ${passkeyScript}
+
   const signIn = async (form) => {
     const { email, password, code } = form;
-    say('');
     try {
       write(await post(auth + 'login', {
         email: email.value,
         password: password.value,
         ...(code.value && { code: code.value }),
       }));
-      form.reset();
-      $('sign-in-code').hidden = true;
+      forgetForm();
     } catch (error) {
       const asksForCode = error.code === 'SECOND_FACTOR_REQUIRED';
-      say(asksForCode ? 'Enter a code of your authenticator app, or a recovery code.' : error.message);
+      say(asksForCode ? 'Enter a code of your authenticator app, or a recovery code; or sign in with a passkey.' : error.message);
       // It stays after a wrong code: the server does not say what was wrong.
       $('sign-in-code').hidden &&= !asksForCode;
       code.value = '';
@@ -194,9 +207,10 @@ export const script = `
     await redeem()
       .catch((failure) => {
         if (failure.code !== 'SECOND_FACTOR_REQUIRED') throw failure;
-        const secondFactorCode = prompt('Enter a code of your authenticator app, or a recovery code.');
-        if (!secondFactorCode) throw failure;
-        return redeem({ secondFactorCode });
+        const secondFactorCode = prompt('Enter a code of your authenticator app, or a recovery code. Leave it empty to use a passkey.');
+        if (secondFactorCode) return redeem({ secondFactorCode });
+        if (secondFactorCode === null || !hasPasskeys) throw failure;
+        return askForPasskey().then((passkey) => redeem({ passkey }));
       })
       .then(write, (failure) => say(failure.message));
   };
@@ -217,13 +231,8 @@ export const script = `
     show();
     comeBack();
     offerProviders();
-    $('sign-in-form').addEventListener('submit', async (event) => {
-      event.preventDefault();
-      const button = event.target.querySelector('button');
-      button.disabled = true;
-      await signIn(event.target);
-      button.disabled = false;
-    });
+    offerPasskeys();
+    $('sign-in-form').addEventListener('submit', attempt(signIn));
     $('sign-out-form').addEventListener('submit', async (event) => {
       event.preventDefault();
       const token = await freshToken();
