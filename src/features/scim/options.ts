@@ -1,5 +1,6 @@
 // What the parts of SCIM share: their services, who calls, and rules on accounts that directories must not touch.
 import { AppError } from '../../core/errors.js';
+import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { violates } from '../../infra/postgres/errors.js';
 import { sql } from '../../infra/postgres/sql.js';
@@ -85,7 +86,7 @@ export async function adopt(
 ): Promise<string | undefined> {
   const [found] = await tx.query<Candidate>(sql`
     SELECT u.id, u.email, u.kind = 'PERSON' AS "isPerson", s.provider, u.role = 'ADMIN' AND (u.password_hash IS NOT NULL
-      OR EXISTS (SELECT FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)) AS "isGuardedAdmin"
+      OR ${ownsSecondFactor(sql`u.id`)}) AS "isGuardedAdmin"
     FROM users u LEFT JOIN scim_users s ON s.user_id = u.id
     WHERE u.email_key = ${emailKeyOf(email)} FOR UPDATE OF u`);
   if (found === undefined) return undefined;
