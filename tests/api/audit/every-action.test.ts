@@ -74,7 +74,11 @@ it('users: invitations, resets, second factors, sessions and service accounts', 
   await run('confirmSecondFactor', '{ recoveryCodes }', { code: code() }, own);
   await run('removeSecondFactor', '{ user { id } }', { userId: user.id });
   (
-    await server.gql('mutation($id: ID) { endSessions(userId: $id) { success } }', { id: user.id }, token)
+    await server.gql(
+      'mutation($id: ID) { endSessions(userId: $id) { revokedSessions } }',
+      { id: user.id },
+      token,
+    )
   ).expectData();
   await run('resetPassword', '{ user { id } }', { id: user.id });
   const other = await run('createUser', '{ user { id } }', {

@@ -1,4 +1,7 @@
-// Versions and endings: unknown versions are refused, and what is deprecated says so in headers, schema and documents.
+/**
+ * Versions and endings: unknown versions are refused, and what is deprecated says so in headers, schema and documents.
+ * @own-modules it adds fields to the schema
+ */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

@@ -1,5 +1,6 @@
 // Where a test file runs. It has globals of its own, but shares the server's modules and the packages with all files of
 // its worker: Jest would load and compile a thousand modules again for each file.
+import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { TestEnvironment } from 'jest-environment-node';
 import { register } from 'tsx/esm/api';
@@ -18,12 +19,18 @@ const clocks = [
   'clearImmediate',
 ];
 
-/** Jest's environment, with `loadShared` and `requireShared` for what the transformers beside this file write. */
+/**
+ * Jest's environment, with `loadShared` and `requireShared` for what the transformers beside this file write. A test file
+ * whose first comment says `@own-modules` has src to itself, because what it changes there would reach the files after it.
+ */
 export default class SharingEnvironment extends TestEnvironment {
   constructor(config, context) {
     super(config, context);
     Object.assign(this.global, builtIns);
-    this.global.loadShared = (url) => import(url);
+    const isAlone = context.docblockPragmas['own-modules'] !== undefined;
+    const own = isAlone ? register({ namespace: randomUUID() }) : undefined;
+    this.global.loadShared =
+      own === undefined ? (url) => import(url) : (url) => own.import(url, import.meta.url);
     this.global.requireShared = createRequire(import.meta.url);
     this.global.process.env = process.env; // the server reads what a test sets
     // Fake timers stand in for those of the server, and so for the test's.

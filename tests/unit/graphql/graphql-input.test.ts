@@ -1,4 +1,7 @@
-// zod shapes as GraphQL inputs: what converts to what, and that the rest is refused when the schema is built.
+/**
+ * zod shapes as GraphQL inputs: what converts to what, and that the rest is refused when the schema is built.
+ * @own-modules it adds fields to the schema
+ */
 import { describe, expect, it } from '@jest/globals';
 import { GraphQLInputObjectType } from 'graphql';
 import { z } from 'zod';
