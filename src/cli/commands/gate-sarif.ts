@@ -31,7 +31,8 @@ export function toSarif({ isComplete, reasons, policy, execution }: GateReport, 
     invocations: [
       {
         executionSuccessful: isComplete,
-        toolExecutionNotifications: reasons.map((text) => ({ level: 'error', message: { text } })),
+        // A gate that does not pass is no fault of the tool: an error here would make the run incomplete.
+        toolExecutionNotifications: reasons.map((text) => ({ level: 'warning', message: { text } })),
       },
     ],
     results: findings.map((finding) => resultOf(finding, ruleIds, isNew)),

@@ -14,8 +14,8 @@ const maxUnits = 2000;
 /** A result whose data is written. */
 export interface WrittenResult {
   errors: ExecutionResult['errors'];
-  /** The data as JSON. */
-  text: string;
+  /** The data as JSON; undefined where there is none, because the request was refused before it ran (GraphQL, 7.1). */
+  text: string | undefined;
 }
 
 /** A result with its data and the text of it, as Yoga takes it. */
@@ -23,7 +23,7 @@ export type ResultWithText = ExecutionResult & { stringify: (result: ExecutionRe
 
 /** Writes the data of a result in turns; of more than `limit` characters, an error in its place. */
 export async function writeInTurns({ data, errors }: ExecutionResult, limit: number): Promise<WrittenResult> {
-  if (data == null) return { errors, text: 'null' };
+  if (data == null) return { errors, text: JSON.stringify(data) };
   const text = await stringifyInTurns(data, limit);
   if (text !== undefined) return { errors, text };
   const error = tooComplex(
@@ -36,12 +36,18 @@ export async function writeInTurns({ data, errors }: ExecutionResult, limit: num
 export async function withText(result: ExecutionResult, limit: number): Promise<ResultWithText> {
   const { errors, text } = await writeInTurns(result, limit);
   const data = text === 'null' ? null : result.data;
+  const written = text === undefined ? [] : [`"data":${text}`];
   const stringify = (sent: ExecutionResult) => {
-    const listed = sent.errors === undefined ? '' : `"errors":${JSON.stringify(sent.errors)},`;
-    const extended = sent.extensions === undefined ? '' : `"extensions":${JSON.stringify(sent.extensions)},`;
-    return `{${listed}${extended}"data":${text}}`;
+    const listed = sent.errors === undefined ? [] : [`"errors":${JSON.stringify(sent.errors)}`];
+    const extended = sent.extensions === undefined ? [] : [`"extensions":${JSON.stringify(sent.extensions)}`];
+    return `{${[...listed, ...extended, ...written].join(',')}}`;
   };
-  return { ...result, ...(errors !== undefined && { errors }), data, stringify };
+  return {
+    ...result,
+    ...(errors !== undefined && { errors }),
+    ...(data !== undefined && { data }),
+    stringify,
+  };
 }
 
 /** Whether the text of a result is written already. */

@@ -44,7 +44,7 @@ export const endNow: EndResponse = (response, text) => void response.end(text);
 
 /**
  * Sends a response with the status and the headers that its errors ask for.
- * @param data serialized
+ * @param data serialized; undefined for a response without data
  * @param errors as the client sees them, aside from `extensions.http`
  * @param end sends the body
  */
@@ -52,7 +52,7 @@ export function sendJson(
   response: ServerResponse,
   store: RequestContext,
   mediaType: MediaType,
-  data: string,
+  data: string | undefined,
   errors: readonly GraphQLError[],
   end: EndResponse,
 ): void {
@@ -64,8 +64,8 @@ export function sendJson(
     if (http?.status !== undefined && !(mediaType === 'application/json' && http.spec === true))
       status = Math.max(status, http.status);
   }
-  const listed = errors.length === 0 ? '' : `"errors":${JSON.stringify(errors.map(withoutHttp))},`;
-  const text = `{${listed}"data":${data}}`;
+  const listed = errors.length === 0 ? [] : [`"errors":${JSON.stringify(errors.map(withoutHttp))}`];
+  const text = `{${[...listed, ...(data === undefined ? [] : [`"data":${data}`])].join(',')}}`;
   const list = ['Content-Type', contentTypes[mediaType]];
   for (const name in headers) list.push(name, headers[name] as string);
   list.push('Content-Length', String(Buffer.byteLength(text)));
