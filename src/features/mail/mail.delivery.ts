@@ -118,8 +118,8 @@ async function noteFailure(
 ): Promise<void> {
   const pause = isPermanent ? undefined : pauses[attempts - 1];
   const next = pause === undefined ? null : new Date(now() + pause * 1000 * (1 + randomInt(1000) / 10_000));
-  const event = next === null ? 'mail_given_up' : 'mail_failed';
-  log.warn({ event, mailId: id, kind, attempts, reason: error });
+  const facts = { mailId: id, kind, attempts, reason: error };
+  log.warn(next === null ? { event: 'mail_given_up', ...facts } : { event: 'mail_failed', ...facts });
   await db.query(sql`
     UPDATE mails SET state = ${next === null ? 'FAILED' : 'PENDING'}::mail_state, last_error = ${error}, next_attempt_at = ${next}::timestamptz
     WHERE id = ${id}::uuid AND state = 'PENDING' AND attempts = ${attempts}`);
