@@ -46,6 +46,7 @@ export function createLimits({ config, db, redis, primary, metrics, now }: Infra
     tokenExchanges: budget('token-exchange', refreshFactor),
     scimTokens: budget('scim', refreshFactor),
     passkeys: budget('passkey', refreshFactor),
+    resets: budget('reset', 1),
     requests: createRequestQuota(shared, {
       perMinute: config.rateLimitPerMinute,
       anonymousPerMinute: config.rateLimitAnonymousPerMinute,

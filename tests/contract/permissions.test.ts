@@ -102,6 +102,7 @@ describe('every root field', () => {
       'Mutation.loginWithPasskey',
       'Mutation.refreshToken',
       'Mutation.setPassword',
+      'Mutation.requestPasswordReset',
     ]);
   });
 
@@ -148,6 +149,7 @@ describe('every root field', () => {
       'Mutation.logout': 'session:manage',
       'Mutation.revokeSession': 'session:manage',
       'Mutation.setPassword': 'public',
+      'Mutation.requestPasswordReset': 'public',
       'Mutation.resetPassword': 'user:update',
       'Mutation.resendInvitation': 'user:update',
       'Mutation.revokeInvitation': 'user:update',

@@ -16,6 +16,7 @@ export const vocabulary: Readonly<Record<string, Words>> = {
   'session.revoke': { success: 'authn_token_revoked' },
   'session.revoke_all': { success: 'authn_token_revoked' },
   'session.limit_exceeded': { success: 'excess_sessions_exceeded' },
+  'auth.request_reset': { success: 'user_updated', otherwise: 'authn_password_change_fail' },
   'auth.set_password': { success: 'authn_password_change' },
   'auth.provider_logout': { success: 'authn_token_revoked' },
   'identity.link': { success: 'user_updated' },

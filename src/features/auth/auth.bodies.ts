@@ -63,6 +63,10 @@ export const logoutBody = z
   .meta({ id: 'LogoutResult', description: 'Outcome of ending sessions.' });
 
 /** A JWK Set. */
+export const acceptedBody = z
+  .object({ isAccepted: z.literal(true).describe('Always true, whether or not there is such an account.') })
+  .describe('The answer to any request for a new password.');
+
 export const keysBody = z
   .strictObject({
     keys: z

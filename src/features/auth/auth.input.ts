@@ -36,6 +36,11 @@ export const logoutInput = z
   })
   .describe('Sessions to end.');
 
+export const passwordResetInput = z
+  .strictObject({ email: email.describe('E-mail address of the account, in any case.') })
+  .describe('The account whose password is forgotten.');
+export type PasswordResetInput = z.output<typeof passwordResetInput>;
+
 export const changePasswordInput = z
   .strictObject({
     currentPassword: password.describe('Current password.'),

@@ -3,14 +3,34 @@ import type { Viewer } from '../../core/permissions.js';
 import { defineRoute, type Route } from '../../rest/route.js';
 import { setPasswordInput } from '../user/user.input.js';
 import type { UserService } from '../user/user.service.js';
-import { keysBody, logoutBody, tokensBody, toTokensBody, toUserBody, userBody } from './auth.bodies.js';
+import {
+  acceptedBody,
+  keysBody,
+  logoutBody,
+  tokensBody,
+  toTokensBody,
+  toUserBody,
+  userBody,
+} from './auth.bodies.js';
 import { authExamples } from './auth.examples.js';
-import { changePasswordInput, loginInput, logoutInput, refreshInput } from './auth.input.js';
+import {
+  changePasswordInput,
+  loginInput,
+  logoutInput,
+  passwordResetInput,
+  refreshInput,
+} from './auth.input.js';
 import type { AuthService } from './auth.service.js';
 
 /** Routes under /api/v1/auth, and the public keys. */
 export function authRoutes({ auth, users }: { auth: AuthService; users: UserService }): Route[] {
-  return [...signInRoutes(auth), signOutRoute(auth), ...passwordRoutes(auth), ...profileRoutes(auth, users)];
+  return [
+    ...signInRoutes(auth),
+    signOutRoute(auth),
+    ...passwordRoutes(auth),
+    resetRoute(auth),
+    ...profileRoutes(auth, users),
+  ];
 }
 
 function signInRoutes(auth: AuthService): Route[] {
@@ -134,6 +154,33 @@ function passwordRoutes(auth: AuthService): Route[] {
       }),
     }),
   ];
+}
+
+function resetRoute(auth: AuthService): Route {
+  return defineRoute({
+    method: 'post',
+    path: '/api/v1/auth/password-reset',
+    operationId: 'requestPasswordReset',
+    tag: 'Authentication',
+    permission: 'public',
+    summary: 'Ask for a new password',
+    description:
+      'Mails a link to choose a new password, up to three times an hour. The answer is the same whether or not there is such an account. FORBIDDEN where the server sends no mail.',
+    body: passwordResetInput,
+    bodyExample: { email: authExamples.credentials.email },
+    responses: {
+      200: {
+        description: 'If there is such an account, a mail is on its way.',
+        schema: acceptedBody,
+        example: { isAccepted: true },
+      },
+    },
+    errors: ['VALIDATION_FAILED', 'FORBIDDEN', 'RATE_LIMITED', 'UNAVAILABLE'],
+    handle: async ({ body }) => {
+      await auth.requestPasswordReset(body.email);
+      return { body: { isAccepted: true } };
+    },
+  });
 }
 
 function profileRoutes(auth: AuthService, users: UserService): Route[] {

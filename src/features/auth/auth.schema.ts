@@ -4,6 +4,7 @@ import { builder } from '../../graphql/schema-kit/builder.js';
 import { viewerOf } from '../../graphql/schema-kit/context.js';
 import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
+import { email } from '../user/user.input.js';
 import { UserPayload, UserType } from '../user/user.schema.js';
 import { changePasswordInput, loginInput, refreshToken, secondFactorCode } from './auth.input.js';
 import type { AuthTokens } from './auth.service.js';
@@ -125,6 +126,31 @@ builder.mutationFields((t) => ({
     },
   }),
 }));
+
+const PasswordResetPayload = builder
+  .objectRef<{ isAccepted: boolean }>('RequestPasswordResetPayload')
+  .implement({
+    description: 'The answer to any request for a new password.',
+    fields: (t) => ({
+      isAccepted: t.exposeBoolean('isAccepted', {
+        description: 'Always true: if there is such an account, a mail is on its way.',
+      }),
+    }),
+  });
+
+builder.mutationField('requestPasswordReset', (t) =>
+  t.field({
+    type: PasswordResetPayload,
+    authScopes: { public: true },
+    description:
+      'Mails a link to choose a new password, up to three times an hour. The answer is the same whether or not there is such an account. Error FORBIDDEN where the server sends no mail.',
+    args: { email: simpleArg(t.arg, email, 'E-mail address of the account, in any case.') },
+    resolve: async (_root, args, context) => {
+      await context.services.auth.requestPasswordReset(args.email);
+      return { isAccepted: true };
+    },
+  }),
+);
 
 builder.mutationFields((t) => ({
   logout: t.field({

@@ -29,6 +29,8 @@ export interface AuthServiceOptions {
   signIns: SignInService;
   signOuts: SignOutService;
   passwordChanges: PasswordService;
+  /** Mails a link to choose a new password, where there is such an account. */
+  requestReset: (email: string) => Promise<void>;
   /** Refreshes by address. */
   refreshes: AddressBudget;
   /** Milliseconds since 1970. */
@@ -113,6 +115,7 @@ export function createAuthService(options: AuthServiceOptions) {
     revokeSession: signOuts.revokeSession,
     endSessions: signOuts.endSessions,
     setPassword: passwordChanges.setPassword,
+    requestPasswordReset: options.requestReset,
     unlock: passwordChanges.unlock,
     changePassword: passwordChanges.changePassword,
   };

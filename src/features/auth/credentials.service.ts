@@ -4,7 +4,9 @@ import type { Role, Viewer } from '../../core/permissions.js';
 import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
+import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditService } from '../audit/audit.service.js';
+import type { MailService } from '../mail/mail.service.js';
 
 /** An account as a sign-in checks it. */
 export interface Credentials {
@@ -20,11 +22,20 @@ export interface Credentials {
 /** Whose account it is; undefined when there is none of that name. */
 export type Account = { id: string; email: string } | undefined;
 
+/** What credentials are checked with. */
+interface CredentialsOptions {
+  db: Database;
+  audit: AuditService;
+  mails: MailService;
+  /** Milliseconds since 1970. */
+  now: () => number;
+}
+
 /** Finds accounts and records failed guesses. */
 export type CredentialsService = ReturnType<typeof createCredentialsService>;
 
 /** Creates the service. */
-export function createCredentialsService({ db, audit }: { db: Database; audit: AuditService }) {
+export function createCredentialsService({ db, audit, mails, now }: CredentialsOptions) {
   const recordOf = (account: Account, actor: Viewer | null) => ({
     actor,
     actorLabel: account?.email ?? 'unknown account',
@@ -58,14 +69,25 @@ export function createCredentialsService({ db, audit }: { db: Database; audit: A
       throw new AppError('INVALID_CREDENTIALS', message === undefined ? {} : { message });
     },
 
-    /** Records that an account was locked for what was guessed at; names that nobody has are locked alike. */
-    recordLock(
+    /**
+     * Records that an account was locked for what was guessed at, and mails its owner where sign-ins were. Names that nobody has
+     * are locked alike, with the same statement.
+     */
+    async recordLock(
       guessed: 'sign_in' | 'password_change',
       account: Account,
       actor: Viewer | null = null,
     ): Promise<void> {
       const entry = { action: 'auth.lock', outcome: 'DENIED' as const, changes: { guessed } };
-      return audit.recordAlone({ ...entry, ...recordOf(account, actor) });
+      const event = { ...entry, ...recordOf(account, actor) };
+      if (!mails.isEnabled || guessed !== 'sign_in') return audit.recordAlone(event);
+      const audited = audit.part(event, sql`(SELECT) AS always`);
+      const note = mails.statements.lockNote(account?.id ?? null, {
+        at: new Date(now()),
+        ip: currentRequest()?.ip ?? null,
+      });
+      await db.query(sql`WITH audited AS (${audited.insert}) ${note}`);
+      audited.committed();
     },
   };
 }

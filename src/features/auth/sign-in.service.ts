@@ -119,29 +119,36 @@ async function signIn(
   const { passwords, addresses, accounts, credentials } = options;
   passwords.assertCapacity();
   const refund = await addresses.spend(currentRequest()?.ip);
+  const { key, isKnown } = await deviceOf(
+    options,
+    emailKeyOf(input.email),
+    accountOf(input),
+    input.deviceToken,
+  );
   const opened = await accounts.attempt(
-    await throttleKeyOf(options, emailKeyOf(input.email), accountOf(input), input.deviceToken),
-    (isAllowed) => passwords.inTurn(() => tryOnce(options, input, viewer, isAllowed)),
+    key,
+    (isAllowed) => passwords.inTurn(() => tryOnce(options, { input, viewer, isKnown }, isAllowed)),
     async () => credentials.recordLock('sign_in', await credentials.find(accountOf(input))),
   );
   return { ...opened, refund };
 }
 
 /**
- * What failures are counted by. A device that the account has signed in on before has a budget of its own (OWASP, device
- * cookies), so that nobody elsewhere can lock the owner out; guesses on it are limited alike.
+ * What failures are counted by, and whether the account has signed in on the device before. Such a device has a budget of its
+ * own (OWASP, device cookies), so that nobody elsewhere can lock the owner out; guesses on it are limited alike.
  */
-async function throttleKeyOf(
+async function deviceOf(
   { tokens, credentials }: SignInServiceOptions,
   key: string,
   owner: Sql,
   deviceToken: string | null | undefined,
-): Promise<string> {
-  if (deviceToken == null) return key;
+): Promise<{ key: string; isKnown: boolean }> {
+  const unknown = { key, isKnown: false };
+  if (deviceToken == null) return unknown;
   const device = await tokens.verifyDevice(deviceToken);
-  if (device === undefined) return key;
+  if (device === undefined) return unknown;
   const account = await credentials.find(owner);
-  return account?.id === device.userId ? `device ${device.deviceId}` : key;
+  return account?.id === device.userId ? { key: `device ${device.deviceId}`, isKnown: true } : unknown;
 }
 
 const accountOf = ({ email }: LoginInput) => sql`email_key = ${emailKeyOf(email)}`;
@@ -153,8 +160,7 @@ const accountOf = ({ email }: LoginInput) => sql`email_key = ${emailKeyOf(email)
  */
 async function tryOnce(
   options: SignInServiceOptions,
-  input: LoginInput,
-  viewer: Viewer | null,
+  { input, viewer, isKnown }: { input: LoginInput; viewer: Viewer | null; isKnown: boolean },
   isAllowed: boolean,
 ): Promise<Opened> {
   const { passwords, credentials, opening, mayHavePassword } = options;
@@ -171,7 +177,9 @@ async function tryOnce(
   const rehashed = passwords.needsRehash(found.passwordHash)
     ? await passwords.hash(input.password)
     : found.passwordHash;
-  return (await opening.open(found, rehashed, viewer)) ?? credentials.refuse('auth.login', found);
+  const isKnownDevice = isKnown || viewer?.userId === found.id;
+  const opened = await opening.open(found, rehashed, viewer, isKnownDevice);
+  return opened ?? credentials.refuse('auth.login', found);
 }
 
 const refused = 'The passkey was not accepted, or the account cannot sign in now.';
@@ -185,10 +193,11 @@ async function signInWithPasskey(
   const refund = await addresses.spend(currentRequest()?.ip);
   const owner = sql`id = (SELECT user_id FROM passkeys WHERE credential_id = ${input.response.id})`;
   const found = await credentials.find(owner);
-  const key = found === undefined ? `passkey ${input.response.id}` : emailKeyOf(found.email);
+  const account = found === undefined ? `passkey ${input.response.id}` : emailKeyOf(found.email);
+  const { key, isKnown } = await deviceOf(options, account, owner, input.deviceToken);
   const opened = await accounts.attempt(
-    await throttleKeyOf(options, key, owner, input.deviceToken),
-    (isAllowed) => tryPasskey(options, input, isAllowed ? found : undefined, viewer),
+    key,
+    (isAllowed) => tryPasskey(options, { input, viewer, isKnown }, isAllowed ? found : undefined),
     () => credentials.recordLock('sign_in', found),
   );
   return { ...opened, refund };
@@ -200,15 +209,18 @@ async function signInWithPasskey(
  */
 async function tryPasskey(
   { credentials, opening, passkeys, mayHavePassword }: SignInServiceOptions,
-  input: PasskeyLoginInput,
+  { input, viewer, isKnown }: { input: PasskeyLoginInput; viewer: Viewer | null; isKnown: boolean },
   found: Credentials | undefined,
-  viewer: Viewer | null,
 ): Promise<Opened> {
   const proved = await passkeys.prove(input);
   const isAdmitted =
     found !== undefined && proved?.userId === found.id && found.status === 'ACTIVE' && mayHavePassword(found);
   const opened = isAdmitted
-    ? await opening.openByPasskey({ id: found.id, email: found.email, passkeyId: proved.id }, viewer)
+    ? await opening.openByPasskey(
+        { id: found.id, email: found.email, passkeyId: proved.id },
+        viewer,
+        isKnown || viewer?.userId === found.id,
+      )
     : undefined;
   return opened ?? credentials.refuse('auth.login', found, null, refused);
 }

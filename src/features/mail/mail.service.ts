@@ -3,11 +3,12 @@ import type { Logger } from 'pino';
 import type { PageArgs } from '../../core/pagination.js';
 import type { Mail } from '../../generated/prisma/client.js';
 import type { Mailer } from '../../infra/mail/mailer.js';
-import type { Database, SqlRow, Transaction } from '../../infra/postgres/database.js';
+import type { Database, SqlRow, Statements, Transaction } from '../../infra/postgres/database.js';
 import { fetchPage, type KeysetOrder } from '../../infra/postgres/keyset-page.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { PasswordLinkService } from '../user/password-link.service.js';
 import type { MailKind } from './mail.kinds.js';
+import { expiringKeyNotes, lockNote, mayAskForReset, newDeviceNote, resetMail } from './mail.notes.js';
 import { queueLink } from './mail.outbox.js';
 import type { Template } from './mail.templates.js';
 import { startMailing } from './mail.worker.js';
@@ -59,6 +60,14 @@ export function createMailService({ db, log, links, now, post }: MailServiceOpti
       kind: 'INVITATION' | 'PASSWORD_RESET',
       { userId, linkId }: { userId: string; linkId: string },
     ) => queueLink(tx, kind, { userId, linkId, at: new Date(now()) }),
+
+    /** Statements, or parts of them, that queue mails, for services that report in a statement of their own. */
+    statements: { lockNote, newDeviceNote, mayAskForReset, resetMail },
+
+    /** Notes that API keys of people end soon; none where no mail server is set. */
+    async reportExpiringKeys(tx: Statements, keyIds: readonly string[], at: Date): Promise<void> {
+      if (post !== undefined) await tx.query(expiringKeyNotes(keyIds, at));
+    },
 
     /** One keyset page of the mails that were not delivered, newest first. */
     undelivered: (args: PageArgs) => {

@@ -10,6 +10,7 @@ import { columnsOf, type Sql, sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { AuditService } from '../audit/audit.service.js';
+import type { MailService } from '../mail/mail.service.js';
 import type { SessionRow, SessionService } from './session.service.js';
 import { openWorkloadSession } from './workload-session.js';
 
@@ -18,6 +19,7 @@ interface OpeningServiceOptions {
   events: Events;
   audit: AuditService;
   sessions: SessionService;
+  mails: MailService;
   now: () => number;
   /** A session that is not refreshed for so long ends. */
   idleTtlSeconds: number;
@@ -81,12 +83,19 @@ export function createOpeningService(options: OpeningServiceOptions) {
      * Opens a session, ends the one that the request came with and those beyond the limit; all but the last, and the
      * event on the audit trail, in one statement.
      * @param rehashed what the password's hash becomes
+     * @param isKnownDevice whether the account was signed in to on this device before; if not, its owner gets a mail
      * @returns undefined when the user was deactivated or changed the password meanwhile
      */
-    open: (proof: Proof, rehashed: string, viewer: Viewer | null): Promise<Opened | undefined> =>
+    open: (
+      proof: Proof,
+      rehashed: string,
+      viewer: Viewer | null,
+      isKnownDevice: boolean,
+    ): Promise<Opened | undefined> =>
       openWhere(options, proof, viewer, {
         change: sql`, password_hash = ${rehashed}`,
         condition: sql`AND password_hash = ${proof.passwordHash}`,
+        isNoted: options.mails.isEnabled && !isKnownDevice,
       }),
 
     /**
@@ -108,11 +117,16 @@ export function createOpeningService(options: OpeningServiceOptions) {
      * As `open`, for a user whom a passkey has proved.
      * @returns undefined when the user was deactivated or the passkey removed meanwhile
      */
-    openByPasskey: (proof: PasskeyOwner, viewer: Viewer | null): Promise<Opened | undefined> =>
+    openByPasskey: (
+      proof: PasskeyOwner,
+      viewer: Viewer | null,
+      isKnownDevice: boolean,
+    ): Promise<Opened | undefined> =>
       openWhere(options, proof, viewer, {
         change: sql``,
         condition: sql`AND EXISTS (SELECT FROM passkeys WHERE id = ${proof.passkeyId} AND user_id = users.id)`,
         changes: { passkey: toPublicId('Passkey', proof.passkeyId) },
+        isNoted: options.mails.isEnabled && !isKnownDevice,
       }),
 
     /** See {@link openWorkloadSession}. */
@@ -127,17 +141,20 @@ interface Opening {
   identity?: IdentityProof;
   /** What the audit trail says of it. */
   changes?: Record<string, unknown>;
+  /** Whether the user is mailed unless the device is known by its address and program. */
+  isNoted?: boolean;
 }
 
 async function openWhere(
   options: OpeningServiceOptions,
   proof: { id: string; email: string },
   viewer: Viewer | null,
-  { change, condition, identity, changes }: Opening,
+  { change, condition, identity, changes, isNoted = false }: Opening,
 ): Promise<Opened | undefined> {
   const { db, events, audit, maxPerUser, maxAtOnce } = options;
   const actor = { userId: proof.id, email: proof.email };
   const { session, insert, kept, live, moment } = opening(proof.id, options, identity);
+  const noted = isNoted ? sql`, noted AS (${noteOf(options.mails, moment)})` : sql``;
   const target = { targetType: 'Session' as const, targetId: session.id };
   const entry = { action: 'auth.login', actor, ...target, ...(changes !== undefined && { changes }) };
   const audited = audit.part(entry, sql`proved`);
@@ -145,7 +162,7 @@ async function openWhere(
     WITH proved AS (
       UPDATE users SET last_login_at = ${moment}${change}
       WHERE id = ${proof.id} AND status = 'ACTIVE' ${condition} RETURNING *
-    ), opened AS (${insert})${kept}, audited AS (${audited.insert}), ended AS (
+    ), opened AS (${insert})${kept}${noted}, audited AS (${audited.insert}), ended AS (
       UPDATE sessions SET revoked_at = ${moment}, revoked_reason = 'signed_in_again'
       WHERE id = ${viewer?.sessionId ?? null}::uuid AND revoked_at IS NULL AND EXISTS (SELECT FROM proved) RETURNING id
     )
@@ -157,6 +174,15 @@ async function openWhere(
   events.publish('user.signed_in', { userId: proof.id });
   if (before + maxAtOnce > maxPerUser) await endExcess(options, actor);
   return { session, user: toUser(user) };
+}
+
+function noteOf(mails: MailService, at: Date): Sql {
+  const request = currentRequest();
+  return mails.statements.newDeviceNote(sql`proved`, {
+    at,
+    ip: request?.ip ?? null,
+    userAgent: request?.userAgent ?? null,
+  });
 }
 
 /** Ends the oldest beyond the limit. On its own: only now that the new one is there, others see it. */

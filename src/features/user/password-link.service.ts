@@ -46,6 +46,9 @@ export function createPasswordLinkService({ now }: { now: () => number }) {
       return { id, token, expiresAt };
     },
 
+    /** See {@link linkInsertion}. */
+    insertion: (userId: Sql) => linkInsertion(userId, now()),
+
     /** See {@link renewLink}. */
     renew: (db: Pick<Transaction, 'query'>, linkId: string) => renewLink(db, linkId, isOpen()),
 
@@ -80,6 +83,21 @@ export function createPasswordLinkService({ now }: { now: () => number }) {
       return gone.length > 0;
     },
   };
+}
+
+/**
+ * The statement that makes a link for a mail alone: nobody has its token, and {@link renewLink} makes those of the mail. Earlier
+ * links of the user stay valid.
+ * @param userId gives the user, or no row for no link
+ */
+function linkInsertion(userId: Sql, at: number): { id: string; insert: Sql } {
+  const id = newId();
+  const expiresAt = new Date(at + invitationTtlSeconds * 1000);
+  const insert = sql`
+    INSERT INTO password_links (id, user_id, token_hash, state_hash, created_at, expires_at)
+    SELECT ${id}::uuid, id, ${hashOf(newToken())}::bytea, ${stateHash}, ${new Date(at)}::timestamptz, ${expiresAt}::timestamptz
+    FROM users WHERE id = (${userId})`;
+  return { id, insert };
 }
 
 /**

@@ -8,6 +8,7 @@ export const publicRootFields: readonly string[] = [
   'Mutation.loginWithPasskey',
   'Mutation.refreshToken',
   'Mutation.setPassword',
+  'Mutation.requestPasswordReset',
 ];
 
 /** Whether an operation selects public root fields only. */

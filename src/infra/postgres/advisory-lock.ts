@@ -12,6 +12,8 @@ export const lockKeys = {
   findingKeeper: 7_304_007,
   removal: 7_304_008,
   unusedTexts: 7_304_009,
+  /** With the hash of the address that a reset is asked for. */
+  passwordReset: 7_304_010,
 } as const;
 
 /**

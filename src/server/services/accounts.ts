@@ -25,7 +25,7 @@ import { reportExpiringKeys } from '../../features/webhook/webhook.events.js';
 import type { Infra } from '../../infra/infra.js';
 import { createPasswordRule } from '../../validation/password-rule.js';
 import type { Limits } from '../limits.js';
-import { createMails } from './mails.js';
+import { createMails, createResets } from './mails.js';
 import { createScim } from './scim.js';
 import { createSingleSignOn } from './single-sign-on.js';
 import { createWorkloads } from './workloads.js';
@@ -40,23 +40,12 @@ export interface AccountParts {
 
 /** Creates the services that manage accounts and authenticate requests. */
 export function createAccountServices(infra: Infra, { audit, access, projects, limits }: AccountParts) {
-  const { config, db, events, log, metrics, now } = infra;
-  const { sessions, opening } = createSessions(infra, access, audit);
+  const { config, db, events, log, now } = infra;
   const links = createPasswordLinkService({ now });
   const mails = createMails(infra, links);
+  const { sessions, opening } = createSessions(infra, { access, audit, mails });
   const users = createUsers(infra, { sessions, audit, projects, links, mails });
-  const apiKeys = createApiKeyService({
-    db,
-    events,
-    audit,
-    now,
-    metrics,
-    access,
-    projects,
-    reportExpiringKeys,
-    log,
-    maxPerUser: config.apiKeysMaxPerUser,
-  });
+  const apiKeys = createApiKeys(infra, { audit, access, projects, mails });
   const secondFactors = createSecondFactorService({
     db,
     events,
@@ -89,14 +78,28 @@ export function createAccountServices(infra: Infra, { audit, access, projects, l
     proveSecondFactor: (account, factor) => auth.proveSecondFactor(account, factor),
   });
   const { ssoLogout, groupMappings, grants } = single;
-  const parts = { audit, sessions, opening, users, links, apiKeys, secondFactors, passkeys, ssoLogout };
+  const parts = {
+    audit,
+    sessions,
+    opening,
+    users,
+    links,
+    mails,
+    apiKeys,
+    secondFactors,
+    passkeys,
+    ssoLogout,
+  };
   const auth = createAuthentication(infra, limits, parts);
   const workloads = createWorkloads(infra, { limits, audit, sessions, opening, apiKeys });
   const scim = createScim(infra, { limits, audit, users, groupMappings, grants });
   return { ...single, ...workloads, scim, sessions, users, apiKeys, secondFactors, passkeys, auth, mails };
 }
 
-function createSessions(infra: Infra, access: ProjectAccessService, audit: AuditService) {
+function createSessions(
+  infra: Infra,
+  { access, audit, mails }: { access: ProjectAccessService; audit: AuditService; mails: MailService },
+) {
   const { config, db, events, metrics, now, timing = defaultTiming } = infra;
   const bounds = { idleTtlSeconds: config.refreshIdleTtlSeconds, maxPerUser: config.sessionsMaxPerUser };
   const sessions = createSessionService({
@@ -115,6 +118,7 @@ function createSessions(infra: Infra, access: ProjectAccessService, audit: Audit
     events,
     audit,
     sessions,
+    mails,
     now,
     ttlSeconds: config.sessionTtlSeconds,
     maxAtOnce: config.loginMaxFailures,
@@ -152,7 +156,7 @@ const ruleOf = ({ config }: Infra) =>
   createPasswordRule(config.isPasswordSignInEnabled, config.breakGlassAdmin);
 
 type AuthenticationParts = Sessions &
-  Pick<UserParts, 'audit' | 'links'> & {
+  Pick<UserParts, 'audit' | 'links' | 'mails'> & {
     users: ReturnType<typeof createUsers>;
     apiKeys: ReturnType<typeof createApiKeyService>;
     secondFactors: ReturnType<typeof createSecondFactorService>;
@@ -160,10 +164,30 @@ type AuthenticationParts = Sessions &
     ssoLogout: SsoLogout;
   };
 
+function createApiKeys(
+  { config, db, events, log, metrics, now }: Infra,
+  { mails, ...parts }: Omit<AccountParts, 'limits'> & { mails: MailService },
+) {
+  return createApiKeyService({
+    ...parts,
+    db,
+    events,
+    now,
+    metrics,
+    reportExpiringKeys: async (tx, keyIds, at) => {
+      await reportExpiringKeys(tx, keyIds, at);
+      await mails.reportExpiringKeys(tx, keyIds, at);
+    },
+    log,
+    maxPerUser: config.apiKeysMaxPerUser,
+  });
+}
+
 function createAuthentication(infra: Infra, limits: Limits, parts: AuthenticationParts) {
   const { config, db, events, tokens, passwords, now } = infra;
-  const { audit, sessions, opening, users, links, apiKeys, secondFactors, passkeys, ssoLogout } = parts;
-  const credentials = createCredentialsService({ db, audit });
+  const { audit, sessions, opening, users, links, mails, apiKeys, secondFactors, passkeys, ssoLogout } =
+    parts;
+  const credentials = createCredentialsService({ db, audit, mails, now });
   const signIns = createSignInService({
     db,
     tokens,
@@ -202,6 +226,7 @@ function createAuthentication(infra: Infra, limits: Limits, parts: Authenticatio
     signIns,
     signOuts: createSignOutService({ db, audit, sessions, users, logoutUrlOf: ssoLogout.urlOf }),
     passwordChanges,
+    requestReset: createResets(infra, { ...parts, credentials, limits, mayHavePassword: ruleOf(infra) }),
     now,
     refreshes: limits.refreshes,
     accessTokenTtlSeconds: config.accessTokenTtlSeconds,

@@ -1,10 +1,15 @@
 // Creates the service of mails from the settings of the mail server.
 import { defaultTiming } from '../../core/timeouts.js';
+import {
+  type PasswordResetOptions,
+  requestPasswordReset,
+} from '../../features/auth/password-reset.service.js';
 import { createMailService, type Post } from '../../features/mail/mail.service.js';
 import { readTemplates } from '../../features/mail/mail.templates.js';
 import type { PasswordLinkService } from '../../features/user/password-link.service.js';
 import type { Infra } from '../../infra/infra.js';
 import { createMailer } from '../../infra/mail/mailer.js';
+import type { Limits } from '../limits.js';
 
 /**
  * Creates the service; it sends nothing where no mail server is set.
@@ -13,6 +18,14 @@ import { createMailer } from '../../infra/mail/mailer.js';
 export function createMails(infra: Infra, links: PasswordLinkService) {
   const { db, log, now } = infra;
   return createMailService({ db, log, links, now, post: postOf(infra) });
+}
+
+/** Creates the function that mails a link to a user who forgot the password. */
+export function createResets(
+  { db, now }: Infra,
+  { limits, ...parts }: Omit<PasswordResetOptions, 'db' | 'now' | 'addresses'> & { limits: Limits },
+) {
+  return (email: string) => requestPasswordReset({ ...parts, db, now, addresses: limits.resets }, email);
 }
 
 function postOf({ config, timing = defaultTiming }: Infra): Post | undefined {

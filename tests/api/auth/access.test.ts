@@ -165,6 +165,11 @@ const matrix: Record<string, [who: string, operation: string, outcome: string]> 
     `mutation { removePasskey(id: "pky_${v7()}") { deletedId } }`,
     'NOT_FOUND',
   ],
+  'Mutation.requestPasswordReset': [
+    everyone,
+    'mutation { requestPasswordReset(email: "") { isAccepted } }',
+    'VALIDATION_FAILED',
+  ],
   'Mutation.enrolSecondFactor': [signedIn, 'mutation { enrolSecondFactor { secret } }', 'ok'],
   'Mutation.confirmSecondFactor': [
     signedIn,
