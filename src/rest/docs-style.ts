@@ -3,6 +3,8 @@
 const green = '#1a6b43';
 const blue = '#1b5fa8';
 const grey = '#4a5060';
+const brown = '#8a4b08';
+const red = '#b3261e';
 
 /** CSS for the page. */
 export const docsStyle = `
@@ -24,11 +26,14 @@ export const docsStyle = `
   .swagger-ui .markdown code, .swagger-ui .renderedMarkdown code { color: #7a0fb8; white-space: normal; }
   .swagger-ui .btn.authorize { color: ${green}; border-color: ${green}; }
   .swagger-ui .btn.authorize svg { fill: ${green}; }
-  .swagger-ui .btn.cancel { color: #b3261e; border-color: #b3261e; }
+  .swagger-ui .btn.cancel { color: ${red}; border-color: ${red}; }
   .swagger-ui .download-contents { background: ${grey}; }
   .swagger-ui .btn.execute { background: ${blue}; border-color: ${blue}; color: #fff; }
   .swagger-ui .opblock.opblock-post .opblock-summary-method { background: ${green}; }
   .swagger-ui .opblock.opblock-get .opblock-summary-method { background: ${blue}; }
+  .swagger-ui .opblock.opblock-put .opblock-summary-method,
+  .swagger-ui .opblock.opblock-patch .opblock-summary-method { background: ${brown}; }
+  .swagger-ui .opblock.opblock-delete .opblock-summary-method { background: ${red}; }
   .swagger-ui .opblock-description-wrapper p, .swagger-ui .response-col_links, .swagger-ui .parameter__type,
   .swagger-ui .parameter__in, .swagger-ui .prop-format { color: #3b4151; }
   .swagger-ui .tab li button.tablinks, .swagger-ui .response-control-media-type__accept-message { color: #3b4151; }

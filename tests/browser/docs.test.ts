@@ -29,9 +29,12 @@ const ofSwagger = {
   it('authorizes with a token and tries out who one is', async () => {
     const { page, faults } = await openPage(browser, `${server.url}/docs`);
     await page.getByRole('button', { name: 'Authorize' }).click();
-    await page.locator('.auth-container input').fill(await server.signIn());
-    await page.locator('.auth-btn-wrapper .authorize').click();
-    await page.locator('.auth-btn-wrapper .btn-done').click();
+    await page
+      .locator('form', { hasText: 'accessToken' })
+      .locator('input')
+      .fill(await server.signIn());
+    await page.locator('form', { hasText: 'accessToken' }).locator('.authorize').click();
+    await page.locator('.auth-btn-wrapper .btn-done').first().click();
     const me = page.locator('#operations-Authentication-me');
     await me.locator('.opblock-summary-control').click();
     await me.getByRole('button', { name: 'Try it out' }).click();

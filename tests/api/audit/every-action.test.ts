@@ -1,4 +1,4 @@
-// Each audited action: docs/audit.md lists it, a test expects it, and those that no other test names happen here.
+// Each audited action: docs/audit.md lists it, and a test names it; actions that no other test names happen here.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
