@@ -242,12 +242,7 @@ const forgotten = (moment: Date) => sql`forgotten AS (
       WHERE s.revoked_at IS NOT NULL OR s.idle_expires_at <= ${moment} OR s.expires_at <= ${moment})
   )`;
 
-function toUser(row: SqlRow<User>): User {
-  const { createdAt, updatedAt, lastLoginAt } = row;
-  return {
-    ...row,
-    createdAt: new Date(createdAt),
-    updatedAt: new Date(updatedAt),
-    lastLoginAt: lastLoginAt === null ? null : new Date(lastLoginAt),
-  };
+function toUser({ createdAt, updatedAt, lastLoginAt, ...row }: SqlRow<User>): User {
+  const lastAt = lastLoginAt === null ? null : new Date(lastLoginAt);
+  return { ...row, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt), lastLoginAt: lastAt };
 }
