@@ -177,8 +177,7 @@ async function tryOnce(
   const rehashed = passwords.needsRehash(found.passwordHash)
     ? await passwords.hash(input.password)
     : found.passwordHash;
-  const isKnownDevice = isKnown || viewer?.userId === found.id;
-  const opened = await opening.open(found, rehashed, viewer, isKnownDevice);
+  const opened = await opening.open(found, rehashed, viewer, isKnown);
   return opened ?? credentials.refuse('auth.login', found);
 }
 
@@ -216,11 +215,7 @@ async function tryPasskey(
   const isAdmitted =
     found !== undefined && proved?.userId === found.id && found.status === 'ACTIVE' && mayHavePassword(found);
   const opened = isAdmitted
-    ? await opening.openByPasskey(
-        { id: found.id, email: found.email, passkeyId: proved.id },
-        viewer,
-        isKnown || viewer?.userId === found.id,
-      )
+    ? await opening.openByPasskey({ id: found.id, email: found.email, passkeyId: proved.id }, viewer, isKnown)
     : undefined;
   return opened ?? credentials.refuse('auth.login', found, null, refused);
 }

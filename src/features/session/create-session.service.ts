@@ -83,7 +83,8 @@ export function createOpeningService(options: OpeningServiceOptions) {
      * Opens a session, ends the one that the request came with and those beyond the limit; all but the last, and the
      * event on the audit trail, in one statement.
      * @param rehashed what the password's hash becomes
-     * @param isKnownDevice whether the account was signed in to on this device before; if not, its owner gets a mail
+     * @param isKnownDevice whether a device token has proved that the user signed in on this device before; if not, and the
+     *   viewer is not the user, the owner gets a mail
      * @returns undefined when the user was deactivated or changed the password meanwhile
      */
     open: (
@@ -95,19 +96,24 @@ export function createOpeningService(options: OpeningServiceOptions) {
       openWhere(options, proof, viewer, {
         change: sql`, password_hash = ${rehashed}`,
         condition: sql`AND password_hash = ${proof.passwordHash}`,
-        isNoted: options.mails.isEnabled && !isKnownDevice,
+        isKnownDevice,
       }),
 
     /**
      * As `open`, for a user who has signed in at an identity provider.
      * @returns undefined when the user was deactivated or the identity unlinked meanwhile
      */
-    openByIdentity: (proof: IdentityProof, viewer: Viewer | null): Promise<Opened | undefined> =>
+    openByIdentity: (
+      proof: IdentityProof,
+      viewer: Viewer | null,
+      isKnownDevice: boolean,
+    ): Promise<Opened | undefined> =>
       openWhere(options, proof, viewer, {
         change: sql``,
         condition: sql`AND EXISTS (SELECT FROM user_identities WHERE id = ${proof.identityId} AND user_id = users.id)`,
         identity: proof,
         changes: { provider: proof.provider },
+        isKnownDevice,
       }).catch((error: unknown) => {
         if (violates(error, 'sessions_identity_id_fkey')) return undefined;
         throw error;
@@ -126,7 +132,7 @@ export function createOpeningService(options: OpeningServiceOptions) {
         change: sql``,
         condition: sql`AND EXISTS (SELECT FROM passkeys WHERE id = ${proof.passkeyId} AND user_id = users.id)`,
         changes: { passkey: toPublicId('Passkey', proof.passkeyId) },
-        isNoted: options.mails.isEnabled && !isKnownDevice,
+        isKnownDevice,
       }),
 
     /** See {@link openWorkloadSession}. */
@@ -141,19 +147,19 @@ interface Opening {
   identity?: IdentityProof;
   /** What the audit trail says of it. */
   changes?: Record<string, unknown>;
-  /** Whether the user is mailed unless the device is known by its address and program. */
-  isNoted?: boolean;
+  isKnownDevice: boolean;
 }
 
 async function openWhere(
   options: OpeningServiceOptions,
   proof: { id: string; email: string },
   viewer: Viewer | null,
-  { change, condition, identity, changes, isNoted = false }: Opening,
+  { change, condition, identity, changes, isKnownDevice }: Opening,
 ): Promise<Opened | undefined> {
   const { db, events, audit, maxPerUser, maxAtOnce } = options;
   const actor = { userId: proof.id, email: proof.email };
   const { session, insert, kept, live, moment } = opening(proof.id, options, identity);
+  const isNoted = options.mails.isEnabled && !isKnownDevice && viewer?.userId !== proof.id;
   const noted = isNoted ? sql`, noted AS (${noteOf(options.mails, moment)})` : sql``;
   const target = { targetType: 'Session' as const, targetId: session.id };
   const entry = { action: 'auth.login', actor, ...target, ...(changes !== undefined && { changes }) };
@@ -177,12 +183,8 @@ async function openWhere(
 }
 
 function noteOf(mails: MailService, at: Date): Sql {
-  const request = currentRequest();
-  return mails.statements.newDeviceNote(sql`proved`, {
-    at,
-    ip: request?.ip ?? null,
-    userAgent: request?.userAgent ?? null,
-  });
+  const { ip = null, userAgent = null } = currentRequest() ?? {};
+  return mails.statements.newDeviceNote(sql`proved`, { at, ip, userAgent });
 }
 
 /** Ends the oldest beyond the limit. On its own: only now that the new one is there, others see it. */

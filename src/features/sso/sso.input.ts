@@ -71,6 +71,9 @@ export const redeemInput = z
       .describe('PKCE verifier, where the sign-in began with codeChallenge.'),
     secondFactorCode: secondFactorCode.nullish(),
     passkey: passkeyProof.nullish().describe('The answer of a passkey, as the second factor.'),
+    deviceToken: text(4096)
+      .nullish()
+      .describe('Token of the last sign-in on this device: with it, the user gets no mail of a new device.'),
   })
   .describe('A one-time code to exchange for tokens.');
 

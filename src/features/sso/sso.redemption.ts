@@ -19,18 +19,21 @@ export interface RedemptionOptions {
   issue: (opened: Opened) => AuthTokens;
   /** Takes the user's second factor, within the limits on guessing. @throws INVALID_CREDENTIALS */
   proveSecondFactor: (account: { id: string; email: string }, factor: SecondFactorProof) => Promise<void>;
+  /** Whose device a token proves; undefined for any text that is no device token. */
+  verifyDevice: (token: string) => Promise<{ userId: string } | undefined>;
   /** Attempts by address. */
   addresses: AddressBudget;
   /** Milliseconds since 1970. */
   now: () => number;
 }
 
-/** A one-time code, and what it is bound to: the PKCE verifier, the second factor. */
+/** A one-time code, and what it is bound to: the PKCE verifier, the second factor; and the device that the caller knows. */
 export interface RedeemInput {
   code: string;
   codeVerifier?: string | null | undefined;
   secondFactorCode?: string | null | undefined;
   passkey?: PasskeyProof | null | undefined;
+  deviceToken?: string | null | undefined;
 }
 
 /**
@@ -62,7 +65,11 @@ export async function redeem(
   const isUsable =
     taken !== undefined && isBound(taken, input, secret) && taken.needsSecondFactor === isProved;
   const opened = isUsable
-    ? await opening.openByIdentity({ ...taken, isMultiFactor: taken.isMultiFactor || isProved }, viewer)
+    ? await opening.openByIdentity(
+        { ...taken, isMultiFactor: taken.isMultiFactor || isProved },
+        viewer,
+        await isDeviceOf(options, taken, input),
+      )
     : undefined;
   if (opened === undefined) {
     await onRefusal(found?.provider ?? 'unknown');
@@ -72,6 +79,15 @@ export async function redeem(
   }
   await refund();
   return options.issue(opened);
+}
+
+/** Whether the user has signed in on the caller's device before. */
+async function isDeviceOf(
+  { verifyDevice }: RedemptionOptions,
+  { id }: StoredCode,
+  { deviceToken }: RedeemInput,
+): Promise<boolean> {
+  return deviceToken != null && (await verifyDevice(deviceToken))?.userId === id;
 }
 
 /** Whether the code belongs to the caller: by the PKCE verifier or, where the sign-in began without a challenge, by the cookie. */

@@ -27,7 +27,7 @@ interface Needed {
 }
 
 /** Creates them. Without OIDC_PROVIDERS they know no provider, and answer NOT_FOUND. */
-export function createSingleSignOn({ config, db, log, now }: Infra, needed: Needed) {
+export function createSingleSignOn({ config, db, log, tokens, now }: Infra, needed: Needed) {
   const { limits, audit, sessions, users, projects, opening, issue, proveSecondFactor } = needed;
   const providers = config.oidcProviders ?? [];
   const fetch = createBoundedFetch(true); // issuers come from the settings
@@ -36,7 +36,8 @@ export function createSingleSignOn({ config, db, log, now }: Infra, needed: Need
   const base = { ...asking, db, log, audit, providers, addresses: limits.singleSignOns };
   const grants = createGrants({ users, projects, log, breakGlassAdmin: config.breakGlassAdmin });
   const accounts = createSsoAccounts({ db, log, users, grants, groupMappings, now });
-  const signingIn = { ...base, opening, issue, proveSecondFactor, accounts, corsOrigins: config.corsOrigins };
+  const redeeming = { opening, issue, proveSecondFactor, verifyDevice: tokens.verifyDevice };
+  const signingIn = { ...base, ...redeeming, accounts, corsOrigins: config.corsOrigins };
   return {
     groupMappings,
     grants,

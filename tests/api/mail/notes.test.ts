@@ -1,7 +1,11 @@
 // Forgotten passwords, and notes about sign-ins on new devices, locks and keys that end: who gets a mail, and what anonymous callers learn.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
 import { type MailServer, mailSettings, startMailServer, tokenIn } from '../../kit/network/mail-server.js';
+import { frontend, startProvider, type TestProvider } from '../../kit/oidc/oidc.js';
+import { signInAt } from '../../kit/oidc/visitor.js';
+import { Authenticator } from '../../kit/passkeys/authenticator.js';
+import { createOwner, proofOf, sendProof } from '../../kit/passkeys/passkeys.js';
 import { until } from '../../kit/receiver.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { tryLogin } from '../../kit/session.js';
@@ -12,14 +16,24 @@ const day = 24 * hour;
 const browser = 'Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0';
 
 let box: MailServer;
+let provider: TestProvider;
 let server: TestServer;
 beforeAll(async () => {
   box = await startMailServer();
-  server = await startTestServer(mailSettings(box.url));
+  provider = await startProvider(['main']);
+  const { PUBLIC_URL: _, ...mail } = mailSettings(box.url);
+  server = await startTestServer({
+    ...mail,
+    PASSWORD_LINK_URL: `${frontend}/choose#{token}`,
+    PORT: String(provider.serverPort),
+    CORS_ORIGINS: frontend,
+    OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
+  });
 });
 afterAll(async () => {
-  await server.close();
-  await box.close();
+  await server?.close();
+  await provider?.stop();
+  await box?.close();
 });
 
 afterEach(() => box.answer(() => undefined));
@@ -218,6 +232,49 @@ describe('a sign-in', () => {
     const stranger = await createPerson(server, await server.signIn(), 'VIEWER');
     const strangersToken = await signIn(stranger.email, browser);
     await signIn(email, 'a third program', strangersToken);
+    await arrival(email, subject, 2);
+  });
+
+  it('with a passkey on a new device is mailed too', async () => {
+    const authenticator = new Authenticator(`http://localhost:${provider.serverPort}`);
+    const { email } = await createOwner(server, await server.signIn(), authenticator);
+    const signInWith = async (userAgent: string, deviceToken?: string): Promise<string> => {
+      const proof = { ...(await proofOf(server, authenticator)), deviceToken };
+      const answer = await sendProof(server, proof, { headers: { 'user-agent': userAgent } });
+      expect(answer.status).toBe(200);
+      return answer.body.deviceToken;
+    };
+    const deviceToken = await signInWith(browser);
+    await arrival(email, subject);
+    await signInWith('another program', deviceToken);
+    await silence();
+    expect(to(email, subject)).toHaveLength(1);
+  });
+
+  it('at an identity provider on a new device is mailed too, but not the first one', async () => {
+    const email = 'ann@idp.test';
+    // The provider's clock is set as that of the server.
+    const shiftSeconds = Math.round((server.clock.now() - Date.now()) / 1000);
+    await provider.control({ set: { lie: { idToken: {}, shiftSeconds } } });
+    const signInFrom = async (userAgent: string, deviceToken?: string): Promise<string> => {
+      const { browser: own, code } = await signInAt({ server, provider }, { sub: 'ann' });
+      const answer = await own.get(`${server.url}/api/v1/auth/oidc/token`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'user-agent': userAgent },
+        body: JSON.stringify({ code, deviceToken }),
+      });
+      expect(answer.status).toBe(200);
+      return ((await answer.json()) as { deviceToken: string }).deviceToken;
+    };
+    const first = await signInFrom('the first program');
+    await signInFrom('the first program'); // by address and program
+    await signInFrom('another program', first); // by the token
+    await silence();
+    expect(to(email, subject)).toEqual([]);
+    await signInFrom(browser);
+    await arrival(email, subject);
+    const { deviceToken: strangers } = (await tryLogin(server, admin.email, admin.password)).body;
+    await signInFrom('a third program', strangers);
     await arrival(email, subject, 2);
   });
 
