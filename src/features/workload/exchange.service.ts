@@ -95,7 +95,7 @@ async function exchange(
   const sessionId = await options.db.transaction((tx) =>
     openSession(options, tx, { rule, scopes, claims, expiresAt, name: nameOf(subjectToken, claims) }),
   );
-  const accessToken = options.tokens.signAccess({ userId, sessionId, issuedAt, expiresAt });
+  const accessToken = options.tokens.signWorkloadAccess({ userId, sessionId, issuedAt, expiresAt });
   return { accessToken, expiresIn: rule.lifetimeSeconds, scopes };
 }
 

@@ -90,18 +90,26 @@ interface Verifier {
 function accessTokens(verifier: Verifier, issue: Issue, audience: string) {
   // Verified tokens by their text: the hot path checks a signature once per token, not per request.
   const verified = new LRUCache<string, AccessClaims & { expiresAtMs: number }>({ max: 10_000 });
-  return {
-    /** An access token (`at+jwt`). */
-    signAccess: ({ userId, sessionId, issuedAt, expiresAt }: AccessClaims & Lifetime): string =>
+  // Versions before the scopes of these sessions refuse this audience, instead of granting all that the account may do.
+  const workloads = `${audience}/workload`;
+  const signFor =
+    (aud: string) =>
+    ({ userId, sessionId, issuedAt, expiresAt }: AccessClaims & Lifetime): string =>
       issue('at+jwt', {
         sub: userId,
-        aud: audience,
+        aud,
         iat: issuedAt,
         exp: expiresAt,
         sid: sessionId,
         client_id: 'sec-tester',
         jti: crypto.randomUUID(),
-      }),
+      });
+  return {
+    /** An access token (`at+jwt`). */
+    signAccess: signFor(audience),
+
+    /** An access token of a workload. What it may do is kept with its session. */
+    signWorkloadAccess: signFor(workloads),
 
     /** The claims of a token that was verified before and has not expired; undefined for any other. */
     recallAccess(token: string): (AccessClaims & { expiresAtMs: number }) | undefined {
@@ -119,7 +127,7 @@ function accessTokens(verifier: Verifier, issue: Issue, audience: string) {
         if (cached.expiresAtMs > verifier.now()) return cached;
         throw new AppError('TOKEN_EXPIRED');
       }
-      const payload = await verify(verifier, token, 'at+jwt', audience);
+      const payload = await verify(verifier, token, 'at+jwt', [audience, workloads]);
       const claims = {
         userId: String(payload.sub),
         sessionId: String(payload.sid),
@@ -183,7 +191,7 @@ async function verify(
   { keys, issuer, now }: Verifier,
   token: string,
   typ: string,
-  audience: string,
+  audience: string | string[],
 ): Promise<JWTPayload> {
   if (!isCanonicalJws(token)) throw new AppError('UNAUTHENTICATED', { message: 'The token is malformed.' });
   try {

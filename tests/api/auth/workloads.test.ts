@@ -1,5 +1,6 @@
 // Trust rules and the exchange as their users meet them: admins in GraphQL, jobs by JSON or a form of RFC 8693.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeJwt } from 'jose';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { startIssuer, type TestIssuer } from '../../kit/oidc/issuer.js';
 import {
@@ -66,7 +67,9 @@ describe('a trust rule', () => {
         lastUsedAt: null,
       },
     ]);
-    await accessTokenOf(server, await issuer.sign({ aud: audience }));
+    const accessToken = await accessTokenOf(server, await issuer.sign({ aud: audience }));
+    // Versions that do not know the scopes of sessions take the audience sec-tester-api alone.
+    expect(decodeJwt(accessToken).aud).toBe('sec-tester-api/workload');
     expect((await listed())[0].lastUsedAt).toEqual(expect.any(String));
     const changed = await update({ id, name: 'shop', scopes: ['execution:read'], lifetimeSeconds: 60 });
     expect(changed.expectData().updateWorkloadTrust.workloadTrust).toEqual({
