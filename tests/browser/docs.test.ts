@@ -1,5 +1,5 @@
 // /docs in a real browser: authorizing and trying out against the running server, alone, and accessible.
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { admin, chromium, startTestServer, type TestServer } from '../kit/harness.js';
 import { startProvider } from '../kit/oidc/oidc.js';
@@ -17,9 +17,14 @@ const ofSwagger = {
 (chromium === undefined ? describe.skip : describe)('/docs', () => {
   let server: TestServer;
   let browser: Browser;
+  /** What a test has started besides; stopped also when it fails. */
+  const stops: (() => Promise<unknown>)[] = [];
   beforeAll(async () => {
     server = await startTestServer();
     browser = await openBrowser();
+  });
+  afterEach(async () => {
+    for (const stop of stops.splice(0).reverse()) await stop();
   });
   afterAll(async () => {
     await browser?.close();
@@ -70,10 +75,12 @@ const ofSwagger = {
 
   it('offers the identity providers, and authorizes the user who has signed in there', async () => {
     const provider = await startProvider(['main']);
+    stops.push(provider.stop);
     const own = await startTestServer({
       PORT: String(provider.serverPort),
       OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
     });
+    stops.push(own.close);
     await arrive(provider, { sub: 'reader' });
     const { page, faults } = await openPage(browser, `${own.url}/docs/`, {
       alsoFrom: [provider.issuers[0]],
@@ -94,8 +101,6 @@ const ofSwagger = {
     await page.getByText('The sign-in failed: access denied.').waitFor();
     expect(faults).toEqual([]);
     await page.context().close();
-    await own.close();
-    await provider.stop();
   });
 
   it('breaks no rule of accessibility by what is ours', async () => {

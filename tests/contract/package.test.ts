@@ -69,26 +69,30 @@ it('starts the server and the client from what is packed, and stops when asked',
     ...{ ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password, XDG_CONFIG_HOME: folder },
   };
   const child = spawn(process.execPath, [program('sec-tester-api')], { cwd: folder, env: settings });
-  let out = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (out += chunk));
-  const address = () => /GraphQL {5}(http:\S+)\/graphql/.exec(out)?.[1];
-  await until(() => address() !== undefined || child.exitCode !== null, 'the banner');
-  const run = (name: string, ...args: string[]) =>
-    spawnSync(process.execPath, [program(name), ...args], {
-      cwd: folder,
-      encoding: 'utf8',
-      env: { ...settings, SEC_TESTER_URL: address() ?? out, SEC_TESTER_PASSWORD: admin.password },
+  try {
+    let out = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (out += chunk));
+    const address = () => /GraphQL {5}(http:\S+)\/graphql/.exec(out)?.[1];
+    await until(() => address() !== undefined || child.exitCode !== null, 'the banner');
+    const run = (name: string, ...args: string[]) =>
+      spawnSync(process.execPath, [program(name), ...args], {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...settings, SEC_TESTER_URL: address() ?? out, SEC_TESTER_PASSWORD: admin.password },
+      });
+    expect(run('sec-tester', 'login', '--email', admin.email)).toMatchObject({ status: 0, stderr: '' });
+    // Also beside the running server, whose database it leaves alone.
+    expect(run('sec-tester-api', 'migrate', 'status')).toMatchObject({
+      ...{ status: 0, stdout: expect.stringContaining('up to date') },
     });
-  expect(run('sec-tester', 'login', '--email', admin.email)).toMatchObject({ status: 0, stderr: '' });
-  // Also beside the running server, whose database it leaves alone.
-  expect(run('sec-tester-api', 'migrate', 'status')).toMatchObject({
-    ...{ status: 0, stdout: expect.stringContaining('up to date') },
-  });
-  child.kill('SIGTERM');
-  expect(await once(child, 'exit')).toEqual([0, null]);
-  expect(run('sec-tester-api', 'migrate', 'status')).toMatchObject({
-    ...{ status: 0, stdout: expect.stringContaining('up to date') },
-  });
-  expect(run('sec-tester-api', 'config-check').stdout).toContain('DATABASE_URL');
-  expect(run('sec-tester-api', 'nonsense')).toMatchObject({ status: 2 });
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(run('sec-tester-api', 'migrate', 'status')).toMatchObject({
+      ...{ status: 0, stdout: expect.stringContaining('up to date') },
+    });
+    expect(run('sec-tester-api', 'config-check').stdout).toContain('DATABASE_URL');
+    expect(run('sec-tester-api', 'nonsense')).toMatchObject({ status: 2 });
+  } finally {
+    child.kill('SIGKILL');
+  }
 });

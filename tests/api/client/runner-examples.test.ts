@@ -106,19 +106,22 @@ it('watching goes on where it was when the server was killed and is back', async
     ...{ DATABASE_URL: server.databaseUrl },
     JWT_SIGNING_KEYS: '',
   });
-  await behind.start();
-  const id = await startExecution(server, analyst.token);
-  const watching = runExample('watch', [id], { ...signIn(), SEC_TESTER_URL: behind.url });
-  await until(() => watching.out().includes('STARTED'), 'the beginning');
-  await behind.stop('SIGKILL');
-  await until(() => watching.out().includes('trying again'), 'the loss');
-  await report(server, analyst.token, id, 60);
-  await behind.start();
-  await until(() => watching.out().includes(' 60 %'), 'what was missed');
-  await act(server, analyst.token, 'completeExecution', id);
-  await until(() => watching.code() !== null, 'its end');
-  expect(watching.code()).toBe(0);
-  for (const type of ['CREATED', 'STARTED', 'PROGRESS', 'COMPLETED  '])
-    expect(watching.out().split(type)).toHaveLength(2);
-  await behind.remove();
+  try {
+    await behind.start();
+    const id = await startExecution(server, analyst.token);
+    const watching = runExample('watch', [id], { ...signIn(), SEC_TESTER_URL: behind.url });
+    await until(() => watching.out().includes('STARTED'), 'the beginning');
+    await behind.stop('SIGKILL');
+    await until(() => watching.out().includes('trying again'), 'the loss');
+    await report(server, analyst.token, id, 60);
+    await behind.start();
+    await until(() => watching.out().includes(' 60 %'), 'what was missed');
+    await act(server, analyst.token, 'completeExecution', id);
+    await until(() => watching.code() !== null, 'its end');
+    expect(watching.code()).toBe(0);
+    for (const type of ['CREATED', 'STARTED', 'PROGRESS', 'COMPLETED  '])
+      expect(watching.out().split(type)).toHaveLength(2);
+  } finally {
+    await behind.remove();
+  }
 });

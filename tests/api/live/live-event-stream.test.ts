@@ -91,14 +91,17 @@ describe('an event stream', () => {
 
   it('passes a proxy with default settings at once, event by event', async () => {
     const proxy = await startProxy(server.url);
-    const id = await startExecution(server, analyst.token);
-    const stream = await open(follow(id), { 'accept-encoding': 'gzip' }, analyst.token, proxy.url);
-    await until(() => stream.text.includes('STARTED'), 'the first events, while the execution runs');
-    expect(stream.isOver).toBe(false);
-    await act(server, analyst.token, 'completeExecution', id);
-    await until(() => stream.isOver, 'the end');
-    expect(stream.text).toBe(whole);
-    await proxy.close();
+    try {
+      const id = await startExecution(server, analyst.token);
+      const stream = await open(follow(id), { 'accept-encoding': 'gzip' }, analyst.token, proxy.url);
+      await until(() => stream.text.includes('STARTED'), 'the first events, while the execution runs');
+      expect(stream.isOver).toBe(false);
+      await act(server, analyst.token, 'completeExecution', id);
+      await until(() => stream.isOver, 'the end');
+      expect(stream.text).toBe(whole);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('is the same by GET', async () => {

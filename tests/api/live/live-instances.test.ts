@@ -109,22 +109,26 @@ describe('one of two instances that goes', () => {
 describe('a Redis that is killed and comes back', () => {
   itWithRedis('leaves no gap in any stream, and events are pushed again afterwards', async () => {
     const redis = await createRedisProcess();
-    await redis.start();
-    const [first, second] = await startTwo(redis.url, timing);
-    const analyst = await createPerson(first, await first.signIn(), 'ANALYST');
-    const id = await startExecution(first, analyst.token);
-    const streams = await openEverywhere([first, second], analyst.token, id);
-    await report(first, analyst.token, id, 10);
-    await until(() => streams.every(({ events }) => events.length === 3), 'the first report');
-    await redis.kill();
-    for (let n = 11; n < 21; n += 1) await report(n % 2 ? first : second, analyst.token, id, n);
-    await until(() => streams.every(({ events }) => events.length === 13), 'ten reports without Redis');
-    await redis.start();
-    for (const server of [first, second]) await expectPushes(server, analyst.token, id, streams);
-    await act(second, analyst.token, 'completeExecution', id);
-    await expectWhole(first, id, streams);
-    await second.close();
-    await first.close();
-    await redis.kill();
+    const servers: TestServer[] = [];
+    try {
+      await redis.start();
+      const [first, second] = await startTwo(redis.url, timing);
+      servers.push(second, first);
+      const analyst = await createPerson(first, await first.signIn(), 'ANALYST');
+      const id = await startExecution(first, analyst.token);
+      const streams = await openEverywhere([first, second], analyst.token, id);
+      await report(first, analyst.token, id, 10);
+      await until(() => streams.every(({ events }) => events.length === 3), 'the first report');
+      await redis.kill();
+      for (let n = 11; n < 21; n += 1) await report(n % 2 ? first : second, analyst.token, id, n);
+      await until(() => streams.every(({ events }) => events.length === 13), 'ten reports without Redis');
+      await redis.start();
+      for (const server of [first, second]) await expectPushes(server, analyst.token, id, streams);
+      await act(second, analyst.token, 'completeExecution', id);
+      await expectWhole(first, id, streams);
+    } finally {
+      for (const server of servers) await server.close();
+      await redis.kill();
+    }
   });
 });

@@ -109,10 +109,16 @@ describe('a sign-in on another device', () => {
     const plain = await startTestServer({
       OIDC_PROVIDERS: JSON.stringify([provider.settings('plain', 1)]),
     });
-    await provider.control({ set: { lie: { discovery: { device_authorization_endpoint: null } } } });
-    const answer = await plain.rest('POST', '/api/v1/auth/oidc/plain/device', { body: {} });
-    expect([answer.status, answer.body.detail]).toEqual([404, 'The identity provider has no device codes.']);
-    await plain.close();
+    try {
+      await provider.control({ set: { lie: { discovery: { device_authorization_endpoint: null } } } });
+      const answer = await plain.rest('POST', '/api/v1/auth/oidc/plain/device', { body: {} });
+      expect([answer.status, answer.body.detail]).toEqual([
+        404,
+        'The identity provider has no device codes.',
+      ]);
+    } finally {
+      await plain.close();
+    }
   });
 });
 
