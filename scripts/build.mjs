@@ -22,6 +22,7 @@ const isFresh = () =>
 // An installed package has no sources: what is in dist is what there is.
 const isInstalled = !existsSync(join(root, 'src'));
 if (!isInstalled && !(process.argv.includes('--if-stale') && isFresh())) {
+  process.stderr.write('Building the server…\n');
   await import('./generate.mjs');
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc');

@@ -13,6 +13,7 @@ process.chdir(root);
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
 const run = (...args) => execFileSync(process.execPath, args, { stdio: 'inherit' });
 
+console.log('Starting the server for development: it is ready once it prints its addresses.');
 run('scripts/build.mjs', '--if-stale');
 const { APP_ROLE, urlAs } = await import('../dist/infra/migrations/app-role.js');
 const { openDevDatabase } = await import('./dev-database.mjs');

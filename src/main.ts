@@ -108,7 +108,9 @@ function readConfig(): Config {
 
 /** What a newcomer needs; the generated password is shown here once and written nowhere. */
 function banner(config: Config, { port, firstAdmin }: RunningWorkers): string {
-  const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host;
+  // Browsers have passkeys at a name only, also on this computer.
+  const isHere = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(config.host);
+  const host = isHere ? 'localhost' : config.host;
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const password = firstAdmin?.generatedPassword ?? 'the ADMIN_PASSWORD that you set';
   const signIn =
@@ -125,7 +127,7 @@ function banner(config: Config, { port, firstAdmin }: RunningWorkers): string {
     '',
     `  GraphQL     ${url}/graphql${config.isGraphiqlEnabled ? '  (GraphiQL in a browser)' : ''}`,
     ...(config.oidcProviders ?? []).map(
-      ({ id, name }) => `  Sign in at  ${url}/api/v1/auth/oidc/${id}  (${name})`,
+      ({ id, name }) => `  Sign in at  ${config.publicUrl ?? url}/api/v1/auth/oidc/${id}  (${name})`,
     ),
     `  REST docs   ${url}/docs`,
     `  Health      ${url}/api/v1/health`,

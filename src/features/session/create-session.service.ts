@@ -103,11 +103,7 @@ export function createOpeningService(options: OpeningServiceOptions) {
      * As `open`, for a user who has signed in at an identity provider.
      * @returns undefined when the user was deactivated or the identity unlinked meanwhile
      */
-    openByIdentity: (
-      proof: IdentityProof,
-      viewer: Viewer | null,
-      isKnownDevice: boolean,
-    ): Promise<Opened | undefined> =>
+    openByIdentity: (proof: IdentityProof, viewer: Viewer | null, isKnownDevice: boolean) =>
       openWhere(options, proof, viewer, {
         change: sql``,
         condition: sql`AND EXISTS (SELECT FROM user_identities WHERE id = ${proof.identityId} AND user_id = users.id)`,
@@ -123,11 +119,7 @@ export function createOpeningService(options: OpeningServiceOptions) {
      * As `open`, for a user whom a passkey has proved.
      * @returns undefined when the user was deactivated or the passkey removed meanwhile
      */
-    openByPasskey: (
-      proof: PasskeyOwner,
-      viewer: Viewer | null,
-      isKnownDevice: boolean,
-    ): Promise<Opened | undefined> =>
+    openByPasskey: (proof: PasskeyOwner, viewer: Viewer | null, isKnownDevice: boolean) =>
       openWhere(options, proof, viewer, {
         change: sql``,
         condition: sql`AND EXISTS (SELECT FROM passkeys WHERE id = ${proof.passkeyId} AND user_id = users.id)`,
