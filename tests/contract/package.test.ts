@@ -1,29 +1,24 @@
 // The package as npm would pack it: what the server and the client need to run, and nothing else.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { build } from '../kit/build.js';
 import { admin, createTestDatabase } from '../kit/harness.js';
 import { until } from '../kit/live.js';
+import { useFolder } from '../kit/use.js';
 
-let folder: string;
-let files: string[];
-beforeAll(async () => {
-  await build();
-  folder = mkdtempSync(join(tmpdir(), 'sec-tester-package-'));
-  const printed = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const [{ filename, files: packed }] = JSON.parse(printed);
-  files = packed.map(({ path }: { path: string }) => path);
-  execFileSync('tar', ['-xzf', join(folder, filename), '-C', folder]);
-  symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'package/node_modules'));
+await build();
+const folder = useFolder();
+const printed = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+  encoding: 'utf8',
+  stdio: ['ignore', 'pipe', 'ignore'],
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const [{ filename, files: packed }] = JSON.parse(printed);
+const files: string[] = packed.map(({ path }: { path: string }) => path);
+execFileSync('tar', ['-xzf', join(folder, filename), '-C', folder]);
+symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'package/node_modules'));
 
 it('brings nothing but what runs, the data model, the contracts and the words of the licence', () => {
   const wanted = [

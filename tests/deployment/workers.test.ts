@@ -4,15 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createClient as createSseClient } from 'graphql-sse';
-import { build } from '../kit/build.js';
 import { admin } from '../kit/harness.js';
 import { sleep, until } from '../kit/live.js';
-import { createServerProcess, type ServerProcess } from '../kit/process.js';
+import { createServerProcess } from '../kit/process.js';
+import { atEnd } from '../kit/use.js';
 
-let server: ServerProcess;
-let token: string;
 const logs = mkdtempSync(join(tmpdir(), 'sec-tester-logs-'));
 const env = {
   ...{ WORKERS: '2', LOG_LEVEL: 'info', METRICS: 'true', LOGIN_MAX_FAILURES: '5' },
@@ -79,14 +77,11 @@ const input = () => ({
   idempotencyKey: randomUUID(),
 });
 
-beforeAll(build);
-beforeAll(async () => {
-  server = await createServerProcess(env);
-  await server.start();
-  token = (await signIn()).body.accessToken;
-  await until(isWhole, 'both workers');
-});
-afterAll(() => server.remove());
+const server = await createServerProcess(env);
+atEnd(() => server.remove());
+await server.start();
+const token: string = (await signIn()).body.accessToken;
+await until(isWhole, 'both workers');
 
 describe('two workers without Redis', () => {
   it('share a port, and health and metrics report on both', async () => {

@@ -4,8 +4,10 @@ import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import type { Role } from '../../src/core/permissions.js';
 import type { Timing } from '../../src/core/timeouts.js';
+import { generateSigningKey } from '../../src/infra/credentials/jwt.js';
 import { type GqlAnswer, startTestServer, type TestServer } from './harness.js';
 import { createPerson, type Person } from './seed.js';
+import { atEnd, useServer } from './use.js';
 
 export const transports = ['WebSocket', 'event stream'] as const;
 export type Transport = (typeof transports)[number];
@@ -181,12 +183,12 @@ export async function logOf(server: TestServer, executionId: string): Promise<st
 
 export const idsOf = ({ events }: Following): string[] => events.map(({ id }) => id);
 
-/** A server, and people of these roles who are signed in to it. */
-export async function startWith<Roles extends Role[]>(
+/** A server for all tests of a file, and people of these roles who are signed in to it. */
+export async function useServerWith<Roles extends Role[]>(
   roles: readonly [...Roles],
   timing: Partial<Timing> = {},
 ): Promise<[TestServer, ...{ [Index in keyof Roles]: Person }]> {
-  const server = await startTestServer({}, { timing });
+  const server = await useServer({}, { timing });
   const admin = await server.signIn();
   const people: Person[] = [];
   for (const role of roles) people.push(await createPerson(server, admin, role));
@@ -198,14 +200,16 @@ export async function startTwo(
   redisUrl?: string,
   timing: Partial<Timing> = {},
 ): Promise<[TestServer, TestServer]> {
-  const keys = { JWT_SIGNING_KEYS: JSON.stringify([await signingKey()]) };
+  const keys = { JWT_SIGNING_KEYS: JSON.stringify([await generateSigningKey()]) };
   const shared = { ...keys, ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) };
   const first = await startTestServer(shared, { timing });
   const second = await startTestServer({ ...shared, DATABASE_URL: first.databaseUrl }, { timing });
   return [first, second];
 }
 
-async function signingKey(): Promise<unknown> {
-  const { generateSigningKey } = await import('../../src/infra/credentials/jwt.js');
-  return generateSigningKey();
+/** {@link startTwo} for all tests of a file. */
+export async function useTwo(...settings: Parameters<typeof startTwo>): Promise<[TestServer, TestServer]> {
+  const servers = await startTwo(...settings);
+  for (const server of servers) atEnd(server.close);
+  return servers;
 }

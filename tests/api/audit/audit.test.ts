@@ -1,8 +1,9 @@
 // The audit trail: an event for every sign-in, sign-out, failure and change, and how admins read it.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin, type GqlAnswer } from '../../kit/harness.js';
 import { createExecution, createPerson, type Person, password } from '../../kit/seed.js';
 import { openSession, tryLogin } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
 interface AuditNode {
   id: string;
@@ -32,15 +33,9 @@ const query = `query($first: Int, $after: String, $last: Int, $before: String, $
   }
 }`;
 
-let server: TestServer;
-let adminToken: string;
-let adminId: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  adminId = (await server.gql('{ me { id } }', {}, adminToken)).expectData().me.id;
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const adminId: string = (await server.gql('{ me { id } }', {}, adminToken)).expectData().me.id;
 
 const ask = (args: Record<string, unknown>, token = adminToken): Promise<GqlAnswer> =>
   server.gql(query, args, token);

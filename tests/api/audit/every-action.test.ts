@@ -1,28 +1,23 @@
 // Each audited action: docs/audit.md lists it, and a test names it; actions that no other test names happen here.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { TOTP } from 'otpauth';
 import { vocabulary } from '../../../src/features/audit/audit-actions.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif } from '../../kit/imports.js';
 import { createWebhook, deliveriesOf, startReceiver, until } from '../../kit/receiver.js';
 import { addResults, createExecution, password, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 const actions = Object.keys(vocabulary);
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({
-    OIDC_PROVIDERS: JSON.stringify([
-      { id: 'company', name: 'Company', issuer: 'https://id.example.com', clientId: 'sec-tester' },
-    ]),
-    WEBHOOK_PRIVATE_ADDRESSES: 'true',
-  });
-  token = await server.signIn();
+const server = await useServer({
+  OIDC_PROVIDERS: JSON.stringify([
+    { id: 'company', name: 'Company', issuer: 'https://id.example.com', clientId: 'sec-tester' },
+  ]),
+  WEBHOOK_PRIVATE_ADDRESSES: 'true',
 });
-afterAll(() => server.close());
+const token = await server.signIn();
 
 /** Runs a mutation; its payload. */
 async function run(field: string, selection: string, variables: Record<string, unknown>, as = token) {

@@ -1,14 +1,13 @@
 // Canaries: passwords and tokens are sent through every input, and must not turn up in logs, audit events or answers.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
-import { openSession, refresh, type Tokens, tryGqlLogin, tryLogin } from '../../kit/session.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin } from '../../kit/harness.js';
+import { openSession, refresh, tryGqlLogin, tryLogin } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
 const canary = 'canary-7Hq-bright-yellow-feathers';
 const newCanary = 'canary-9Zx-another-yellow-bird';
 const email = 'bird@people.test';
 
-let server: TestServer;
-let tokens: Tokens;
 const issued: string[] = [];
 const answers: string[] = [];
 
@@ -26,20 +25,17 @@ const gql = (query: string, variables: object = {}, headers: Record<string, stri
     body: JSON.stringify({ query, variables }),
   });
 
-beforeAll(async () => {
-  server = await startTestServer({ LOG_LEVEL: 'trace' });
-  const adminToken = await server.signIn();
-  issued.push(adminToken);
-  const made = await server.gql(
-    'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
-    { input: { email, name: 'Bird', password: canary, role: 'ANALYST' } },
-    adminToken,
-  );
-  made.expectData();
-  tokens = await openSession(server, email, canary);
-  issued.push(tokens.accessToken, tokens.refreshToken);
-});
-afterAll(() => server.close());
+const server = await useServer({ LOG_LEVEL: 'trace' });
+const adminToken = await server.signIn();
+issued.push(adminToken);
+const made = await server.gql(
+  'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
+  { input: { email, name: 'Bird', password: canary, role: 'ANALYST' } },
+  adminToken,
+);
+made.expectData();
+const tokens = await openSession(server, email, canary);
+issued.push(tokens.accessToken, tokens.refreshToken);
 
 async function everywhere(): Promise<[name: string, text: string][]> {
   const rows = await server.sql('SELECT * FROM audit_events');

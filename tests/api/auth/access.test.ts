@@ -1,9 +1,10 @@
 // Role × root field through HTTP: who is let in, who is FORBIDDEN, and that nobody gets in without a sign-in.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
 import { buildSchema, rootFields } from '../../../src/api/schema.js';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin } from '../../kit/harness.js';
 import { createExecution, createPerson, password } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 const everyone = 'anonymous viewer analyst admin';
 const signedIn = 'viewer analyst admin';
@@ -303,13 +304,8 @@ const names = rootFields(buildSchema())
   .filter((name) => !name.startsWith('Subscription.'));
 const people = ['anonymous', 'viewer', 'analyst', 'admin'] as const;
 
-let server: TestServer;
-let adminToken: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
 
 const tokens = new Map<string, string>();
 /** Everyone's token; a fresh one for what ends the session. */

@@ -1,21 +1,15 @@
 // API keys: made once, limited to scopes, bound to their owner's rights of the moment, ended at once.
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import type { GqlAnswer } from '../../kit/harness.js';
 import { act, report, until } from '../../kit/live.js';
 import { addResults, createExecution, createPerson, type Person } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let owner: Person;
-let other: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  owner = await createPerson(server, adminToken, 'ANALYST');
-  other = await createPerson(server, adminToken, 'ANALYST');
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const owner = await createPerson(server, adminToken, 'ANALYST');
+const other = await createPerson(server, adminToken, 'ANALYST');
 
 const inDays = (days: number) => new Date(server.clock.now() + days * 86_400_000).toISOString();
 const keyFields = 'id name prefix scopes expiresAt lastUsedAt createdAt revokedAt';

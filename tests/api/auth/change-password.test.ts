@@ -1,17 +1,13 @@
 // Changing the own password: what is asked for, what is refused and which sessions end.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import type { GqlAnswer } from '../../kit/harness.js';
 import { createPerson, type Person, password } from '../../kit/seed.js';
 import { meWith, openSession, refresh, tryLogin } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
 const fresh = 'otter bicycle 5521 velvet plain';
-let server: TestServer;
-let adminToken: string;
-beforeAll(async () => {
-  server = await startTestServer({ LOGIN_MAX_FAILURES: '6' });
-  adminToken = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ LOGIN_MAX_FAILURES: '6' });
+const adminToken = await server.signIn();
 
 const change = (token: string, currentPassword: string, newPassword: string): Promise<GqlAnswer> =>
   server.gql(

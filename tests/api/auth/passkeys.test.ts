@@ -1,8 +1,8 @@
 // Passkeys as a user has them: enrolled, listed, renamed, removed; instead of a password and as the second factor; by REST
 // and GraphQL; on two instances.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type TOTP, URI } from 'otpauth';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { startTestServer } from '../../kit/harness.js';
 import { type Algorithm, Authenticator } from '../../kit/passkeys/authenticator.js';
 import {
   createOwner,
@@ -18,14 +18,10 @@ import {
 } from '../../kit/passkeys/passkeys.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { meWith } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-beforeAll(async () => {
-  server = await startTestServer(siteEnv);
-  adminToken = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer(siteEnv);
+let adminToken = await server.signIn();
 
 const login = (email: string, more: object = {}) =>
   server.rest('POST', '/api/v1/auth/login', { body: { email, password, ...more } });

@@ -1,14 +1,11 @@
 // Refreshing tokens: rotation, repeated and reused tokens, and when a session ends by itself.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin } from '../../kit/harness.js';
 import { createPerson, type Person, password } from '../../kit/seed.js';
 import { meWith, openSession, refresh, refreshMutation, type Tokens } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startTestServer({ REFRESH_IDLE_TTL_SECONDS: '3600', SESSION_TTL_SECONDS: '7200' });
-});
-afterAll(() => server.close());
+const server = await useServer({ REFRESH_IDLE_TTL_SECONDS: '3600', SESSION_TTL_SECONDS: '7200' });
 
 const second = 1000;
 

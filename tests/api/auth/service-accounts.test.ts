@@ -1,19 +1,13 @@
 // Service accounts: programs with keys and without a password; rotation of keys, and notices of their end.
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it, jest } from '@jest/globals';
 import { createProject, setMember } from '../../kit/projects.js';
-import { createExecution, createPerson, type Person } from '../../kit/seed.js';
+import { createExecution, createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let person: Person;
 const maxKeys = 6;
-beforeAll(async () => {
-  server = await startTestServer({ API_KEYS_MAX_PER_USER: String(maxKeys) });
-  adminToken = await server.signIn();
-  person = await createPerson(server, adminToken, 'ANALYST');
-});
-afterAll(() => server.close());
+const server = await useServer({ API_KEYS_MAX_PER_USER: String(maxKeys) });
+let adminToken = await server.signIn();
+const person = await createPerson(server, adminToken, 'ANALYST');
 
 const inDays = (days: number) => new Date(server.clock.now() + days * 86_400_000).toISOString();
 const asAdmin = (query: string, variables: Record<string, unknown>) =>

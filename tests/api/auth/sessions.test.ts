@@ -1,9 +1,9 @@
 // Sessions: who sees whose, which are shown, and ending one of them.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { createExecution, createPerson, type Person, password } from '../../kit/seed.js';
 import { meWith, openSession, refresh } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
 const fields = 'sessions { id createdAt lastUsedAt expiresAt ip userAgent current }';
 const revokeMutation = 'mutation($id: ID!) { revokeSession(id: $id) { revokedSessions } }';
@@ -18,17 +18,13 @@ interface ShownSession {
   current: boolean;
 }
 
-let server: TestServer;
 let adminToken: string;
 let someone: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-});
+const server = await useServer();
 beforeEach(async () => {
   adminToken = await server.signIn();
   someone = await createPerson(server, adminToken, 'ANALYST');
 });
-afterAll(() => server.close());
 
 async function sessionsOf(token: string): Promise<ShownSession[]> {
   return (await server.gql(`{ me { ${fields} } }`, {}, token)).expectData().me.sessions;

@@ -1,8 +1,8 @@
 // Signing in and out over GraphQL and REST.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { loadConfig } from '../../../src/config/load.js';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin, startTestServer } from '../../kit/harness.js';
 import { createPerson, password } from '../../kit/seed.js';
 import {
   comparable,
@@ -13,14 +13,10 @@ import {
   tryGqlLogin,
   tryLogin,
 } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
 
 describe('signing in', () => {
   it('gives tokens over REST that GraphQL takes', async () => {

@@ -1,12 +1,9 @@
 // A client that sends its token with everything: a stale one must not keep it from signing in or refreshing.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin } from '../../kit/harness.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startTestServer();
-});
-afterAll(() => server.close());
+const server = await useServer();
 
 const login =
   'login(input: { email: $email, password: $password }) { accessToken refreshToken user { email } }';

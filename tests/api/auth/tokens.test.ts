@@ -1,9 +1,9 @@
 // Tokens that were tampered with, and Authorization headers that are none.
 import { createHmac, generateKeyPairSync, type JsonWebKey, randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { decodeJwt, importJWK, type JWK, type JWTPayload, SignJWT } from 'jose';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { meWith, openSession } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
 const keyOf = (kid: string) => {
   const { kty, crv, x, d } = generateKeyPairSync('ed25519').privateKey.export({
@@ -14,15 +14,9 @@ const keyOf = (kid: string) => {
 const signing = keyOf('signing');
 const retired = keyOf('retired');
 
-let server: TestServer;
-let good: string;
-let claims: JWTPayload;
-beforeAll(async () => {
-  server = await startTestServer({ JWT_SIGNING_KEYS: JSON.stringify([signing, retired]) });
-  good = (await openSession(server)).accessToken;
-  claims = decodeJwt(good);
-});
-afterAll(() => server.close());
+const server = await useServer({ JWT_SIGNING_KEYS: JSON.stringify([signing, retired]) });
+const good = (await openSession(server)).accessToken;
+const claims = decodeJwt(good);
 
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 

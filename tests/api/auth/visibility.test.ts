@@ -1,32 +1,23 @@
 // What each role sees: personal fields of users, nodes by their id, and malformed ids.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
-import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
-import { addResults, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import type { GqlAnswer } from '../../kit/harness.js';
+import { addResults, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let analyst: Person;
-let viewer: Person;
-let executionId: string;
-let resultId: string;
-let auditId: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  analyst = await createPerson(server, adminToken, 'ANALYST');
-  viewer = await createPerson(server, adminToken, 'VIEWER');
-  executionId = await startExecution(server, analyst.token);
-  await addResults(server, analyst.token, executionId, [{ title: 'Finding', severity: 'HIGH' }]);
-  const ids = await server.gql(
-    '{ results { nodes { id } } auditEvents(first: 1) { nodes { id } } }',
-    {},
-    adminToken,
-  );
-  resultId = ids.expectData().results.nodes[0].id;
-  auditId = ids.expectData().auditEvents.nodes[0].id;
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const analyst = await createPerson(server, adminToken, 'ANALYST');
+const viewer = await createPerson(server, adminToken, 'VIEWER');
+const executionId = await startExecution(server, analyst.token);
+await addResults(server, analyst.token, executionId, [{ title: 'Finding', severity: 'HIGH' }]);
+const ids = await server.gql(
+  '{ results { nodes { id } } auditEvents(first: 1) { nodes { id } } }',
+  {},
+  adminToken,
+);
+const resultId: string = ids.expectData().results.nodes[0].id;
+const auditId: string = ids.expectData().auditEvents.nodes[0].id;
 
 describe('the creator of an execution', () => {
   const creatorAs = (field: string, token: string): Promise<GqlAnswer> =>

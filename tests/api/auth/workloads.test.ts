@@ -1,8 +1,7 @@
 // Trust rules and the exchange as their users meet them: admins in GraphQL, jobs by JSON or a form of RFC 8693.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { startIssuer, type TestIssuer } from '../../kit/oidc/issuer.js';
+import { startIssuer } from '../../kit/oidc/issuer.js';
 import {
   accessTokenOf,
   audience,
@@ -12,21 +11,13 @@ import {
   tryTrust,
 } from '../../kit/oidc/workloads.js';
 import { createProject } from '../../kit/projects.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
-let issuer: TestIssuer;
-let server: TestServer;
-let adminToken: string;
-let account: string;
-beforeAll(async () => {
-  issuer = await startIssuer();
-  server = await startTestServer({ WORKLOAD_PRIVATE_ISSUERS: 'true' });
-  adminToken = await server.signIn();
-  account = await createServiceAccount(server, adminToken);
-});
-afterAll(async () => {
-  await server?.close();
-  await issuer?.stop();
-});
+const issuer = await startIssuer();
+atEnd(() => issuer.stop());
+const server = await useServer({ WORKLOAD_PRIVATE_ISSUERS: 'true' });
+const adminToken = await server.signIn();
+const account = await createServiceAccount(server, adminToken);
 
 const asAdmin = (query: string, variables: Record<string, unknown> = {}) =>
   server.gql(query, variables, adminToken);

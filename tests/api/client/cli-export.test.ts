@@ -1,26 +1,16 @@
 // The client's command export against a real server: to standard output, to a file, and its errors.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importRules } from '../../kit/receiver.js';
+import { useFolder, useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-let execution: string;
-const folder = mkdtempSync(join(tmpdir(), 'sec-tester-export-'));
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-  execution = await importRules(server, token, 'shop', ['r1', 'r2']);
-});
-afterAll(async () => {
-  await server.close();
-  rmSync(folder, { recursive: true });
-});
+const folder = useFolder();
+const server = await useServer();
+const token = await server.signIn();
+const execution = await importRules(server, token, 'shop', ['r1', 'r2']);
 
 async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const texts = { out: '', err: '' };

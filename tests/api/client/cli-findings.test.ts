@@ -1,34 +1,29 @@
 // The client's command findings against a real server: its table, its JSON, its filters and orders.
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
 import { insertBranch, insertFinding, insertProject, insertRun } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { createPerson, type Person } from '../../kit/seed.js';
+import { createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let viewer: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  viewer = await createPerson(server, await server.signIn(), 'VIEWER');
-  const shop = await insertBranch(server, { target: 'shop', name: 'main', category: 'nightly' });
-  const run = await insertRun(server, shop, new Date());
-  for (let index = 0; index < 130; index += 1)
-    await insertFinding(server, {
-      ...{ branch: shop, executionId: run, severity: index < 3 ? 4 : 1, title: `Finding ${index}` },
-      ...{ ruleId: `rule-${index % 2}`, cweIds: [79 + (index % 2)], path: `src/${index}.ts` },
-      ...{ triage: index === 1 ? 'CONFIRMED' : 'OPEN', cveIds: index === 7 ? ['CVE-2021-44228'] : [] },
-      dueAt: index === 1 ? new Date('2026-01-31T00:00:00Z') : null,
-      firstSeenAt: new Date(Date.UTC(2026, 0, 1, 0, index)),
-    });
-  const other = await insertBranch(server, { projectId: await insertProject(server, 'other'), tool: 'zap' });
+const server = await useServer();
+const viewer = await createPerson(server, await server.signIn(), 'VIEWER');
+const shop = await insertBranch(server, { target: 'shop', name: 'main', category: 'nightly' });
+const run = await insertRun(server, shop, new Date());
+for (let index = 0; index < 130; index += 1)
   await insertFinding(server, {
-    branch: other,
-    executionId: await insertRun(server, other, new Date()),
-    title: 'Elsewhere',
+    ...{ branch: shop, executionId: run, severity: index < 3 ? 4 : 1, title: `Finding ${index}` },
+    ...{ ruleId: `rule-${index % 2}`, cweIds: [79 + (index % 2)], path: `src/${index}.ts` },
+    ...{ triage: index === 1 ? 'CONFIRMED' : 'OPEN', cveIds: index === 7 ? ['CVE-2021-44228'] : [] },
+    dueAt: index === 1 ? new Date('2026-01-31T00:00:00Z') : null,
+    firstSeenAt: new Date(Date.UTC(2026, 0, 1, 0, index)),
   });
+const other = await insertBranch(server, { projectId: await insertProject(server, 'other'), tool: 'zap' });
+await insertFinding(server, {
+  branch: other,
+  executionId: await insertRun(server, other, new Date()),
+  title: 'Elsewhere',
 });
-afterAll(() => server.close());
 
 /** Runs the client in this process. */
 async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {

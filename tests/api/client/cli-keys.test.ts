@@ -8,24 +8,16 @@ import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
-import { admin as adminAccount, startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin as adminAccount } from '../../kit/harness.js';
 import { act, until } from '../../kit/live.js';
-import { addResults, createPerson, type Person, password, startExecution } from '../../kit/seed.js';
+import { addResults, createPerson, password, startExecution } from '../../kit/seed.js';
+import { useFolder, useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let analyst: Person;
-let home: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-  home = mkdtempSync(join(tmpdir(), 'sec-tester-cli-'));
-  const env = { SEC_TESTER_PASSWORD: password };
-  expect(await cli(['login', '--email', analyst.email], env)).toMatchObject({ code: 0 });
-});
-afterAll(async () => {
-  rmSync(home, { recursive: true, force: true });
-  await server.close();
-});
+const server = await useServer();
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+const home = useFolder();
+const env = { SEC_TESTER_PASSWORD: password };
+expect(await cli(['login', '--email', analyst.email], env)).toMatchObject({ code: 0 });
 
 async function cli(args: string[], more: Record<string, string> = {}, isTTY = false) {
   const texts = { out: '', err: '' };

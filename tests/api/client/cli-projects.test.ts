@@ -1,20 +1,14 @@
 // The command-line client's commands on projects, against a real server.
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importRules } from '../../kit/receiver.js';
-import { createPerson, type Person } from '../../kit/seed.js';
+import { createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let analyst: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  analyst = await createPerson(server, adminToken, 'ANALYST');
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const analyst = await createPerson(server, adminToken, 'ANALYST');
 
 async function cli(token: string, ...args: string[]) {
   const texts = { out: '', err: '' };

@@ -3,30 +3,23 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { startIssuer, type TestIssuer } from '../../kit/oidc/issuer.js';
+import { startIssuer } from '../../kit/oidc/issuer.js';
 import { createServiceAccount, createTrust } from '../../kit/oidc/workloads.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
-let issuer: TestIssuer;
-let server: TestServer;
 let home: string;
 const report = new URL('../../fixtures/reports/eslint.sarif', import.meta.url);
-beforeAll(async () => {
-  issuer = await startIssuer();
-  server = await startTestServer({ WORKLOAD_PRIVATE_ISSUERS: 'true' });
-  const adminToken = await server.signIn();
-  await createTrust(server, adminToken, {
-    issuer: issuer.url,
-    audience: server.url,
-    serviceAccountId: await createServiceAccount(server, adminToken),
-    scopes: ['report:import', 'execution:read', 'execution:create', 'finding:read', 'result:read'],
-  });
-});
-afterAll(async () => {
-  await server?.close();
-  await issuer?.stop();
+const issuer = await startIssuer();
+atEnd(() => issuer.stop());
+const server = await useServer({ WORKLOAD_PRIVATE_ISSUERS: 'true' });
+const adminToken = await server.signIn();
+await createTrust(server, adminToken, {
+  issuer: issuer.url,
+  audience: server.url,
+  serviceAccountId: await createServiceAccount(server, adminToken),
+  scopes: ['report:import', 'execution:read', 'execution:create', 'finding:read', 'result:read'],
 });
 beforeEach(() => {
   if (home !== undefined) rmSync(home, { recursive: true, force: true });

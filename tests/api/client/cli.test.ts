@@ -4,32 +4,20 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type TOTP, URI } from 'otpauth';
 import { runCli } from '../../../src/cli/program.js';
 import type { Surroundings } from '../../../src/cli/surroundings.js';
 import { build } from '../../kit/build.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { act, report, until } from '../../kit/live.js';
 import { createTcpProxy } from '../../kit/network/tcp-proxy.js';
-import {
-  addResults,
-  createExecution,
-  createPerson,
-  type Person,
-  password,
-  startExecution,
-} from '../../kit/seed.js';
+import { addResults, createExecution, createPerson, password, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let analyst: Person;
 let home: string;
-beforeAll(async () => {
-  await build();
-  server = await startTestServer();
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-});
-afterAll(() => server.close());
+await build();
+const server = await useServer();
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'sec-tester-cli-'));
 });

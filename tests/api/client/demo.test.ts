@@ -1,22 +1,18 @@
 // The demonstration month, put into a database of the test's and read back through the API.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { scoreCvss } from '../../../src/features/result/cvss.js';
 import { computeFingerprint } from '../../../src/features/result/fingerprint.js';
 import { build } from '../../kit/build.js';
-import { ownerUrlOf, startTestServer, type TestServer } from '../../kit/harness.js';
+import { ownerUrlOf } from '../../kit/harness.js';
 import { follow } from '../../kit/live.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
 const seedPassword = 'harbor quilt 6120 violet lamp';
-beforeAll(async () => {
-  await build();
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+await build();
+const server = await useServer();
+const token = await server.signIn();
 
 function seed(databaseUrl: string, args: string[] = [], env: Record<string, string> = {}) {
   return new Promise<{ code: number; out: string }>((resolve) => {

@@ -1,39 +1,30 @@
 // The examples as people run them: child processes against a server, targets and files of the tests' own.
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { createPerson, password } from '../../kit/seed.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const resultFields =
   'title severity ruleId cweIds location { path startLine endColumn url host parameter component } evidence remediation references tags description fingerprint';
 
-let server: TestServer;
 let token: string;
-let folder: string;
 let user = { email: '', password: '' };
 const listeners: Server[] = [];
 
-beforeAll(async () => {
-  server = await startTestServer();
-  folder = await mkdtemp(join(tmpdir(), 'sec-tester-examples-'));
-});
+const server = await useServer();
 beforeEach(async () => {
   token = await server.signIn();
   const analyst = await createPerson(server, token, 'ANALYST');
   user = { email: analyst.email, password };
 });
-afterAll(async () => {
+atEnd(() => {
   for (const listener of listeners) listener.close();
-  await rm(folder, { recursive: true });
-  await server.close();
 });
 
 interface Outcome {

@@ -1,29 +1,19 @@
 // `sec-tester import` and the step of a CI job, against a real server.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
 import { build } from '../../kit/build.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { startExecution } from '../../kit/seed.js';
+import { useFolder, useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-let folder: string;
-beforeAll(async () => {
-  await build();
-  server = await startTestServer();
-  token = await server.signIn();
-  folder = mkdtempSync(join(tmpdir(), 'sec-tester-import-'));
-});
-afterAll(async () => {
-  rmSync(folder, { recursive: true, force: true });
-  await server.close();
-});
+await build();
+const server = await useServer();
+const token = await server.signIn();
+const folder = useFolder();
 
 const flaws = 'tests/fixtures/reports/flawfinder.sarif';
 const envOf = () => ({ SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token, XDG_CONFIG_HOME: folder });

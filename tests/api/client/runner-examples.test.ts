@@ -1,29 +1,22 @@
 // The examples of the runner and of watching, as people run them: child processes against a server.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { expect, it } from '@jest/globals';
 import { act, report, until } from '../../kit/live.js';
 import { createServerProcess } from '../../kit/process.js';
-import { createExecution, createPerson, type Person, password, startExecution } from '../../kit/seed.js';
+import { createExecution, createPerson, password, startExecution } from '../../kit/seed.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let analyst: Person;
-let page: Server;
-let pageUrl: string;
 const children: ChildProcess[] = [];
-beforeAll(async () => {
-  server = await startTestServer();
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-  page = createServer((_request, response) => response.end('<p>hello')).listen(0, '127.0.0.1');
-  await until(() => page.listening, 'the page');
-  pageUrl = `http://127.0.0.1:${(page.address() as AddressInfo).port}/`;
-});
-afterAll(async () => {
+const server = await useServer();
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+const page = createServer((_request, response) => response.end('<p>hello')).listen(0, '127.0.0.1');
+await until(() => page.listening, 'the page');
+const pageUrl = `http://127.0.0.1:${(page.address() as AddressInfo).port}/`;
+atEnd(async () => {
   for (const child of children) child.kill('SIGKILL');
   page.close();
-  await server.close();
 });
 
 interface Running {

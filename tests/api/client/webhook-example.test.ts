@@ -1,39 +1,32 @@
 // The example that receives webhooks, as people run it: a child process between a server and stand-ins for Slack, Teams and mail.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { expect, it } from '@jest/globals';
 import { importSarif } from '../../kit/imports.js';
 import { createWebhook, deliveriesOf, until } from '../../kit/receiver.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
 const example = fileURLToPath(new URL('../../../examples/webhook-receiver.mjs', import.meta.url));
 const posts: { path: string; type: string; body: string }[] = [];
 let isSlackDown = false;
-let server: TestServer;
-let token: string;
-let services: Server;
-let url: string;
 const children: ChildProcess[] = [];
 
-beforeAll(async () => {
-  server = await startTestServer({ WEBHOOK_PRIVATE_ADDRESSES: 'true' });
-  token = await server.signIn();
-  services = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
-    if (isSlackDown) return response.writeHead(503).end();
-    posts.push({ path: request.url ?? '', type: request.headers['content-type'] ?? '', body });
-    return response.end('ok');
-  });
-  await new Promise<void>((resolve) => services.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(services.address() as AddressInfo).port}`;
+const server = await useServer({ WEBHOOK_PRIVATE_ADDRESSES: 'true' });
+let token = await server.signIn();
+const services = createServer(async (request, response) => {
+  let body = '';
+  for await (const chunk of request) body += chunk;
+  if (isSlackDown) return response.writeHead(503).end();
+  posts.push({ path: request.url ?? '', type: request.headers['content-type'] ?? '', body });
+  return response.end('ok');
 });
-afterAll(async () => {
+await new Promise<void>((resolve) => services.listen(0, '127.0.0.1', resolve));
+const url = `http://127.0.0.1:${(services.address() as AddressInfo).port}`;
+atEnd(async () => {
   for (const child of children) child.kill();
   services.close();
-  await server.close();
 });
 
 /** Starts the example with this secret; its port. */

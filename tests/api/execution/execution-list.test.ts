@@ -1,6 +1,5 @@
 // Lists of executions: every filter alone and in pairs, every order, both paging directions, counts, refused arguments.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
 import {
   brokenCursors,
   type Connection,
@@ -13,6 +12,7 @@ import {
   walk,
 } from '../../kit/lists.js';
 import { createExecution, createPerson, type Person } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 interface Row {
   id: string;
@@ -25,42 +25,34 @@ interface Row {
   finishedAt: string | null;
 }
 
-let server: TestServer;
-let analyst: Person;
-let other: Person;
-let rows: Row[];
-
 const kinds = ['DAST', 'SAST', 'SCA'];
 const statuses = ['QUEUED', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED'];
 /** Few, so that there are ties; with LIKE's own characters. */
 const names = ['alpha scan', 'beta 100% scan', 'gamma_scan', 'Delta Scan', 'back\\slash', 'größe'];
 const targets = ['https://a.test', 'https://b.test/x_y', 'repo:100%'];
 
-beforeAll(async () => {
-  server = await startTestServer({}, countingTiming);
-  const adminToken = await server.signIn();
-  analyst = await createPerson(server, adminToken, 'ANALYST');
-  other = await createPerson(server, adminToken, 'ANALYST');
-  for (let index = 0; index < 37; index += 1) {
-    const id = await createExecution(server, index % 3 === 0 ? other.token : analyst.token, {
-      name: names[index % names.length],
-      target: targets[(index >> 1) % targets.length],
-      kind: kinds[(index >> 2) % kinds.length],
-    });
-    const status = statuses[(index >> 1) % statuses.length] as string;
-    const finishedAt = ['QUEUED', 'RUNNING'].includes(status)
-      ? null
-      : `2026-05-0${1 + (index % 4)}T00:00:00.5Z`;
-    await server.sql(
-      'UPDATE test_executions SET status = $2, started_at = created_at, finished_at = $3 WHERE id = $1',
-      [id.slice(4), status, finishedAt],
-    );
-  }
-  const fields = 'id name target kind status createdBy { id } createdAt finishedAt';
-  const nodes = await nodesOf<Row & { createdBy: Person }>(server, analyst.token, 'executions', fields);
-  rows = nodes.map(({ createdBy, ...row }) => ({ ...row, createdById: createdBy.id }));
-});
-afterAll(() => server.close());
+const server = await useServer({}, countingTiming);
+const adminToken = await server.signIn();
+const analyst = await createPerson(server, adminToken, 'ANALYST');
+const other = await createPerson(server, adminToken, 'ANALYST');
+for (let index = 0; index < 37; index += 1) {
+  const id = await createExecution(server, index % 3 === 0 ? other.token : analyst.token, {
+    name: names[index % names.length],
+    target: targets[(index >> 1) % targets.length],
+    kind: kinds[(index >> 2) % kinds.length],
+  });
+  const status = statuses[(index >> 1) % statuses.length] as string;
+  const finishedAt = ['QUEUED', 'RUNNING'].includes(status)
+    ? null
+    : `2026-05-0${1 + (index % 4)}T00:00:00.5Z`;
+  await server.sql(
+    'UPDATE test_executions SET status = $2, started_at = created_at, finished_at = $3 WHERE id = $1',
+    [id.slice(4), status, finishedAt],
+  );
+}
+const fields = 'id name target kind status createdBy { id } createdAt finishedAt';
+const nodes = await nodesOf<Row & { createdBy: Person }>(server, analyst.token, 'executions', fields);
+const rows = nodes.map(({ createdBy, ...row }) => ({ ...row, createdById: createdBy.id }));
 
 interface ListVariables extends PageVariables {
   filter?: Record<string, unknown> | null;

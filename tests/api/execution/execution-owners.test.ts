@@ -1,23 +1,16 @@
 // Whose execution it is: who may change and delete it, and what goes with it.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import type { GqlAnswer } from '../../kit/harness.js';
 import { untilLocked } from '../../kit/live.js';
-import { addResults, createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { addResults, createExecution, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let analyst: Person;
-let other: Person;
-let viewer: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  analyst = await createPerson(server, adminToken, 'ANALYST');
-  other = await createPerson(server, adminToken, 'ANALYST');
-  viewer = await createPerson(server, adminToken, 'VIEWER');
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const analyst = await createPerson(server, adminToken, 'ANALYST');
+const other = await createPerson(server, adminToken, 'ANALYST');
+const viewer = await createPerson(server, adminToken, 'VIEWER');
 
 /** A mutation that takes an execution's id alone. */
 function act(mutation: string, id: string, token = analyst.token): Promise<GqlAnswer> {

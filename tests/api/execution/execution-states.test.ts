@@ -1,16 +1,12 @@
 // The life of executions as a whole: the transition table, races, the log of events, and what the database refuses.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { finalStatuses, isFinal, transitions } from '../../../src/features/execution/execution.states.js';
-import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
-import { addResults, createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import type { GqlAnswer } from '../../kit/harness.js';
+import { addResults, createExecution, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let analyst: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-});
-afterAll(() => server.close());
+const server = await useServer();
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
 
 type Status = keyof typeof transitions | 'QUEUED';
 const statuses = ['QUEUED', ...Object.keys(transitions)] as Status[];

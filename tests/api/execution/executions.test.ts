@@ -1,19 +1,13 @@
 // Executions one by one: creating, reporting, ending, repeating.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
-import { addResults, createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { describe, expect, it } from '@jest/globals';
+import type { GqlAnswer } from '../../kit/harness.js';
+import { addResults, createExecution, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let analyst: Person;
-let other: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  analyst = await createPerson(server, adminToken, 'ANALYST');
-  other = await createPerson(server, adminToken, 'ANALYST');
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const analyst = await createPerson(server, adminToken, 'ANALYST');
+const other = await createPerson(server, adminToken, 'ANALYST');
 
 const fields = `id name target kind status progress phase parameters tool toolVersion branch commitSha errorMessage
   severityCounts { info low medium high critical total } createdBy { id } rerunOf { id } createdAt startedAt finishedAt`;

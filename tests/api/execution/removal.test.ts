@@ -1,20 +1,14 @@
 // Deletion of executions: in pieces as in one go, for each run of a branch; texts that nothing uses any more.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { countFaults } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { createProject } from '../../kit/projects.js';
 import { until } from '../../kit/receiver.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-let project: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-  project = await createProject(server, token);
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
+const project = await createProject(server, token);
 
 const idOf = async (target: string, problems: readonly Problem[], extra: object = {}) =>
   (await importSarif(server, token, { project, target }, problems, extra)).executionId;

@@ -1,19 +1,14 @@
 // Retention: old executions go, findings with their history stay.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { countFaults } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif } from '../../kit/imports.js';
 import { createProject, updateProject } from '../../kit/projects.js';
 import { importRules, until } from '../../kit/receiver.js';
 import { addResults, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ METRICS: 'true' });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ METRICS: 'true' });
+const token = await server.signIn();
 
 /** Lets all executions have ended days ago. */
 const age = (days: number) =>

@@ -1,29 +1,16 @@
 // The runner protocol: claiming, leases and how they run out, cancellation, and who may write.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { GqlAnswer, TestServer } from '../../kit/harness.js';
-import { act, follow, report, startTwo, until } from '../../kit/live.js';
-import { addResults, createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { GqlAnswer } from '../../kit/harness.js';
+import { act, follow, report, until, useTwo } from '../../kit/live.js';
+import { addResults, createExecution, createPerson, startExecution } from '../../kit/seed.js';
 
-let server: TestServer;
-let twin: TestServer;
-let adminToken: string;
-let creator: Person;
-let runner: Person;
-let stranger: Person;
-let viewer: Person;
-beforeAll(async () => {
-  [server, twin] = await startTwo();
-  adminToken = await server.signIn();
-  creator = await createPerson(server, adminToken, 'ANALYST');
-  runner = await createPerson(server, adminToken, 'ANALYST');
-  stranger = await createPerson(server, adminToken, 'ANALYST');
-  viewer = await createPerson(server, adminToken, 'VIEWER');
-});
+const [server, twin] = await useTwo();
+const adminToken = await server.signIn();
+const creator = await createPerson(server, adminToken, 'ANALYST');
+const runner = await createPerson(server, adminToken, 'ANALYST');
+const stranger = await createPerson(server, adminToken, 'ANALYST');
+const viewer = await createPerson(server, adminToken, 'VIEWER');
 beforeEach(() => server.sql('DELETE FROM test_executions'));
-afterAll(async () => {
-  await twin.close();
-  await server.close();
-});
 
 const claimMutation = `mutation($input: ClaimExecutionInput!) {
   claimExecution(input: $input) { execution { id status startedAt } }

@@ -1,21 +1,16 @@
 // Exports as files: SARIF that imports again without a change, CSV that is harmless, NDJSON; streamed, and only for readers.
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { githubErrors } from '../../kit/exports/github-rules.js';
 import { sarifErrors } from '../../kit/exports/schemas.js';
 import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { createBoundKey, createProject } from '../../kit/projects.js';
 import { until } from '../../kit/receiver.js';
 import { createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ IMPORTS_AT_ONCE: '4' });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ IMPORTS_AT_ONCE: '4' });
+const token = await server.signIn();
 
 const folder = 'tests/fixtures/reports';
 const fixtures = ['', '/formats'].flatMap((under) =>

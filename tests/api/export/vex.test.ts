@@ -1,16 +1,11 @@
 // VEX exports: CycloneDX and OpenVEX that validate, say what people decided, and import again without a change.
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { cycloneDxErrors, openVexErrors } from '../../kit/exports/schemas.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 async function importReport(content: Buffer | string, target: string, query = '') {
   const answer = await fetch(

@@ -1,19 +1,13 @@
 // Two executions of one target side by side, over real imports.
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { expect, test } from '@jest/globals';
 import { importSarif } from '../../kit/imports.js';
 import { act } from '../../kit/live.js';
 import { createProject } from '../../kit/projects.js';
 import { addResults, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 const run = async (target: string, rules: string, branch?: string) => {
   const problems = rules.split('').map((rule) => ({ rule }));

@@ -1,7 +1,6 @@
 // Lists of findings: every filter, order and direction against a model in memory, counts, pages, and who may see them.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type Branch, insertBranch, insertFinding, insertProject, insertRun } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import {
   brokenCursors,
   type Connection,
@@ -10,6 +9,7 @@ import {
   walk,
 } from '../../kit/lists.js';
 import { createPerson, type Person } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 interface Model {
   id: string;
@@ -31,9 +31,6 @@ interface Model {
   lastSeenAt: number;
 }
 
-let server: TestServer;
-let admin: Person;
-let viewer: Person;
 const rows: Model[] = [];
 
 const triages = ['OPEN', 'OPEN', 'CONFIRMED', 'FALSE_POSITIVE', 'RISK_ACCEPTED', 'RESOLVED'];
@@ -98,25 +95,22 @@ async function insertSighting(id: string, branch: Branch) {
   );
 }
 
-beforeAll(async () => {
-  server = await startTestServer();
-  const token = await server.signIn();
-  admin = { id: '', email: '', token };
-  viewer = await createPerson(server, token, 'VIEWER');
-  const secret = await insertProject(server, 'secret', { visibility: 'PRIVATE' });
-  const shop = { project: 'default', target: 'shop', tool: 'semgrep' };
-  const web = { project: 'default', target: 'web', tool: 'zap', category: 'nightly' };
-  const hidden = { project: 'secret', target: 'shop', tool: 'semgrep' };
-  await fill(await insertBranch(server, { ...shop, name: 'main' }), shop, 34, start);
-  await fill(await insertBranch(server, web), web, 21, start + 5 * day);
-  await fill(
-    await insertBranch(server, { ...hidden, projectId: secret, name: 'main' }),
-    hidden,
-    12,
-    start + 2 * day,
-  );
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
+const admin = { id: '', email: '', token };
+const viewer = await createPerson(server, token, 'VIEWER');
+const secret = await insertProject(server, 'secret', { visibility: 'PRIVATE' });
+const shop = { project: 'default', target: 'shop', tool: 'semgrep' };
+const web = { project: 'default', target: 'web', tool: 'zap', category: 'nightly' };
+const hidden = { project: 'secret', target: 'shop', tool: 'semgrep' };
+await fill(await insertBranch(server, { ...shop, name: 'main' }), shop, 34, start);
+await fill(await insertBranch(server, web), web, 21, start + 5 * day);
+await fill(
+  await insertBranch(server, { ...hidden, projectId: secret, name: 'main' }),
+  hidden,
+  12,
+  start + 2 * day,
+);
 
 const query = (fields: string) => `
   query($first: Int, $after: String, $last: Int, $before: String, $filter: FindingFilter, $orderBy: FindingOrder) {

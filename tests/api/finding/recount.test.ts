@@ -1,15 +1,11 @@
 // The counters of findings: the command that proves and corrects them, and the sums that keep them short.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { recount } from '../../../src/admin/recount.js';
 import { countFaults, insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startTestServer();
-});
-afterAll(() => server.close());
+const server = await useServer();
 beforeEach(async () => {
   await server.sql('TRUNCATE findings, finding_counts, open_counts, due_counts, trend_counts CASCADE');
   const branch = await insertBranch(server, { target: `t${Math.random()}` });

@@ -1,21 +1,15 @@
 // What test modules add through addResults meets the findings once their execution has ended.
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import pg from 'pg';
 import { findEnded } from '../../../src/features/finding/runs/settle-queue.js';
 import { lockKeys } from '../../../src/infra/postgres/advisory-lock.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif } from '../../kit/imports.js';
 import { addResults, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 const results = [1, 2, 3].map((n) => ({
   title: `Header ${n} is missing`,

@@ -1,35 +1,19 @@
 // Decisions about findings: by id and by filter, what they need, what they leave in history, audit and counters, and their end.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import {
-  type Branch,
-  countFaults,
-  insertBranch,
-  insertFinding,
-  insertProject,
-  insertRun,
-} from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { countFaults, insertBranch, insertFinding, insertProject, insertRun } from '../../kit/findings.js';
 import { until } from '../../kit/live.js';
-import { createPerson, type Person } from '../../kit/seed.js';
+import { createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let admin: string;
-let analyst: Person;
-let viewer: Person;
-let branch: Branch;
-let run: string;
 /** One of each severity, INFO first. */
 let ids: string[];
 
-beforeAll(async () => {
-  server = await startTestServer();
-  admin = await server.signIn();
-  analyst = await createPerson(server, admin, 'ANALYST');
-  viewer = await createPerson(server, admin, 'VIEWER');
-  branch = await insertBranch(server, { target: 'shop' });
-  run = await insertRun(server, branch, new Date());
-});
-afterAll(() => server.close());
+const server = await useServer();
+let admin = await server.signIn();
+const analyst = await createPerson(server, admin, 'ANALYST');
+const viewer = await createPerson(server, admin, 'VIEWER');
+const branch = await insertBranch(server, { target: 'shop' });
+const run = await insertRun(server, branch, new Date());
 beforeEach(async () => {
   await server.sql('DELETE FROM findings');
   await server.sql('DELETE FROM test_results');

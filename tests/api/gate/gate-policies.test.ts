@@ -1,29 +1,18 @@
 // Stored policies of gates, the mode that only reports, and what is new beside a base branch, in GraphQL and from the command
 // line.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { createProject } from '../../kit/projects.js';
 import { createPerson, startExecution } from '../../kit/seed.js';
+import { useFolder, useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-let folder: string;
-
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-  folder = await mkdtemp(join(tmpdir(), 'gate-'));
-});
-afterAll(async () => {
-  await rm(folder, { recursive: true });
-  await server.close();
-});
+const server = await useServer();
+const token = await server.signIn();
+const folder = useFolder();
 
 const judged = `{ verdict mode enforcedVerdict isComplete reasons counts { total high medium } base { id }
   findings(first: 10) { totalCount nodes { ruleId severity } } }`;

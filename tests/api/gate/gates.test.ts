@@ -1,20 +1,14 @@
 // Gates over real imports and real test modules, in GraphQL and from the command line.
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { act, until } from '../../kit/live.js';
 import { addResults, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 const counts = '{ total critical high medium low info }';
 

@@ -1,5 +1,5 @@
 // Lists fetch the columns that are shown: each field alone gives what it gives among all, and no rule is passed by.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import {
   type GraphQLField,
   type GraphQLObjectType,
@@ -11,43 +11,40 @@ import {
 import { buildSchema } from '../../../src/api/schema.js';
 import { propertyOf } from '../../../src/graphql/execution/plan.js';
 import { insertBranch, insertFinding } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { addResults, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 const schema = buildSchema();
-let server: TestServer;
-let token: string;
-let ids: Record<'execution' | 'result', string>;
 
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-  const execution = await startExecution(server, token, {
-    ...{
-      category: 'nightly',
-      tool: 'zap',
-      toolVersion: '2',
-      branch: 'main',
-      commitSha: 'abc1234',
-      parameters: { a: 1 },
-    },
-  });
-  await addResults(server, token, execution, [
-    {
-      ...{ title: 'One', description: 'text', severity: 'HIGH', ruleId: 'r', cweIds: [79], evidence: 'e' },
-      ...{ cveIds: ['CVE-2021-44228'], location: { path: 'a.ts', startLine: 3 }, remediation: 'm' },
-      ...{ cvssVector: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H', references: ['x'], tags: ['t'] },
-    },
-  ]);
-  await server.sql(
-    `UPDATE test_executions SET phase = 'p', error_message = 'm', rerun_of_id = id, status = 'COMPLETED', finished_at = now(), run_number = 1,
-      held_at = now(), hold_reason = 'r'`, // or the server settles it
-  );
-  await beFound();
-  const found = await server.gql('{ results { nodes { id } } }', {}, token);
-  ids = { execution, result: found.expectData().results.nodes[0].id };
+const server = await useServer();
+const token = await server.signIn();
+const execution = await startExecution(server, token, {
+  ...{
+    category: 'nightly',
+    tool: 'zap',
+    toolVersion: '2',
+    branch: 'main',
+    commitSha: 'abc1234',
+    parameters: { a: 1 },
+  },
 });
-afterAll(() => server.close());
+await addResults(server, token, execution, [
+  {
+    ...{ title: 'One', description: 'text', severity: 'HIGH', ruleId: 'r', cweIds: [79], evidence: 'e' },
+    ...{ cveIds: ['CVE-2021-44228'], location: { path: 'a.ts', startLine: 3 }, remediation: 'm' },
+    ...{ cvssVector: 'CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H', references: ['x'], tags: ['t'] },
+  },
+]);
+await server.sql(
+  `UPDATE test_executions SET phase = 'p', error_message = 'm', rerun_of_id = id, status = 'COMPLETED', finished_at = now(), run_number = 1,
+    held_at = now(), hold_reason = 'r'`, // or the server settles it
+);
+await beFound();
+const found = await server.gql('{ results { nodes { id } } }', {}, token);
+const ids: Record<'execution' | 'result', string> = {
+  execution,
+  result: found.expectData().results.nodes[0].id,
+};
 
 /** Gives the result a finding, of which every column has a value. */
 async function beFound() {

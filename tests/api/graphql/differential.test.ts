@@ -1,7 +1,7 @@
 // Random documents over the product's own schema get from its executor what graphql-js gives, over HTTP.
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import {
   type GraphQLField,
   type GraphQLNamedType,
@@ -13,50 +13,40 @@ import {
   isRequiredArgument,
 } from 'graphql';
 import { buildSchema } from '../../../src/api/schema.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import type { TestServer } from '../../kit/harness.js';
 import { addResults, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 /** 500 of fixed seeds by default; DOCUMENT_RUNS=10000 draws others. */
 const runs = Number(process.env.DOCUMENT_RUNS ?? 500);
 const firstSeed = process.env.DOCUMENT_RUNS === undefined ? 1 : Date.now() % 1e9;
 const schema = buildSchema();
 
-let planned: TestServer;
-let reference: TestServer;
-let token: string;
-let ids: string[];
-
-beforeAll(async () => {
-  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
-  const env = {
-    JWT_SIGNING_KEYS: JSON.stringify([{ ...jwk, kid: 'both' }]),
-    RATE_LIMIT_PER_MINUTE: '0',
-  };
-  planned = await startTestServer(env);
-  reference = await startTestServer({ ...env, DATABASE_URL: planned.databaseUrl }, { hasPlans: false });
-  token = await planned.signIn();
-  const execution = await startExecution(planned, token, { parameters: { a: [1, null, 'ü'] } });
-  await addResults(planned, token, execution, [
-    { title: 'One', severity: 'HIGH', location: { path: 'a.c', startLine: 1 }, cveIds: ['CVE-2021-44228'] },
-  ]);
-  const answer = await fetch(`${planned.url}/api/v1/imports?target=app&wait=60`, {
-    method: 'POST',
-    headers: { Authorization: `Bearer ${token}` },
-    body: readFileSync('tests/fixtures/reports/flawfinder.sarif', 'utf8'),
-  });
-  const { id, executionId } = (await answer.json()) as { id: string; executionId: string };
-  const found = await planned.gql(
-    '{ findings(first: 1) { nodes { id } } results(first: 1) { nodes { id } } me { id } }',
-    {},
-    token,
-  );
-  const { findings, results, me } = found.expectData();
-  ids = [execution, executionId, id, findings.nodes[0].id, results.nodes[0].id, me.id, 'exe_nonsense'];
+const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+const env = {
+  JWT_SIGNING_KEYS: JSON.stringify([{ ...jwk, kid: 'both' }]),
+  RATE_LIMIT_PER_MINUTE: '0',
+};
+const planned = await useServer(env);
+const reference = await useServer({ ...env, DATABASE_URL: planned.databaseUrl }, { hasPlans: false });
+const token = await planned.signIn();
+const execution = await startExecution(planned, token, { parameters: { a: [1, null, 'ü'] } });
+await addResults(planned, token, execution, [
+  { title: 'One', severity: 'HIGH', location: { path: 'a.c', startLine: 1 }, cveIds: ['CVE-2021-44228'] },
+]);
+const answer = await fetch(`${planned.url}/api/v1/imports?target=app&wait=60`, {
+  method: 'POST',
+  headers: { Authorization: `Bearer ${token}` },
+  body: readFileSync('tests/fixtures/reports/flawfinder.sarif', 'utf8'),
 });
-afterAll(async () => {
-  await reference.close();
-  await planned.close();
-});
+const { id, executionId } = (await answer.json()) as { id: string; executionId: string };
+const found = await planned.gql(
+  '{ findings(first: 1) { nodes { id } } results(first: 1) { nodes { id } } me { id } }',
+  {},
+  token,
+);
+const { findings, results, me } = found.expectData();
+const ids = [execution, executionId, id, findings.nodes[0].id, results.nodes[0].id, me.id, 'exe_nonsense'];
 
 /** Numbers that look random and follow from a seed (mulberry32). */
 function numbersOf(seed: number): (below: number) => number {

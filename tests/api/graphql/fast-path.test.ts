@@ -1,48 +1,35 @@
 // A request gets the same answer and leaves the same lines in the log by a plan on the fast path, and by graphql-js behind Yoga: statuses, headers, bodies.
 import { generateKeyPairSync } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { getOperationAST, parse } from 'graphql';
 import pg from 'pg';
 import { buildSchema } from '../../../src/api/schema.js';
 import { planOperation } from '../../../src/graphql/execution/plan.js';
-import { ownerUrlOf, startTestServer, type TestServer } from '../../kit/harness.js';
+import { ownerUrlOf, type TestServer } from '../../kit/harness.js';
 import { until, untilLocked } from '../../kit/live.js';
-import { addResults, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { addResults, createPerson, startExecution } from '../../kit/seed.js';
 import { meWith } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
-let short: TestServer;
-let yoga: TestServer;
-let admin: string;
-let viewer: Person;
-let analyst: Person;
-let executionId: string;
-let resultId: string;
-
-beforeAll(async () => {
-  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
-  const env = {
-    JWT_SIGNING_KEYS: JSON.stringify([{ ...jwk, kid: 'both' }]),
-    RATE_LIMIT_PER_MINUTE: '100000',
-    RATE_LIMIT_ANONYMOUS_PER_MINUTE: '100000',
-  };
-  short = await startTestServer(env);
-  yoga = await startTestServer({ ...env, DATABASE_URL: short.databaseUrl }, { hasPlans: false });
-  admin = await short.signIn();
-  viewer = await createPerson(short, admin, 'VIEWER');
-  analyst = await createPerson(short, admin, 'ANALYST');
-  executionId = await startExecution(short, analyst.token, { parameters: { a: [1, null, 'ü'] } });
-  const results = Array.from({ length: 7 }, (_, index) => ({
-    title: `Finding ${index} „ü“`,
-    severity: 'HIGH',
-  }));
-  await addResults(short, analyst.token, executionId, results, 'once');
-  const found = await short.gql('{ results(first: 1) { nodes { id } } }', {}, admin);
-  resultId = found.expectData().results.nodes[0].id;
-});
-afterAll(async () => {
-  await yoga.close();
-  await short.close();
-});
+const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+const env = {
+  JWT_SIGNING_KEYS: JSON.stringify([{ ...jwk, kid: 'both' }]),
+  RATE_LIMIT_PER_MINUTE: '100000',
+  RATE_LIMIT_ANONYMOUS_PER_MINUTE: '100000',
+};
+const short = await useServer(env);
+const yoga = await useServer({ ...env, DATABASE_URL: short.databaseUrl }, { hasPlans: false });
+const admin = await short.signIn();
+const viewer = await createPerson(short, admin, 'VIEWER');
+const analyst = await createPerson(short, admin, 'ANALYST');
+const executionId = await startExecution(short, analyst.token, { parameters: { a: [1, null, 'ü'] } });
+const results = Array.from({ length: 7 }, (_, index) => ({
+  title: `Finding ${index} „ü“`,
+  severity: 'HIGH',
+}));
+await addResults(short, analyst.token, executionId, results, 'once');
+const found = await short.gql('{ results(first: 1) { nodes { id } } }', {}, admin);
+const resultId: string = found.expectData().results.nodes[0].id;
 
 interface Sent {
   headers?: Record<string, string>;

@@ -1,14 +1,9 @@
 // What GraphQL answers when a request, a document or a value is wrong: status, code, path and correlation id.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 interface Answer {
   status: number;

@@ -2,17 +2,12 @@
 import { createHash } from 'node:crypto';
 import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/live.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ HEARTBEAT_SECONDS: '1' });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ HEARTBEAT_SECONDS: '1' });
+const token = await server.signIn();
 
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
 const post = async (body: object, headers: Record<string, string> = {}) => {

@@ -1,5 +1,5 @@
 // How PostgreSQL would run every list that the API offers, on 5,000 executions and 100,000 results: by an index.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { encodeCursor } from '../../../src/core/pagination.js';
 import type { Viewer } from '../../../src/core/permissions.js';
@@ -12,9 +12,9 @@ import type { ResultFilter, ResultOrder } from '../../../src/features/result/res
 import { createResultService } from '../../../src/features/result/result.service.js';
 import type { Sql } from '../../../src/infra/postgres/sql.js';
 import { createTestDatabase, ownerUrlOf } from '../../kit/harness.js';
+import { atEnd } from '../../kit/use.js';
 
 const viewer = { userId: 'u', role: 'ADMIN' } as unknown as Viewer;
-let client: pg.Client;
 let statements: { statement: Sql; isKept: boolean }[] = [];
 
 /** Takes the statements that services send and answers nothing. */
@@ -54,57 +54,55 @@ const executionId = (n: number) =>
     .replace(/^(.{8})/, '$1-')}-7000-8000-000000000000`;
 const userId = '0199a5a0-0000-7000-8000-000000000001';
 
-beforeAll(async () => {
-  client = new pg.Client({ connectionString: ownerUrlOf(await createTestDatabase()) });
-  await client.connect();
-  await client.query("SET jit = off; SET TimeZone = 'UTC'");
-  // Every row is looked at: a sample would differ from run to run, and plans with it.
-  await client.query('SET default_statistics_target = 400');
-  await client.query(
-    `INSERT INTO users (id, email, email_key, name, role, password_hash, created_at, updated_at)
-     SELECT ('0199a5a0-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, n || '@a.test', n || '@a.test', 'n', 'ANALYST', 'x', now(), now()
-     FROM generate_series(1, 50) n`,
-  );
-  await client.query(
-    `INSERT INTO test_executions (id, name, target, kind, status, created_by_id, created_at, started_at, finished_at)
-     SELECT (regexp_replace(lpad(to_hex($1::bigint + n * 60000), 12, '0'), '^(.{8})', '\\1-') || '-7000-8000-000000000000')::uuid,
-       'scan ' || md5(n::text), 'https://' || (n % 500) || '.test/', (enum_range(NULL::test_kind))[1 + n % 8], status,
-       ('0199a5a0-0000-7000-8000-' || lpad(to_hex(1 + n % 50), 12, '0'))::uuid, now(), now(),
-       CASE WHEN status IN ('COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED') THEN now() - n * interval '1 min' END
-     FROM generate_series(1, 5000) n, LATERAL (SELECT (enum_range(NULL::execution_status))[1 + n % 7] AS status) s`,
-    [start],
-  );
-  await client.query(
-    `INSERT INTO test_results (id, execution_id, title, severity, rule_id, cwe_ids, fingerprint, created_at)
-     SELECT (regexp_replace(lpad(to_hex($1::bigint + n * 3000), 12, '0'), '^(.{8})', '\\1-') || '-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
-       (regexp_replace(lpad(to_hex($1::bigint + (1 + n / 20) * 60000), 12, '0'), '^(.{8})', '\\1-') || '-7000-8000-000000000000')::uuid,
-       'finding ' || md5(n::text), n % 5, 'rule-' || (n % 1000), ARRAY[n % 700], md5((n % 25000)::text), now()
-     FROM generate_series(0, 99999) n`,
-    [start],
-  );
-  await client.query(
-    `INSERT INTO result_texts (digest, description) SELECT gen_random_uuid(), repeat('text ', 40) FROM generate_series(1, 20000)`,
-  );
-  // Half as many rows again that runs share, with their findings.
-  await client.query(
-    `INSERT INTO test_results (id, execution_id, title, severity, rule_id, cwe_ids, fingerprint, created_at, finding_id,
-       scan_branch_id, from_run, delta, is_shared, text_id)
-     SELECT id, ($1::text)::uuid, title, severity, rule_id, cwe_ids, fingerprint, now(), id, 1, 1, 0, true, 1 + (severity * 7919) % 20000
-     FROM (SELECT ('0199a5a0-0000-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid AS id, 'finding ' || md5(n::text) AS title,
-       n % 5 AS severity, 'rule-' || (n % 1000) AS rule_id, ARRAY[n % 700] AS cwe_ids, md5((n % 25000)::text) AS fingerprint
-       FROM generate_series(0, 49999) n) AS found`,
-    [executionId(4999)],
-  );
-  await client.query(
-    `INSERT INTO findings (id, project_id, series_id, result_id, title, rule_id, severity, reported_severity, cwe_ids, is_present,
-       first_seen_at, recipe, group_key, rule_key, message_key, line, path, search_text)
-     SELECT id, '00000000-0000-7000-8000-000000000001', 1, id, title, rule_id, severity, severity, cwe_ids, true, now(), 1, id, id,
-       id, 1, 'a', title
-     FROM test_results WHERE is_shared`,
-  );
-  await client.query('VACUUM ANALYZE');
-});
-afterAll(() => client.end());
+const client = new pg.Client({ connectionString: ownerUrlOf(await createTestDatabase()) });
+atEnd(() => client.end());
+await client.connect();
+await client.query("SET jit = off; SET TimeZone = 'UTC'");
+// Every row is looked at: a sample would differ from run to run, and plans with it.
+await client.query('SET default_statistics_target = 400');
+await client.query(
+  `INSERT INTO users (id, email, email_key, name, role, password_hash, created_at, updated_at)
+   SELECT ('0199a5a0-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, n || '@a.test', n || '@a.test', 'n', 'ANALYST', 'x', now(), now()
+   FROM generate_series(1, 50) n`,
+);
+await client.query(
+  `INSERT INTO test_executions (id, name, target, kind, status, created_by_id, created_at, started_at, finished_at)
+   SELECT (regexp_replace(lpad(to_hex($1::bigint + n * 60000), 12, '0'), '^(.{8})', '\\1-') || '-7000-8000-000000000000')::uuid,
+     'scan ' || md5(n::text), 'https://' || (n % 500) || '.test/', (enum_range(NULL::test_kind))[1 + n % 8], status,
+     ('0199a5a0-0000-7000-8000-' || lpad(to_hex(1 + n % 50), 12, '0'))::uuid, now(), now(),
+     CASE WHEN status IN ('COMPLETED', 'FAILED', 'CANCELLED', 'INTERRUPTED') THEN now() - n * interval '1 min' END
+   FROM generate_series(1, 5000) n, LATERAL (SELECT (enum_range(NULL::execution_status))[1 + n % 7] AS status) s`,
+  [start],
+);
+await client.query(
+  `INSERT INTO test_results (id, execution_id, title, severity, rule_id, cwe_ids, fingerprint, created_at)
+   SELECT (regexp_replace(lpad(to_hex($1::bigint + n * 3000), 12, '0'), '^(.{8})', '\\1-') || '-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+     (regexp_replace(lpad(to_hex($1::bigint + (1 + n / 20) * 60000), 12, '0'), '^(.{8})', '\\1-') || '-7000-8000-000000000000')::uuid,
+     'finding ' || md5(n::text), n % 5, 'rule-' || (n % 1000), ARRAY[n % 700], md5((n % 25000)::text), now()
+   FROM generate_series(0, 99999) n`,
+  [start],
+);
+await client.query(
+  `INSERT INTO result_texts (digest, description) SELECT gen_random_uuid(), repeat('text ', 40) FROM generate_series(1, 20000)`,
+);
+// Half as many rows again that runs share, with their findings.
+await client.query(
+  `INSERT INTO test_results (id, execution_id, title, severity, rule_id, cwe_ids, fingerprint, created_at, finding_id,
+     scan_branch_id, from_run, delta, is_shared, text_id)
+   SELECT id, ($1::text)::uuid, title, severity, rule_id, cwe_ids, fingerprint, now(), id, 1, 1, 0, true, 1 + (severity * 7919) % 20000
+   FROM (SELECT ('0199a5a0-0000-7000-9000-' || lpad(to_hex(n), 12, '0'))::uuid AS id, 'finding ' || md5(n::text) AS title,
+     n % 5 AS severity, 'rule-' || (n % 1000) AS rule_id, ARRAY[n % 700] AS cwe_ids, md5((n % 25000)::text) AS fingerprint
+     FROM generate_series(0, 49999) n) AS found`,
+  [executionId(4999)],
+);
+await client.query(
+  `INSERT INTO findings (id, project_id, series_id, result_id, title, rule_id, severity, reported_severity, cwe_ids, is_present,
+     first_seen_at, recipe, group_key, rule_key, message_key, line, path, search_text)
+   SELECT id, '00000000-0000-7000-8000-000000000001', 1, id, title, rule_id, severity, severity, cwe_ids, true, now(), 1, id, id,
+     id, 1, 'a', title
+   FROM test_results WHERE is_shared`,
+);
+await client.query('VACUUM ANALYZE');
 
 interface Plan {
   'Node Type': string;

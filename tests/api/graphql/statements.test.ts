@@ -1,6 +1,6 @@
 // How many SQL statements an operation costs, read from its line in the request log: it does not grow with the page.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { startTestServer } from '../../kit/harness.js';
 import { countingTiming, countStatements } from '../../kit/lists.js';
 import { until } from '../../kit/live.js';
 import {
@@ -11,28 +11,22 @@ import {
   password,
   startExecution,
 } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let people: Person[];
-let executions: string[];
-beforeAll(async () => {
-  // Sessions are counted where there may be too many: 1,000 less what may come at once.
-  server = await startTestServer({ LOGIN_MAX_FAILURES: '50' }, countingTiming);
-  adminToken = await server.signIn();
-  people = [];
-  for (let index = 0; index < 5; index += 1)
-    people.push(await createPerson(server, adminToken, index === 4 ? 'VIEWER' : 'ANALYST'));
-  executions = [];
-  for (let index = 0; index < 20; index += 1) {
-    const token = (people[index % 4] as Person).token;
-    const id = await startExecution(server, token);
-    const results = Array.from({ length: 7 }, (_, at) => ({ title: `Finding ${at}`, severity: 'LOW' }));
-    await addResults(server, token, id, results);
-    executions.push(id);
-  }
-});
-afterAll(() => server.close());
+// Sessions are counted where there may be too many: 1,000 less what may come at once.
+const server = await useServer({ LOGIN_MAX_FAILURES: '50' }, countingTiming);
+const adminToken = await server.signIn();
+const people: Person[] = [];
+for (let index = 0; index < 5; index += 1)
+  people.push(await createPerson(server, adminToken, index === 4 ? 'VIEWER' : 'ANALYST'));
+const executions: string[] = [];
+for (let index = 0; index < 20; index += 1) {
+  const token = (people[index % 4] as Person).token;
+  const id = await startExecution(server, token);
+  const results = Array.from({ length: 7 }, (_, at) => ({ title: `Finding ${at}`, severity: 'LOW' }));
+  await addResults(server, token, id, results);
+  executions.push(id);
+}
 
 /** Statements of an operation, asked by the admin; its answer has no errors. */
 async function cost(query: string, variables: Record<string, unknown> = {}): Promise<number> {

@@ -1,16 +1,12 @@
 // Request bodies compressed with gzip: taken by REST and GraphQL alike, within limits on both of their sizes.
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin } from '../../kit/harness.js';
 import { startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 interface Answer {
   status: number;

@@ -1,14 +1,10 @@
 // A page of an origin that CORS_ORIGINS does not list fails in its browser without a reason; the log names the setting.
 import { connect } from 'node:net';
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { beforeEach, expect, it } from '@jest/globals';
 import { until } from '../../kit/live.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startTestServer({ CORS_ORIGINS: 'https://app.example.com' });
-});
-afterAll(() => server.close());
+const server = await useServer({ CORS_ORIGINS: 'https://app.example.com' });
 beforeEach(() => server.clock.advance(600_000)); // origins that were logged before may be logged again
 
 const lines = () => server.logs.filter(({ event }) => event === 'cors_refused');

@@ -1,18 +1,14 @@
 // What every answer has: correlation id, API version, security headers, CORS for those on the list.
 import { generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
+import { useServer } from '../../kit/use.js';
 
 const origin = 'https://app.example.com';
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ CORS_ORIGINS: `${origin},http://localhost:5173` });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ CORS_ORIGINS: `${origin},http://localhost:5173` });
+const token = await server.signIn();
 
 const json = { 'content-type': 'application/json' };
 const send = (path: string, init: RequestInit = {}): Promise<Response> => fetch(server.url + path, init);

@@ -1,19 +1,11 @@
 // A request that accepts no format of its response gets 406 with an error that says what to accept, and is not executed.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import type { TestServer } from '../../kit/harness.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let yoga: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  yoga = await startTestServer({}, { hasFastPath: false });
-  token = await server.signIn();
-});
-afterAll(async () => {
-  await yoga.close();
-  await server.close();
-});
+const server = await useServer();
+const yoga = await useServer({}, { hasFastPath: false });
+const token = await server.signIn();
 
 async function ask(query: string, accept: string, method = 'POST', on = server, bearer = token) {
   const isPost = method === 'POST';

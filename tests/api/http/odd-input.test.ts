@@ -1,17 +1,11 @@
 // Input at and beyond its limits: lengths, formats, odd Unicode, JSON that is deep, huge or hostile. Never a 500.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { describe, expect, it } from '@jest/globals';
+import { createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let analyst: Person;
-let run: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-  run = await startExecution(server, analyst.token);
-});
-afterAll(() => server.close());
+const server = await useServer();
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+const run = await startExecution(server, analyst.token);
 
 const addMutation = 'mutation($input: AddResultsInput!) { addResults(input: $input) { added } }';
 const createMutation =

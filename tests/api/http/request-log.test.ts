@@ -1,37 +1,29 @@
 // The log line of a request is the same with both writers: pino-http for REST and Yoga, the compact one for the fast path.
 import { generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { defineRoute } from '../../../src/rest/route.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import type { TestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
+import { useServer } from '../../kit/use.js';
 
-let fast: TestServer;
-let yoga: TestServer;
-let token: string;
-beforeAll(async () => {
-  const broken = defineRoute({
-    method: 'get',
-    path: '/api/v1/broken',
-    operationId: 'broken',
-    tag: 'Health',
-    summary: 'Fails.',
-    description: 'Fails.',
-    permission: 'public',
-    responses: {},
-    errors: [],
-    handle: () => Promise.reject(new Error('out of order')),
-  });
-  const { privateKey } = generateKeyPairSync('ed25519');
-  const env = { JWT_SIGNING_KEYS: JSON.stringify([{ ...privateKey.export({ format: 'jwk' }), kid: 'a' }]) };
-  fast = await startTestServer(env, { moreRoutes: [broken] });
-  yoga = await startTestServer({ ...env, DATABASE_URL: fast.databaseUrl }, { hasFastPath: false });
-  token = await fast.signIn();
+const broken = defineRoute({
+  method: 'get',
+  path: '/api/v1/broken',
+  operationId: 'broken',
+  tag: 'Health',
+  summary: 'Fails.',
+  description: 'Fails.',
+  permission: 'public',
+  responses: {},
+  errors: [],
+  handle: () => Promise.reject(new Error('out of order')),
 });
-afterAll(async () => {
-  await yoga.close();
-  await fast.close();
-});
+const { privateKey } = generateKeyPairSync('ed25519');
+const env = { JWT_SIGNING_KEYS: JSON.stringify([{ ...privateKey.export({ format: 'jwk' }), kid: 'a' }]) };
+const fast = await useServer(env, { moreRoutes: [broken] });
+const yoga = await useServer({ ...env, DATABASE_URL: fast.databaseUrl }, { hasFastPath: false });
+const token = await fast.signIn();
 
 type Line = Record<string, unknown>;
 const linesOf = (server: TestServer, id: string) =>

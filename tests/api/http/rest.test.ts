@@ -1,17 +1,13 @@
 // REST as scripts meet it: problems (RFC 9457) for what is wrong, and bodies that fit openapi.yaml.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin } from '../../kit/harness.js';
 import { openapi } from '../../kit/openapi.js';
 import { openSession, refresh, tryLogin } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 describe('auth', () => {
   it('login, refresh, me and logout answer as documented', async () => {

@@ -1,18 +1,12 @@
 // Under a sub-path of a reverse proxy every link of the API leads to the API, not to the root of the host.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
-import { type SubPathProxy, startProxy } from '../../kit/network/proxy.js';
+import { expect, it } from '@jest/globals';
+import { admin } from '../../kit/harness.js';
+import { startProxy } from '../../kit/network/proxy.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let proxy: SubPathProxy;
-beforeAll(async () => {
-  server = await startTestServer();
-  proxy = await startProxy(server.url);
-});
-afterAll(async () => {
-  await proxy?.close();
-  await server?.close();
-});
+const server = await useServer();
+const proxy = await startProxy(server.url);
+atEnd(() => proxy.close());
 
 it('the documentation is redirected to itself, with every file that its page uses', async () => {
   for (const path of ['/docs', '/docs?from=search']) {

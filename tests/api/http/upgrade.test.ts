@@ -1,15 +1,10 @@
 // A request that offers another protocol (Upgrade: h2c) is answered as if it did not, on every path, with a body too.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
 import { sendRaw } from '../../kit/network/wire.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 const offers = {
   'h2c, as Java’s HttpClient sends it':

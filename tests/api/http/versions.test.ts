@@ -2,9 +2,8 @@
  * Versions and endings: unknown versions are refused, and what is deprecated says so in headers, schema and documents.
  * @own-modules it adds fields to the schema
  */
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { printSchema } from 'graphql';
 import { z } from 'zod';
 import { buildSchema } from '../../../src/api/schema.js';
@@ -18,7 +17,7 @@ import { createMetrics } from '../../../src/infra/telemetry/metrics.js';
 import { createOpenApiDocument } from '../../../src/rest/openapi.js';
 import { defineRoute } from '../../../src/rest/route.js';
 import { createApp } from '../../../src/server/http-server.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
 const ending: Deprecation = {
   since: '2026-01-01',
@@ -59,28 +58,19 @@ const oldRoute = defineRoute({
   handle: async () => ({ body: {} }),
 });
 
-let server: TestServer;
-let token: string;
-let app: Server;
-let url: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-  const config = loadConfig({
-    ...{ NODE_ENV: 'test', DATABASE_URL: server.databaseUrl, RATE_LIMIT_PER_MINUTE: '0' },
-    RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0',
-  });
-  const log = createLogger({ level: 'silent', environment: 'test', keep: 1, maxSizeMb: 1 });
-  app = createApp(server.services, { config, log, metrics: createMetrics() } as Infra, {
-    moreRoutes: [oldRoute],
-  }).server;
-  await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
+const server = await useServer();
+const token = await server.signIn();
+const config = loadConfig({
+  ...{ NODE_ENV: 'test', DATABASE_URL: server.databaseUrl, RATE_LIMIT_PER_MINUTE: '0' },
+  RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0',
 });
-afterAll(async () => {
-  await new Promise((resolve) => app.close(resolve));
-  await server.close();
-});
+const log = createLogger({ level: 'silent', environment: 'test', keep: 1, maxSizeMb: 1 });
+const app = createApp(server.services, { config, log, metrics: createMetrics() } as Infra, {
+  moreRoutes: [oldRoute],
+}).server;
+await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
+const url = `http://127.0.0.1:${(app.address() as AddressInfo).port}`;
+atEnd(() => new Promise((resolve) => app.close(resolve)));
 
 const told = ({ headers }: { headers: Headers }) =>
   ['deprecation', 'sunset', 'link'].map((name) => headers.get(name));

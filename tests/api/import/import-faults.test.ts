@@ -3,18 +3,14 @@ import { existsSync, utimesSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { expect, test } from '@jest/globals';
+import { admin, startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { createServerProcess } from '../../kit/process.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 /** A SARIF log with this many results, of which none is like another. */
 function sarif(count: number, offset = 0): string {

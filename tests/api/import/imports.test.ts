@@ -1,19 +1,13 @@
 // Reports become executions, results and findings, over REST and GraphQL.
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { importBody } from '../../../src/features/import/import.bodies.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 interface Sent {
   status: number;

@@ -1,8 +1,8 @@
 // Where a stream without a cursor begins: "from now on" is after what was committed before it, however late that is announced,
 // and includes what is committed later, however early it was begun.
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { afterEach, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { ownerUrlOf, type TestServer } from '../../kit/harness.js';
+import { ownerUrlOf } from '../../kit/harness.js';
 import {
   act,
   changes,
@@ -10,23 +10,18 @@ import {
   idsOf,
   logOf,
   report,
-  startWith,
   subscribe,
   until,
+  useServerWith,
 } from '../../kit/live.js';
-import { type Person, startExecution } from '../../kit/seed.js';
+import { startExecution } from '../../kit/seed.js';
 
-let server: TestServer;
-let analyst: Person;
 const opened: Following[] = [];
-beforeAll(async () => {
-  [server, analyst] = await startWith(['ANALYST'], { pollEveryMs: 50 });
-});
+const [server, analyst] = await useServerWith(['ANALYST'], { pollEveryMs: 50 });
 afterEach(async () => {
   for (const { stop } of opened.splice(0)) stop();
   await until(() => server.services.streams.size() === 0, 'no open stream');
 });
-afterAll(() => server.close());
 
 async function watch(after?: string): Promise<Following> {
   const open = server.services.streams.size();

@@ -1,9 +1,8 @@
 // The feed of all executions, live only and filtered; and the clients that people really use, over both transports.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { createClient, fetchExchange, subscriptionExchange } from '@urql/core';
 import { createClient as createWsClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import type { TestServer } from '../../kit/harness.js';
 import {
   act,
   changes,
@@ -14,21 +13,15 @@ import {
   logOf,
   report,
   sleep,
-  startWith,
   subscribe,
   transports,
   until,
+  useServerWith,
 } from '../../kit/live.js';
-import { createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { createExecution, createPerson, startExecution } from '../../kit/seed.js';
 
-let server: TestServer;
-let analyst: Person;
-let colleague: Person;
-beforeAll(async () => {
-  [server, analyst, colleague] = await startWith(['ANALYST', 'ANALYST'], { pollEveryMs: 200 });
-});
+const [server, analyst, colleague] = await useServerWith(['ANALYST', 'ANALYST'], { pollEveryMs: 200 });
 afterEach(() => until(() => server.services.streams.size() === 0, 'no open stream'));
-afterAll(() => server.close());
 
 const label = ({ type, execution }: LiveEvent) => `${type} ${execution.progress}`;
 

@@ -2,20 +2,23 @@
 import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { SetContextLink } from '@apollo/client/link/context';
 import { RetryLink } from '@apollo/client/link/retry';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createClient, fetchExchange } from '@urql/core';
 import { retryExchange } from '@urql/exchange-retry';
 import { createClient as createSseClient } from 'graphql-sse';
-import type { TestServer } from '../../kit/harness.js';
-import { act, changes, eventsOf, type LiveEvent, logOf, report, startWith, until } from '../../kit/live.js';
-import { createPerson, type Person, password, startExecution } from '../../kit/seed.js';
+import {
+  act,
+  changes,
+  eventsOf,
+  type LiveEvent,
+  logOf,
+  report,
+  until,
+  useServerWith,
+} from '../../kit/live.js';
+import { createPerson, password, startExecution } from '../../kit/seed.js';
 
-let server: TestServer;
-let analyst: Person;
-beforeAll(async () => {
-  [server, analyst] = await startWith(['ANALYST']);
-});
-afterAll(() => server.close());
+const [server, analyst] = await useServerWith(['ANALYST']);
 
 const endpoint = () => `${server.url}/graphql`;
 const idsOf = (events: LiveEvent[]) => events.map(({ id }) => id);

@@ -1,19 +1,14 @@
 // The event stream as bytes: what stands on the wire for each way to subscribe, and what is never sent.
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { ownerUrlOf, type TestServer } from '../../kit/harness.js';
-import { act, sleep, startWith, until, untilLocked } from '../../kit/live.js';
+import { ownerUrlOf } from '../../kit/harness.js';
+import { act, sleep, until, untilLocked, useServerWith } from '../../kit/live.js';
 import { startProxy } from '../../kit/network/proxy.js';
-import { addResults, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { addResults, createPerson, startExecution } from '../../kit/seed.js';
 
-let server: TestServer;
-let analyst: Person;
-beforeAll(async () => {
-  [server, analyst] = await startWith(['ANALYST']);
-});
-afterAll(() => server.close());
+const [server, analyst] = await useServerWith(['ANALYST']);
 
 const noStreams = () => until(() => server.services.streams.size() === 0, 'no open stream');
 

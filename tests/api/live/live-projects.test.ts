@@ -1,5 +1,5 @@
 // A project that one sees no longer: open streams of it end or skip it within a moment, on every instance and over both transports.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { hasRedis, type TestServer } from '../../kit/harness.js';
 import {
   changes,
@@ -7,28 +7,18 @@ import {
   type Following,
   follow,
   report,
-  startTwo,
   subscribe,
   transports,
   until,
+  useTwo,
 } from '../../kit/live.js';
 import { createProject, setMember, updateProject } from '../../kit/projects.js';
 import { createPerson, type Person, startExecution } from '../../kit/seed.js';
 
-let home: TestServer;
-let other: TestServer;
-let adminToken: string;
-let writer: Person;
-beforeAll(async () => {
-  // Without a Redis the check of once a second is what reaches the other instance.
-  [home, other] = await startTwo(hasRedis ? process.env.TEST_REDIS_URL : undefined);
-  adminToken = await home.signIn();
-  writer = await createPerson(home, adminToken, 'ANALYST');
-});
-afterAll(async () => {
-  await other.close();
-  await home.close();
-});
+// Without a Redis the check of once a second is what reaches the other instance.
+const [home, other] = await useTwo(hasRedis ? process.env.TEST_REDIS_URL : undefined);
+const adminToken = await home.signIn();
+const writer = await createPerson(home, adminToken, 'ANALYST');
 
 interface Case {
   name: string;

@@ -1,18 +1,15 @@
 // A server process that is killed or stopped while clients follow: they come back with their cursor and miss nothing.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { admin } from '../../kit/harness.js';
 import { endOf, type Following, follow, idsOf, type Transport, transports, until } from '../../kit/live.js';
-import { createServerProcess, type ServerProcess } from '../../kit/process.js';
+import { createServerProcess } from '../../kit/process.js';
+import { atEnd } from '../../kit/use.js';
 
-let server: ServerProcess;
-let token: string;
-beforeAll(async () => {
-  server = await createServerProcess();
-  await server.start();
-  const answer = await call('/api/v1/auth/login', { email: admin.email, password: admin.password });
-  token = answer.accessToken;
-});
-afterAll(() => server.remove());
+const server = await createServerProcess();
+atEnd(() => server.remove());
+await server.start();
+const answer = await call('/api/v1/auth/login', { email: admin.email, password: admin.password });
+const token = answer.accessToken;
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape
 async function call(path: string, body: unknown, bearer?: string): Promise<any> {

@@ -1,7 +1,7 @@
 // The feed of all executions across breaks: a client that resumes behind its last event misses none and gets none twice.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { idFloor } from '../../../src/core/ids.js';
-import { hasRedis, type TestServer } from '../../kit/harness.js';
+import { hasRedis } from '../../kit/harness.js';
 import {
   act,
   changes,
@@ -10,27 +10,18 @@ import {
   logOf,
   report,
   sleep,
-  startTwo,
   subscribe,
   transports,
   until,
+  useTwo,
 } from '../../kit/live.js';
-import { createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { createPerson, startExecution } from '../../kit/seed.js';
 
-let server: TestServer;
-let other: TestServer;
-let analyst: Person;
-beforeAll(async () => {
-  [server, other] = await startTwo(process.env.TEST_REDIS_URL, { pollEveryMs: 100 });
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-});
+const [server, other] = await useTwo(process.env.TEST_REDIS_URL, { pollEveryMs: 100 });
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
 afterEach(() =>
   until(() => server.services.streams.size() + other.services.streams.size() === 0, 'no stream'),
 );
-afterAll(async () => {
-  await other.close();
-  await server.close();
-});
 
 const watch = async (
   after?: string,

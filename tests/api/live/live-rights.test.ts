@@ -11,23 +11,14 @@ import {
   type Transport,
   transports,
   until,
+  useTwo,
 } from '../../kit/live.js';
 import { createPerson, type Person, password, startExecution } from '../../kit/seed.js';
 
-let home: TestServer;
-let other: TestServer;
-let adminToken: string;
-let writer: Person;
-beforeAll(async () => {
-  // Without a Redis the check of once a second is what ends streams on the other instance.
-  [home, other] = await startTwo(hasRedis ? process.env.TEST_REDIS_URL : undefined);
-  adminToken = await home.signIn();
-  writer = await createPerson(home, adminToken, 'ANALYST');
-});
-afterAll(async () => {
-  await other.close();
-  await home.close();
-});
+// Without a Redis the check of once a second is what ends streams on the other instance.
+const [home, other] = await useTwo(hasRedis ? process.env.TEST_REDIS_URL : undefined);
+const adminToken = await home.signIn();
+const writer = await createPerson(home, adminToken, 'ANALYST');
 
 interface Case {
   name: string;

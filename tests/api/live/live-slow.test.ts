@@ -1,17 +1,11 @@
 // Subscribers that do not read: they hold up nobody, and what they miss waits in the log, not in the process.
 import { type IncomingMessage, request } from 'node:http';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import type { TestServer } from '../../kit/harness.js';
-import { follow, logOf, report, startWith, type Transport, transports, until } from '../../kit/live.js';
+import { expect, it } from '@jest/globals';
+import { follow, logOf, report, type Transport, transports, until, useServerWith } from '../../kit/live.js';
 import { Socket } from '../../kit/network/socket.js';
-import { type Person, startExecution } from '../../kit/seed.js';
+import { startExecution } from '../../kit/seed.js';
 
-let server: TestServer;
-let analyst: Person;
-beforeAll(async () => {
-  [server, analyst] = await startWith(['ANALYST']);
-});
-afterAll(() => server.close());
+const [server, analyst] = await useServerWith(['ANALYST']);
 
 it.each(transports)(
   'a reader by %s that stops reading holds up nobody, costs bounded memory and misses nothing',

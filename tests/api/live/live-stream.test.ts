@@ -1,6 +1,5 @@
 // Following one execution, over both transports: in order, without a gap, nothing twice, to the end and not beyond.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
 import {
   act,
   endOf,
@@ -9,21 +8,15 @@ import {
   idsOf,
   logOf,
   report,
-  startWith,
   subscribe,
   transports,
   until,
+  useServerWith,
 } from '../../kit/live.js';
-import { addResults, createExecution, type Person, startExecution } from '../../kit/seed.js';
+import { addResults, createExecution, startExecution } from '../../kit/seed.js';
 
-let server: TestServer;
-let analyst: Person;
-let viewer: Person;
-beforeAll(async () => {
-  // It never looks for what it was not told of: all that comes was pushed.
-  [server, analyst, viewer] = await startWith(['ANALYST', 'VIEWER'], { pollEveryMs: 86_400_000 });
-});
-afterAll(() => server.close());
+// It never looks for what it was not told of: all that comes was pushed.
+const [server, analyst, viewer] = await useServerWith(['ANALYST', 'VIEWER'], { pollEveryMs: 86_400_000 });
 
 const complete = (id: string) => act(server, analyst.token, 'completeExecution', id);
 

@@ -5,19 +5,15 @@ import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
 import { eventsOf, follow, sleep, until } from '../../kit/live.js';
 import { readMetrics, sampleValue } from '../../kit/metrics.js';
 import { Socket } from '../../kit/network/socket.js';
-import { createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let analyst: Person;
-beforeAll(async () => {
-  server = await startTestServer({
-    CORS_ORIGINS: 'https://app.example.test',
-    STREAMS_MAX_PER_CONNECTION: '5',
-    STREAMS_MAX_PER_USER: '8',
-  });
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+const server = await useServer({
+  CORS_ORIGINS: 'https://app.example.test',
+  STREAMS_MAX_PER_CONNECTION: '5',
+  STREAMS_MAX_PER_USER: '8',
 });
-afterAll(() => server.close());
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
 
 const openSocket = (options?: WebSocket.ClientOptions, protocols?: string[]) =>
   new Socket(server.url, options, protocols);

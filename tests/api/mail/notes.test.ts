@@ -1,39 +1,32 @@
 // Forgotten passwords, and notes about sign-ins on new devices, locks and keys that end: who gets a mail, and what anonymous callers learn.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
-import { type MailServer, mailSettings, startMailServer, tokenIn } from '../../kit/network/mail-server.js';
-import { frontend, startProvider, type TestProvider } from '../../kit/oidc/oidc.js';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { admin, startTestServer } from '../../kit/harness.js';
+import { mailSettings, startMailServer, tokenIn } from '../../kit/network/mail-server.js';
+import { frontend, startProvider } from '../../kit/oidc/oidc.js';
 import { signInAt } from '../../kit/oidc/visitor.js';
 import { Authenticator } from '../../kit/passkeys/authenticator.js';
 import { createOwner, proofOf, sendProof } from '../../kit/passkeys/passkeys.js';
 import { until } from '../../kit/receiver.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { tryLogin } from '../../kit/session.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
 const chosen = 'vellum orbit cactus 5177';
 const hour = 3_600_000;
 const day = 24 * hour;
 const browser = 'Mozilla/5.0 (X11; Linux x86_64) Firefox/150.0';
 
-let box: MailServer;
-let provider: TestProvider;
-let server: TestServer;
-beforeAll(async () => {
-  box = await startMailServer();
-  provider = await startProvider(['main']);
-  const { PUBLIC_URL: _, ...mail } = mailSettings(box.url);
-  server = await startTestServer({
-    ...mail,
-    PASSWORD_LINK_URL: `${frontend}/choose#{token}`,
-    PORT: String(provider.serverPort),
-    CORS_ORIGINS: frontend,
-    OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
-  });
-});
-afterAll(async () => {
-  await server?.close();
-  await provider?.stop();
-  await box?.close();
+const box = await startMailServer();
+atEnd(() => box.close());
+const provider = await startProvider(['main']);
+atEnd(() => provider.stop());
+const { PUBLIC_URL: _, ...mail } = mailSettings(box.url);
+const server = await useServer({
+  ...mail,
+  PASSWORD_LINK_URL: `${frontend}/choose#{token}`,
+  PORT: String(provider.serverPort),
+  CORS_ORIGINS: frontend,
+  OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
 });
 
 afterEach(() => box.answer(() => undefined));

@@ -1,16 +1,12 @@
 // Unexpected errors: INTERNAL and nothing else for the client, one line with the stack for the log.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { admin } from '../../kit/harness.js';
 import { createPerson } from '../../kit/seed.js';
 import { tryLogin } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 let restore: (() => Promise<unknown>) | undefined;
 afterEach(async () => {

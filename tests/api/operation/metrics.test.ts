@@ -1,25 +1,21 @@
 // /metrics: who may read it, that it tells what the dashboard and the alerts ask, and that no client can fill it.
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { loadConfig } from '../../../src/config/load.js';
-import { admin, hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin, hasRedis, startTestServer } from '../../kit/harness.js';
 import { subscribe, until } from '../../kit/live.js';
 import { readMetrics, sampleValue } from '../../kit/metrics.js';
 import { createWebhook, importRules } from '../../kit/receiver.js';
 import { createExecution, createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 const secret = 'a-token-for-prometheus-0123456789abcdef';
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({
-    ...{ METRICS: 'true', METRICS_TOKEN: secret, WEBHOOK_PRIVATE_ADDRESSES: 'true', LOGIN_MAX_FAILURES: '2' },
-    ...(hasRedis && { REDIS_URL: process.env.TEST_REDIS_URL as string }),
-  });
-  token = await server.signIn();
+const server = await useServer({
+  ...{ METRICS: 'true', METRICS_TOKEN: secret, WEBHOOK_PRIVATE_ADDRESSES: 'true', LOGIN_MAX_FAILURES: '2' },
+  ...(hasRedis && { REDIS_URL: process.env.TEST_REDIS_URL as string }),
 });
-afterAll(() => server.close());
+const token = await server.signIn();
 
 const read = () => readMetrics(server, secret);
 const documentText = '{ me { id } }';

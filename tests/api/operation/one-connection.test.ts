@@ -1,24 +1,11 @@
 // With a pool of one connection everything still works: nothing asks for a second one while it holds the first.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import {
-  addResults,
-  createExecution,
-  createPerson,
-  type Person,
-  password,
-  startExecution,
-} from '../../kit/seed.js';
+import { describe, expect, it } from '@jest/globals';
+import { addResults, createExecution, createPerson, password, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let analyst: Person;
-beforeAll(async () => {
-  server = await startTestServer({ DATABASE_POOL_MAX: '1', DATABASE_ACQUIRE_TIMEOUT_MS: '3000' });
-  adminToken = await server.signIn();
-  analyst = await createPerson(server, adminToken, 'ANALYST');
-});
-afterAll(() => server.close());
+const server = await useServer({ DATABASE_POOL_MAX: '1', DATABASE_ACQUIRE_TIMEOUT_MS: '3000' });
+const adminToken = await server.signIn();
+const analyst = await createPerson(server, adminToken, 'ANALYST');
 
 const call = (mutation: string, variables: Record<string, unknown>, token = analyst.token) =>
   server.gql(`mutation($id: ID!) { ${mutation} { __typename } }`, variables, token);

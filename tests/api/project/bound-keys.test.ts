@@ -1,20 +1,13 @@
 // API keys that are bound to a project: making them, what they create, and that repeated calls return nothing from outside of it.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { expect, it } from '@jest/globals';
 import { createBoundKey, createProject, setMember } from '../../kit/projects.js';
-import { createExecution, createPerson, type Person } from '../../kit/seed.js';
+import { createExecution, createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let analyst: Person;
-let project: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  analyst = await createPerson(server, adminToken, 'ANALYST');
-  project = await createProject(server, adminToken);
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const analyst = await createPerson(server, adminToken, 'ANALYST');
+const project = await createProject(server, adminToken);
 
 const work = ['execution:read', 'execution:create', 'execution:run', 'report:import', 'project:read'];
 

@@ -1,25 +1,19 @@
 // deleteProject: gone at once and as a whole, its rows soon afterwards, also while imports work on them.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { countFaults } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { changes, endOf, eventsOf, subscribe } from '../../kit/live.js';
 import { createBoundKey, createProject } from '../../kit/projects.js';
 import { createWebhook, importRules, until } from '../../kit/receiver.js';
 import { createExecution, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-let viewer: string;
-beforeAll(async () => {
-  server = await startTestServer({
-    METRICS: 'true',
-    WEBHOOK_KEY: Buffer.alloc(32, 7).toString('base64'),
-    WEBHOOK_PRIVATE_ADDRESSES: 'true',
-  });
-  token = await server.signIn();
-  viewer = (await createPerson(server, token, 'VIEWER')).token;
+const server = await useServer({
+  METRICS: 'true',
+  WEBHOOK_KEY: Buffer.alloc(32, 7).toString('base64'),
+  WEBHOOK_PRIVATE_ADDRESSES: 'true',
 });
-afterAll(() => server.close());
+const token = await server.signIn();
+const viewer = (await createPerson(server, token, 'VIEWER')).token;
 
 const counts = 'executions results findings imports members apiKeys webhooks heldExecutions';
 const remove = (key: string, given: object = { confirmKey: key }, by = token) =>

@@ -1,22 +1,15 @@
 // Projects: creating, changing and archiving them, their members, lists and counts.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
 import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { createProject, setMember, updateProject } from '../../kit/projects.js';
-import { createExecution, createPerson, type Person } from '../../kit/seed.js';
+import { createExecution, createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let analyst: Person;
-let viewer: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  analyst = await createPerson(server, adminToken, 'ANALYST');
-  viewer = await createPerson(server, adminToken, 'VIEWER');
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const analyst = await createPerson(server, adminToken, 'ANALYST');
+const viewer = await createPerson(server, adminToken, 'VIEWER');
 
 const project = (key: string, fields: string, token = adminToken) =>
   server.gql(`query($key: String!) { project(key: $key) { ${fields} } }`, { key }, token);

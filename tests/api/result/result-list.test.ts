@@ -1,6 +1,5 @@
 // Lists of results, of all executions and within one: every filter, order and direction, counts, refused arguments.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
 import {
   brokenCursors,
   type Connection,
@@ -12,7 +11,8 @@ import {
   type PageVariables,
   walk,
 } from '../../kit/lists.js';
-import { addResults, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { addResults, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 interface Row {
   id: string;
@@ -24,38 +24,30 @@ interface Row {
   fingerprint: string;
 }
 
-let server: TestServer;
-let analyst: Person;
 /** Newest first. */
-let rows: Row[];
-let executions: string[];
 
 const severities = ['INFO', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL'];
 const titles = ['SQL injection', 'XSS 100% sure', 'weak_cipher', 'Missing header', 'C:\\path leak'];
 const rules = ['sqli-1', 'XSS_2', null];
 
-beforeAll(async () => {
-  server = await startTestServer({}, countingTiming);
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-  executions = [];
-  for (const size of [23, 8, 0]) {
-    const id = await startExecution(server, analyst.token);
-    executions.push(id);
-    const results = Array.from({ length: size }, (_, index) => ({
-      title: titles[index % titles.length],
-      severity: severities[(index >> 1) % 4],
-      ruleId: rules[index % rules.length],
-      cweIds: [[79], [89, 79], []][index % 3],
-      fingerprint: `f${index}`,
-    }));
-    for (let at = 0; at < size; at += 5)
-      await addResults(server, analyst.token, id, results.slice(at, at + 5));
-  }
-  const fields = 'id execution { id } title severity ruleId cweIds fingerprint';
-  const nodes = await nodesOf<Row & { execution: { id: string } }>(server, analyst.token, 'results', fields);
-  rows = nodes.map(({ execution, ...row }) => ({ ...row, executionId: execution.id }));
-});
-afterAll(() => server.close());
+const server = await useServer({}, countingTiming);
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+const executions: string[] = [];
+for (const size of [23, 8, 0]) {
+  const id = await startExecution(server, analyst.token);
+  executions.push(id);
+  const results = Array.from({ length: size }, (_, index) => ({
+    title: titles[index % titles.length],
+    severity: severities[(index >> 1) % 4],
+    ruleId: rules[index % rules.length],
+    cweIds: [[79], [89, 79], []][index % 3],
+    fingerprint: `f${index}`,
+  }));
+  for (let at = 0; at < size; at += 5) await addResults(server, analyst.token, id, results.slice(at, at + 5));
+}
+const fields = 'id execution { id } title severity ruleId cweIds fingerprint';
+const nodes = await nodesOf<Row & { execution: { id: string } }>(server, analyst.token, 'results', fields);
+const rows = nodes.map(({ execution, ...row }) => ({ ...row, executionId: execution.id }));
 
 const listQuery = (fields: string, name = '') => `
   query ${name}($first: Int, $after: String, $last: Int, $before: String, $filter: ResultFilter, $orderBy: ResultOrder) {

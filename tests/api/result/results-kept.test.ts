@@ -1,15 +1,10 @@
 // What people met elsewhere: results that a server swallowed, doubled, made harmless, or refused by the thousand.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { describe, expect, it } from '@jest/globals';
+import { createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let analyst: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-});
-afterAll(() => server.close());
+const server = await useServer();
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
 
 type Result = Record<string, unknown>;
 

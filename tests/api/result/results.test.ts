@@ -1,19 +1,12 @@
 // Adding results: batches of any size, all or nothing, duplicates, repeated batches, exact counts, refused states.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { addResults, createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { describe, expect, it } from '@jest/globals';
+import { addResults, createExecution, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let analyst: Person;
-let other: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  analyst = await createPerson(server, adminToken, 'ANALYST');
-  other = await createPerson(server, adminToken, 'ANALYST');
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const analyst = await createPerson(server, adminToken, 'ANALYST');
+const other = await createPerson(server, adminToken, 'ANALYST');
 
 const resultFields = `id title description severity ruleId cweIds cveIds cvssVector cvssScore
   location { path startLine startColumn endLine endColumn url method parameter component host }

@@ -1,7 +1,6 @@
 // Results of runs that share the rows of their branch: each run shows its own picture, with its own deltas and counts.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import {
   type Connection,
   connectionFields,
@@ -10,56 +9,48 @@ import {
   walk,
 } from '../../kit/lists.js';
 import { addResults, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-let first: string;
-let second: string;
-let third: string;
-let own: string;
 /** Ids of the results by the run that saw them first, oldest first. */
 const ids = { gone: [] as string[], kept: [] as string[], fresh: [] as string[] };
 
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-  const branch = await insertBranch(server, { target: 'repo', name: 'main' });
-  const at = (day: number) => new Date(Date.UTC(2026, 4, day));
-  const runs = [await insertRun(server, branch, at(1))];
-  const add = async (names: string[], run: number, title: string, severity: number, until?: number) => {
-    const id = await insertFinding(server, {
-      ...{
-        executionId: runs[run - 1] as string,
-        branch,
-        title,
-        severity,
-        fromRun: run,
-        path: `src/${title}.ts`,
-      },
-      ...{ firstSeenAt: at(run), cweIds: [79], ruleId: `rule-${title}` },
-      ...(until === undefined ? {} : { until: { run: until, at: at(until) } }),
-    });
-    names.push(id.replace('fnd_', 'res_'));
-  };
-  await add(ids.gone, 1, 'alpha', 4, 1);
-  for (const [index, title] of ['bravo', 'charlie', 'delta', 'echo', 'foxtrot'].entries())
-    await add(ids.kept, 1, title, index);
-  runs.push(await insertRun(server, branch, at(2)), await insertRun(server, branch, at(3)));
-  await add(ids.fresh, 2, 'golf', 2);
-  for (const [index, counts] of [
-    [1, 1, 1, 1, 2],
-    [1, 1, 2, 1, 1],
-    [1, 1, 2, 1, 1],
-  ].entries())
-    await server.sql(
-      `UPDATE test_executions SET info_count = $2, low_count = $3, medium_count = $4, high_count = $5, critical_count = $6 WHERE id = $1`,
-      [runs[index], ...counts],
-    );
-  [first, second, third] = runs.map((id) => `exe_${id}`) as [string, string, string];
-  own = await startExecution(server, token);
-  await addResults(server, token, own, [{ title: 'golf of its own', severity: 'LOW' }]);
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
+const branch = await insertBranch(server, { target: 'repo', name: 'main' });
+const at = (day: number) => new Date(Date.UTC(2026, 4, day));
+const runs = [await insertRun(server, branch, at(1))];
+const add = async (names: string[], run: number, title: string, severity: number, until?: number) => {
+  const id = await insertFinding(server, {
+    ...{
+      executionId: runs[run - 1] as string,
+      branch,
+      title,
+      severity,
+      fromRun: run,
+      path: `src/${title}.ts`,
+    },
+    ...{ firstSeenAt: at(run), cweIds: [79], ruleId: `rule-${title}` },
+    ...(until === undefined ? {} : { until: { run: until, at: at(until) } }),
+  });
+  names.push(id.replace('fnd_', 'res_'));
+};
+await add(ids.gone, 1, 'alpha', 4, 1);
+for (const [index, title] of ['bravo', 'charlie', 'delta', 'echo', 'foxtrot'].entries())
+  await add(ids.kept, 1, title, index);
+runs.push(await insertRun(server, branch, at(2)), await insertRun(server, branch, at(3)));
+await add(ids.fresh, 2, 'golf', 2);
+for (const [index, counts] of [
+  [1, 1, 1, 1, 2],
+  [1, 1, 2, 1, 1],
+  [1, 1, 2, 1, 1],
+].entries())
+  await server.sql(
+    `UPDATE test_executions SET info_count = $2, low_count = $3, medium_count = $4, high_count = $5, critical_count = $6 WHERE id = $1`,
+    [runs[index], ...counts],
+  );
+const [first, second, third] = runs.map((id) => `exe_${id}`) as [string, string, string];
+const own = await startExecution(server, token);
+await addResults(server, token, own, [{ title: 'golf of its own', severity: 'LOW' }]);
 
 const rootQuery = (fields: string, name = '') => `
   query ${name}($first: Int, $after: String, $last: Int, $before: String, $filter: ResultFilter, $orderBy: ResultOrder) {

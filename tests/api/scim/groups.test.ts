@@ -1,26 +1,19 @@
 // Groups over SCIM, as RFC 7644, Entra and Okta have them: members get at once what mappings give their groups.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { createDirectory, type Directory, urn } from '../../kit/scim/directory.js';
+import { describe, expect, it } from '@jest/globals';
+import { createDirectory, urn } from '../../kit/scim/directory.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let directory: Directory;
-
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-  directory = await createDirectory(server, adminToken);
-  for (const input of [
-    { provider: 'scim', group: 'Analysts', role: 'ANALYST' },
-    { provider: 'scim', group: 'object-id-of-web', project: 'default', projectRole: 'ANALYST' },
-  ]) {
-    const mutation =
-      'mutation($input: SetGroupMappingInput!) { setGroupMapping(input: $input) { groupMapping { id } } }';
-    (await server.gql(mutation, { input }, adminToken)).expectData();
-  }
-});
-afterAll(() => server?.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const directory = await createDirectory(server, adminToken);
+for (const input of [
+  { provider: 'scim', group: 'Analysts', role: 'ANALYST' },
+  { provider: 'scim', group: 'object-id-of-web', project: 'default', projectRole: 'ANALYST' },
+]) {
+  const mutation =
+    'mutation($input: SetGroupMappingInput!) { setGroupMapping(input: $input) { groupMapping { id } } }';
+  (await server.gql(mutation, { input }, adminToken)).expectData();
+}
 
 const roleOf = async (id: string) =>
   (await server.gql('query($id: ID!) { user(id: $id) { role } }', { id }, adminToken)).expectData().user.role;

@@ -1,10 +1,8 @@
 // Lists over SCIM: filters, sorting, pages by index and the choice of attributes (RFC 7644, section 3.4.2).
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { createDirectory, type Directory, urn } from '../../kit/scim/directory.js';
+import { describe, expect, it } from '@jest/globals';
+import { createDirectory, urn } from '../../kit/scim/directory.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let directory: Directory;
 const ids: Record<string, string> = {};
 
 const people: Record<string, Record<string, unknown>> = {
@@ -24,17 +22,14 @@ const people: Record<string, Record<string, unknown>> = {
   barbara: { displayName: 'Barbara 100%_sure', preferredLanguage: 'sv' },
 };
 
-beforeAll(async () => {
-  server = await startTestServer();
-  const adminToken = await server.signIn();
-  directory = await createDirectory(server, adminToken);
-  for (const [name, attributes] of Object.entries(people))
-    ids[name] = (await directory.user({ userName: `${name}@filters.test`, ...attributes })).id;
-  // Another token of the same directory sees the same.
-  const other = await createDirectory(server, adminToken, { provider: 'scim' });
-  expect((await other.call('GET', '/Users')).body.totalResults).toBe(4);
-});
-afterAll(() => server?.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const directory = await createDirectory(server, adminToken);
+for (const [name, attributes] of Object.entries(people))
+  ids[name] = (await directory.user({ userName: `${name}@filters.test`, ...attributes })).id;
+// Another token of the same directory sees the same.
+const other = await createDirectory(server, adminToken, { provider: 'scim' });
+expect((await other.call('GET', '/Users')).body.totalResults).toBe(4);
 
 const query = (parameters: Record<string, string>) =>
   directory.call('GET', `/Users?${new URLSearchParams(parameters)}`);

@@ -1,33 +1,20 @@
 // People whom a directory provisions sign in at its identity provider (a real one): they get the provisioned account.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
-import { frontend, startProvider, type TestProvider } from '../../kit/oidc/oidc.js';
+import { expect, it } from '@jest/globals';
+import { frontend, startProvider } from '../../kit/oidc/oidc.js';
 import { signInAt, tokensAt } from '../../kit/oidc/visitor.js';
-import { createDirectory, type Directory } from '../../kit/scim/directory.js';
+import { createDirectory } from '../../kit/scim/directory.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
-let provider: TestProvider;
-let server: TestServer;
-let directory: Directory;
-
-beforeAll(async () => {
-  provider = await startProvider(['main']);
-  server = await startTestServer({
-    PORT: String(provider.serverPort),
-    CORS_ORIGINS: frontend,
-    OIDC_PROVIDERS: JSON.stringify([
-      provider.settings('main', 0, { roles: { analysts: 'ANALYST' }, postLogoutRedirectUri: undefined }),
-    ]),
-  }).catch(async (error) => {
-    await provider.stop();
-    throw error;
-  });
-  directory = await createDirectory(server, await server.signIn(), { provider: 'main' });
+const provider = await startProvider(['main']);
+atEnd(() => provider.stop());
+const server = await useServer({
+  PORT: String(provider.serverPort),
+  CORS_ORIGINS: frontend,
+  OIDC_PROVIDERS: JSON.stringify([
+    provider.settings('main', 0, { roles: { analysts: 'ANALYST' }, postLogoutRedirectUri: undefined }),
+  ]),
 });
-
-afterAll(async () => {
-  await server?.close();
-  await provider?.stop();
-});
+const directory = await createDirectory(server, await server.signIn(), { provider: 'main' });
 
 it('joins the account whose external id is the subject, with the groups that the directory pushed', async () => {
   const user = await directory.user({ externalId: 'pushed' });

@@ -1,20 +1,13 @@
 // Users over SCIM, by the words of RFC 7643 and 7644: what a directory writes is an account here, and is read back.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
 import { until } from '../../kit/live.js';
-import { createDirectory, type Directory, type ScimAnswer, urn } from '../../kit/scim/directory.js';
+import { createDirectory, type ScimAnswer, urn } from '../../kit/scim/directory.js';
 import { createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let directory: Directory;
-
-beforeAll(async () => {
-  server = await startTestServer({ PUBLIC_URL: 'https://sec.example.test/app' });
-  adminToken = await server.signIn();
-  directory = await createDirectory(server, adminToken);
-});
-afterAll(() => server?.close());
+const server = await useServer({ PUBLIC_URL: 'https://sec.example.test/app' });
+const adminToken = await server.signIn();
+const directory = await createDirectory(server, adminToken);
 
 const account = async (id: string) =>
   (

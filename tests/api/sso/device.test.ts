@@ -1,30 +1,20 @@
 // Signing in on another device (RFC 8628): the command line on a machine without a browser, beside a real provider.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
-import { createPkce, startProvider, TestBrowser, type TestProvider } from '../../kit/oidc/oidc.js';
+import { createPkce, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { arrive } from '../../kit/oidc/visitor.js';
 import { meWith } from '../../kit/session.js';
+import { atEnd, useFolder, useServer } from '../../kit/use.js';
 
-let provider: TestProvider;
-let server: TestServer;
-const home = mkdtempSync(join(tmpdir(), 'sec-tester-device-'));
-beforeAll(async () => {
-  provider = await startProvider(['main']);
-  server = await startTestServer({
-    PORT: String(provider.serverPort),
-    OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
-  });
-});
-afterAll(async () => {
-  await server?.close();
-  await provider?.stop();
-  rmSync(home, { recursive: true, force: true });
+const home = useFolder();
+const provider = await startProvider(['main']);
+atEnd(() => provider.stop());
+const server = await useServer({
+  PORT: String(provider.serverPort),
+  OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
 });
 beforeEach(() => provider.control({ set: { lie: {} } }));
 

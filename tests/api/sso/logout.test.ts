@@ -1,41 +1,31 @@
 // Logging out together with the identity provider: its back-channel logout ends sessions and streams here, ours leads there.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { generateSigningKey } from '../../../src/infra/credentials/jwt.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { changes, subscribe, until } from '../../kit/live.js';
-import { frontend, startProvider, TestBrowser, type TestProvider } from '../../kit/oidc/oidc.js';
+import { frontend, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { redeem, signInAt, tokensAt } from '../../kit/oidc/visitor.js';
 import { meWith } from '../../kit/session.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
-let provider: TestProvider;
-let server: TestServer;
-let peer: TestServer;
 const at = () => ({ server, provider });
 const eventOfLogout = 'http://schemas.openid.net/event/backchannel-logout';
 
-beforeAll(async () => {
-  provider = await startProvider(['main', 'other']);
-  const env = {
-    PORT: String(provider.serverPort),
-    CORS_ORIGINS: frontend,
-    JWT_SIGNING_KEYS: JSON.stringify([await generateSigningKey()]),
-    OIDC_PROVIDERS: JSON.stringify([
-      provider.settings('main', 0, {
-        postLogoutRedirectUri: `http://127.0.0.1:${provider.serverPort}/goodbye`,
-      }),
-      provider.settings('other', 1),
-    ]),
-    ...(process.env.TEST_REDIS_URL !== undefined && { REDIS_URL: process.env.TEST_REDIS_URL }),
-  };
-  server = await startTestServer(env);
-  peer = await startTestServer({ ...env, PORT: '0', DATABASE_URL: server.databaseUrl });
-});
-
-afterAll(async () => {
-  await peer?.close();
-  await server?.close();
-  await provider?.stop();
-});
+const provider = await startProvider(['main', 'other']);
+atEnd(() => provider.stop());
+const env = {
+  PORT: String(provider.serverPort),
+  CORS_ORIGINS: frontend,
+  JWT_SIGNING_KEYS: JSON.stringify([await generateSigningKey()]),
+  OIDC_PROVIDERS: JSON.stringify([
+    provider.settings('main', 0, {
+      postLogoutRedirectUri: `http://127.0.0.1:${provider.serverPort}/goodbye`,
+    }),
+    provider.settings('other', 1),
+  ]),
+  ...(process.env.TEST_REDIS_URL !== undefined && { REDIS_URL: process.env.TEST_REDIS_URL }),
+};
+const server = await useServer(env);
+const peer = await useServer({ ...env, PORT: '0', DATABASE_URL: server.databaseUrl });
 
 const send = (token: string, id = 'main') =>
   fetch(`${server.url}/api/v1/auth/oidc/${id}/backchannel-logout`, {

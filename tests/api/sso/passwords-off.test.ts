@@ -1,41 +1,28 @@
 // A server without passwords but for one admin: what still works, and the ways in that the page and the command line offer.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { runCli } from '../../../src/cli/program.js';
 import { loadConfig } from '../../../src/config/load.js';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
-import { frontend, startProvider, TestBrowser, type TestProvider } from '../../kit/oidc/oidc.js';
+import { frontend, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { arrive, tokensAt } from '../../kit/oidc/visitor.js';
 import { password } from '../../kit/seed.js';
 import { tryLogin } from '../../kit/session.js';
+import { atEnd, useFolder, useServer } from '../../kit/use.js';
 
-let provider: TestProvider;
-let server: TestServer;
-let adminToken: string;
-const home = mkdtempSync(join(tmpdir(), 'sec-tester-sso-'));
-
-beforeAll(async () => {
-  provider = await startProvider(['main']);
-  server = await startTestServer({
-    PORT: String(provider.serverPort),
-    CORS_ORIGINS: frontend,
-    GRAPHIQL: 'true',
-    PASSWORD_SIGN_IN: 'false',
-    BREAK_GLASS_ADMIN: admin.email.toUpperCase(),
-    OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
-  });
-  adminToken = await server.signIn();
+const home = useFolder();
+const provider = await startProvider(['main']);
+atEnd(() => provider.stop());
+const server = await useServer({
+  PORT: String(provider.serverPort),
+  CORS_ORIGINS: frontend,
+  GRAPHIQL: 'true',
+  PASSWORD_SIGN_IN: 'false',
+  BREAK_GLASS_ADMIN: admin.email.toUpperCase(),
+  OIDC_PROVIDERS: JSON.stringify([provider.settings('main')]),
 });
-
-afterAll(async () => {
-  await server?.close();
-  await provider?.stop();
-  rmSync(home, { recursive: true });
-});
+const adminToken = await server.signIn();
 
 it('lets in the break-glass admin with a password, and nobody else', async () => {
   const { user } = await tokensAt({ server, provider }, { sub: 'ada' });

@@ -1,54 +1,42 @@
 // Signing in at a real identity provider (oidc-provider, a process of its own): accounts, groups, codes, and its loss.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { type TOTP, URI } from 'otpauth';
-import { hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
+import { hasRedis } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
-import { createPkce, frontend, startProvider, TestBrowser, type TestProvider } from '../../kit/oidc/oidc.js';
+import { createPkce, frontend, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { redeem as redeemAt, signInAt, startUrl, tokensAt, type Visitor } from '../../kit/oidc/visitor.js';
 import { Authenticator } from '../../kit/passkeys/authenticator.js';
 import { createOwner, proofOf, tryEnrol } from '../../kit/passkeys/passkeys.js';
 import { createProject } from '../../kit/projects.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { meWith } from '../../kit/session.js';
-
-let provider: TestProvider;
-let server: TestServer;
-let adminToken: string;
+import { atEnd, useServer } from '../../kit/use.js';
 
 const roles = { '/sec/admins': 'ADMIN', analysts: 'ANALYST' };
 const projects = { 'team-web': { web: 'ANALYST' } };
 
-beforeAll(async () => {
-  provider = await startProvider(['main', 'other', 'invited', 'joining', 'nested']);
-  const redis: Record<string, string> = hasRedis ? { REDIS_URL: process.env.TEST_REDIS_URL as string } : {};
-  server = await startTestServer({
-    ...redis,
-    PORT: String(provider.serverPort),
-    CORS_ORIGINS: frontend,
-    OIDC_PROVIDERS: JSON.stringify([
-      provider.settings('main', 0, { roles, projects, postLogoutRedirectUri: undefined }),
-      provider.settings('invited', 0, { clientId: 'sec-tester-2', provision: false }),
-      provider.settings('joining', 0, { clientId: 'sec-tester-3', joinByEmail: true }),
-      provider.settings('other', 1),
-    ]),
-  }).catch(async (error) => {
-    await provider.stop();
-    throw error;
-  });
-  adminToken = await server.signIn();
-  (
-    await server.gql(
-      'mutation { createProject(input: { key: "web", name: "Web", visibility: PRIVATE }) { project { id } } }',
-      {},
-      adminToken,
-    )
-  ).expectData();
+const provider = await startProvider(['main', 'other', 'invited', 'joining', 'nested']);
+atEnd(() => provider.stop());
+const redis: Record<string, string> = hasRedis ? { REDIS_URL: process.env.TEST_REDIS_URL as string } : {};
+const server = await useServer({
+  ...redis,
+  PORT: String(provider.serverPort),
+  CORS_ORIGINS: frontend,
+  OIDC_PROVIDERS: JSON.stringify([
+    provider.settings('main', 0, { roles, projects, postLogoutRedirectUri: undefined }),
+    provider.settings('invited', 0, { clientId: 'sec-tester-2', provision: false }),
+    provider.settings('joining', 0, { clientId: 'sec-tester-3', joinByEmail: true }),
+    provider.settings('other', 1),
+  ]),
 });
-
-afterAll(async () => {
-  await server?.close();
-  await provider?.stop();
-});
+let adminToken = await server.signIn();
+(
+  await server.gql(
+    'mutation { createProject(input: { key: "web", name: "Web", visibility: PRIVATE }) { project { id } } }',
+    {},
+    adminToken,
+  )
+).expectData();
 
 beforeEach(async () => {
   await provider.control({ set: { lie: {} } });

@@ -1,23 +1,19 @@
 // The sums that statistics come from, after random histories of imports, runs, decisions, expiries, moved branches and deletions:
 // equal to a count of the findings, and to a model that watched them.
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { compactRollups, recountRollups } from '../../../src/features/finding/finding.rollups.js';
 import type { Sql } from '../../../src/infra/postgres/sql.js';
 import { countFaults } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif } from '../../kit/imports.js';
 import { createProject, updateProject } from '../../kit/projects.js';
 import { addResults, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 import { startTurns, type Turn } from './turns.js';
 
 const hourMs = 3_600_000;
 const levels = ['error', 'warning', 'note'] as const;
-let server: TestServer;
 let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-});
-afterAll(() => server.close());
+const server = await useServer();
 
 /** Numbers that a seed determines: mulberry32. */
 function randomOf(seed: number): (below: number) => number {

@@ -1,20 +1,14 @@
 // Statistics over real imports and decisions, compared with what the lists show, and their live stream.
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { subscribe, until } from '../../kit/live.js';
 import { createProject } from '../../kit/projects.js';
 import { createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 const counts = '{ total critical high medium low info }';
 const all = `open ${counts} byBucket { from opened closed open ${counts} } topRules { ruleId title count }

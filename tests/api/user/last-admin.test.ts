@@ -1,17 +1,13 @@
 // At least one active admin always remains, also when requests race.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin, type GqlAnswer } from '../../kit/harness.js';
 import { createPerson, type Person, password as seedPassword } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let first: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  const token = await server.signIn();
-  const me = await server.gql('{ me { id } }', {}, token);
-  first = { id: me.expectData().me.id, email: admin.email, token };
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
+const me = await server.gql('{ me { id } }', {}, token);
+const first: Person = { id: me.expectData().me.id, email: admin.email, token };
 
 type Move = (actor: Person, target: Person) => Promise<GqlAnswer>;
 const moves: Record<'demote' | 'deactivate' | 'remove', Move> = {

@@ -1,7 +1,8 @@
 // The list of users: filters, search and paging both ways.
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { admin, type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it, jest } from '@jest/globals';
+import { admin, type GqlAnswer } from '../../kit/harness.js';
 import { createPerson, password } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 interface Connection {
   edges: { cursor: string; node: { name: string } }[];
@@ -29,25 +30,20 @@ const people = [
 ] as const;
 const newestFirst = [...people.map(([name]) => name).reverse(), 'Administrator'];
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-  for (const [name, email, role] of people) {
-    const made = await server.gql(
-      'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
-      { input: { name, email, role, password } },
-      token,
-    );
-    if (email === 'dora@list.test') {
-      const { id } = made.expectData().createUser.user;
-      const change = 'mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }';
-      (await server.gql(change, { id }, token)).expectData();
-    }
+const server = await useServer();
+const token = await server.signIn();
+for (const [name, email, role] of people) {
+  const made = await server.gql(
+    'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
+    { input: { name, email, role, password } },
+    token,
+  );
+  if (email === 'dora@list.test') {
+    const { id } = made.expectData().createUser.user;
+    const change = 'mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }';
+    (await server.gql(change, { id }, token)).expectData();
   }
-});
-afterAll(() => server.close());
+}
 
 const ask = (args: Record<string, unknown>): Promise<GqlAnswer> => server.gql(query, args, token);
 const list = async (args: Record<string, unknown> = {}): Promise<Connection> =>

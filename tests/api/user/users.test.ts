@@ -1,18 +1,14 @@
 // Users as an admin manages them: creating, reading, changing, deleting, and what is refused.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { v7 } from 'uuid';
-import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import type { GqlAnswer } from '../../kit/harness.js';
 import { createExecution, createPerson, password } from '../../kit/seed.js';
 import { meWith, tryLogin } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
 const userFields = 'id email name role status lastLoginAt createdAt updatedAt';
-let server: TestServer;
-let adminToken: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  adminToken = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
 
 let counter = 0;
 function newUser(change: Record<string, unknown> = {}): Record<string, unknown> {

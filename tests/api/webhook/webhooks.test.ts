@@ -1,18 +1,11 @@
 // Webhooks: events of imports, executions and decisions at a real receiver, signed, in order, at least once.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { createProject, updateProject } from '../../kit/projects.js';
-import {
-  createWebhook,
-  deliveriesOf,
-  importRules,
-  type Receiver,
-  startReceiver,
-  until,
-} from '../../kit/receiver.js';
+import { createWebhook, deliveriesOf, importRules, startReceiver, until } from '../../kit/receiver.js';
 import { addResults, createExecution, createPerson, startExecution } from '../../kit/seed.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
 const everything = [
   'import.completed',
@@ -26,21 +19,13 @@ const everything = [
   'api_key.expiring',
 ];
 
-let server: TestServer;
-let token: string;
-let receiver: Receiver;
-beforeAll(async () => {
-  server = await startTestServer({
-    WEBHOOK_PRIVATE_ADDRESSES: 'true',
-    WEBHOOK_KEY: Buffer.alloc(32, 9).toString('base64'),
-  });
-  token = await server.signIn();
-  receiver = await startReceiver();
+const server = await useServer({
+  WEBHOOK_PRIVATE_ADDRESSES: 'true',
+  WEBHOOK_KEY: Buffer.alloc(32, 9).toString('base64'),
 });
-afterAll(async () => {
-  await server.close();
-  await receiver.close();
-});
+let token = await server.signIn();
+const receiver = await startReceiver();
+atEnd(() => receiver.close());
 beforeEach(async () => {
   await server.sql('DELETE FROM webhooks');
   receiver.requests.length = 0;

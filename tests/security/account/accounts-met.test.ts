@@ -1,21 +1,18 @@
 // What people met elsewhere: links that outlive their reason, owners who are locked out, keys that wake up, addresses that
 // a locale or a script confuses. ASVS 5.0: 6.1.1, 6.3.1, 6.4.1, 7.4.2, 16.3.2.
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { createPerson, type Person, password } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 const chosen = 'vellum orbit cactus 5177';
-let server: TestServer;
 let adminToken: string;
-beforeAll(async () => {
-  server = await startTestServer({ LOGIN_MAX_FAILURES: '3' });
-});
+const server = await useServer({ LOGIN_MAX_FAILURES: '3' });
 beforeEach(async () => {
   server.clock.advance(61_000); // a new window for the address of all these sign-ins
   adminToken = await server.signIn();
 });
-afterAll(() => server.close());
 
 const asAdmin = (query: string, variables: Record<string, unknown> = {}) =>
   server.gql(query, variables, adminToken);

@@ -1,18 +1,15 @@
 // Attack: taking over an account through its first password or a reset: an admin who knows it, a link used twice,
 // replaced, too old or guessed. ASVS 5.0: 6.4.1, 6.4.6, 15.4.2.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { startTestServer } from '../../kit/harness.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { meWith, tryLogin } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
 const chosen = 'vellum orbit cactus 5177';
 const day = 86_400_000;
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startTestServer();
-});
-afterAll(() => server.close());
+const server = await useServer();
 
 let count = 0;
 async function invite() {

@@ -9,12 +9,12 @@ import {
   randomUUID,
   sign,
 } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { decodeJwt, type JWTPayload } from 'jose';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { expect, it } from '@jest/globals';
+import { decodeJwt } from 'jose';
 import { openSession } from '../../kit/session.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
 const pair = generateKeyPairSync('ed25519');
 const { kty, crv, x, d } = pair.privateKey.export({ format: 'jwk' }) as JsonWebKey;
@@ -23,27 +23,17 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const kid = 'only';
 
-let server: TestServer;
-let tokens: Awaited<ReturnType<typeof openSession>>;
-let claims: JWTPayload;
-let trap: Server;
-let trapUrl: string;
 let visits = 0;
-beforeAll(async () => {
-  server = await startTestServer({ JWT_SIGNING_KEYS: JSON.stringify([{ kty, crv, x, d, kid }]) });
-  tokens = await openSession(server);
-  claims = decodeJwt(tokens.accessToken);
-  trap = createServer((_request, response) => {
-    visits += 1;
-    response.end(JSON.stringify({ keys: [{ ...attacker.publicKey.export({ format: 'jwk' }), kid }] }));
-  });
-  await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
-  trapUrl = `http://127.0.0.1:${(trap.address() as AddressInfo).port}/keys`;
+const server = await useServer({ JWT_SIGNING_KEYS: JSON.stringify([{ kty, crv, x, d, kid }]) });
+const tokens = await openSession(server);
+const claims = decodeJwt(tokens.accessToken);
+const trap = createServer((_request, response) => {
+  visits += 1;
+  response.end(JSON.stringify({ keys: [{ ...attacker.publicKey.export({ format: 'jwk' }), kid }] }));
 });
-afterAll(async () => {
-  trap.close();
-  await server.close();
-});
+atEnd(() => trap.close());
+await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
+const trapUrl = `http://127.0.0.1:${(trap.address() as AddressInfo).port}/keys`;
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 function forge(

@@ -1,19 +1,13 @@
 // Attack: a leaked API key of little use, turned on its owner's personal data. ASVS 5.0: 8.2.1, 8.2.3.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
 import { addResults, createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let owner: Person;
-let admin: Person;
-beforeAll(async () => {
-  server = await startTestServer();
-  const adminToken = await server.signIn();
-  owner = await createPerson(server, adminToken, 'ANALYST');
-  admin = await createPerson(server, adminToken, 'ADMIN');
-  await createExecution(server, owner.token);
-});
-afterAll(() => server.close());
+const server = await useServer();
+const adminToken = await server.signIn();
+const owner = await createPerson(server, adminToken, 'ANALYST');
+const admin = await createPerson(server, adminToken, 'ADMIN');
+await createExecution(server, owner.token);
 
 async function keyOf({ token }: Person, scopes: string[]): Promise<string> {
   const answer = await server.gql(

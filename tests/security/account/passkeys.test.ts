@@ -1,15 +1,14 @@
 // Attack: answers of passkeys that are replayed, tampered with, made for other pages, users or sessions; copied authenticators;
 // ways around locks, deactivation and the identity provider. WebAuthn Level 3, sections 7.1, 7.2 and 13.4.
 // ASVS 5.0: 6.3.3, 6.5.1, 6.7.2, 6.8.2.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type RestAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { type RestAnswer, startTestServer } from '../../kit/harness.js';
 import { Authenticator, type Deviation } from '../../kit/passkeys/authenticator.js';
 import {
   createOwner,
   enrolmentOptions,
   loginOptions,
   outcomeOf,
-  type PasskeyOwner,
   proofOf,
   sendProof,
   site,
@@ -19,16 +18,11 @@ import {
 } from '../../kit/passkeys/passkeys.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { comparable } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let adminToken: string;
-let owner: PasskeyOwner;
-beforeAll(async () => {
-  server = await startTestServer(siteEnv);
-  adminToken = await server.signIn();
-  owner = await createOwner(server, adminToken);
-});
-afterAll(() => server.close());
+const server = await useServer(siteEnv);
+let adminToken = await server.signIn();
+const owner = await createOwner(server, adminToken);
 
 const refusals = () =>
   server.logs.filter(({ event }) => event === 'passkey_refused').map(({ reason }) => String(reason));

@@ -1,19 +1,15 @@
 // Attack: a stolen admin's token that changes or deletes all users within a minute, by aliases, in parallel, by API keys and
 // WebSockets. ASVS 2.4.1.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { buildSchema } from '../../../src/api/schema.js';
 import { rateFences } from '../../../src/graphql/plugins/rate-fence.js';
-import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import { type GqlAnswer, startTestServer } from '../../kit/harness.js';
 import { openSignedInWire } from '../../kit/network/wire.js';
 import { createPerson, password } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ RATE_LIMIT_PER_MINUTE: '100000' });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ RATE_LIMIT_PER_MINUTE: '100000' });
+const token = await server.signIn();
 
 const [{ max }] = rateFences;
 const nobody = 'usr_0198aaaa-0000-7000-8000-000000000000';

@@ -1,21 +1,16 @@
 // The tokens of directories: what they open, what opens nothing with them, and which accounts no directory gets hold of.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin, startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
-import { callScim, createDirectory, type Directory } from '../../kit/scim/directory.js';
+import { callScim, createDirectory } from '../../kit/scim/directory.js';
 import { createPerson, password } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 const breakGlass = { email: 'glass@break.test', password: 'amber piano 2289 glacier tulip' };
-let server: TestServer;
-let adminToken: string;
-let directory: Directory & { id: string };
 
-beforeAll(async () => {
-  server = await startTestServer({ BREAK_GLASS_ADMIN: breakGlass.email });
-  adminToken = await server.signIn();
-  directory = await createDirectory(server, adminToken);
-});
-afterAll(() => server?.close());
+const server = await useServer({ BREAK_GLASS_ADMIN: breakGlass.email });
+const adminToken = await server.signIn();
+const directory = await createDirectory(server, adminToken);
 
 const revoke = 'mutation($id: ID!) { revokeScimToken(id: $id) { secret scimToken { revokedAt } } }';
 const create = 'mutation($input: CreateScimTokenInput!) { createScimToken(input: $input) { secret } }';

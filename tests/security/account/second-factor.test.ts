@@ -1,21 +1,18 @@
 // Attack: a stolen password without the second factor; codes replayed, raced, guessed; recovery codes used twice.
 // ASVS 5.0: 6.3.3, 6.5.1, 6.5.5, 15.4.2.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { type TOTP, URI } from 'otpauth';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { startTestServer } from '../../kit/harness.js';
 import { createPerson, type Person, password } from '../../kit/seed.js';
 import { comparable } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
 const step = 30_000;
-let server: TestServer;
-beforeAll(async () => {
-  server = await startTestServer({
-    LOGIN_MAX_FAILURES: '5',
-    SECOND_FACTOR_KEY: Buffer.alloc(32, 7).toString('base64'),
-    TRUST_PROXY: '1',
-  });
+const server = await useServer({
+  LOGIN_MAX_FAILURES: '5',
+  SECOND_FACTOR_KEY: Buffer.alloc(32, 7).toString('base64'),
+  TRUST_PROXY: '1',
 });
-afterAll(() => server.close());
 
 const enrolment = 'mutation { enrolSecondFactor { secret uri } }';
 const confirmation = 'mutation($code: String!) { confirmSecondFactor(code: $code) { recoveryCodes } }';

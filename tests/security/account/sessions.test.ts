@@ -1,19 +1,16 @@
 // Attack: sessions that outlive their use: too many, kept after a new sign-in, not ended by an admin, or turned into
 // a lasting hold on the account. ASVS 5.0: 7.1.2, 7.2.4, 7.4.5, 7.5.1.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { newId, toPublicId } from '../../../src/core/ids.js';
 import { generateSigningKey } from '../../../src/infra/credentials/jwt.js';
-import { admin, hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin, hasRedis, startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { loginMutation, meWith, openSession } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
 const minute = 60_000;
-let server: TestServer;
-beforeAll(async () => {
-  server = await startTestServer({ SESSIONS_MAX_PER_USER: '20' });
-});
-afterAll(() => server.close());
+const server = await useServer({ SESSIONS_MAX_PER_USER: '20' });
 
 describe('sessions of a user', () => {
   it('are at most 20: the oldest ends, and the audit trail tells', async () => {

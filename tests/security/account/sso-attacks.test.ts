@@ -1,34 +1,20 @@
 // Attacks on single sign-on, played against a real identity provider that is made to lie.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
-import {
-  type Control,
-  createPkce,
-  frontend,
-  startProvider,
-  TestBrowser,
-  type TestProvider,
-} from '../../kit/oidc/oidc.js';
+import { type Control, createPkce, frontend, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { arrive, redeem, signInAt, startUrl, tokensAt } from '../../kit/oidc/visitor.js';
 import { meWith } from '../../kit/session.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
-let provider: TestProvider;
-let server: TestServer;
 const at = () => ({ server, provider });
 const visitor = { sub: 'victim' };
 
-beforeAll(async () => {
-  provider = await startProvider(['main', 'other']);
-  server = await startTestServer({
-    PORT: String(provider.serverPort),
-    CORS_ORIGINS: frontend,
-    OIDC_PROVIDERS: JSON.stringify([provider.settings('main', 0), provider.settings('other', 1)]),
-  });
-});
-
-afterAll(async () => {
-  await server?.close();
-  await provider?.stop();
+const provider = await startProvider(['main', 'other']);
+atEnd(() => provider.stop());
+const server = await useServer({
+  PORT: String(provider.serverPort),
+  CORS_ORIGINS: frontend,
+  OIDC_PROVIDERS: JSON.stringify([provider.settings('main', 0), provider.settings('other', 1)]),
 });
 
 beforeEach(async () => {

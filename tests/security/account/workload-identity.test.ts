@@ -1,9 +1,9 @@
 // Attacks on workload identity: tokens that no rule may accept, rules that are too wide, and what ends the tokens that came of it.
 import { createPublicKey } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { generateSigningKey } from '../../../src/infra/credentials/jwt.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { startTestServer } from '../../kit/harness.js';
 import { endOf, follow, transports, until } from '../../kit/live.js';
 import { newKey, pushClaims, startIssuer, type TestIssuer } from '../../kit/oidc/issuer.js';
 import {
@@ -16,30 +16,20 @@ import {
 } from '../../kit/oidc/workloads.js';
 import { createProject } from '../../kit/projects.js';
 import { createExecution } from '../../kit/seed.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
-let issuer: TestIssuer;
-let server: TestServer;
+const issuer = await startIssuer();
+atEnd(() => issuer.stop());
+const shared = {
+  JWT_SIGNING_KEYS: JSON.stringify([await generateSigningKey()]),
+  WORKLOAD_PRIVATE_ISSUERS: 'true',
+};
+const server = await useServer(shared);
 /** Another instance on the same database, without Redis. */
-let other: TestServer;
-let adminToken: string;
-let account: string;
-beforeAll(async () => {
-  issuer = await startIssuer();
-  const shared = {
-    JWT_SIGNING_KEYS: JSON.stringify([await generateSigningKey()]),
-    WORKLOAD_PRIVATE_ISSUERS: 'true',
-  };
-  server = await startTestServer(shared);
-  other = await startTestServer({ ...shared, DATABASE_URL: server.databaseUrl });
-  adminToken = await server.signIn();
-  account = await createServiceAccount(server, adminToken);
-  await createTrust(server, adminToken, { issuer: issuer.url, serviceAccountId: account });
-});
-afterAll(async () => {
-  await other?.close();
-  await server?.close();
-  await issuer?.stop();
-});
+const other = await useServer({ ...shared, DATABASE_URL: server.databaseUrl });
+const adminToken = await server.signIn();
+const account = await createServiceAccount(server, adminToken);
+await createTrust(server, adminToken, { issuer: issuer.url, serviceAccountId: account });
 beforeEach(() => issuer.lie({}));
 
 const now = () => Math.floor(Date.now() / 1000);

@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { verifyAudit } from '../../../src/admin/audit-verify.js';
 import { withDatabase } from '../../../src/admin/with-database.js';
@@ -15,18 +15,14 @@ import {
   type Seal,
   sealColumns,
 } from '../../../src/features/audit/chain.js';
-import { ownerUrlOf, startTestServer, type TestServer } from '../../kit/harness.js';
+import { ownerUrlOf, startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
+import { useServer } from '../../kit/use.js';
 
 const key = 'a key for seals that is only for tests';
-let server: TestServer;
-let adminToken: string;
-beforeAll(async () => {
-  // The test seals by itself.
-  server = await startTestServer({ AUDIT_SEAL_EVERY_SECONDS: '3600', AUDIT_SEAL_KEY: key });
-  adminToken = await server.signIn();
-});
-afterAll(() => server.close());
+// The test seals by itself.
+const server = await useServer({ AUDIT_SEAL_EVERY_SECONDS: '3600', AUDIT_SEAL_KEY: key });
+const adminToken = await server.signIn();
 
 async function verify(args: string[] = [], env: Record<string, string> = {}) {
   const lines: string[] = [];

@@ -1,16 +1,12 @@
 // Attack: make the audit trail fail (full disk, dropped right) and act unseen meanwhile.
 // ASVS 16.5.3 (fail securely), 16.3.3; OWASP logging: what cannot be recorded does not happen.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin, type GqlAnswer } from '../../kit/harness.js';
 import { createExecution, createPerson, password } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+let token = await server.signIn();
 
 const fault = `CREATE OR REPLACE FUNCTION break_audit() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN RAISE EXCEPTION 'could not extend file: no space left' USING ERRCODE = 'disk_full'; END $$;

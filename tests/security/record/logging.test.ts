@@ -10,9 +10,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { vocabulary } from '../../../src/features/audit/audit-actions.js';
 import { build } from '../../kit/build.js';
-import { admin, createTestDatabase, startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin, createTestDatabase } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { createPerson, password } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 const documented = new Set(
   [...readFileSync('docs/logging.md', 'utf8').matchAll(/^\| `([a-z_]+)` +\|/gm)].map(
@@ -40,13 +41,8 @@ const faultsOf = (lines: unknown[]) =>
     return parsed.success ? [] : [[z.prettifyError(parsed.error), entry]];
   });
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ LOG_LEVEL: 'trace', AUDIT_SEAL_EVERY_SECONDS: '1' });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ LOG_LEVEL: 'trace', AUDIT_SEAL_EVERY_SECONDS: '1' });
+const token = await server.signIn();
 
 /** The lines of one request. */
 async function linesOf(work: (headers: Record<string, string>) => Promise<unknown>) {

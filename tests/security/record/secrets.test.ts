@@ -2,11 +2,12 @@
 // Canaries go in through every input, failing paths too; then everything that is kept is searched for them.
 // ASVS 16.2.5 (no credentials in logs), 14.2.1 (nothing sensitive in URLs is kept), 13.3.1 (no secrets in argv).
 import { readdirSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import WebSocket from 'ws';
-import { admin, hasRedis, startTestServer, type TestServer } from '../../kit/harness.js';
-import { createPerson, type Person, password } from '../../kit/seed.js';
+import { admin, hasRedis } from '../../kit/harness.js';
+import { createPerson, password } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 const canary = {
   password: 'Canary-pAss-5w0rd-quite-long',
@@ -17,24 +18,19 @@ const canary = {
 };
 const argon2 = '$argon2id$';
 
-let server: TestServer;
-let person: Person;
 /** Real ones, issued on the way. */
 const issued: string[] = [];
 
-beforeAll(async () => {
-  server = await startTestServer({
-    LOG_LEVEL: 'trace',
-    AUDIT_SEAL_KEY: 'Canary-seal-key-for-tests-0123456789',
-    ...(hasRedis && { REDIS_URL: process.env.TEST_REDIS_URL as string }),
-  });
-  const adminToken = await server.signIn();
-  issued.push(adminToken);
-  person = await createPerson(server, adminToken, 'ANALYST');
-  issued.push(person.token);
-  await sendEverywhere();
+const server = await useServer({
+  LOG_LEVEL: 'trace',
+  AUDIT_SEAL_KEY: 'Canary-seal-key-for-tests-0123456789',
+  ...(hasRedis && { REDIS_URL: process.env.TEST_REDIS_URL as string }),
 });
-afterAll(() => server.close());
+const adminToken = await server.signIn();
+issued.push(adminToken);
+const person = await createPerson(server, adminToken, 'ANALYST');
+issued.push(person.token);
+await sendEverywhere();
 
 async function send(path: string, init: RequestInit = {}): Promise<unknown> {
   const response = await fetch(server.url + path, init).catch(() => undefined);

@@ -1,35 +1,30 @@
 // Attack: documents whose page sizes hide in defaults of variables, fragments and nulls, and documents that repeat large
 // values until the response fills the memory. ASVS 5.0: 2.4.1, 4.3.1.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type ExecutionResult, parse } from 'graphql';
 import { buildSchema } from '../../../src/api/schema.js';
 import { checkWeight } from '../../../src/graphql/documents/complexity.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { openSignedInWire } from '../../kit/network/wire.js';
-import { addResults, createExecution, createPerson, type Person, startExecution } from '../../kit/seed.js';
+import { addResults, createExecution, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let analyst: Person;
-beforeAll(async () => {
-  server = await startTestServer({ RESPONSE_MAX_BYTES: '1000000' });
-  analyst = await createPerson(server, await server.signIn(), 'ANALYST');
-  for (let at = 0; at < 12; at += 1) {
-    const id = await startExecution(server, analyst.token, { parameters: { text: 'p'.repeat(50_000) } });
-    await addResults(
-      server,
-      analyst.token,
-      id,
-      Array.from({ length: 25 }, (_, index) => ({
-        title: `r${at}-${index}`,
-        severity: 'LOW',
-        evidence: 'e'.repeat(500),
-      })),
-    );
-  }
-  await createExecution(server, analyst.token);
-});
-afterAll(() => server.close());
+const server = await useServer({ RESPONSE_MAX_BYTES: '1000000' });
+const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
+for (let at = 0; at < 12; at += 1) {
+  const id = await startExecution(server, analyst.token, { parameters: { text: 'p'.repeat(50_000) } });
+  await addResults(
+    server,
+    analyst.token,
+    id,
+    Array.from({ length: 25 }, (_, index) => ({
+      title: `r${at}-${index}`,
+      severity: 'LOW',
+      evidence: 'e'.repeat(500),
+    })),
+  );
+}
+await createExecution(server, analyst.token);
 
 const inner = 'nodes { id results(first: $n) { nodes { id execution { id } } } }';
 const hidden: [string, string, Record<string, unknown>][] = [

@@ -2,21 +2,16 @@
 // pages), on every transport. ASVS 4.3.1 (and 2.4.1): a limit on depth, amount and cost. How long they hold up the server is
 // measured by faults/f10-hostile-documents.mjs.
 import { readFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { documentLimits } from '../../../src/graphql/documents/document-limits.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { openSignedInWire } from '../../kit/network/wire.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0' });
-  token = await server.signIn();
-});
+const server = await useServer({ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0' });
+const token = await server.signIn();
 afterEach(() => {
   jest.restoreAllMocks();
 });
-afterAll(() => server.close());
 
 const times = (count: number, make: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => make(index)).join(' ');

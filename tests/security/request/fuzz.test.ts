@@ -1,9 +1,9 @@
 // Attack: what a fuzzer sends, to every REST route and to GraphQL: never a 500, never an answer that is not documented.
 // What is sent is the same at each run; FUZZ_SEED=… draws something else. ASVS 5.0: 2.2.1, 16.5.1.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { createPerson } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 type Schema = { $ref?: string; properties?: Record<string, Schema> };
 interface Operation {
@@ -11,18 +11,13 @@ interface Operation {
   responses: Record<string, unknown>;
 }
 
-let server: TestServer;
-let token: string;
 let api: {
   paths: Record<string, Record<string, Operation>>;
   components: { schemas: Record<string, Schema> };
 };
-beforeAll(async () => {
-  server = await startTestServer();
-  token = (await createPerson(server, await server.signIn(), 'ANALYST')).token;
-  api = (await server.rest('GET', '/docs/openapi.json')).body;
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = (await createPerson(server, await server.signIn(), 'ANALYST')).token;
+api = (await server.rest('GET', '/docs/openapi.json')).body;
 
 const wild = fc.oneof(
   fc.json({ maxDepth: 4, stringUnit: 'binary' }),

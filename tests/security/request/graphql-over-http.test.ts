@@ -1,16 +1,11 @@
 // Audits by an independent tool: graphql-http's own suite for servers that speak GraphQL over HTTP. ASVS 5.0: 3.5.2, 3.5.3,
 // 4.1.1 name some of it.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { serverAudits } from 'graphql-http';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 it.each(['/graphql', '/api/v1/graphql'])('every audit of %s passes', async (path) => {
   const audits = serverAudits({

@@ -1,9 +1,10 @@
 // Attack: making a browser render, sniff, frame, cache or read across origins what the API answers; finding a status
 // that forgets its headers. ASVS 3.2.1, 3.4.1, 3.4.2, 3.4.3, 3.4.4, 3.4.6, 4.1.1, 4.1.3, 13.4.2, 13.4.5, 14.3.2, 15.3.4.
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin, startTestServer } from '../../kit/harness.js';
 import { sendRaw } from '../../kit/network/wire.js';
+import { useServer } from '../../kit/use.js';
 
 const { kty, crv, x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }) as JsonWebKey;
 const production = {
@@ -15,13 +16,8 @@ const production = {
   TRUST_PROXY: '1',
 };
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer(production);
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer(production);
+const token = await server.signIn();
 
 /** Headers of an answer, by name; from fetch or from bytes. */
 type Seen = { status: number; headers: Map<string, string>; body: string };

@@ -1,17 +1,13 @@
 // Attack: requests that two servers read differently (smuggling, doubled headers, parameters and keys), that never end,
 // or that make a browser act for its user. ASVS 3.5.1, 3.5.2, 3.5.3, 4.1.4, 4.2.1, 15.3.6, 15.3.7.
 import { connect, type Socket } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin } from '../../kit/harness.js';
 import { openSignedInWire, sendRaw } from '../../kit/network/wire.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
+const token = await server.signIn();
 
 const body = '{"query":"{ __typename }"}';
 const head = (...lines: string[]) =>

@@ -1,17 +1,13 @@
 // Attack: input that means more to the server than it should: operators instead of text, fields nobody asked for,
 // SQL, other types; the same value must be refused alike over REST and GraphQL. ASVS 1.2.4, 2.2.1, 2.2.2, 15.3.3, 15.3.5, 16.4.1.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
+import { admin } from '../../kit/harness.js';
 import { createExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
-  token = await server.signIn();
-  await createExecution(server, token, { name: 'one' });
-});
-afterAll(() => server.close());
+const server = await useServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
+const token = await server.signIn();
+await createExecution(server, token, { name: 'one' });
 
 const login = 'mutation($input: LoginInput!) { login(input: $input) { expiresIn } }';
 const refresh =

@@ -1,18 +1,13 @@
 // Attack: reading the schema of a production server, by asking for it or by guessing with its own error messages.
 // ASVS 4.3.2 (introspection off, no suggestions) and 16.5.1 (generic messages).
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { getIntrospectionQuery } from 'graphql';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { openSignedInWire } from '../../kit/network/wire.js';
 import { comparable } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ INTROSPECTION: 'false' });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ INTROSPECTION: 'false' });
+const token = await server.signIn();
 
 it('the schema is shown to nobody, not to an admin either, on any transport', async () => {
   for (const query of [

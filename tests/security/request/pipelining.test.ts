@@ -1,13 +1,9 @@
 // Attack: valid requests with invalid bytes behind them on one connection, to mix up whose response is whose. ASVS 4.2.1.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { describe, expect, it } from '@jest/globals';
 import { sendRaw } from '../../kit/network/wire.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startTestServer();
-});
-afterAll(() => server.close());
+const server = await useServer();
 
 const body = '{"query":"{ __typename }"}';
 const graphql = (id: string) =>

@@ -1,10 +1,10 @@
 // Attack: reaching a project that one may not see, or doing more in it than one's role there allows, through any root field or
 // any edge of the schema: role × membership × visibility × credential × field. ASVS 5.0: 8.2.1, 8.2.2, 8.3.1.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { getNamedType, isObjectType } from 'graphql';
 import { buildSchema, rootFields } from '../../../src/api/schema.js';
 import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
-import { type GqlAnswer, startTestServer, type TestServer } from '../../kit/harness.js';
+import type { GqlAnswer } from '../../kit/harness.js';
 import { act, changes, endOf, eventsOf, subscribe, until } from '../../kit/live.js';
 import {
   createProjects,
@@ -18,6 +18,7 @@ import {
   signIn,
 } from '../../kit/personas.js';
 import { addResults, createExecution, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 /** What there is in a project, by its public ids. */
 interface Things {
@@ -44,17 +45,10 @@ const scopes = [
   ...['project:manage', 'finding:read', 'finding:triage', 'report:import', 'profile:read'],
 ];
 
-let server: TestServer;
-let adminToken: string;
-let keys: Awaited<ReturnType<typeof createProjects>>;
-let things: Record<'INTERNAL' | 'PRIVATE', Things>;
-beforeAll(async () => {
-  server = await startTestServer({ SESSIONS_MAX_PER_USER: '1000' });
-  adminToken = await server.signIn();
-  keys = await createProjects(server, adminToken);
-  things = { INTERNAL: await fill(keys.INTERNAL), PRIVATE: await fill(keys.PRIVATE) };
-});
-afterAll(() => server.close());
+const server = await useServer({ SESSIONS_MAX_PER_USER: '1000' });
+const adminToken = await server.signIn();
+const keys = await createProjects(server, adminToken);
+const things = { INTERNAL: await fill(keys.INTERNAL), PRIVATE: await fill(keys.PRIVATE) };
 
 const report = { target: 'imported', format: 'SARIF', content: '{"version":"2.1.0","runs":[]}' };
 

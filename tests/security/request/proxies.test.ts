@@ -1,8 +1,14 @@
 // Attack: a made-up X-Forwarded-For, to hide from limits and the audit trail or to put the blame on somebody else, with none,
 // one and two proxies trusted, over raw sockets. ASVS 5.0: 4.1.3, 15.3.4.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { sendRaw } from '../../kit/network/wire.js';
+import { useServer } from '../../kit/use.js';
+
+/** By how many proxies they trust. */
+const servers: TestServer[] = [];
+for (const hops of [0, 1, 2])
+  servers.push(await useServer({ TRUST_PROXY: String(hops), LOGIN_MAX_FAILURES: '1' }));
 
 /** A failed sign-in with these header lines; its status, and the address that the audit trail gives. */
 async function addressOf(server: TestServer, lines: string[]): Promise<{ status: number; ip: string }> {
@@ -122,11 +128,3 @@ const fourSpellings = [
   '2001:0db8:0033:0:0:0:0:7',
   '2001:db8:33::0.0.0.7',
 ];
-const servers: TestServer[] = [];
-beforeAll(async () => {
-  for (const hops of [0, 1, 2])
-    servers.push(await startTestServer({ TRUST_PROXY: String(hops), LOGIN_MAX_FAILURES: '1' }));
-});
-afterAll(async () => {
-  await Promise.all(servers.map((server) => server.close()));
-});

@@ -3,13 +3,13 @@
 // it). ASVS 8.1.2, 8.2.1, 8.2.3, 15.3.1.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { type GraphQLObjectType, getNamedType, isCompositeType, isObjectType } from 'graphql';
 import { buildSchema, rootFields } from '../../../src/api/schema.js';
 import { insertBranch, insertFinding, insertRun } from '../../kit/findings.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
 import { setMember } from '../../kit/projects.js';
 import { addResults, createPerson, startExecution } from '../../kit/seed.js';
+import { useServer } from '../../kit/use.js';
 
 const file = fileURLToPath(new URL('../../../docs/role-fields.md', import.meta.url));
 const schema = buildSchema();
@@ -17,74 +17,62 @@ const schema = buildSchema();
 const sarifWithWarning = { version: '2.1.0', runs: [{ tool: { driver: { name: 'T' } } }] };
 const identities = ['anonymous', 'viewer', 'analyst', 'admin'] as const;
 
-let server: TestServer;
-let tokens: Record<(typeof identities)[number], string | undefined>;
-let execution: string;
-let result: string;
-let finding: string;
-let run: string;
-let imported: string;
-beforeAll(async () => {
-  server = await startTestServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
-  const admin = await server.signIn();
-  const owner = await createPerson(server, admin, 'ANALYST');
-  await setMember(server, admin, 'default', owner.id, 'ANALYST');
-  execution = await startExecution(server, owner.token);
-  await addResults(server, owner.token, execution, [
-    { title: 'T', severity: 'LOW', location: { path: 'a' } },
-  ]);
-  await server.sql(
-    "INSERT INTO user_identities (id, user_id, provider, issuer, subject, created_at) VALUES (gen_random_uuid(), $1, 'p', 'i', 's', now())",
-    [owner.id.slice(4)],
-  );
-  await server.sql(
-    `INSERT INTO mails (id, user_id, kind, last_error, created_at, next_attempt_at)
-     VALUES (gen_random_uuid(), $1, 'NEW_DEVICE', 'e', now(), now())`,
-    [owner.id.slice(4)],
-  );
-  const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
-  (
-    await server.gql(
-      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } } }',
-      { input: { name: 'k', scopes: ['execution:read'], expiresAt } },
-      owner.token,
-    )
-  ).expectData();
-  (
-    await server.gql(
-      'mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }',
-      { input: { url: 'https://hooks.invalid', events: ['import.completed'], project: 'default' } },
-      admin,
-    )
-  ).expectData();
-  const imports = await server.gql(
-    'mutation ($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
-    { input: { target: 'a', content: JSON.stringify(sarifWithWarning) } },
+const server = await useServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', RATE_LIMIT_PER_MINUTE: '0' });
+const admin = await server.signIn();
+const owner = await createPerson(server, admin, 'ANALYST');
+await setMember(server, admin, 'default', owner.id, 'ANALYST');
+const execution = await startExecution(server, owner.token);
+await addResults(server, owner.token, execution, [{ title: 'T', severity: 'LOW', location: { path: 'a' } }]);
+await server.sql(
+  "INSERT INTO user_identities (id, user_id, provider, issuer, subject, created_at) VALUES (gen_random_uuid(), $1, 'p', 'i', 's', now())",
+  [owner.id.slice(4)],
+);
+await server.sql(
+  `INSERT INTO mails (id, user_id, kind, last_error, created_at, next_attempt_at)
+   VALUES (gen_random_uuid(), $1, 'NEW_DEVICE', 'e', now(), now())`,
+  [owner.id.slice(4)],
+);
+const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
+(
+  await server.gql(
+    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } } }',
+    { input: { name: 'k', scopes: ['execution:read'], expiresAt } },
     owner.token,
-  );
-  imported = imports.expectData().importReport.import.id;
-  const found = await server.gql('{ results { nodes { id } } }', {}, owner.token);
-  result = found.expectData().results.nodes[0].id;
-  const branch = await insertBranch(server);
-  const executionId = await insertRun(server, branch, new Date());
-  run = `exe_${executionId}`;
-  finding = await insertFinding(server, { executionId, branch });
-  const decision = { ids: [finding], state: 'CONFIRMED' };
-  (
-    await server.gql(
-      'mutation($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
-      { input: decision },
-      owner.token,
-    )
-  ).expectData();
-  tokens = {
-    anonymous: undefined,
-    viewer: (await createPerson(server, admin, 'VIEWER')).token,
-    analyst: (await createPerson(server, admin, 'ANALYST')).token,
+  )
+).expectData();
+(
+  await server.gql(
+    'mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }',
+    { input: { url: 'https://hooks.invalid', events: ['import.completed'], project: 'default' } },
     admin,
-  };
-});
-afterAll(() => server.close());
+  )
+).expectData();
+const imports = await server.gql(
+  'mutation ($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
+  { input: { target: 'a', content: JSON.stringify(sarifWithWarning) } },
+  owner.token,
+);
+const imported: string = imports.expectData().importReport.import.id;
+const found = await server.gql('{ results { nodes { id } } }', {}, owner.token);
+const result: string = found.expectData().results.nodes[0].id;
+const branch = await insertBranch(server);
+const executionId = await insertRun(server, branch, new Date());
+const run = `exe_${executionId}`;
+const finding = await insertFinding(server, { executionId, branch });
+const decision = { ids: [finding], state: 'CONFIRMED' };
+(
+  await server.gql(
+    'mutation($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
+    { input: decision },
+    owner.token,
+  )
+).expectData();
+const tokens = {
+  anonymous: undefined,
+  viewer: (await createPerson(server, admin, 'VIEWER')).token,
+  analyst: (await createPerson(server, admin, 'ANALYST')).token,
+  admin,
+};
 
 /** Row of the matrix → its type and a way to one of it, with # for the field. */
 const ways = (): Record<string, [type: string, query: string]> => {

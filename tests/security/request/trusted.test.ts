@@ -3,22 +3,17 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { expect, it } from '@jest/globals';
 import { openSignedInWire } from '../../kit/network/wire.js';
+import { useServer } from '../../kit/use.js';
 
 const mine = 'query Me { me { role } }';
 const hash = createHash('sha256').update(mine).digest('hex');
 const file = join(mkdtempSync(join(tmpdir(), 'trusted-')), 'documents.json');
 writeFileSync(file, JSON.stringify({ me: mine }));
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ TRUSTED_DOCUMENTS: file });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ TRUSTED_DOCUMENTS: file });
+const token = await server.signIn();
 
 const post = (body: object) => server.rest('POST', '/graphql', { body, token });
 

@@ -1,18 +1,14 @@
 // Attack: WebSockets as the endpoint that was left open: foreign origins, no token, a token of another kind, claims instead
 // of a token, orders before the greeting, frames that are too large. ASVS 4.4.2, 4.4.3.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { defaultTiming } from '../../../src/core/timeouts.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { startTestServer } from '../../kit/harness.js';
 import { openSignedInWire, openWire } from '../../kit/network/wire.js';
 import { openSession } from '../../kit/session.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let tokens: Awaited<ReturnType<typeof openSession>>;
-beforeAll(async () => {
-  server = await startTestServer({ CORS_ORIGINS: 'https://app.example' });
-  tokens = await openSession(server);
-});
-afterAll(() => server.close());
+const server = await useServer({ CORS_ORIGINS: 'https://app.example' });
+const tokens = await openSession(server);
 
 describe('the handshake', () => {
   it.each([

@@ -1,14 +1,12 @@
 // The server makes no code from strings: it runs where Node forbids eval and new Function.
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { expect, it } from '@jest/globals';
 import { admin } from '../../kit/harness.js';
-import { createServerProcess, type ServerProcess } from '../../kit/process.js';
+import { createServerProcess } from '../../kit/process.js';
+import { atEnd } from '../../kit/use.js';
 
-let server: ServerProcess;
-beforeAll(async () => {
-  server = await createServerProcess({ NODE_OPTIONS: '--disallow-code-generation-from-strings' });
-  await server.start();
-});
-afterAll(() => server.remove());
+const server = await createServerProcess({ NODE_OPTIONS: '--disallow-code-generation-from-strings' });
+atEnd(() => server.remove());
+await server.start();
 
 const post = async (path: string, body: object, token?: string) => {
   const response = await fetch(`${server.url}${path}`, {

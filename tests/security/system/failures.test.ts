@@ -1,16 +1,12 @@
 // Attack: waiting for something to break, and reading or doing then what is not allowed otherwise.
 // ASVS 16.5.1 (generic messages), 16.5.2 (secure without the database), 16.5.3 (fails closed).
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { expect, it, jest } from '@jest/globals';
+import { startTestServer } from '../../kit/harness.js';
 import { openWire } from '../../kit/network/wire.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0' });
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer({ RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0' });
+const token = await server.signIn();
 
 const secret = 'relation "users" does not exist at /srv/app/secret.ts:7';
 

@@ -6,8 +6,7 @@ import { openSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Writable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { JWK } from 'jose';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import { loadConfig } from '../../../src/config/load.js';
 import { AppError } from '../../../src/core/errors.js';
@@ -28,21 +27,16 @@ import { admin, createTestDatabase, startTestServer, type TestServer } from '../
 import { until, untilLocked } from '../../kit/live.js';
 import { createTcpProxy } from '../../kit/network/tcp-proxy.js';
 import { openWire } from '../../kit/network/wire.js';
+import { useServer } from '../../kit/use.js';
 
 const secret = 'relation "users" does not exist at /srv/app/secret.ts:7';
 const fail = (): never => {
   throw new Error(secret);
 };
 
-let key: JWK;
-let base: TestServer;
-let token: string;
-beforeAll(async () => {
-  key = await generateSigningKey();
-  base = await startTestServer({ JWT_SIGNING_KEYS: JSON.stringify([key]) });
-  token = await base.signIn();
-});
-afterAll(() => base.close());
+const key = await generateSigningKey();
+const base = await useServer({ JWT_SIGNING_KEYS: JSON.stringify([key]) });
+const token = await base.signIn();
 
 /** What a server is made of, with the part that fails put in. */
 interface Breaking {

@@ -14,21 +14,15 @@ import { loadConfig } from '../../../src/config/load.js';
 import { createLogger } from '../../../src/infra/logging/logger.js';
 import { roleOf, urlAs } from '../../../src/infra/migrations/app-role.js';
 import { start } from '../../../src/server/bootstrap.js';
-import { admin, hasRedis, ownerUrlOf, startTestServer, type TestServer } from '../../kit/harness.js';
+import { admin, hasRedis, ownerUrlOf, startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { freePort } from '../../kit/network/free-port.js';
+import { atEnd, useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let app: pg.Client;
-beforeAll(async () => {
-  server = await startTestServer();
-  app = new pg.Client({ connectionString: server.databaseUrl });
-  await app.connect();
-});
-afterAll(async () => {
-  await app.end();
-  await server.close();
-});
+const server = await useServer();
+const app = new pg.Client({ connectionString: server.databaseUrl });
+atEnd(() => app.end());
+await app.connect();
 
 describe('the role that the server runs as', () => {
   it('is the one that its connections have', async () => {

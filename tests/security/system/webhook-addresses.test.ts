@@ -2,18 +2,13 @@
 // another address the second time. ASVS 1.3.6 (SSRF).
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { createSender } from '../../../src/features/webhook/sender.js';
 import { isPublicAddress } from '../../../src/infra/network-addresses.js';
-import { startTestServer, type TestServer } from '../../kit/harness.js';
+import { useServer } from '../../kit/use.js';
 
-let server: TestServer;
-let token: string;
-beforeAll(async () => {
-  server = await startTestServer();
-  token = await server.signIn();
-});
-afterAll(() => server.close());
+const server = await useServer();
+const token = await server.signIn();
 
 describe('a webhook', () => {
   it.each([
