@@ -112,7 +112,7 @@ const patience: Partial<Timing> = {
 export async function createTestDatabase(): Promise<string> {
   const name = `t_${randomUUID().replaceAll('-', '')}`;
   await withClient(process.env.TEST_POSTGRES_URL as string, (client) =>
-    client.query(`CREATE DATABASE ${name} TEMPLATE template_migrated`),
+    client.query(`CREATE DATABASE ${name} TEMPLATE template_migrated STRATEGY FILE_COPY`),
   );
   return onDatabase(process.env.TEST_POSTGRES_APP_URL as string, `/${name}`);
 }

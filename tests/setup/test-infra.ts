@@ -1,11 +1,12 @@
 // What tests run against: a PostgreSQL of their own with a migrated template; Redis and a browser where there are any.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { parse } from 'yaml';
 import { startEmbeddedPostgres } from '../../src/infra/embedded-postgres/server.js';
 import { APP_ROLE, ensureAppRole, urlAs } from '../../src/infra/migrations/app-role.js';
 import { applyMigrations } from '../../src/infra/migrations/migrate.js';
@@ -13,7 +14,10 @@ import { freePort } from '../kit/network/free-port.js';
 
 /** Starts it and tells the tests by the environment where it is. @returns what stops it and removes its files */
 export async function startTestInfra(): Promise<() => Promise<void>> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'sec-tester-tests-'));
+  // Workers inherit it: folders of tests are in it too.
+  process.env.TMPDIR = mkdtempSync(join(fastFolder(), 'sec-tester-tests-'));
+  chmodSync(process.env.TMPDIR, 0o711); // a PostgreSQL of another user has to pass
+  const dataDir = process.env.TMPDIR;
   const postgres = await startEmbeddedPostgres({ dataDir, isDurable: false });
   const template = new URL(postgres.url);
   template.pathname = '/template_migrated';
@@ -28,6 +32,8 @@ export async function startTestInfra(): Promise<() => Promise<void>> {
   process.env.TEST_POSTGRES_URL = postgres.url;
   process.env.TEST_POSTGRES_APP_URL = urlAs(postgres.url, role);
   process.env.TEST_DATA_DIR = dataDir;
+  process.env.TEST_OPENAPI = join(dataDir, 'openapi.json');
+  writeFileSync(process.env.TEST_OPENAPI, JSON.stringify(parse(readFileSync('openapi.yaml', 'utf8'))));
   const redis = await startRedis();
   findChromium();
   return async () => {
@@ -35,6 +41,16 @@ export async function startTestInfra(): Promise<() => Promise<void>> {
     await postgres.stop();
     rmSync(dataDir, { recursive: true, force: true });
   };
+}
+
+/** In memory where there is room for a run's databases and programs may run from it: each server makes and drops one. */
+function fastFolder(): string {
+  const inMemory = '/dev/shm';
+  const mounts = existsSync('/proc/mounts') ? readFileSync('/proc/mounts', 'utf8') : '';
+  const options = new RegExp(`^tmpfs ${inMemory} tmpfs (\\S+)`, 'm').exec(mounts)?.[1];
+  if (options === undefined || options.includes('noexec')) return tmpdir();
+  const { bavail, bsize } = statfsSync(inMemory);
+  return bavail * bsize > 4 * 2 ** 30 ? inMemory : tmpdir();
 }
 
 /** TEST_REDIS_URL, else a redis-server from the PATH, else none: the tests that need one say that they did not run. */

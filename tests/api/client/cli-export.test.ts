@@ -1,10 +1,9 @@
 // The client's command export against a real server: to standard output, to a file, and its errors.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
 import { expect, it } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { importRules } from '../../kit/receiver.js';
+import { cliAt } from '../../kit/shell.js';
 import { useFolder, useServer } from '../../kit/use.js';
 
 const folder = useFolder();
@@ -12,20 +11,7 @@ const server = await useServer();
 const token = await server.signIn();
 const execution = await importRules(server, token, 'shop', ['r1', 'r2']);
 
-async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        texts[name] += chunk;
-        done();
-      },
-    });
-  const env = { SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token };
-  const stdin = Object.assign(new PassThrough(), { isTTY: false });
-  const code = await runCli(['export', ...args], { env, stdin, stdout: sink('out'), stderr: sink('err') });
-  return { code, ...texts };
-}
+const cli = (...args: string[]) => cliAt(server, ['export', ...args], { env: { SEC_TESTER_TOKEN: token } });
 
 it('writes an execution to standard output, as SARIF by default', async () => {
   const { code, out } = await cli(execution);

@@ -1,9 +1,8 @@
 // The client's command findings against a real server: its table, its JSON, its filters and orders.
-import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { insertBranch, insertFinding, insertProject, insertRun } from '../../kit/findings.js';
 import { createPerson } from '../../kit/seed.js';
+import { cliAt } from '../../kit/shell.js';
 import { useServer } from '../../kit/use.js';
 
 const server = await useServer();
@@ -25,24 +24,8 @@ await insertFinding(server, {
   title: 'Elsewhere',
 });
 
-/** Runs the client in this process. */
-async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    Object.assign(
-      new Writable({
-        write(chunk, _encoding, done) {
-          texts[name] += chunk;
-          done();
-        },
-      }),
-      { isTTY: false, columns: 100 },
-    );
-  const env = { PATH: process.env.PATH, SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: viewer.token };
-  const stdin = Object.assign(new PassThrough(), { isTTY: false });
-  const code = await runCli(['findings', ...args], { env, stdin, stdout: sink('out'), stderr: sink('err') });
-  return { code, ...texts };
-}
+const cli = (...args: string[]) =>
+  cliAt(server, ['findings', ...args], { env: { SEC_TESTER_TOKEN: viewer.token } });
 
 const titles = async (...args: string[]) =>
   JSON.parse((await cli('--json', '--limit', '1000', ...args)).out).findings.map(

@@ -5,37 +5,21 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { admin as adminAccount } from '../../kit/harness.js';
 import { act, until } from '../../kit/live.js';
 import { addResults, createPerson, password, startExecution } from '../../kit/seed.js';
+import { cliAt } from '../../kit/shell.js';
 import { useFolder, useServer } from '../../kit/use.js';
 
 const server = await useServer();
 const analyst = await createPerson(server, await server.signIn(), 'ANALYST');
 const home = useFolder();
-const env = { SEC_TESTER_PASSWORD: password };
-expect(await cli(['login', '--email', analyst.email], env)).toMatchObject({ code: 0 });
 
-async function cli(args: string[], more: Record<string, string> = {}, isTTY = false) {
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    Object.assign(
-      new Writable({
-        write(chunk, _encoding, done) {
-          texts[name] += chunk;
-          done();
-        },
-      }),
-      { isTTY, columns: 100 },
-    );
-  const env = { XDG_CONFIG_HOME: home, SEC_TESTER_URL: server.url, ...more };
-  const stdin = Object.assign(new PassThrough(), { isTTY: false });
-  const code = await runCli(args, { env, stdin, stdout: sink('out'), stderr: sink('err') });
-  return { code, ...texts };
-}
+const cli = (args: string[], more: Record<string, string> = {}, isTerminal = false) =>
+  cliAt(server, args, { env: { XDG_CONFIG_HOME: home, ...more }, isTerminal });
+const entered = await cli(['login', '--email', analyst.email], { SEC_TESTER_PASSWORD: password });
+expect(entered).toMatchObject({ code: 0 });
 
 const create = async (...args: string[]) => cli(['keys', 'create', '--name', 'ci', ...args]);
 

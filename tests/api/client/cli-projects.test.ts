@@ -1,32 +1,15 @@
 // The command-line client's commands on projects, against a real server.
-import { PassThrough, Writable } from 'node:stream';
 import { expect, it } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { importRules } from '../../kit/receiver.js';
 import { createPerson } from '../../kit/seed.js';
+import { cliAt } from '../../kit/shell.js';
 import { useServer } from '../../kit/use.js';
 
 const server = await useServer();
 const adminToken = await server.signIn();
 const analyst = await createPerson(server, adminToken, 'ANALYST');
 
-async function cli(token: string, ...args: string[]) {
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    Object.assign(
-      new Writable({
-        write(chunk, _encoding, done) {
-          texts[name] += chunk;
-          done();
-        },
-      }),
-      { isTTY: false, columns: 100 },
-    );
-  const env = { XDG_CONFIG_HOME: '/nonexistent', SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token };
-  const stdin = Object.assign(new PassThrough(), { isTTY: false });
-  const code = await runCli(args, { env, stdin, stdout: sink('out'), stderr: sink('err') });
-  return { code, ...texts };
-}
+const cli = (token: string, ...args: string[]) => cliAt(server, args, { env: { SEC_TESTER_TOKEN: token } });
 
 const json = async (...args: string[]) => JSON.parse((await cli(adminToken, ...args, '--json')).out);
 

@@ -2,11 +2,10 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { startIssuer } from '../../kit/oidc/issuer.js';
 import { createServiceAccount, createTrust } from '../../kit/oidc/workloads.js';
+import { cliAt } from '../../kit/shell.js';
 import { atEnd, useServer } from '../../kit/use.js';
 
 let home: string;
@@ -26,24 +25,8 @@ beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'sec-tester-ci-'));
 });
 
-async function cli(args: string[], more: Record<string, string> = {}) {
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        texts[name] += chunk;
-        done();
-      },
-    });
-  const env = { XDG_CONFIG_HOME: home, SEC_TESTER_URL: server.url, ...more };
-  const code = await runCli(args, {
-    env,
-    stdin: new PassThrough(),
-    stdout: sink('out'),
-    stderr: sink('err'),
-  });
-  return { code, ...texts };
-}
+const cli = (args: string[], more: Record<string, string> = {}) =>
+  cliAt(server, args, { env: { XDG_CONFIG_HOME: home, ...more } });
 
 const importing = ['import', report.pathname, '--target', 'acme/shop', '--json'];
 const exchanges = async () =>

@@ -3,15 +3,13 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type TOTP, URI } from 'otpauth';
-import { runCli } from '../../../src/cli/program.js';
-import type { Surroundings } from '../../../src/cli/surroundings.js';
 import { build } from '../../kit/build.js';
 import { act, report, until } from '../../kit/live.js';
 import { createTcpProxy } from '../../kit/network/tcp-proxy.js';
 import { addResults, createExecution, createPerson, password, startExecution } from '../../kit/seed.js';
+import { type CliRun, cliAt, type Shell } from '../../kit/shell.js';
 import { useServer } from '../../kit/use.js';
 
 let home: string;
@@ -23,20 +21,6 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
 
-interface Run {
-  code: number;
-  out: string;
-  err: string;
-}
-interface Options {
-  env?: Record<string, string>;
-  /** What is piped in. */
-  input?: string;
-  /** What is typed at a terminal, an answer each. */
-  typed?: string[];
-  isTerminal?: boolean;
-}
-
 const envOf = (env: Record<string, string> = {}) => ({
   ...{ PATH: process.env.PATH, XDG_CONFIG_HOME: home, SEC_TESTER_URL: server.url },
   ...env,
@@ -45,28 +29,11 @@ const file = () => join(home, 'sec-tester/credentials.json');
 const kept = () => JSON.parse(readFileSync(file(), 'utf8')).servers[`${server.url}/`];
 
 /** Runs the client in this process. */
-async function cli(args: string[], { env, input, typed, isTerminal = false }: Options = {}): Promise<Run> {
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    Object.assign(
-      new Writable({
-        write(chunk, _encoding, done) {
-          texts[name] += chunk;
-          done();
-          if (name === 'err' && /: $/.test(String(chunk)) && typed?.length)
-            setImmediate(() => stdin.write(`${typed.shift()}\r`));
-        },
-      }),
-      { isTTY: isTerminal, columns: 100 },
-    );
-  const stdin: Surroundings['stdin'] & PassThrough = Object.assign(new PassThrough(), { isTTY: isTerminal });
-  if (input !== undefined) stdin.end(input);
-  const code = await runCli(args, { env: envOf(env), stdin, stdout: sink('out'), stderr: sink('err') });
-  return { code, ...texts };
-}
+const cli = (args: string[], { env, ...shell }: Shell = {}) =>
+  cliAt(server, args, { env: { XDG_CONFIG_HOME: home, ...env }, ...shell });
 
 /** Runs it as people do: a process of its own, without a terminal. */
-function spawned(args: string[], { env, input = '' }: Options = {}): Promise<Run> {
+function spawned(args: string[], { env, input = '' }: Shell = {}): Promise<CliRun> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['bin/sec-tester.mjs', ...args], { env: envOf(env) });
     const run = { out: '', err: '' };

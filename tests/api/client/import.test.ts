@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough, Readable, Writable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { build } from '../../kit/build.js';
 import { startExecution } from '../../kit/seed.js';
+import { cliAt } from '../../kit/shell.js';
 import { useFolder, useServer } from '../../kit/use.js';
 
 await build();
@@ -18,20 +18,8 @@ const folder = useFolder();
 const flaws = 'tests/fixtures/reports/flawfinder.sarif';
 const envOf = () => ({ SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token, XDG_CONFIG_HOME: folder });
 
-async function cli(args: string[], input?: string | Buffer | Readable) {
-  const run = { code: 0, out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        run[name] += chunk;
-        done();
-      },
-    });
-  const stdin = input instanceof Readable ? input : new PassThrough();
-  if (stdin instanceof PassThrough && input !== undefined) stdin.end(input);
-  run.code = await runCli(args, { env: envOf(), stdin, stdout: sink('out'), stderr: sink('err') });
-  return run;
-}
+const cli = (args: string[], input?: string | Buffer | Readable) =>
+  cliAt(server, args, { env: envOf(), input });
 
 describe('sec-tester import', () => {
   it('sends a report and shows what the server made of it', async () => {

@@ -2,12 +2,11 @@
 // line.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { createProject } from '../../kit/projects.js';
 import { createPerson, startExecution } from '../../kit/seed.js';
+import { cliAt } from '../../kit/shell.js';
 import { useFolder, useServer } from '../../kit/use.js';
 
 const server = await useServer();
@@ -189,26 +188,8 @@ describe('A base branch', () => {
   });
 });
 
-async function cli(args: string[], env: Record<string, string> = {}) {
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    Object.assign(
-      new Writable({
-        write(chunk, _encoding, done) {
-          texts[name] += chunk;
-          done();
-        },
-      }),
-      { isTTY: false },
-    );
-  const code = await runCli(args, {
-    env: { SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token, XDG_CONFIG_HOME: '/nonexistent', ...env },
-    stdin: Object.assign(new PassThrough(), { isTTY: false }),
-    stdout: sink('out'),
-    stderr: sink('err'),
-  });
-  return { code, ...texts };
-}
+const cli = (args: string[], env: Record<string, string> = {}) =>
+  cliAt(server, args, { env: { SEC_TESTER_TOKEN: token, ...env } });
 
 describe('sec-tester gate', () => {
   test('takes a policy by name and from files, which options replace', async () => {

@@ -1,10 +1,9 @@
 // Gates over real imports and real test modules, in GraphQL and from the command line.
-import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { act, until } from '../../kit/live.js';
 import { addResults, startExecution } from '../../kit/seed.js';
+import { cliAt } from '../../kit/shell.js';
 import { useServer } from '../../kit/use.js';
 
 const server = await useServer();
@@ -157,26 +156,7 @@ describe('A gate', () => {
   });
 });
 
-async function cli(...args: string[]) {
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    Object.assign(
-      new Writable({
-        write(chunk, _encoding, done) {
-          texts[name] += chunk;
-          done();
-        },
-      }),
-      { isTTY: false },
-    );
-  const code = await runCli(args, {
-    env: { SEC_TESTER_URL: server.url, SEC_TESTER_TOKEN: token, XDG_CONFIG_HOME: '/nonexistent' },
-    stdin: Object.assign(new PassThrough(), { isTTY: false }),
-    stdout: sink('out'),
-    stderr: sink('err'),
-  });
-  return { code, ...texts };
-}
+const cli = (...args: string[]) => cliAt(server, args, { env: { SEC_TESTER_TOKEN: token } });
 
 describe('sec-tester gate', () => {
   test('judges by a policy, where --fail-on allows no finding of the severity or above', async () => {

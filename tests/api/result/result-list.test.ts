@@ -24,8 +24,6 @@ interface Row {
   fingerprint: string;
 }
 
-/** Newest first. */
-
 const severities = ['INFO', 'LOW', 'MEDIUM', 'HIGH', 'CRITICAL'];
 const titles = ['SQL injection', 'XSS 100% sure', 'weak_cipher', 'Missing header', 'C:\\path leak'];
 const rules = ['sqli-1', 'XSS_2', null];
@@ -47,6 +45,7 @@ for (const size of [23, 8, 0]) {
 }
 const fields = 'id execution { id } title severity ruleId cweIds fingerprint';
 const nodes = await nodesOf<Row & { execution: { id: string } }>(server, analyst.token, 'results', fields);
+/** Newest first. */
 const rows = nodes.map(({ execution, ...row }) => ({ ...row, executionId: execution.id }));
 
 const listQuery = (fields: string, name = '') => `

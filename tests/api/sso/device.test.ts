@@ -1,12 +1,11 @@
 // Signing in on another device (RFC 8628): the command line on a machine without a browser, beside a real provider.
-import { PassThrough, Writable } from 'node:stream';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { createPkce, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { arrive } from '../../kit/oidc/visitor.js';
 import { meWith } from '../../kit/session.js';
+import { startCli } from '../../kit/shell.js';
 import { atEnd, useFolder, useServer } from '../../kit/use.js';
 
 const home = useFolder();
@@ -112,19 +111,8 @@ describe('a sign-in on another device', () => {
   });
 });
 
-function run(args: string[], more: Record<string, string> = {}) {
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        texts[name] += chunk;
-        done();
-      },
-    });
-  const env = { SEC_TESTER_URL: server.url, XDG_CONFIG_HOME: home, ...more };
-  const stdin = Object.assign(new PassThrough(), { isTTY: false });
-  return { texts, ended: runCli(args, { env, stdin, stdout: sink('out'), stderr: sink('err') }) };
-}
+const run = (args: string[], more: Record<string, string> = {}) =>
+  startCli(server, args, { env: { XDG_CONFIG_HOME: home, ...more } });
 
 describe('sec-tester login --sso', () => {
   it.each<[string, string[], Record<string, string>]>([

@@ -1,7 +1,5 @@
 // A server without passwords but for one admin: what still works, and the ways in that the page and the command line offer.
-import { PassThrough, Writable } from 'node:stream';
 import { expect, it } from '@jest/globals';
-import { runCli } from '../../../src/cli/program.js';
 import { loadConfig } from '../../../src/config/load.js';
 import { admin } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
@@ -9,6 +7,7 @@ import { frontend, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { arrive, tokensAt } from '../../kit/oidc/visitor.js';
 import { password } from '../../kit/seed.js';
 import { tryLogin } from '../../kit/session.js';
+import { cliAt, startCli } from '../../kit/shell.js';
 import { atEnd, useFolder, useServer } from '../../kit/use.js';
 
 const home = useFolder();
@@ -93,18 +92,8 @@ it('leads from GraphiQL to the provider and back to it', async () => {
 
 it('signs in the command line by the browser', async () => {
   await arrive(provider, { sub: 'dora' });
-  const texts = { out: '', err: '' };
-  const sink = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        texts[name] += chunk;
-        done();
-      },
-    });
-  const env = { SEC_TESTER_URL: server.url, XDG_CONFIG_HOME: home };
-  const stdin = Object.assign(new PassThrough(), { isTTY: false });
-  const surroundings = { env, stdin, stdout: sink('out'), stderr: sink('err') };
-  const running = runCli(['login', '--sso'], surroundings);
+  const env = { XDG_CONFIG_HOME: home };
+  const { texts, ended } = startCli(server, ['login', '--sso'], { env });
   await until(() => /browser: (\S+)\n/.test(texts.err), 'the address');
   const address = /browser: (\S+)\n/.exec(texts.err)?.[1] as string;
   const page = new URL(address).searchParams.get('returnTo') as string;
@@ -112,7 +101,7 @@ it('signs in the command line by the browser', async () => {
   expect((await fetch(new URL('/favicon.ico', page))).status).toBe(404);
   const { url } = await browser.follow(address, page);
   expect(await (await fetch(url)).text()).toMatch(/You are signed in/);
-  expect(await running).toBe(0);
+  expect(await ended).toBe(0);
   expect(texts.out).toContain('dora <dora@idp.test>');
-  expect(await runCli(['whoami'], surroundings)).toBe(0);
+  expect(await cliAt(server, ['whoami'], { env })).toMatchObject({ code: 0 });
 });

@@ -30,7 +30,6 @@ const adminToken = await server.signIn();
 issued.push(adminToken);
 const person = await createPerson(server, adminToken, 'ANALYST');
 issued.push(person.token);
-await sendEverywhere();
 
 async function send(path: string, init: RequestInit = {}): Promise<unknown> {
   const response = await fetch(server.url + path, init).catch(() => undefined);
@@ -55,6 +54,7 @@ const gql = (
   headers: Record<string, string> = {},
   more: object = {},
 ) => post('/graphql', { query, variables, ...more }, headers);
+await sendEverywhere();
 
 async function sendEverywhere(): Promise<void> {
   const secrets = Object.values(canary);

@@ -48,9 +48,14 @@ const scopes = [
 const server = await useServer({ SESSIONS_MAX_PER_USER: '1000' });
 const adminToken = await server.signIn();
 const keys = await createProjects(server, adminToken);
-const things = { INTERNAL: await fill(keys.INTERNAL), PRIVATE: await fill(keys.PRIVATE) };
 
 const report = { target: 'imported', format: 'SARIF', content: '{"version":"2.1.0","runs":[]}' };
+
+const ask = (query: string, token: string): Promise<GqlAnswer> => server.gql(query, {}, token);
+const codeOf = ({ body }: GqlAnswer): string => body.errors?.[0]?.extensions.code ?? 'ok';
+
+/** By the project's visibility. */
+const things = { INTERNAL: await fill(keys.INTERNAL), PRIVATE: await fill(keys.PRIVATE) };
 
 async function fill(key: string): Promise<Things> {
   const execution = await startExecution(server, adminToken, { project: key, name: `Scan of ${key}` });
@@ -80,9 +85,6 @@ async function fill(key: string): Promise<Things> {
     project: project.id,
   };
 }
-
-const ask = (query: string, token: string): Promise<GqlAnswer> => server.gql(query, {}, token);
-const codeOf = ({ body }: GqlAnswer): string => body.errors?.[0]?.extensions.code ?? 'ok';
 
 type Status = 'QUEUED' | 'RUNNING' | 'COMPLETED';
 
