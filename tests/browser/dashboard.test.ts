@@ -61,9 +61,10 @@ jest.setTimeout(300_000);
     const id = await startExecution(server, token, { target: 'followed' });
     const run = page.locator('.run').filter({ hasText: 'followed' });
     await run.getByText('running').waitFor();
-    const report = await server.gql(
-      'mutation($input: ReportProgressInput!) { reportProgress(input: $input) { execution { progress } } }',
-      { input: { executionId: id, progress: 40, phase: 'Crawling' } },
+    const report = await server.change(
+      'reportProgress',
+      { executionId: id, progress: 40, phase: 'Crawling' },
+      'execution { progress }',
       token,
     );
     report.expectData();

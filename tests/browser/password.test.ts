@@ -30,13 +30,7 @@ const chosen = 'vellum orbit cactus 5177';
 
   it('takes the invited user from the mail to a password', async () => {
     const input = { email: 'browser@people.test', name: 'Browser', role: 'VIEWER' };
-    (
-      await server.gql(
-        'mutation($input: CreateUserInput!) { createUser(input: $input) { mailedTo } }',
-        { input },
-        await server.signIn(),
-      )
-    ).expectData();
+    (await server.change('createUser', input, 'mailedTo', await server.signIn())).expectData();
     const [mail] = await until(
       () => box.mails,
       ({ length }) => length > 0,

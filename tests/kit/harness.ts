@@ -50,6 +50,11 @@ export interface TestServer {
     token?: string,
     headers?: Record<string, string>,
   ) => Promise<GqlAnswer>;
+  /**
+   * A mutation that takes one `input`, with this selection of what it gives.
+   * @example change('updateUser', { id, role: 'VIEWER' }, 'user { id }', adminToken)
+   */
+  change: (mutation: string, input: unknown, selection: string, token?: string) => Promise<GqlAnswer>;
   /** A REST call; fails when openapi.yaml does not tell of the answer. */
   rest: (
     method: string,
@@ -162,6 +167,11 @@ export async function startTestServer(
   const server: TestServer = {
     ...{ url, databaseUrl, services: running.services, passwords: running.passwords, clock, logs },
     gql: (query, variables, token, headers) => gql(`${url}/graphql`, { query, variables }, token, headers),
+    change: (mutation, input, selection, token) => {
+      const type = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input!`;
+      const query = `mutation($input: ${type}) { ${mutation}(input: $input) { ${selection} } }`;
+      return gql(`${url}/graphql`, { query, variables: { input } }, token);
+    },
     rest: (method, path, options) => rest(url + path, method, options),
     signIn: async (email = admin.email, password: string = admin.password) => {
       const answer = await rest(`${url}/api/v1/auth/login`, 'POST', { body: { email, password } });

@@ -160,9 +160,10 @@ export function report(
   progress: number,
   phase?: string,
 ): Promise<GqlAnswer> {
-  return server.gql(
-    'mutation($input: ReportProgressInput!) { reportProgress(input: $input) { execution { id status progress } } }',
-    { input: { executionId, progress, phase } },
+  return server.change(
+    'reportProgress',
+    { executionId, progress, phase },
+    'execution { id status progress }',
     token,
   );
 }

@@ -17,9 +17,10 @@ export async function createProject(
 ): Promise<string> {
   counter += 1;
   const key = input.key ?? `project-${process.env.JEST_WORKER_ID ?? 0}-${counter}`;
-  const answer = await server.gql(
-    'mutation($input: CreateProjectInput!) { createProject(input: $input) { project { key } } }',
-    { input: { name: `Project ${counter}`, ...input, key } },
+  const answer = await server.change(
+    'createProject',
+    { name: `Project ${counter}`, ...input, key },
+    'project { key }',
     adminToken,
   );
   return answer.expectData().createProject.project.key;
@@ -49,11 +50,7 @@ export async function updateProject(
   adminToken: string,
   input: Record<string, unknown>,
 ): Promise<void> {
-  const answer = await server.gql(
-    'mutation($input: UpdateProjectInput!) { updateProject(input: $input) { project { id } } }',
-    { input },
-    adminToken,
-  );
+  const answer = await server.change('updateProject', input, 'project { id }', adminToken);
   answer.expectData();
 }
 
@@ -65,9 +62,10 @@ export async function createBoundKey(
   scopes: string[],
 ): Promise<string> {
   const expiresAt = new Date(server.clock.now() + 86_400_000).toISOString();
-  const answer = await server.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
-    { input: { name: 'Key', scopes, project, expiresAt } },
+  const answer = await server.change(
+    'createApiKey',
+    { name: 'Key', scopes, project, expiresAt },
+    'secret',
     token,
   );
   return answer.expectData().createApiKey.secret;

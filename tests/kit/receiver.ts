@@ -63,11 +63,7 @@ export async function createWebhook(
   token: string,
   input: { url: string; events: string[]; project?: string; leastSeverity?: string },
 ): Promise<{ id: string; secret: string }> {
-  const answer = await server.gql(
-    'mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret webhook { id } } }',
-    { input },
-    token,
-  );
+  const answer = await server.change('createWebhook', input, 'secret webhook { id }', token);
   const { secret, webhook } = answer.expectData().createWebhook;
   return { id: webhook.id, secret };
 }
@@ -110,9 +106,10 @@ export async function importRules(
   }));
   const run = { tool: { driver: { name: 'Tool' } }, invocations: [{ executionSuccessful: true }], results };
   const content = JSON.stringify({ version: '2.1.0', runs: [run] });
-  const answer = await server.gql(
-    'mutation($input: ImportReportInput!) { importReport(input: $input) { import { id } execution { id } } }',
-    { input: { target, content, ...(project !== undefined && { project }) } },
+  const answer = await server.change(
+    'importReport',
+    { target, content, ...(project !== undefined && { project }) },
+    'import { id } execution { id }',
     token,
   );
   const { import: imported, execution } = answer.expectData().importReport;

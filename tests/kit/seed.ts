@@ -19,9 +19,10 @@ export async function createPerson(
 ): Promise<Person> {
   counter += 1;
   const email = `${role.toLowerCase()}-${process.env.JEST_WORKER_ID ?? 0}-${counter}@people.test`;
-  const answer = await server.gql(
-    'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
-    { input: { email, name: `Person ${counter}`, password, role } },
+  const answer = await server.change(
+    'createUser',
+    { email, name: `Person ${counter}`, password, role },
+    'user { id }',
     adminToken,
   );
   return { id: answer.expectData().createUser.user.id, email, token: await server.signIn(email, password) };
@@ -33,9 +34,10 @@ export async function createExecution(
   token: string,
   input: Record<string, unknown> = {},
 ): Promise<string> {
-  const answer = await server.gql(
-    'mutation($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }',
-    { input: { name: 'Scan', target: 'https://target.test', kind: 'DAST', ...input } },
+  const answer = await server.change(
+    'createExecution',
+    { name: 'Scan', target: 'https://target.test', kind: 'DAST', ...input },
+    'execution { id }',
     token,
   );
   return answer.expectData().createExecution.execution.id;
@@ -62,9 +64,10 @@ export async function addResults(
   results: Record<string, unknown>[],
   batchKey?: string,
 ): Promise<{ added: number; duplicates: number }> {
-  const answer = await server.gql(
-    'mutation($input: AddResultsInput!) { addResults(input: $input) { added duplicates } }',
-    { input: { executionId, batchKey, results } },
+  const answer = await server.change(
+    'addResults',
+    { executionId, batchKey, results },
+    'added duplicates',
     token,
   );
   return answer.expectData().addResults;

@@ -28,9 +28,10 @@ const gql = (query: string, variables: object = {}, headers: Record<string, stri
 const server = await useServer({ LOG_LEVEL: 'trace' });
 const adminToken = await server.signIn();
 issued.push(adminToken);
-const made = await server.gql(
-  'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
-  { input: { email, name: 'Bird', password: canary, role: 'ANALYST' } },
+const made = await server.change(
+  'createUser',
+  { email, name: 'Bird', password: canary, role: 'ANALYST' },
+  'user { id }',
   adminToken,
 );
 made.expectData();

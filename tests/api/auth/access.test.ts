@@ -385,15 +385,14 @@ describe('authorization', () => {
 
   it('asks an API key for its scopes, over REST as over GraphQL', async () => {
     const { token } = await createPerson(server, adminToken, 'ANALYST');
-    const made = await server.gql(
-      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+    const made = await server.change(
+      'createApiKey',
       {
-        input: {
-          name: 'reads only',
-          scopes: ['execution:read'],
-          expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
-        },
+        name: 'reads only',
+        scopes: ['execution:read'],
+        expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
       },
+      'secret',
       token,
     );
     const key = made.expectData().createApiKey.secret;

@@ -15,9 +15,10 @@ const inDays = (days: number) => new Date(server.clock.now() + days * 86_400_000
 const keyFields = 'id name prefix scopes expiresAt lastUsedAt createdAt revokedAt';
 
 function tryCreate(input: Record<string, unknown> = {}, token = owner.token): Promise<GqlAnswer> {
-  return server.gql(
-    `mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { ${keyFields} } secret } }`,
-    { input: { name: 'nightly', scopes: ['execution:read'], expiresAt: inDays(30), ...input } },
+  return server.change(
+    'createApiKey',
+    { name: 'nightly', scopes: ['execution:read'], expiresAt: inDays(30), ...input },
+    `apiKey { ${keyFields} } secret`,
     token,
   );
 }
@@ -105,19 +106,10 @@ describe('using a key', () => {
     await createExecution(server, secret);
     (await server.gql('{ users { nodes { id } } }', {}, secret)).expectError('FORBIDDEN');
     const setRole = (role: string) =>
-      server.gql(
-        'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }',
-        { input: { id: person.id, role } },
-        adminToken,
-      );
+      server.change('updateUser', { id: person.id, role }, 'user { id }', adminToken);
     await setRole('VIEWER');
     const input = { name: 'A', target: 't', kind: 'DAST' };
-    const attempt = () =>
-      server.gql(
-        'mutation($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }',
-        { input },
-        secret,
-      );
+    const attempt = () => server.change('createExecution', input, 'execution { id }', secret);
     (await attempt()).expectError('FORBIDDEN');
     await setRole('ADMIN');
     (await server.gql('{ users { nodes { id } } }', {}, secret)).expectData();
@@ -140,9 +132,10 @@ describe('using a key', () => {
   it('runs an execution from claim to end with execution:run alone', async () => {
     const id = await createExecution(server, other.token, { kind: 'IAC' });
     const { secret } = await create(['execution:run']);
-    const claimed = await server.gql(
-      'mutation($input: ClaimExecutionInput!) { claimExecution(input: $input) { execution { id parameters } } }',
-      { input: { kinds: ['IAC'], runner: 'key' } },
+    const claimed = await server.change(
+      'claimExecution',
+      { kinds: ['IAC'], runner: 'key' },
+      'execution { id parameters }',
       secret,
     );
     expect(claimed.expectData().claimExecution.execution.id).toBe(id);

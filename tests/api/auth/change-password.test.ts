@@ -10,11 +10,7 @@ const server = await useServer({ LOGIN_MAX_FAILURES: '6' });
 const adminToken = await server.signIn();
 
 const change = (token: string, currentPassword: string, newPassword: string): Promise<GqlAnswer> =>
-  server.gql(
-    'mutation($input: ChangePasswordInput!) { changePassword(input: $input) { user { id email } } }',
-    { input: { currentPassword, newPassword } },
-    token,
-  );
+  server.change('changePassword', { currentPassword, newPassword }, 'user { id email }', token);
 const viewer = (): Promise<Person> => createPerson(server, adminToken, 'VIEWER');
 
 describe('changing the password', () => {

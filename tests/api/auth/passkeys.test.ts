@@ -221,9 +221,11 @@ describe('As the second factor', () => {
     expect(outcomeOf(await login(email, { passkey: wrong, password: 'wrong in every way' }))).toBe(
       'INVALID_CREDENTIALS',
     );
-    const answer = await server.gql('mutation($input: LoginInput!) { login(input: $input) { expiresIn } }', {
-      input: { email, password, passkey: await proofOf(server, authenticator) },
-    });
+    const answer = await server.change(
+      'login',
+      { email, password, passkey: await proofOf(server, authenticator) },
+      'expiresIn',
+    );
     answer.expectData();
   });
 

@@ -24,20 +24,17 @@ const createAccount = async (input: Record<string, unknown> = {}) =>
   (await tryAccount(input)).expectData().createServiceAccount.user;
 
 const tryKey = (input: Record<string, unknown>, token = adminToken) =>
-  server.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret apiKey { id project { key } } } }',
-    { input: { name: 'k', scopes: ['execution:read', 'execution:create'], expiresAt: inDays(30), ...input } },
+  server.change(
+    'createApiKey',
+    { name: 'k', scopes: ['execution:read', 'execution:create'], expiresAt: inDays(30), ...input },
+    'secret apiKey { id project { key } }',
     token,
   );
 const createKey = async (input: Record<string, unknown>, token = adminToken) =>
   (await tryKey(input, token)).expectData().createApiKey;
 
 const tryRotate = (input: Record<string, unknown>, token = adminToken) =>
-  server.gql(
-    'mutation($input: RotateApiKeyInput!) { rotateApiKey(input: $input) { secret apiKey { id name scopes expiresAt } } }',
-    { input },
-    token,
-  );
+  server.change('rotateApiKey', input, 'secret apiKey { id name scopes expiresAt }', token);
 const list = (token: string) => server.gql('{ executions { nodes { id } } }', {}, token);
 
 describe('a service account', () => {
@@ -85,9 +82,10 @@ describe('a service account', () => {
     expect(made.apiKey.project).toEqual({ key });
     const execution = await createExecution(server, made.secret, { project: key });
     expect((await list(made.secret)).expectData().executions.nodes).toEqual([{ id: execution }]);
-    const elsewhere = await server.gql(
-      'mutation($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }',
-      { input: { name: 'n', target: 't', kind: 'DAST', project: other } },
+    const elsewhere = await server.change(
+      'createExecution',
+      { name: 'n', target: 't', kind: 'DAST', project: other },
+      'execution { id }',
       made.secret,
     );
     elsewhere.expectError('NOT_FOUND');
@@ -131,9 +129,10 @@ describe('a service account', () => {
     const promote = 'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }';
     (await asAdmin(promote, { input: { id: user.id, role: 'ANALYST' } })).expectError('CONFLICT');
     const start = () =>
-      server.gql(
-        'mutation($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }',
-        { input: { name: 'n', target: 't', kind: 'DAST', project: key } },
+      server.change(
+        'createExecution',
+        { name: 'n', target: 't', kind: 'DAST', project: key },
+        'execution { id }',
         secret,
       );
     (await start()).expectError('FORBIDDEN');

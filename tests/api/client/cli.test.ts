@@ -64,11 +64,7 @@ async function finished(...severities: string[]): Promise<string> {
 
 async function createKey(scopes: string[]): Promise<string> {
   const input = { name: 'ci', scopes, expiresAt: new Date(Date.now() + 86_400_000) };
-  const answer = await server.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
-    { input },
-    analyst.token,
-  );
+  const answer = await server.change('createApiKey', input, 'secret', analyst.token);
   return answer.expectData().createApiKey.secret;
 }
 

@@ -204,11 +204,7 @@ describe('header-scan', () => {
       scopes: ['execution:create'],
       expiresAt: new Date(server.clock.now() + 86_400_000).toISOString(),
     };
-    const made = await server.gql(
-      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
-      { input },
-      token,
-    );
+    const made = await server.change('createApiKey', input, 'secret', token);
     const count = () => server.sql('SELECT count(*)::int AS n FROM test_executions');
     const before = await count();
     const outcome = await runExample('header-scan', ['http://x.test'], {

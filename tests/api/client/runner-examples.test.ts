@@ -42,11 +42,7 @@ const statusOf = async (id: string) =>
 
 async function createKey(): Promise<string> {
   const input = { name: 'runner', scopes: ['execution:run'], expiresAt: new Date(Date.now() + 86_400_000) };
-  const answer = await server.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
-    { input },
-    analyst.token,
-  );
+  const answer = await server.change('createApiKey', input, 'secret', analyst.token);
   return answer.expectData().createApiKey.secret;
 }
 

@@ -25,11 +25,7 @@ function act(mutation: string, id: string, token = analyst.token): Promise<GqlAn
 
 function report(executionId: string, token: string): Promise<GqlAnswer> {
   const input = { executionId, progress: 50 };
-  return server.gql(
-    'mutation($input: ReportProgressInput!) { reportProgress(input: $input) { execution { progress } } }',
-    { input },
-    token,
-  );
+  return server.change('reportProgress', input, 'execution { progress }', token);
 }
 
 async function read(id: string): Promise<Record<string, unknown>> {

@@ -25,9 +25,10 @@ const full = {
 };
 
 function create(input: Record<string, unknown>, token = analyst.token): Promise<GqlAnswer> {
-  return server.gql(
-    `mutation($input: CreateExecutionInput!) { createExecution(input: $input) { execution { ${fields} } } }`,
-    { input: { name: 'Scan', target: 'https://target.test', kind: 'DAST', ...input } },
+  return server.change(
+    'createExecution',
+    { name: 'Scan', target: 'https://target.test', kind: 'DAST', ...input },
+    `execution { ${fields} }`,
     token,
   );
 }
@@ -44,9 +45,10 @@ function act(mutation: string, id: string, token = analyst.token): Promise<GqlAn
 }
 
 function report(executionId: string, progress: unknown, phase?: string | null, token = analyst.token) {
-  return server.gql(
-    'mutation($input: ReportProgressInput!) { reportProgress(input: $input) { execution { status progress phase } } }',
-    { input: { executionId, progress, phase } },
+  return server.change(
+    'reportProgress',
+    { executionId, progress, phase },
+    'execution { status progress phase }',
     token,
   );
 }

@@ -218,9 +218,10 @@ describe('a claimed run', () => {
     await act(server, creator.token, 'cancelExecution', id);
     const answer = (await report(server, runner.token, id, 20)).expectData().reportProgress;
     expect(answer.execution.status).toBe('CANCEL_REQUESTED');
-    const added = await server.gql(
-      'mutation($input: AddResultsInput!) { addResults(input: $input) { execution { status } } }',
-      { input: { executionId: id, results: [{ title: 'A', severity: 'LOW' }] } },
+    const added = await server.change(
+      'addResults',
+      { executionId: id, results: [{ title: 'A', severity: 'LOW' }] },
+      'execution { status }',
       runner.token,
     );
     expect(added.expectData().addResults.execution.status).toBe('CANCEL_REQUESTED');

@@ -79,9 +79,10 @@ describe('SARIF of an execution', () => {
       token,
     );
     const [{ id }] = found.expectData().findings.nodes;
-    const decide = await server.gql(
-      'mutation($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
-      { input: { ids: [id], state: 'FALSE_POSITIVE', reason: 'checked by hand' } },
+    const decide = await server.change(
+      'triageFindings',
+      { ids: [id], state: 'FALSE_POSITIVE', reason: 'checked by hand' },
+      'changed',
       token,
     );
     expect(decide.expectData().triageFindings.changed).toBe(1);
@@ -202,9 +203,10 @@ describe('SARIF for GitHub', () => {
       {},
       token,
     );
-    await server.gql(
-      'mutation($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
-      { input: { ids: [found.expectData().findings.nodes[0].id], state: 'FALSE_POSITIVE', reason: 'no' } },
+    await server.change(
+      'triageFindings',
+      { ids: [found.expectData().findings.nodes[0].id], state: 'FALSE_POSITIVE', reason: 'no' },
+      'changed',
       token,
     );
     const { text } = await exportOf(body.executionId, 'github');

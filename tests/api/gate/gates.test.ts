@@ -22,11 +22,7 @@ async function gate(executionId: string, policy: Record<string, unknown>) {
 }
 
 async function triage(filter: object, decision: object): Promise<void> {
-  const answer = await server.gql(
-    'mutation ($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
-    { input: { filter, ...decision } },
-    token,
-  );
+  const answer = await server.change('triageFindings', { filter, ...decision }, 'changed', token);
   expect(answer.expectData().triageFindings.changed).toBeGreaterThan(0);
 }
 

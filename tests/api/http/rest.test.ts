@@ -237,14 +237,13 @@ describe('the challenge (RFC 6750)', () => {
   });
 
   it('says insufficient_scope of a key that may not', async () => {
-    const made = await server.gql(
-      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+    const made = await server.change(
+      'createApiKey',
       {
-        input: {
-          ...{ name: 'narrow', scopes: ['execution:read'] },
-          expiresAt: new Date(server.clock.now() + 86_400_000).toISOString(),
-        },
+        ...{ name: 'narrow', scopes: ['execution:read'] },
+        expiresAt: new Date(server.clock.now() + 86_400_000).toISOString(),
       },
+      'secret',
       await server.signIn(),
     );
     expect(await challengeOf(`Bearer ${made.expectData().createApiKey.secret}`)).toEqual([

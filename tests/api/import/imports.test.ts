@@ -456,13 +456,7 @@ describe('alike results whose lines move by the distance between them', () => {
       ({ location }: { location: { startLine: number } }) => location.startLine === 10,
     );
     const input = { ids: [first.id], state: 'FALSE_POSITIVE', reason: 'constant' };
-    (
-      await server.gql(
-        'mutation ($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
-        { input },
-        token,
-      )
-    ).expectData();
+    (await server.change('triageFindings', input, 'changed', token)).expectData();
     expect(await decided(target)).toEqual(['PRESENT 10']);
   };
 
@@ -539,9 +533,10 @@ describe('an execution with reports of its own', () => {
   /** Adds logs to an execution, completes it, and waits until its results have met the findings. */
   const run = async (target: string, logs: string[], tool?: string) => {
     const { createExecution } = (
-      await server.gql(
-        'mutation ($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }',
-        { input: { name: 'n', target, kind: 'SAST', tool } },
+      await server.change(
+        'createExecution',
+        { name: 'n', target, kind: 'SAST', tool },
+        'execution { id }',
         token,
       )
     ).expectData();
@@ -657,9 +652,10 @@ describe('a finding that people called RESOLVED', () => {
     if (one === undefined) throw new Error('there are five');
     await send(query, sarif([one]));
     const { id } = await triageOf('resolved');
-    await server.gql(
-      'mutation ($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
-      { input: { ids: [id], state: 'RESOLVED', reason: 'fixed' } },
+    await server.change(
+      'triageFindings',
+      { ids: [id], state: 'RESOLVED', reason: 'fixed' },
+      'changed',
       token,
     );
     await send(query, sarif([{ ...one, line: 77 }]));

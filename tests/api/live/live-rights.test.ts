@@ -54,9 +54,10 @@ const cases: Case[] = [
     code: 'TOKEN_REVOKED',
     end: async (person) =>
       (
-        await home.gql(
-          'mutation($input: ChangePasswordInput!) { changePassword(input: $input) { user { id } } }',
-          { input: { currentPassword: password, newPassword: 'amber kettle 5521 walnut frost' } },
+        await home.change(
+          'changePassword',
+          { currentPassword: password, newPassword: 'amber kettle 5521 walnut frost' },
+          'user { id }',
           await home.signIn(person.email, password),
         )
       ).expectData(),
@@ -70,13 +71,7 @@ const cases: Case[] = [
     name: 'demotion',
     code: 'FORBIDDEN',
     end: async ({ id }) =>
-      (
-        await home.gql(
-          'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }',
-          { input: { id, role: 'VIEWER' } },
-          adminToken,
-        )
-      ).expectData(),
+      (await home.change('updateUser', { id, role: 'VIEWER' }, 'user { id }', adminToken)).expectData(),
   },
   {
     name: 'deletion',
@@ -99,9 +94,10 @@ const cases: Case[] = [
 
 async function createKey(person: Person, lifetimeMs = 86_400_000): Promise<{ id: string; secret: string }> {
   const expiresAt = new Date(home.clock.now() + lifetimeMs).toISOString();
-  const answer = await home.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } secret } }',
-    { input: { name: 'watcher', scopes: ['execution:read'], expiresAt } },
+  const answer = await home.change(
+    'createApiKey',
+    { name: 'watcher', scopes: ['execution:read'], expiresAt },
+    'apiKey { id } secret',
     person.token,
   );
   const { apiKey, secret } = answer.expectData().createApiKey;
@@ -149,11 +145,7 @@ describe.each(transports)('by %s', (transport) => {
     const person = await createPerson(home, adminToken, 'VIEWER');
     const [here, there, foreign, id] = await open(transport, person.token);
     const input = { id: person.id, name: 'Another Name' };
-    await home.gql(
-      'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }',
-      { input },
-      adminToken,
-    );
+    await home.change('updateUser', input, 'user { id }', adminToken);
     await sleep(200); // so that a check would have come by
     await report(home, writer.token, id, 50);
     const all = [here, there, foreign];

@@ -239,12 +239,7 @@ describe('with a mail server', () => {
        SELECT gen_random_uuid(), (SELECT id FROM users LIMIT 1), 'NEW_DEVICE', now(), now() + interval '10 years' FROM generate_series(1, 10000)`,
     );
     const input = { email: 'too-many@people.test', name: 'Too Many', role: 'VIEWER' };
-    const create = async () =>
-      server.gql(
-        'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
-        { input },
-        await server.signIn(),
-      );
+    const create = async () => server.change('createUser', input, 'user { id }', await server.signIn());
     (await create()).expectError('UNAVAILABLE');
     await server.sql(`DELETE FROM mails WHERE kind = 'NEW_DEVICE'`);
     (await create()).expectData();

@@ -55,13 +55,7 @@ const askOverGraphQL = (email: string, on = server) =>
 async function invited(): Promise<string> {
   const email = `invited-${Math.random()}@people.test`;
   const input = { email, name: 'Invited', role: 'VIEWER' };
-  (
-    await server.gql(
-      'mutation($input: CreateUserInput!) { createUser(input: $input) { mailedTo } }',
-      { input },
-      await server.signIn(),
-    )
-  ).expectData();
+  (await server.change('createUser', input, 'mailedTo', await server.signIn())).expectData();
   await arrival(email, /account/);
   return email;
 }
@@ -74,9 +68,10 @@ async function deactivated(): Promise<string> {
 }
 
 async function program(): Promise<string> {
-  const answer = await server.gql(
-    'mutation($input: CreateServiceAccountInput!) { createServiceAccount(input: $input) { user { email } } }',
-    { input: { name: 'Nightly', role: 'VIEWER' } },
+  const answer = await server.change(
+    'createServiceAccount',
+    { name: 'Nightly', role: 'VIEWER' },
+    'user { email }',
     await server.signIn(),
   );
   return answer.expectData().createServiceAccount.user.email;
@@ -155,9 +150,10 @@ describe('a forgotten password', () => {
       ([row]) => row?.last_error != null,
     );
     (
-      await server.gql(
-        'mutation($input: ChangePasswordInput!) { changePassword(input: $input) { user { id } } }',
-        { input: { currentPassword: password, newPassword: chosen } },
+      await server.change(
+        'changePassword',
+        { currentPassword: password, newPassword: chosen },
+        'user { id }',
         token,
       )
     ).expectData();
@@ -333,15 +329,17 @@ it('an API key that ends soon is mailed to its owner, and one of a program to no
   const person = await createPerson(server, await server.signIn(), 'ANALYST');
   const expiresAt = new Date(server.clock.now() + 10 * day).toISOString();
   const create = (input: object, token: string) =>
-    server.gql(
-      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id prefix } } }',
-      { input: { scopes: ['execution:read'], expiresAt, ...input } },
+    server.change(
+      'createApiKey',
+      { scopes: ['execution:read'], expiresAt, ...input },
+      'apiKey { id prefix }',
       token,
     );
   const { apiKey } = (await create({ name: 'nightly' }, person.token)).expectData().createApiKey;
-  const account = await server.gql(
-    'mutation($input: CreateServiceAccountInput!) { createServiceAccount(input: $input) { user { id } } }',
-    { input: { name: 'Nightly', role: 'VIEWER' } },
+  const account = await server.change(
+    'createServiceAccount',
+    { name: 'Nightly', role: 'VIEWER' },
+    'user { id }',
     await server.signIn(),
   );
   const serviceAccountId = account.expectData().createServiceAccount.user.id;

@@ -36,11 +36,7 @@ import { meWith } from '../../kit/session.js';
     return (await server.gql(query, { id: executionId }, adminToken)).expectData().execution.createdBy.name;
   };
   const rename = (name: string) =>
-    one.gql(
-      'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }',
-      { input: { id: analyst.id, name } },
-      adminToken,
-    );
+    one.change('updateUser', { id: analyst.id, name }, 'user { id }', adminToken);
 
   it('see a change of the other at once, though both had the old value in their caches', async () => {
     // Messages from before Redis is subscribed to are lost.

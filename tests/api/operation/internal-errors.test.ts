@@ -52,9 +52,10 @@ describe('an unexpected error', () => {
   it('in a mutation leaves nothing behind', async () => {
     const { id, email } = await createPerson(server, token, 'VIEWER');
     await lose('audit_events');
-    const answer = await server.gql(
-      'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }',
-      { input: { id, name: 'Half Done', role: 'ADMIN' } },
+    const answer = await server.change(
+      'updateUser',
+      { id, name: 'Half Done', role: 'ADMIN' },
+      'user { id }',
       token,
     );
     answer.expectError('INTERNAL');

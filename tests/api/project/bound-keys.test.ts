@@ -13,9 +13,10 @@ const work = ['execution:read', 'execution:create', 'execution:run', 'report:imp
 
 async function create(token: string, input: Record<string, unknown>) {
   const expiresAt = new Date(server.clock.now() + 60_000).toISOString();
-  return server.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { project { key } } } }',
-    { input: { name: 'CI', scopes: ['execution:read'], expiresAt, ...input } },
+  return server.change(
+    'createApiKey',
+    { name: 'CI', scopes: ['execution:read'], expiresAt, ...input },
+    'apiKey { project { key } }',
     token,
   );
 }
@@ -49,18 +50,14 @@ it('an execution that a bound key creates without a project belongs to that of t
 it('a repeated idempotency key returns nothing from outside of the project', async () => {
   const input = { idempotencyKey: 'outside', project: 'default' };
   const report = { target: 't', format: 'SARIF', content: '{"version":"2.1.0","runs":[]}', ...input };
-  const importReport = (token: string) =>
-    server.gql(
-      'mutation($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
-      { input: report },
-      token,
-    );
+  const importReport = (token: string) => server.change('importReport', report, 'import { id }', token);
   await createExecution(server, analyst.token, input);
   (await importReport(analyst.token)).expectData();
   const key = await createBoundKey(server, analyst.token, project, work);
-  const answer = await server.gql(
-    `mutation($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }`,
-    { input: { name: 'Scan', target: 'https://target.test', kind: 'DAST', ...input } },
+  const answer = await server.change(
+    'createExecution',
+    { name: 'Scan', target: 'https://target.test', kind: 'DAST', ...input },
+    `execution { id }`,
     key,
   );
   answer.expectError('IDEMPOTENCY_KEY_REUSED');

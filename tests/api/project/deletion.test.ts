@@ -17,11 +17,7 @@ const viewer = (await createPerson(server, token, 'VIEWER')).token;
 
 const counts = 'executions results findings imports members apiKeys webhooks heldExecutions';
 const remove = (key: string, given: object = { confirmKey: key }, by = token) =>
-  server.gql(
-    `mutation($input: DeleteProjectInput!) { deleteProject(input: $input) { deletedId ${counts} } }`,
-    { input: { key, ...given } },
-    by,
-  );
+  server.change('deleteProject', { key, ...given }, `deletedId ${counts}`, by);
 
 /** What somebody sees that mentions a project or things of it. */
 async function seenBy(by: string, marks: string[]): Promise<string[]> {

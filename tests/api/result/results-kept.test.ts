@@ -198,9 +198,10 @@ describe('a key that is used again', () => {
 
   it('is refused for another execution, and replayed for the same in any order of keys', async () => {
     const create = (input: Result) =>
-      server.gql(
-        'mutation($input: CreateExecutionInput!) { createExecution(input: $input) { execution { id } } }',
-        { input: { name: 'n', target: 't', kind: 'SAST', idempotencyKey: 'nightly', ...input } },
+      server.change(
+        'createExecution',
+        { name: 'n', target: 't', kind: 'SAST', idempotencyKey: 'nightly', ...input },
+        'execution { id }',
         analyst.token,
       );
     const first = (await create({ parameters: { a: 1, b: { c: 2, d: 3 } } })).expectData();

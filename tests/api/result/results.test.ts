@@ -20,9 +20,10 @@ function add(
   more: Record<string, unknown> = {},
   token = analyst.token,
 ) {
-  return server.gql(
-    `mutation($input: AddResultsInput!) { addResults(input: $input) { added duplicates execution { status ${counts} } } }`,
-    { input: { executionId, results, ...more } },
+  return server.change(
+    'addResults',
+    { executionId, results, ...more },
+    `added duplicates execution { status ${counts} }`,
     token,
   );
 }

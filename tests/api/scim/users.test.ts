@@ -323,13 +323,7 @@ describe('what an admin changes in GraphQL', () => {
     });
     const { version } = user.meta;
     const input = { id: user.id, name: 'After', email: 'after@directory.test' };
-    (
-      await server.gql(
-        'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }',
-        { input },
-        adminToken,
-      )
-    ).expectData();
+    (await server.change('updateUser', input, 'user { id }', adminToken)).expectData();
     const { body } = await directory.call('GET', `/Users/${user.id}`);
     expect(body).toMatchObject({
       displayName: 'After',

@@ -20,11 +20,7 @@ async function statistics(filter: Record<string, unknown> = {}, as = token) {
 }
 
 async function triage(filter: Record<string, unknown>, decision: Record<string, unknown>): Promise<void> {
-  const answer = await server.gql(
-    'mutation ($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
-    { input: { filter, ...decision } },
-    token,
-  );
+  const answer = await server.change('triageFindings', { filter, ...decision }, 'changed', token);
   expect(answer.expectData().triageFindings.changed).toBeGreaterThan(0);
 }
 

@@ -11,12 +11,7 @@ const first: Person = { id: me.expectData().me.id, email: admin.email, token };
 
 type Move = (actor: Person, target: Person) => Promise<GqlAnswer>;
 const moves: Record<'demote' | 'deactivate' | 'remove', Move> = {
-  demote: (actor, { id }) =>
-    server.gql(
-      'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }',
-      { input: { id, role: 'VIEWER' } },
-      actor.token,
-    ),
+  demote: (actor, { id }) => server.change('updateUser', { id, role: 'VIEWER' }, 'user { id }', actor.token),
   deactivate: (actor, { id }) =>
     server.gql('mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }', { id }, actor.token),
   remove: (actor, { id }) =>
@@ -49,9 +44,10 @@ describe('the last active admin', () => {
   });
 
   it('may be renamed and named an admin again', async () => {
-    const answer = await server.gql(
-      'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { name role } } }',
-      { input: { id: first.id, name: 'The One', role: 'ADMIN' } },
+    const answer = await server.change(
+      'updateUser',
+      { id: first.id, name: 'The One', role: 'ADMIN' },
+      'user { name role }',
       first.token,
     );
     expect(answer.expectData().updateUser.user).toEqual({ name: 'The One', role: 'ADMIN' });

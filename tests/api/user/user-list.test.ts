@@ -33,11 +33,7 @@ const newestFirst = [...people.map(([name]) => name).reverse(), 'Administrator']
 const server = await useServer();
 const token = await server.signIn();
 for (const [name, email, role] of people) {
-  const made = await server.gql(
-    'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
-    { input: { name, email, role, password } },
-    token,
-  );
+  const made = await server.change('createUser', { name, email, role, password }, 'user { id }', token);
   if (email === 'dora@list.test') {
     const { id } = made.expectData().createUser.user;
     const change = 'mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }';
@@ -153,9 +149,10 @@ describe('paging through users', () => {
   it('is stable while users are added', async () => {
     const first = await list({ first: 4 });
     (
-      await server.gql(
-        'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
-        { input: { name: 'Late', email: 'late@list.test', role: 'VIEWER', password } },
+      await server.change(
+        'createUser',
+        { name: 'Late', email: 'late@list.test', role: 'VIEWER', password },
+        'user { id }',
         token,
       )
     ).expectData();

@@ -23,17 +23,9 @@ function newUser(change: Record<string, unknown> = {}): Record<string, unknown> 
 }
 
 const create = (input: Record<string, unknown>): Promise<GqlAnswer> =>
-  server.gql(
-    `mutation($input: CreateUserInput!) { createUser(input: $input) { user { ${userFields} } } }`,
-    { input },
-    adminToken,
-  );
+  server.change('createUser', input, `user { ${userFields} }`, adminToken);
 const update = (input: Record<string, unknown>): Promise<GqlAnswer> =>
-  server.gql(
-    `mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { ${userFields} } } }`,
-    { input },
-    adminToken,
-  );
+  server.change('updateUser', input, `user { ${userFields} }`, adminToken);
 /** activateUser, deactivateUser or deleteUser. */
 const act = (name: string, id: string): Promise<GqlAnswer> =>
   server.gql(

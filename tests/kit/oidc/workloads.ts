@@ -9,9 +9,10 @@ export async function createServiceAccount(
   adminToken: string,
   input: Record<string, unknown> = {},
 ): Promise<string> {
-  const answer = await server.gql(
-    'mutation($input: CreateServiceAccountInput!) { createServiceAccount(input: $input) { user { id } } }',
-    { input: { name: 'CI', role: 'ANALYST', ...input } },
+  const answer = await server.change(
+    'createServiceAccount',
+    { name: 'CI', role: 'ANALYST', ...input },
+    'user { id }',
     adminToken,
   );
   return answer.expectData().createServiceAccount.user.id;

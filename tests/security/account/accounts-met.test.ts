@@ -31,9 +31,7 @@ async function invite(role = 'VIEWER') {
   return { email, id: user.id as string, token: invitation.token as string };
 }
 const setPassword = (token: string) =>
-  server.gql('mutation($input: SetPasswordInput!) { setPassword(input: $input) { user { email } } }', {
-    input: { token, newPassword: chosen },
-  });
+  server.change('setPassword', { token, newPassword: chosen }, 'user { email }');
 const update = (input: Record<string, unknown>) =>
   asAdmin('mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { id } } }', { input });
 const statusOf = async (id: string) =>
@@ -80,9 +78,10 @@ describe('a one-time link ends with what it was made for', () => {
     const reset = await asAdmin('mutation($id: ID!) { resetPassword(id: $id) { invitation { token } } }', {
       id: person.id,
     });
-    const changed = await server.gql(
-      'mutation($input: ChangePasswordInput!) { changePassword(input: $input) { user { id } } }',
-      { input: { currentPassword: password, newPassword: chosen } },
+    const changed = await server.change(
+      'changePassword',
+      { currentPassword: password, newPassword: chosen },
+      'user { id }',
       person.token,
     );
     changed.expectData();
@@ -121,11 +120,10 @@ describe('an invited user', () => {
 
 it('API keys of a deactivated user stay revoked when the user comes back', async () => {
   const person = await createPerson(server, adminToken, 'ANALYST');
-  const made = await server.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
-    {
-      input: { name: 'ci', scopes: ['execution:read'], expiresAt: new Date(server.clock.now() + 86_400_000) },
-    },
+  const made = await server.change(
+    'createApiKey',
+    { name: 'ci', scopes: ['execution:read'], expiresAt: new Date(server.clock.now() + 86_400_000) },
+    'secret',
     person.token,
   );
   const { secret } = made.expectData().createApiKey;

@@ -255,9 +255,10 @@ describe('requests of any kind', () => {
     const expiresAt = new Date(server.clock.now() + 86_400_000).toISOString();
     const keys: string[] = [];
     for (let index = 0; index < 5; index += 1) {
-      const answer = await server.gql(
-        'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
-        { input: { name: `CI ${index}`, scopes: ['profile:read'], expiresAt } },
+      const answer = await server.change(
+        'createApiKey',
+        { name: `CI ${index}`, scopes: ['profile:read'], expiresAt },
+        'secret',
         sessions[0]?.accessToken,
       );
       keys.push(answer.expectData().createApiKey.secret);

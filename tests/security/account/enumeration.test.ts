@@ -29,11 +29,7 @@ describe('a failed sign-in', () => {
       adminToken,
     );
     const invited = { email: 'invited@people.test', name: 'Invited', role: 'VIEWER' };
-    await server.gql(
-      'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
-      { input: invited },
-      adminToken,
-    );
+    await server.change('createUser', invited, 'user { id }', adminToken);
     Object.assign(cases, {
       unknown: { email: 'nobody@people.test', word: wrong },
       wrong: { email: known.email, word: wrong },

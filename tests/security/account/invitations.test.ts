@@ -36,10 +36,7 @@ const reset = async (id: string): Promise<string> =>
   ).expectData().resetPassword.invitation.token;
 
 const setPassword = (token: string, newPassword: string) =>
-  server.gql(
-    'mutation($input: SetPasswordInput!) { setPassword(input: $input) { user { email } invitation { token } } }',
-    { input: { token, newPassword } },
-  );
+  server.change('setPassword', { token, newPassword }, 'user { email } invitation { token }');
 
 describe('an invitation', () => {
   it('lets its owner choose a password, once, and nothing opens the account before', async () => {
@@ -153,9 +150,10 @@ describe('a password that an admin chose', () => {
       (await strict.gql(me, {}, person.token)).expectData();
       (await strict.gql(list, {}, person.token)).expectError('PASSWORD_CHANGE_REQUIRED');
       (
-        await strict.gql(
-          'mutation($input: ChangePasswordInput!) { changePassword(input: $input) { user { id } } }',
-          { input: { currentPassword: password, newPassword: chosen } },
+        await strict.change(
+          'changePassword',
+          { currentPassword: password, newPassword: chosen },
+          'user { id }',
           person.token,
         )
       ).expectData();

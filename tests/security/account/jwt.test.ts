@@ -234,16 +234,18 @@ it('a token larger than 4 kB is refused before it is decoded, at each endpoint',
 
 it('refresh tokens, invitations and API keys do not stand in for each other', async () => {
   const { accessToken, refreshToken } = await openSession(server);
-  const answer = await server.gql(
-    'mutation($input: CreateUserInput!) { createUser(input: $input) { invitation { token } } }',
-    { input: { email: 'invited@people.test', name: 'Invited', role: 'VIEWER' } },
+  const answer = await server.change(
+    'createUser',
+    { email: 'invited@people.test', name: 'Invited', role: 'VIEWER' },
+    'invitation { token }',
     accessToken,
   );
   const invitation = answer.expectData().createUser.invitation.token as string;
   const expiresAt = new Date(server.clock.now() + 86_400_000).toISOString();
-  const made = await server.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
-    { input: { name: 'Key', scopes: ['profile:read'], expiresAt } },
+  const made = await server.change(
+    'createApiKey',
+    { name: 'Key', scopes: ['profile:read'], expiresAt },
+    'secret',
     accessToken,
   );
   const key = made.expectData().createApiKey.secret as string;

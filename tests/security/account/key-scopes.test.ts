@@ -10,9 +10,10 @@ const admin = await createPerson(server, adminToken, 'ADMIN');
 await createExecution(server, owner.token);
 
 async function keyOf({ token }: Person, scopes: string[]): Promise<string> {
-  const answer = await server.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
-    { input: { name: 'Key', scopes, expiresAt: new Date(server.clock.now() + 86_400_000).toISOString() } },
+  const answer = await server.change(
+    'createApiKey',
+    { name: 'Key', scopes, expiresAt: new Date(server.clock.now() + 86_400_000).toISOString() },
+    'secret',
     token,
   );
   return answer.expectData().createApiKey.secret;

@@ -124,9 +124,10 @@ describe('a password', () => {
     count += 1;
     const email = `pw-${count}@people.test`;
     (
-      await server.gql(
-        'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
-        { input: { email, name: `Number ${count}`, password, role: 'VIEWER' } },
+      await server.change(
+        'createUser',
+        { email, name: `Number ${count}`, password, role: 'VIEWER' },
+        'user { id }',
         token,
       )
     ).expectData();

@@ -42,15 +42,14 @@ describe('a SCIM token', () => {
   });
 
   it('is what access tokens and API keys are not', async () => {
-    const made = await server.gql(
-      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+    const made = await server.change(
+      'createApiKey',
       {
-        input: {
-          name: 'k',
-          scopes: ['user:create', 'user:update'],
-          expiresAt: new Date(Date.now() + 86_400_000),
-        },
+        name: 'k',
+        scopes: ['user:create', 'user:update'],
+        expiresAt: new Date(Date.now() + 86_400_000),
       },
+      'secret',
       adminToken,
     );
     const key = made.expectData().createApiKey.secret;
@@ -164,9 +163,10 @@ describe('an account that exists', () => {
     const input = { ...breakGlass, name: 'Glass', role: 'ADMIN' };
     const mutation = 'mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }';
     (await server.gql(mutation, { input }, adminToken)).expectData();
-    const made = await server.gql(
-      'mutation($input: CreateServiceAccountInput!) { createServiceAccount(input: $input) { user { email } } }',
-      { input: { name: 'robot', role: 'VIEWER' } },
+    const made = await server.change(
+      'createServiceAccount',
+      { name: 'robot', role: 'VIEWER' },
+      'user { email }',
       adminToken,
     );
     const robot = made.expectData().createServiceAccount.user.email;

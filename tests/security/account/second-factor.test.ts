@@ -55,10 +55,7 @@ describe('a sign-in with a second factor', () => {
     expect(await login(email)).toMatchObject({ status: 401, body: { code: 'SECOND_FACTOR_REQUIRED' } });
     expect(await codeOfAnswer(login(email, undefined, 'wrong in every way'))).toBe('INVALID_CREDENTIALS');
     expect(await codeOfAnswer(login(email, codeOf(app)))).toBe('signed in');
-    const gql = (code?: string) =>
-      server.gql('mutation($input: LoginInput!) { login(input: $input) { expiresIn } }', {
-        input: { email, password, code },
-      });
+    const gql = (code?: string) => server.change('login', { email, password, code }, 'expiresIn');
     (await gql()).expectError('SECOND_FACTOR_REQUIRED');
     (await gql(codeOf(app))).expectData();
   });

@@ -57,22 +57,17 @@ describe('sessions of a user', () => {
 
 describe('a session that is older than five minutes', () => {
   const createKey = (token: string) =>
-    server.gql(
-      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+    server.change(
+      'createApiKey',
       {
-        input: {
-          ...{ name: 'key', scopes: ['user:read', 'user:update'] },
-          expiresAt: new Date(server.clock.now() + 86_400_000).toISOString(),
-        },
+        ...{ name: 'key', scopes: ['user:read', 'user:update'] },
+        expiresAt: new Date(server.clock.now() + 86_400_000).toISOString(),
       },
+      'secret',
       token,
     );
   const changeEmail = (id: string, email: string, token: string) =>
-    server.gql(
-      'mutation($input: UpdateUserInput!) { updateUser(input: $input) { user { email } } }',
-      { input: { id, email } },
-      token,
-    );
+    server.change('updateUser', { id, email }, 'user { email }', token);
 
   it('makes no API keys and changes no e-mail of its own, also when it was refreshed', async () => {
     const opened = await openSession(server);

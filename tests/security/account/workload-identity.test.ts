@@ -372,11 +372,7 @@ describe('a rule', () => {
   it('that becomes too wide by a change stays as it was', async () => {
     const id = await createTrust(server, adminToken, { issuer: issuer.url, serviceAccountId: account });
     const change = (input: object) =>
-      server.gql(
-        'mutation($input: UpdateWorkloadTrustInput!) { updateWorkloadTrust(input: $input) { workloadTrust { audience } } }',
-        { input: { id, ...input } },
-        adminToken,
-      );
+      server.change('updateWorkloadTrust', { id, ...input }, 'workloadTrust { audience }', adminToken);
     (await change(claims(['repository', '*/*']))).expectError('VALIDATION_FAILED');
     (await change({ audience: 'https://github.com/acme' })).expectError('VALIDATION_FAILED');
     (await change({ lifetimeSeconds: 3601 })).expectError('VALIDATION_FAILED');

@@ -69,11 +69,7 @@ async function fill(key: string): Promise<Things> {
   const branch = await insertBranch(server, { projectId: project.id.slice(4), target: key });
   const run = await insertRun(server, branch, new Date());
   const finding = await insertFinding(server, { executionId: run, branch, title: `Finding of ${key}` });
-  const begun = await server.gql(
-    'mutation($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
-    { input: { ...report, project: key } },
-    adminToken,
-  );
+  const begun = await server.change('importReport', { ...report, project: key }, 'import { id }', adminToken);
   const { id } = begun.expectData().importReport.import;
   return {
     key,
@@ -255,15 +251,7 @@ const cases: Record<string, Case> = {
         { ...report, project: key },
         { executionId: running, format: 'SARIF', content: report.content },
       ])
-        codes.push(
-          codeOf(
-            await server.gql(
-              'mutation($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
-              { input },
-              caller.token,
-            ),
-          ),
-        );
+        codes.push(codeOf(await server.change('importReport', input, 'import { id }', caller.token)));
       return codes.join(' ');
     },
   },
@@ -444,14 +432,13 @@ describe('an edge into another project', () => {
     await server.sql('UPDATE test_executions SET rerun_of_id = $1 WHERE id = $2', [
       ...[things.PRIVATE.execution.slice(4), id.slice(4)],
     ]);
-    await server.gql(
-      'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret } }',
+    await server.change(
+      'createApiKey',
       {
-        input: {
-          ...{ name: 'k', scopes: ['execution:read'], project: keys.PRIVATE },
-          expiresAt: new Date(server.clock.now() + 60_000).toISOString(),
-        },
+        ...{ name: 'k', scopes: ['execution:read'], project: keys.PRIVATE },
+        expiresAt: new Date(server.clock.now() + 60_000).toISOString(),
       },
+      'secret',
       caller.token,
     );
     const query = `{ execution(id: "${id}") { rerunOf { id } } me { apiKeys { project { key } } } }`;

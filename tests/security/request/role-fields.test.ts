@@ -34,22 +34,25 @@ await server.sql(
 );
 const expiresAt = new Date(Date.now() + 3_600_000).toISOString();
 (
-  await server.gql(
-    'mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } } }',
-    { input: { name: 'k', scopes: ['execution:read'], expiresAt } },
+  await server.change(
+    'createApiKey',
+    { name: 'k', scopes: ['execution:read'], expiresAt },
+    'apiKey { id }',
     owner.token,
   )
 ).expectData();
 (
-  await server.gql(
-    'mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }',
-    { input: { url: 'https://hooks.invalid', events: ['import.completed'], project: 'default' } },
+  await server.change(
+    'createWebhook',
+    { url: 'https://hooks.invalid', events: ['import.completed'], project: 'default' },
+    'secret',
     admin,
   )
 ).expectData();
-const imports = await server.gql(
-  'mutation ($input: ImportReportInput!) { importReport(input: $input) { import { id } } }',
-  { input: { target: 'a', content: JSON.stringify(sarifWithWarning) } },
+const imports = await server.change(
+  'importReport',
+  { target: 'a', content: JSON.stringify(sarifWithWarning) },
+  'import { id }',
   owner.token,
 );
 const imported: string = imports.expectData().importReport.import.id;
@@ -60,13 +63,7 @@ const executionId = await insertRun(server, branch, new Date());
 const run = `exe_${executionId}`;
 const finding = await insertFinding(server, { executionId, branch });
 const decision = { ids: [finding], state: 'CONFIRMED' };
-(
-  await server.gql(
-    'mutation($input: TriageFindingsInput!) { triageFindings(input: $input) { changed } }',
-    { input: decision },
-    owner.token,
-  )
-).expectData();
+(await server.change('triageFindings', decision, 'changed', owner.token)).expectData();
 const tokens = {
   anonymous: undefined,
   viewer: (await createPerson(server, admin, 'VIEWER')).token,

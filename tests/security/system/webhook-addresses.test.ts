@@ -27,11 +27,7 @@ describe('a webhook', () => {
     ],
     ...['https://a.localhost./', 'https://192.168.1.1/', 'https://172.31.0.1/', 'https://100.64.0.1/'],
   ])('is refused for %s', async (url) => {
-    const answer = await server.gql(
-      'mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { secret } }',
-      { input: { url, events: ['finding.new'] } },
-      token,
-    );
+    const answer = await server.change('createWebhook', { url, events: ['finding.new'] }, 'secret', token);
     expect(answer.expectError('VALIDATION_FAILED').extensions.fields).toEqual([
       expect.objectContaining({ path: 'input.url' }),
     ]);
@@ -43,9 +39,10 @@ describe('a webhook', () => {
       'https://93.184.216.34/x',
       'https://[2606:2800:220:1::1]/',
     ]) {
-      const answer = await server.gql(
-        'mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { webhook { url } } }',
-        { input: { url, events: ['finding.new'] } },
+      const answer = await server.change(
+        'createWebhook',
+        { url, events: ['finding.new'] },
+        'webhook { url }',
         token,
       );
       expect(answer.expectData().createWebhook.webhook.url).toBe(url);
