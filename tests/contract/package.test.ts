@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { build } from '../kit/build.js';
 import { admin, createTestDatabase } from '../kit/harness.js';
 import { until } from '../kit/live.js';
+import { build } from '../kit/programs/build.js';
 import { useFolder } from '../kit/use.js';
 
 await build();

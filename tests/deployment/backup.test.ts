@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { verifyAudit } from '../../src/admin/audit-verify.js';
 import { ensureAppRole } from '../../src/infra/migrations/app-role.js';
 import { applyMigrations } from '../../src/infra/migrations/migrate.js';
-import { build } from '../kit/build.js';
 import {
   account,
   type Cluster,
@@ -19,6 +18,7 @@ import { startTestServer, type TestServer } from '../kit/harness.js';
 import { importSarif } from '../kit/imports.js';
 import { until } from '../kit/live.js';
 import { freePort } from '../kit/network/free-port.js';
+import { build } from '../kit/programs/build.js';
 import { createPerson } from '../kit/seed.js';
 
 const sealKey = 'a key for seals that is only for tests';

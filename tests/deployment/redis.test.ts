@@ -10,7 +10,7 @@ import { createEvents } from '../../src/infra/redis/message-bus.js';
 import { createTestDatabase, hasRedis, startTestServer, type TestServer } from '../kit/harness.js';
 import { until } from '../kit/live.js';
 import { readMetrics, sampleValue } from '../kit/metrics.js';
-import { createRedisProcess, type RedisProcess } from '../kit/process.js';
+import { createRedisProcess, type RedisProcess } from '../kit/programs/process.js';
 import { createPerson, password } from '../kit/seed.js';
 import { tryLogin } from '../kit/session.js';
 

@@ -8,7 +8,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createClient as createSseClient } from 'graphql-sse';
 import { admin } from '../kit/harness.js';
 import { sleep, until } from '../kit/live.js';
-import { createServerProcess } from '../kit/process.js';
+import { createServerProcess } from '../kit/programs/process.js';
 import { atEnd } from '../kit/use.js';
 
 const logs = mkdtempSync(join(tmpdir(), 'sec-tester-logs-'));

@@ -1,4 +1,4 @@
-// What a test file has from its first line to its last test: servers, folders, and whatever else is closed after it.
+// What a test file opens at its top and keeps to its last test: servers, folders, and other things that something has to close.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

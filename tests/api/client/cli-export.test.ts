@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
+import { cliAt } from '../../kit/programs/shell.js';
 import { importRules } from '../../kit/receiver.js';
-import { cliAt } from '../../kit/shell.js';
 import { useFolder, useServer } from '../../kit/use.js';
 
 const folder = useFolder();

@@ -1,8 +1,8 @@
 // The client's command findings against a real server: its table, its JSON, its filters and orders.
 import { describe, expect, it } from '@jest/globals';
 import { insertBranch, insertFinding, insertProject, insertRun } from '../../kit/findings.js';
+import { cliAt } from '../../kit/programs/shell.js';
 import { createPerson } from '../../kit/seed.js';
-import { cliAt } from '../../kit/shell.js';
 import { useServer } from '../../kit/use.js';
 
 const server = await useServer();

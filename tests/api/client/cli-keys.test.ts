@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { admin as adminAccount } from '../../kit/harness.js';
 import { act, until } from '../../kit/live.js';
+import { cliAt } from '../../kit/programs/shell.js';
 import { addResults, createPerson, password, startExecution } from '../../kit/seed.js';
-import { cliAt } from '../../kit/shell.js';
 import { useFolder, useServer } from '../../kit/use.js';
 
 const server = await useServer();

@@ -1,8 +1,8 @@
 // The command-line client's commands on projects, against a real server.
 import { expect, it } from '@jest/globals';
+import { cliAt } from '../../kit/programs/shell.js';
 import { importRules } from '../../kit/receiver.js';
 import { createPerson } from '../../kit/seed.js';
-import { cliAt } from '../../kit/shell.js';
 import { useServer } from '../../kit/use.js';
 
 const server = await useServer();

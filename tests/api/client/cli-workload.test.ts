@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { startIssuer } from '../../kit/oidc/issuer.js';
 import { createServiceAccount, createTrust } from '../../kit/oidc/workloads.js';
-import { cliAt } from '../../kit/shell.js';
+import { cliAt } from '../../kit/programs/shell.js';
 import { atEnd, useServer } from '../../kit/use.js';
 
 let home: string;

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type TOTP, URI } from 'otpauth';
-import { build } from '../../kit/build.js';
 import { act, report, until } from '../../kit/live.js';
 import { createTcpProxy } from '../../kit/network/tcp-proxy.js';
+import { build } from '../../kit/programs/build.js';
+import { type CliRun, cliAt, type Shell } from '../../kit/programs/shell.js';
 import { addResults, createExecution, createPerson, password, startExecution } from '../../kit/seed.js';
-import { type CliRun, cliAt, type Shell } from '../../kit/shell.js';
 import { useServer } from '../../kit/use.js';
 
 let home: string;

@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import { expect, it } from '@jest/globals';
 import { scoreCvss } from '../../../src/features/result/cvss.js';
 import { computeFingerprint } from '../../../src/features/result/fingerprint.js';
-import { build } from '../../kit/build.js';
 import { ownerUrlOf } from '../../kit/harness.js';
 import { follow } from '../../kit/live.js';
+import { build } from '../../kit/programs/build.js';
 import { useServer } from '../../kit/use.js';
 
 const seedPassword = 'harbor quilt 6120 violet lamp';

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
-import { build } from '../../kit/build.js';
+import { build } from '../../kit/programs/build.js';
+import { cliAt } from '../../kit/programs/shell.js';
 import { startExecution } from '../../kit/seed.js';
-import { cliAt } from '../../kit/shell.js';
 import { useFolder, useServer } from '../../kit/use.js';
 
 await build();

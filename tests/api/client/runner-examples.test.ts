@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from '@jest/globals';
 import { act, report, until } from '../../kit/live.js';
-import { createServerProcess } from '../../kit/process.js';
+import { createServerProcess } from '../../kit/programs/process.js';
 import { createExecution, createPerson, password, startExecution } from '../../kit/seed.js';
 import { atEnd, useServer } from '../../kit/use.js';
 

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { admin, createTestDatabase, ownerUrlOf } from '../../kit/harness.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { until } from '../../kit/live.js';
-import { createServerProcess } from '../../kit/process.js';
+import { createServerProcess } from '../../kit/programs/process.js';
 
 const problems: Problem[] = Array.from({ length: 20_000 }, (_, index) => ({ rule: `bulk-${index}` }));
 

@@ -4,9 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { importSarif, type Problem } from '../../kit/imports.js';
+import { cliAt } from '../../kit/programs/shell.js';
 import { createProject } from '../../kit/projects.js';
 import { createPerson, startExecution } from '../../kit/seed.js';
-import { cliAt } from '../../kit/shell.js';
 import { useFolder, useServer } from '../../kit/use.js';
 
 const server = await useServer();

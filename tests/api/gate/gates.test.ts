@@ -2,8 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { act, until } from '../../kit/live.js';
+import { cliAt } from '../../kit/programs/shell.js';
 import { addResults, startExecution } from '../../kit/seed.js';
-import { cliAt } from '../../kit/shell.js';
 import { useServer } from '../../kit/use.js';
 
 const server = await useServer();

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { admin, startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
-import { createServerProcess } from '../../kit/process.js';
+import { createServerProcess } from '../../kit/programs/process.js';
 import { useServer } from '../../kit/use.js';
 
 const server = await useServer();

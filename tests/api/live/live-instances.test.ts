@@ -15,7 +15,7 @@ import {
   transports,
   until,
 } from '../../kit/live.js';
-import { createRedisProcess } from '../../kit/process.js';
+import { createRedisProcess } from '../../kit/programs/process.js';
 import { createPerson, startExecution } from '../../kit/seed.js';
 
 // The tests that need a redis-server are skipped where there is none on the PATH.

@@ -2,7 +2,7 @@
 import { expect, it } from '@jest/globals';
 import { admin } from '../../kit/harness.js';
 import { endOf, type Following, follow, idsOf, type Transport, transports, until } from '../../kit/live.js';
-import { createServerProcess } from '../../kit/process.js';
+import { createServerProcess } from '../../kit/programs/process.js';
 import { atEnd } from '../../kit/use.js';
 
 const server = await createServerProcess();

@@ -15,7 +15,7 @@ import {
 } from '../../kit/live.js';
 import { addResults, createExecution, startExecution } from '../../kit/seed.js';
 
-// It never looks for what it was not told of: all that comes was pushed.
+// It never polls: every event that comes was pushed.
 const [server, analyst, viewer] = await useServerWith(['ANALYST', 'VIEWER'], { pollEveryMs: 86_400_000 });
 
 const complete = (id: string) => act(server, analyst.token, 'completeExecution', id);

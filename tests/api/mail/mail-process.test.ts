@@ -10,7 +10,7 @@ import {
   startMailServer,
   tokenIn,
 } from '../../kit/network/mail-server.js';
-import { createServerProcess, type ServerProcess } from '../../kit/process.js';
+import { createServerProcess, type ServerProcess } from '../../kit/programs/process.js';
 import { until } from '../../kit/receiver.js';
 
 const chosen = 'vellum orbit cactus 5177';

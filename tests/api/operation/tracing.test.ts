@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { build } from '../../kit/build.js';
 import { admin, startTestServer, type TestServer } from '../../kit/harness.js';
 import { subscribe, until } from '../../kit/live.js';
+import { build } from '../../kit/programs/build.js';
 
 interface SentSpan {
   traceId: string;

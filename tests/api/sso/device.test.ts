@@ -4,8 +4,8 @@ import { startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { createPkce, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { arrive } from '../../kit/oidc/visitor.js';
+import { startCli } from '../../kit/programs/shell.js';
 import { meWith } from '../../kit/session.js';
-import { startCli } from '../../kit/shell.js';
 import { atEnd, useFolder, useServer } from '../../kit/use.js';
 
 const home = useFolder();

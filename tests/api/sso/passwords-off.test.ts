@@ -5,9 +5,9 @@ import { admin } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { frontend, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { arrive, tokensAt } from '../../kit/oidc/visitor.js';
+import { cliAt, startCli } from '../../kit/programs/shell.js';
 import { password } from '../../kit/seed.js';
 import { tryLogin } from '../../kit/session.js';
-import { cliAt, startCli } from '../../kit/shell.js';
 import { atEnd, useFolder, useServer } from '../../kit/use.js';
 
 const home = useFolder();

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { vocabulary } from '../../../src/features/audit/audit-actions.js';
-import { build } from '../../kit/build.js';
 import { admin, createTestDatabase } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
+import { build } from '../../kit/programs/build.js';
 import { createPerson, password } from '../../kit/seed.js';
 import { useServer } from '../../kit/use.js';
 

@@ -1,7 +1,7 @@
 // The server makes no code from strings: it runs where Node forbids eval and new Function.
 import { expect, it } from '@jest/globals';
 import { admin } from '../../kit/harness.js';
-import { createServerProcess } from '../../kit/process.js';
+import { createServerProcess } from '../../kit/programs/process.js';
 import { atEnd } from '../../kit/use.js';
 
 const server = await createServerProcess({ NODE_OPTIONS: '--disallow-code-generation-from-strings' });

@@ -22,11 +22,11 @@ import { createEvents } from '../../../src/infra/redis/message-bus.js';
 import { createMetrics } from '../../../src/infra/telemetry/metrics.js';
 import { createApp } from '../../../src/server/http-server.js';
 import { createServices, type Services } from '../../../src/server/services.js';
-import { build } from '../../kit/build.js';
 import { admin, createTestDatabase, startTestServer, type TestServer } from '../../kit/harness.js';
 import { until, untilLocked } from '../../kit/live.js';
 import { createTcpProxy } from '../../kit/network/tcp-proxy.js';
 import { openWire } from '../../kit/network/wire.js';
+import { build } from '../../kit/programs/build.js';
 import { useServer } from '../../kit/use.js';
 
 const secret = 'relation "users" does not exist at /srv/app/secret.ts:7';

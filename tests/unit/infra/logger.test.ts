@@ -21,8 +21,8 @@ import {
   requestContext,
   runInRequest,
 } from '../../../src/infra/telemetry/request-context.js';
-import { build } from '../../kit/build.js';
 import { until } from '../../kit/live.js';
+import { build } from '../../kit/programs/build.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'logger-'));
 afterAll(() => rmSync(folder, { recursive: true }));

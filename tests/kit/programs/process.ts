@@ -5,10 +5,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { admin, createTestDatabase } from '../harness.js';
+import { until } from '../live.js';
+import { freePort } from '../network/free-port.js';
 import { build } from './build.js';
-import { admin, createTestDatabase } from './harness.js';
-import { until } from './live.js';
-import { freePort } from './network/free-port.js';
 
 /** A server in a process of its own; the same port, database and keys at every start. */
 export interface ServerProcess {

@@ -1,7 +1,7 @@
 // The command-line client in the test's own process, as a shell would run it: what it prints, and how it ends.
 import { PassThrough, Readable, Writable } from 'node:stream';
-import { runCli } from '../../src/cli/program.js';
-import type { TestServer } from './harness.js';
+import { runCli } from '../../../src/cli/program.js';
+import type { TestServer } from '../harness.js';
 
 /** What a run of the client left. */
 export interface CliRun {
