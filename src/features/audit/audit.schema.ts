@@ -2,9 +2,10 @@
 import { type IdType, toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { orNull } from '../../graphql/schema-kit/field-options.js';
+import { query } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, filterArg } from '../../graphql/schema-kit/zod-inputs.js';
-import { UserType } from '../user/user.schema.js';
+import { userOrNull } from '../user/user.schema.js';
 import { auditEventFilter, auditOutcome } from './audit.input.js';
 
 const AuditEventType = builder.prismaObject('AuditEvent', {
@@ -21,24 +22,19 @@ const AuditEventType = builder.prismaObject('AuditEvent', {
       description: 'Outcome.',
       resolve: ({ outcome }) => outcome,
     }),
-    actor: t.field({
-      type: UserType,
-      nullable: true,
-      description: 'The acting user; null for unknown actors and deleted users.',
-      resolve: ({ actorId }, _args, { loaders }) => (actorId === null ? null : loaders.users.load(actorId)),
-    }),
+    actor: t.field(userOrNull('actorId', 'The acting user; null for unknown actors and deleted users.')),
     actorLabel: t.exposeString('actorLabel', {
       description: 'Name of the actor at that time; survives the user.',
     }),
-    targetType: t.exposeString('targetType', { nullable: true, description: 'Type of the target.' }),
+    targetType: t.exposeString('targetType', orNull('Type of the target.')),
     targetId: t.id({
       nullable: true,
       description: 'Id of the target.',
       resolve: ({ targetType, targetId }) =>
         targetType === null || targetId === null ? null : toPublicId(targetType as IdType, targetId),
     }),
-    ip: t.exposeString('ip', { nullable: true, description: 'Address of the request.' }),
-    userAgent: t.exposeString('userAgent', { nullable: true, description: 'User agent of the request.' }),
+    ip: t.exposeString('ip', orNull('Address of the request.')),
+    userAgent: t.exposeString('userAgent', orNull('User agent of the request.')),
     correlationId: t.exposeString('correlationId', { description: 'Id of the request, as in the logs.' }),
     changes: t.field({
       type: 'JSON',
@@ -51,13 +47,8 @@ const AuditEventType = builder.prismaObject('AuditEvent', {
 
 const AuditEventConnection = connectionType('AuditEvent', AuditEventType, 'audit events');
 
-builder.queryField('auditEvents', (t) =>
-  t.field({
-    type: AuditEventConnection,
-    authScopes: { can: 'audit:read' },
-    description: 'The audit trail, newest first.',
-    args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'AuditEventFilter', auditEventFilter) },
-    resolve: (_root, { filter, ...page }, context) =>
-      context.services.audit.list(viewerOf(context), filter ?? {}, page),
-  }),
-);
+query('auditEvents', AuditEventConnection, 'audit:read', {
+  description: 'The audit trail, newest first.',
+  args: (arg) => ({ ...pageArgs(arg), filter: filterArg(arg, 'AuditEventFilter', auditEventFilter) }),
+  run: ({ audit }, viewer, { filter, ...page }) => audit.list(viewer, filter ?? {}, page),
+});

@@ -1,8 +1,9 @@
 // Signing in and out in GraphQL.
 import type { User } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
-import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { orNull } from '../../graphql/schema-kit/field-options.js';
+import { mutation } from '../../graphql/schema-kit/root-fields.js';
+import { inputArg, optionalArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { email } from '../user/user.input.js';
 import { UserPayload, UserType } from '../user/user.schema.js';
@@ -22,11 +23,12 @@ export const AuthPayload = builder.objectRef<AuthTokens>('AuthPayload').implemen
     refreshExpiresIn: t.exposeInt('refreshExpiresIn', {
       description: 'Seconds until the refresh token expires.',
     }),
-    deviceToken: t.exposeString('deviceToken', {
-      nullable: true,
-      description:
+    deviceToken: t.exposeString(
+      'deviceToken',
+      orNull(
         'Send it with the next sign-in from this device: failed attempts of others then do not lock it out. Null after a refresh.',
-    }),
+      ),
+    ),
     user: t.field({ type: UserType, description: 'The signed-in user.', resolve: ({ user }): User => user }),
   }),
 });
@@ -63,43 +65,31 @@ const ConfirmedPayload = builder.objectRef<{ recoveryCodes: string[] }>('SecondF
   }),
 });
 
-builder.mutationFields((t) => ({
-  enrolSecondFactor: t.field({
-    type: EnrolmentPayload,
-    authScopes: { can: 'profile:update' },
-    description:
-      'Creates a secret for an authenticator app (TOTP). It is in force after confirmSecondFactor.',
-    resolve: (_root, _args, context) => context.services.secondFactors.enrol(viewerOf(context)),
+mutation('enrolSecondFactor', EnrolmentPayload, 'profile:update', {
+  description: 'Creates a secret for an authenticator app (TOTP). It is in force after confirmSecondFactor.',
+  run: ({ secondFactors }, viewer) => secondFactors.enrol(viewer),
+});
+
+mutation('confirmSecondFactor', ConfirmedPayload, 'profile:update', {
+  description: 'Enables the second factor: from now on a sign-in also needs a code.',
+  args: (arg) => ({ code: simpleArg(arg, secondFactorCode) }),
+  run: async ({ secondFactors }, viewer, { code }) => ({
+    recoveryCodes: await secondFactors.confirm(viewer, code),
   }),
-  confirmSecondFactor: t.field({
-    type: ConfirmedPayload,
-    authScopes: { can: 'profile:update' },
-    description: 'Enables the second factor: from now on a sign-in also needs a code.',
-    args: { code: simpleArg(t.arg, secondFactorCode) },
-    resolve: async (_root, { code }, context) => ({
-      recoveryCodes: await context.services.secondFactors.confirm(viewerOf(context), code),
-    }),
+});
+
+mutation('removeSecondFactor', UserPayload, 'profile:update', {
+  description:
+    'Removes the caller’s authenticator app, with a code; or, for an admin, the app and all passkeys of a user who lost them.',
+  args: (arg) => ({
+    userId: optionalArg(arg, idOf('User').nullish(), 'The user; the caller unless given.'),
+    code: optionalArg(arg, secondFactorCode.nullish(), 'Required for the caller’s own.'),
   }),
-  removeSecondFactor: t.field({
-    type: UserPayload,
-    authScopes: { can: 'profile:update' },
-    description:
-      'Removes the caller’s authenticator app, with a code; or, for an admin, the app and all passkeys of a user who lost them.',
-    args: {
-      userId: t
-        .arg({ type: 'ID', description: 'The user; the caller unless given.' })
-        .validate(idOf('User').nullish()),
-      code: t
-        .arg({ type: 'String', description: 'Required for the caller’s own.' })
-        .validate(secondFactorCode.nullish()),
-    },
-    resolve: async (_root, { userId, code }, context) => {
-      const viewer = viewerOf(context);
-      const id = await context.services.secondFactors.remove(viewer, userId ?? undefined, code ?? undefined);
-      return { user: await context.services.users.get(viewer, id) };
-    },
-  }),
-}));
+  run: async ({ secondFactors, users }, viewer, { userId, code }) => {
+    const id = await secondFactors.remove(viewer, userId ?? undefined, code ?? undefined);
+    return { user: await users.get(viewer, id) };
+  },
+});
 
 builder.mutationFields((t) => ({
   login: t.field({
@@ -152,40 +142,28 @@ builder.mutationField('requestPasswordReset', (t) =>
   }),
 );
 
-builder.mutationFields((t) => ({
-  logout: t.field({
-    type: LogoutPayload,
-    authScopes: { can: 'session:manage' },
-    description: 'Ends this session, or all of the user’s.',
-    args: { everywhere: t.arg.boolean({ description: 'End all sessions of the user.' }) },
-    resolve: (_root, { everywhere }, context) =>
-      context.services.auth.logout(viewerOf(context), everywhere ?? false),
+mutation('logout', LogoutPayload, 'session:manage', {
+  description: 'Ends this session, or all of the user’s.',
+  args: (arg) => ({ everywhere: arg.boolean({ description: 'End all sessions of the user.' }) }),
+  run: ({ auth }, viewer, { everywhere }) => auth.logout(viewer, everywhere ?? false),
+});
+
+mutation('revokeSession', LogoutPayload, 'session:manage', {
+  description: 'Ends one session: the caller’s own, or any for an admin.',
+  args: (arg) => ({ id: simpleArg(arg, idOf('Session'), 'Id of the session.') }),
+  run: async ({ auth }, viewer, { id }) => ({ revokedSessions: await auth.revokeSession(viewer, id) }),
+});
+
+mutation('endSessions', LogoutPayload, 'user:update', {
+  description: 'Ends all sessions of a user, or, without an id, of all users but the caller.',
+  args: (arg) => ({ userId: optionalArg(arg, idOf('User').nullish(), 'Id of the user.') }),
+  run: async ({ auth }, viewer, { userId }) => ({
+    revokedSessions: await auth.endSessions(viewer, userId ?? undefined),
   }),
-  revokeSession: t.field({
-    type: LogoutPayload,
-    authScopes: { can: 'session:manage' },
-    description: 'Ends one session: the caller’s own, or any for an admin.',
-    args: { id: simpleArg(t.arg, idOf('Session'), 'Id of the session.') },
-    resolve: async (_root, { id }, context) => ({
-      revokedSessions: await context.services.auth.revokeSession(viewerOf(context), id),
-    }),
-  }),
-  endSessions: t.field({
-    type: LogoutPayload,
-    authScopes: { can: 'user:update' },
-    description: 'Ends all sessions of a user, or, without an id, of all users but the caller.',
-    args: { userId: t.arg({ type: 'ID', description: 'Id of the user.' }).validate(idOf('User').nullish()) },
-    resolve: async (_root, { userId }, context) => ({
-      revokedSessions: await context.services.auth.endSessions(viewerOf(context), userId ?? undefined),
-    }),
-  }),
-  changePassword: t.field({
-    type: UserPayload,
-    authScopes: { can: 'profile:update' },
-    description: 'Sets a new password and ends the other sessions of the caller.',
-    args: { input: inputArg(t.arg, 'ChangePasswordInput', changePasswordInput) },
-    resolve: async (_root, { input }, context) => ({
-      user: await context.services.auth.changePassword(viewerOf(context), input),
-    }),
-  }),
-}));
+});
+
+mutation('changePassword', UserPayload, 'profile:update', {
+  description: 'Sets a new password and ends the other sessions of the caller.',
+  args: (arg) => ({ input: inputArg(arg, 'ChangePasswordInput', changePasswordInput) }),
+  run: async ({ auth }, viewer, { input }) => ({ user: await auth.changePassword(viewer, input) }),
+});

@@ -1,5 +1,7 @@
-// Declares the GraphQL type of executions by name, so that types can refer to each other.
+// Declares the GraphQL type of executions by name, so that types can refer to each other, and the fields that do.
 import { builder } from '../../graphql/schema-kit/builder.js';
+import type { GraphQLContext } from '../../graphql/schema-kit/context.js';
+import type { ReadsColumns } from '../../graphql/schema-kit/selected-columns.js';
 import { countBySeverity, type counters } from '../result/counts.js';
 import type { ExecutionRow } from './execution.rows.js';
 
@@ -19,3 +21,29 @@ export const SeverityCounts = builder.objectRef<Counts>('SeverityCounts').implem
     total: t.int({ description: 'All results.', resolve: (counted) => countBySeverity(counted) }),
   }),
 });
+
+const access = { type: ExecutionType, authScopes: { can: 'execution:read' } } as const;
+type Context = Pick<GraphQLContext, 'loaders'>;
+
+/** The field `execution` of rows that belong to one. */
+export function executionField(description: string) {
+  return {
+    ...access,
+    description,
+    extensions: { columns: ['executionId'] } satisfies ReadsColumns,
+    resolve: async ({ executionId }: { executionId: string }, _args: object, { loaders }: Context) =>
+      (await loaders.executions.load(executionId)) as ExecutionRow,
+  };
+}
+
+/** A field that shows the execution whose id the column has, if any. */
+export function executionOrNull<Column extends string>(column: Column, description: string) {
+  return {
+    ...access,
+    nullable: true as const,
+    description,
+    extensions: { columns: [column] } satisfies ReadsColumns,
+    resolve: ({ [column]: id }: Record<Column, string | null>, _args: object, { loaders }: Context) =>
+      id === null ? null : loaders.executions.load(id),
+  };
+}

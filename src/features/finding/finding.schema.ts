@@ -1,13 +1,13 @@
 // Findings in GraphQL: the type with its content, and queries. Presence and decisions are in triage/finding-life.schema.ts.
-import { AppError } from '../../core/errors.js';
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { orNull, text, textOrNull } from '../../graphql/schema-kit/field-options.js';
+import { query } from '../../graphql/schema-kit/root-fields.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
-import { ProjectType } from '../project/project.ref.js';
+import { projectField } from '../project/project.ref.js';
 import { reportedFields } from '../result/reported-fields.schema.js';
 import { severities, severity } from '../result/result.input.js';
 import { findingFilter, findingOrder } from './finding.input.js';
@@ -26,23 +26,10 @@ FindingType.implement({
       extensions: { columns: ['id'] } satisfies ReadsColumns,
       resolve: ({ id }) => toPublicId('Finding', id),
     }),
-    project: t.field({
-      type: ProjectType,
-      authScopes: { can: 'project:read' },
-      description: 'The project that it belongs to.',
-      extensions: { columns: ['projectId'] } satisfies ReadsColumns,
-      resolve: async ({ projectId }, _args, { loaders }) => {
-        const project = await loaders.projects.load(projectId);
-        if (project === null) throw new AppError('NOT_FOUND'); // made private in between
-        return project;
-      },
-    }),
-    target: t.exposeString('target', {
-      extensions: { weight: { bytes: 2000 } },
-      description: 'Tested URL, repository, image or host.',
-    }),
-    tool: t.exposeString('tool', { nullable: true, description: 'Tool, in lower case.' }),
-    category: t.exposeString('category', { nullable: true, description: 'Category of scans of the target.' }),
+    project: t.field(projectField('The project that it belongs to.')),
+    target: t.exposeString('target', text(2000, 'Tested URL, repository, image or host.')),
+    tool: t.exposeString('tool', orNull('Tool, in lower case.')),
+    category: t.exposeString('category', orNull('Category of scans of the target.')),
     severity: t.field({
       type: enumType(severity),
       description: 'Severity: the override where there is one, otherwise as reported.',
@@ -66,41 +53,28 @@ FindingType.implement({
 });
 
 builder.objectFields(FindingType, (t) => ({
-  title: t.exposeString('title', {
-    extensions: { weight: { bytes: 2000 } },
-    description: 'The finding in one line.',
-  }),
-  description: t.exposeString('description', {
-    extensions: { weight: { bytes: 20_000 } },
-    nullable: true,
-    description: 'The weakness, and why it matters.',
-  }),
+  title: t.exposeString('title', text(2000, 'The finding in one line.')),
+  description: t.exposeString('description', textOrNull(20_000, 'The weakness, and why it matters.')),
   ...reportedFields(t, 'Location in the newest result.'),
 }));
 
 /** Pages of findings. */
 export const FindingConnection = connectionType('Finding', FindingType, 'findings');
 
-builder.queryFields((t) => ({
-  finding: t.field({
-    type: FindingType,
-    nullable: true,
-    authScopes: { can: 'finding:read' },
-    description: 'One finding. Error NOT_FOUND when it does not exist.',
-    args: { id: simpleArg(t.arg, idOf('Finding'), 'Id of the finding.') },
-    resolve: (_root, { id }, context, info) =>
-      context.services.findings.get(viewerOf(context), id, columnsFor(info)),
+query('finding', FindingType, 'finding:read', {
+  nullable: true,
+  description: 'One finding. Error NOT_FOUND when it does not exist.',
+  args: (arg) => ({ id: simpleArg(arg, idOf('Finding'), 'Id of the finding.') }),
+  run: ({ findings }, viewer, { id }, info) => findings.get(viewer, id, columnsFor(info)),
+});
+
+query('findings', FindingConnection, 'finding:read', {
+  description: 'Findings of all projects that the caller sees, the latest found first by default.',
+  args: (arg) => ({
+    ...pageArgs(arg),
+    filter: filterArg(arg, 'FindingFilter', findingFilter),
+    orderBy: filterArg(arg, 'FindingOrder', findingOrder),
   }),
-  findings: t.field({
-    type: FindingConnection,
-    authScopes: { can: 'finding:read' },
-    description: 'Findings of all projects that the caller sees, the latest found first by default.',
-    args: {
-      ...pageArgs(t.arg),
-      filter: filterArg(t.arg, 'FindingFilter', findingFilter),
-      orderBy: filterArg(t.arg, 'FindingOrder', findingOrder),
-    },
-    resolve: (_root, { filter, orderBy, ...page }, context, info) =>
-      context.services.findings.list(viewerOf(context), filter ?? {}, orderBy, page, wantedOf(info)),
-  }),
-}));
+  run: ({ findings }, viewer, { filter, orderBy, ...page }, info) =>
+    findings.list(viewer, filter ?? {}, orderBy, page, wantedOf(info)),
+});

@@ -1,8 +1,9 @@
 // Stored policies of gates in GraphQL: the type, those of a project, and the mutations of admins.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { orNull } from '../../graphql/schema-kit/field-options.js';
 import { DeletePayload } from '../../graphql/schema-kit/payloads.js';
+import { mutation } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { projectKey } from '../../validation/project-key.js';
 import { ProjectType } from '../project/project.ref.js';
@@ -13,27 +14,18 @@ const StoredGatePolicy = builder.objectRef<PolicyRow>('StoredGatePolicy').implem
   description: 'A policy of gates that a project stores under a name.',
   fields: (t) => ({
     name: t.exposeString('name', { description: 'Name; unique in the project.' }),
-    maxCritical: t.exposeInt('maxCritical', {
-      nullable: true,
-      description: 'CRITICAL findings that are allowed; null for any number.',
-    }),
-    maxHigh: t.exposeInt('maxHigh', {
-      nullable: true,
-      description: 'HIGH findings that are allowed; null for any number.',
-    }),
-    maxMedium: t.exposeInt('maxMedium', {
-      nullable: true,
-      description: 'MEDIUM findings that are allowed; null for any number.',
-    }),
-    maxLow: t.exposeInt('maxLow', {
-      nullable: true,
-      description: 'LOW findings that are allowed; null for any number.',
-    }),
+    maxCritical: t.exposeInt(
+      'maxCritical',
+      orNull('CRITICAL findings that are allowed; null for any number.'),
+    ),
+    maxHigh: t.exposeInt('maxHigh', orNull('HIGH findings that are allowed; null for any number.')),
+    maxMedium: t.exposeInt('maxMedium', orNull('MEDIUM findings that are allowed; null for any number.')),
+    maxLow: t.exposeInt('maxLow', orNull('LOW findings that are allowed; null for any number.')),
     onlyNew: t.exposeBoolean('onlyNew', { description: 'Whether only new findings count.' }),
-    baseBranch: t.exposeString('baseBranch', {
-      nullable: true,
-      description: 'Branch beside whose last run findings are new; null for the run itself.',
-    }),
+    baseBranch: t.exposeString(
+      'baseBranch',
+      orNull('Branch beside whose last run findings are new; null for the run itself.'),
+    ),
     failOnOverdue: t.exposeBoolean('failOnOverdue', {
       description: 'Whether overdue findings fail the gate.',
     }),
@@ -58,35 +50,28 @@ builder.objectField(ProjectType, 'gatePolicies', (t) =>
   }),
 );
 
-const GatePolicyPayload = builder.objectRef<{ policy: PolicyRow }>('GatePolicyPayload').implement({
+const GatePolicyPayload = builder.objectRef<PolicyRow>('GatePolicyPayload').implement({
   description: 'A stored policy after a change.',
   fields: (t) => ({
-    policy: t.field({ type: StoredGatePolicy, description: 'The policy.', resolve: ({ policy }) => policy }),
+    policy: t.field({ type: StoredGatePolicy, description: 'The policy.', resolve: (policy) => policy }),
   }),
 });
 
-builder.mutationFields((t) => ({
-  setGatePolicy: t.field({
-    type: GatePolicyPayload,
-    authScopes: { can: 'project:manage' },
-    description: 'Stores a policy of gates in a project, in place of the one of the same name.',
-    args: { input: inputArg(t.arg, 'SetGatePolicyInput', setGatePolicyInput) },
-    resolve: async (_root, { input }, context) => ({
-      policy: await context.services.gates.policies.set(viewerOf(context), input),
-    }),
+mutation('setGatePolicy', GatePolicyPayload, 'project:manage', {
+  description: 'Stores a policy of gates in a project, in place of the one of the same name.',
+  args: (arg) => ({ input: inputArg(arg, 'SetGatePolicyInput', setGatePolicyInput) }),
+  run: ({ gates }, viewer, { input }) => gates.policies.set(viewer, input),
+});
+
+mutation('deleteGatePolicy', DeletePayload, 'project:manage', {
+  description:
+    'Deletes a stored policy; `deletedId` is the id of its project. Gates that name it fail from then on.',
+  args: (arg) => ({
+    project: simpleArg(arg, projectKey, 'Key of the project.'),
+    name: simpleArg(arg, policyName, 'Name of the policy.'),
   }),
-  deleteGatePolicy: t.field({
-    type: DeletePayload,
-    authScopes: { can: 'project:manage' },
-    description:
-      'Deletes a stored policy; `deletedId` is the id of its project. Gates that name it fail from then on.',
-    args: {
-      project: simpleArg(t.arg, projectKey, 'Key of the project.'),
-      name: simpleArg(t.arg, policyName, 'Name of the policy.'),
-    },
-    resolve: async (_root, { project, name }, context) => {
-      const { projectId } = await context.services.gates.policies.delete(viewerOf(context), project, name);
-      return { deletedId: toPublicId('Project', projectId) };
-    },
-  }),
-}));
+  run: async ({ gates }, viewer, { project, name }) => {
+    const { projectId } = await gates.policies.delete(viewer, project, name);
+    return { deletedId: toPublicId('Project', projectId) };
+  },
+});

@@ -2,13 +2,13 @@
 import { Readable } from 'node:stream';
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { orNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { mutation, query } from '../../graphql/schema-kit/root-fields.js';
 import type { ReadsColumns } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import type { ReportWarning } from '../../reports/notes.js';
 import { idOf } from '../../validation/fields.js';
-import { ExecutionType, SeverityCounts } from '../execution/execution.ref.js';
-import type { ExecutionRow } from '../execution/execution.service.js';
+import { ExecutionType, executionField, SeverityCounts } from '../execution/execution.ref.js';
 import { importReportInput, importState, reportFormat } from './import.input.js';
 import type { ImportRow } from './import.rows.js';
 
@@ -19,10 +19,7 @@ const ImportWarning = builder.objectRef<ReportWarning>('ImportWarning').implemen
   description: 'A warning of an import.',
   fields: (t) => ({
     message: t.exposeString('message', { description: 'Text of the warning.' }),
-    pointer: t.exposeString('pointer', {
-      nullable: true,
-      description: 'Place: a JSON Pointer, or line:column for XML and CSV.',
-    }),
+    pointer: t.exposeString('pointer', orNull('Place: a JSON Pointer, or line:column for XML and CSV.')),
   }),
 });
 
@@ -39,13 +36,7 @@ export const ImportType = builder.objectRef<ImportRow>('Import').implement({
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({ description: 'Id of the import.', resolve: ({ id }) => toPublicId('Import', id) }),
-    execution: t.field({
-      type: ExecutionType,
-      authScopes: { can: 'execution:read' },
-      description: 'The execution that the results belong to.',
-      resolve: async ({ executionId }, _args, { loaders }) =>
-        (await loaders.executions.load(executionId)) as ExecutionRow,
-    }),
+    execution: t.field(executionField('The execution that the results belong to.')),
     state: t.field({ type: enumType(importState), description: 'State.', resolve: ({ state }) => state }),
     format: t.field({
       type: enumType(reportFormat),
@@ -76,13 +67,9 @@ export const ImportType = builder.objectRef<ImportRow>('Import').implement({
       description:
         'Reasons why the run is incomplete; such a run makes no finding absent and passes no gate.',
     }),
-    errorMessage: t.exposeString('errorMessage', { nullable: true, description: 'Why the import failed.' }),
+    errorMessage: t.exposeString('errorMessage', orNull('Why the import failed.')),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time at which the report arrived.' }),
-    finishedAt: t.expose('finishedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Time at which the import ended.',
-    }),
+    finishedAt: t.expose('finishedAt', timeOrNull('Time at which the import ended.')),
   }),
 });
 
@@ -111,57 +98,32 @@ builder.objectFields(ImportType, (t) => ({
   }),
 }));
 
-builder.queryField('import', (t) =>
-  t.field({
-    type: ImportType,
-    nullable: true,
-    authScopes: { can: 'execution:read' },
-    description: 'One import. Error NOT_FOUND when it does not exist.',
-    args: { id: simpleArg(t.arg, idOf('Import'), 'Id of the import.') },
-    resolve: (_root, { id }, context) => context.services.imports.get(viewerOf(context), id),
-  }),
-);
+query('import', ImportType, 'execution:read', {
+  nullable: true,
+  description: 'One import. Error NOT_FOUND when it does not exist.',
+  args: (arg) => ({ id: simpleArg(arg, idOf('Import'), 'Id of the import.') }),
+  run: ({ imports }, viewer, { id }) => imports.get(viewer, id),
+});
 
-interface Imported {
-  row: ImportRow;
-}
-
-const ImportPayload = builder.objectRef<Imported>('ImportPayload').implement({
+const ImportPayload = builder.objectRef<ImportRow>('ImportPayload').implement({
   description: 'Outcome of an import.',
   fields: (t) => ({
-    import: t.field({ type: ImportType, description: 'The import.', resolve: ({ row }) => row }),
-    execution: t.field({
-      type: ExecutionType,
-      authScopes: { can: 'execution:read' },
-      description: 'The execution that the results belong to.',
-      resolve: async ({ row }, _args, { loaders }) =>
-        (await loaders.executions.load(row.executionId)) as ExecutionRow,
-    }),
+    import: t.field({ type: ImportType, description: 'The import.', resolve: (row) => row }),
+    execution: t.field(executionField('The execution that the results belong to.')),
   }),
 });
 
-builder.mutationField('importReport', (t) =>
-  t.field({
-    type: ImportPayload,
-    authScopes: { can: 'report:import' },
-    description:
-      'Imports a report of at most 1,000,000 characters; `POST /api/v1/imports` takes larger ones. Without `executionId` it ' +
-      'makes an execution. The import may still run when the payload comes.',
-    args: { input: inputArg(t.arg, 'ImportReportInput', importReportInput) },
-    resolve: async (_root, { input }, context) => {
-      const viewer = viewerOf(context);
-      const { content, idempotencyKey, ...claims } = input;
-      const { imports } = context.services;
-      const { row } = await imports.accept(
-        viewer,
-        claims,
-        (keep) => keep(Readable.from([Buffer.from(content)])),
-        idempotencyKey ?? null,
-      );
-      return { row: await imports.wait(viewer, row, waitMs) };
-    },
-  }),
-);
+mutation('importReport', ImportPayload, 'report:import', {
+  description:
+    'Imports a report of at most 1,000,000 characters; `POST /api/v1/imports` takes larger ones. Without `executionId` it ' +
+    'makes an execution. The import may still run when the payload comes.',
+  args: (arg) => ({ input: inputArg(arg, 'ImportReportInput', importReportInput) }),
+  run: async ({ imports }, viewer, { input: { content, idempotencyKey, ...claims } }) => {
+    const report = Readable.from([Buffer.from(content)]);
+    const { row } = await imports.accept(viewer, claims, (keep) => keep(report), idempotencyKey ?? null);
+    return imports.wait(viewer, row, waitMs);
+  },
+});
 
 builder.objectField(ExecutionType, 'imports', (t) =>
   t.field({

@@ -2,6 +2,8 @@
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType } from '../../graphql/schema-kit/connection.js';
+import { orNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { query } from '../../graphql/schema-kit/root-fields.js';
 import { enumType } from '../../graphql/schema-kit/zod-inputs.js';
 import { enumOf } from '../../validation/fields.js';
 import { UserType } from '../user/user.schema.js';
@@ -35,30 +37,25 @@ const MailType = builder.objectRef<MailRow>('Mail').implement({
     kind: t.expose('kind', { type: enumType(kind), description: 'What it is about.' }),
     state: t.expose('state', { type: enumType(state), description: 'State.' }),
     attempts: t.exposeInt('attempts', { description: 'Number of attempts.' }),
-    lastError: t.exposeString('lastError', {
-      nullable: true,
-      description: 'Error of the last attempt, with the code of the mail server where there was one.',
-    }),
+    lastError: t.exposeString(
+      'lastError',
+      orNull('Error of the last attempt, with the code of the mail server where there was one.'),
+    ),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of what it is about.' }),
-    nextAttemptAt: t.expose('nextAttemptAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Earliest time of the next attempt; null when there is none.',
-    }),
+    nextAttemptAt: t.expose(
+      'nextAttemptAt',
+      timeOrNull('Earliest time of the next attempt; null when there is none.'),
+    ),
   }),
 });
 
 const MailConnection = connectionType('Mail', MailType, 'mails');
 
-builder.queryField('undeliveredMails', (t) =>
-  t.field({
-    type: MailConnection,
-    authScopes: { can: 'user:read' },
-    description: 'Mails that wait for their delivery or were given up in the last 30 days, newest first.',
-    args: {
-      first: t.arg.int({ description: 'How many mails: 1 to 100, default 20.' }),
-      after: t.arg.string({ description: 'Cursor: only mails after it.' }),
-    },
-    resolve: (_root, page, { services }) => services.mails.undelivered(page),
+query('undeliveredMails', MailConnection, 'user:read', {
+  description: 'Mails that wait for their delivery or were given up in the last 30 days, newest first.',
+  args: (arg) => ({
+    first: arg.int({ description: 'How many mails: 1 to 100, default 20.' }),
+    after: arg.string({ description: 'Cursor: only mails after it.' }),
   }),
-);
+  run: ({ mails }, _viewer, page) => mails.undelivered(page),
+});

@@ -2,10 +2,9 @@
 import { toPublicId } from '../../core/ids.js';
 import type { Passkey } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
-import { DeletePayload } from '../../graphql/schema-kit/payloads.js';
-import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
-import { idOf } from '../../validation/fields.js';
+import { timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { deletion, mutation } from '../../graphql/schema-kit/root-fields.js';
+import { inputArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { AuthPayload } from '../auth/auth.schema.js';
 import { personalFor } from '../user/user.schema.js';
 import { confirmPasskeyInput, passkeyLoginInput, renamePasskeyInput } from './passkey.input.js';
@@ -20,11 +19,7 @@ const PasskeyType = builder.prismaObject('Passkey', {
       description: 'Whether its authenticator copies it to other devices of the user.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of the enrolment.' }),
-    lastUsedAt: t.expose('lastUsedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Time of the last sign-in with it.',
-    }),
+    lastUsedAt: t.expose('lastUsedAt', timeOrNull('Time of the last sign-in with it.')),
   }),
 });
 
@@ -68,44 +63,34 @@ const PasskeyPayload = builder
     }),
   });
 
-builder.mutationFields((t) => ({
-  enrolPasskey: t.field({
-    type: OptionsPayload,
-    authScopes: { can: 'profile:update' },
-    description:
-      'Begins the enrolment of a passkey. Requires a sign-in within the last five minutes; confirmPasskey ends it.',
-    resolve: (_root, _args, context) => context.services.passkeys.enrol(viewerOf(context)),
+mutation('enrolPasskey', OptionsPayload, 'profile:update', {
+  description:
+    'Begins the enrolment of a passkey. Requires a sign-in within the last five minutes; confirmPasskey ends it.',
+  run: ({ passkeys }, viewer) => passkeys.enrol(viewer),
+});
+
+mutation('confirmPasskey', PasskeyPayload, 'profile:update', {
+  description:
+    'Stores the passkey that an authenticator has made. From now on a sign-in with the password also needs a second factor.',
+  args: (arg) => ({ input: inputArg(arg, 'ConfirmPasskeyInput', confirmPasskeyInput) }),
+  run: ({ passkeys }, viewer, { input }) => passkeys.confirm(viewer, input),
+});
+
+mutation('renamePasskey', PasskeyPayload, 'profile:update', {
+  description: 'Gives a passkey of the caller a new name.',
+  args: (arg) => ({ input: inputArg(arg, 'RenamePasskeyInput', renamePasskeyInput) }),
+  run: async ({ passkeys }, viewer, { input: { id, name } }) => ({
+    passkey: await passkeys.rename(viewer, id, name),
+    recoveryCodes: [],
   }),
-  confirmPasskey: t.field({
-    type: PasskeyPayload,
-    authScopes: { can: 'profile:update' },
-    description:
-      'Stores the passkey that an authenticator has made. From now on a sign-in with the password also needs a second factor.',
-    args: { input: inputArg(t.arg, 'ConfirmPasskeyInput', confirmPasskeyInput) },
-    resolve: (_root, { input }, context) => context.services.passkeys.confirm(viewerOf(context), input),
-  }),
-  renamePasskey: t.field({
-    type: PasskeyPayload,
-    authScopes: { can: 'profile:update' },
-    description: 'Gives a passkey of the caller a new name.',
-    args: { input: inputArg(t.arg, 'RenamePasskeyInput', renamePasskeyInput) },
-    resolve: async (_root, { input: { id, name } }, context) => ({
-      passkey: await context.services.passkeys.rename(viewerOf(context), id, name),
-      recoveryCodes: [],
-    }),
-  }),
-  removePasskey: t.field({
-    type: DeletePayload,
-    authScopes: { can: 'profile:update' },
-    description:
-      'Removes a passkey: the caller’s own, or any for an admin. The caller’s only way to sign in stays. Requires a sign-in within the last five minutes.',
-    args: { id: simpleArg(t.arg, idOf('Passkey'), 'Id of the passkey.') },
-    resolve: async (_root, { id }, context) => {
-      await context.services.passkeys.remove(viewerOf(context), id);
-      return { deletedId: toPublicId('Passkey', id) };
-    },
-  }),
-}));
+});
+
+deletion('removePasskey', 'Passkey', 'profile:update', {
+  description:
+    'Removes a passkey: the caller’s own, or any for an admin. The caller’s only way to sign in stays. Requires a sign-in within the last five minutes.',
+  id: 'Id of the passkey.',
+  run: ({ passkeys }, viewer, id) => passkeys.remove(viewer, id),
+});
 
 builder.mutationFields((t) => ({
   startPasskeyLogin: t.field({

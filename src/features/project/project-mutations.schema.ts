@@ -1,6 +1,5 @@
 // Mutations of projects in GraphQL.
-import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { mutation } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
@@ -9,56 +8,40 @@ import { ProjectDeletionPayload, ProjectPayload } from './project.schema.js';
 
 const keyText = 'Key of the project.';
 
-builder.mutationFields((t) => ({
-  createProject: t.field({
-    type: ProjectPayload,
-    authScopes: { can: 'project:manage' },
-    description: 'Creates a project.',
-    args: { input: inputArg(t.arg, 'CreateProjectInput', createProjectInput) },
-    resolve: async (_root, { input }, context) => ({
-      project: await context.services.projects.create(viewerOf(context), input),
-    }),
+mutation('createProject', ProjectPayload, 'project:manage', {
+  description: 'Creates a project.',
+  args: (arg) => ({ input: inputArg(arg, 'CreateProjectInput', createProjectInput) }),
+  run: ({ projects }, viewer, { input }) => projects.create(viewer, input),
+});
+
+mutation('updateProject', ProjectPayload, 'project:manage', {
+  description: 'Updates a project. A new visibility acts at once, on open streams too.',
+  args: (arg) => ({ input: inputArg(arg, 'UpdateProjectInput', updateProjectInput) }),
+  run: ({ projects }, viewer, { input }) => projects.update(viewer, input),
+});
+
+mutation('archiveProject', ProjectPayload, 'project:manage', {
+  description: 'Archives a project: it takes no new executions, and its content stays readable.',
+  args: (arg) => ({ key: simpleArg(arg, projectKey, keyText) }),
+  run: ({ projects }, viewer, { key }) => projects.archive(viewer, key),
+});
+
+mutation('deleteProject', ProjectDeletionPayload, 'project:manage', {
+  description:
+    'Deletes a project with its executions, results and findings, or counts them (dryRun). Nobody sees the project ' +
+    'from then on: its streams end, API keys that are bound to it are revoked, and its webhooks are deleted. The ' +
+    'rows are removed in the background; until then no other project can have the key.',
+  args: (arg) => ({ input: inputArg(arg, 'DeleteProjectInput', deleteProjectInput) }),
+  run: ({ projects }, viewer, { input }) => projects.remove(viewer, input),
+});
+
+mutation('setProjectMember', ProjectPayload, 'project:manage', {
+  description:
+    'Makes a user a member with a role; without a role it ends the membership. It acts at once, on open streams too.',
+  args: (arg) => ({
+    key: simpleArg(arg, projectKey, keyText),
+    userId: simpleArg(arg, idOf('User'), 'Id of the user.'),
+    role: arg({ type: enumType(projectRole), description: 'Role; none ends the membership.' }),
   }),
-  updateProject: t.field({
-    type: ProjectPayload,
-    authScopes: { can: 'project:manage' },
-    description: 'Updates a project. A new visibility acts at once, on open streams too.',
-    args: { input: inputArg(t.arg, 'UpdateProjectInput', updateProjectInput) },
-    resolve: async (_root, { input }, context) => ({
-      project: await context.services.projects.update(viewerOf(context), input),
-    }),
-  }),
-  archiveProject: t.field({
-    type: ProjectPayload,
-    authScopes: { can: 'project:manage' },
-    description: 'Archives a project: it takes no new executions, and its content stays readable.',
-    args: { key: simpleArg(t.arg, projectKey, keyText) },
-    resolve: async (_root, { key }, context) => ({
-      project: await context.services.projects.archive(viewerOf(context), key),
-    }),
-  }),
-  deleteProject: t.field({
-    type: ProjectDeletionPayload,
-    authScopes: { can: 'project:manage' },
-    description:
-      'Deletes a project with its executions, results and findings, or counts them (dryRun). Nobody sees the project ' +
-      'from then on: its streams end, API keys that are bound to it are revoked, and its webhooks are deleted. The ' +
-      'rows are removed in the background; until then no other project can have the key.',
-    args: { input: inputArg(t.arg, 'DeleteProjectInput', deleteProjectInput) },
-    resolve: (_root, { input }, context) => context.services.projects.remove(viewerOf(context), input),
-  }),
-  setProjectMember: t.field({
-    type: ProjectPayload,
-    authScopes: { can: 'project:manage' },
-    description:
-      'Makes a user a member with a role; without a role it ends the membership. It acts at once, on open streams too.',
-    args: {
-      key: simpleArg(t.arg, projectKey, keyText),
-      userId: simpleArg(t.arg, idOf('User'), 'Id of the user.'),
-      role: t.arg({ type: enumType(projectRole), description: 'Role; none ends the membership.' }),
-    },
-    resolve: async (_root, { key, userId, role }, context) => ({
-      project: await context.services.projects.setMember(viewerOf(context), key, userId, role ?? null),
-    }),
-  }),
-}));
+  run: ({ projects }, viewer, { key, userId, role }) => projects.setMember(viewer, key, userId, role ?? null),
+});

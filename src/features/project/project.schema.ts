@@ -3,7 +3,8 @@ import { toPublicId } from '../../core/ids.js';
 import type { User } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { orNull, textOrNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { query } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, optionalArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { line } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
@@ -27,20 +28,20 @@ const ProjectMember = builder.objectRef<MemberRow>('ProjectMember').implement({
       description: 'Role in the project; admins are admins in every project.',
     }),
     since: t.expose('since', { type: 'DateTime', description: 'Time at which the membership began.' }),
-    provider: t.exposeString('provider', {
-      nullable: true,
-      description: 'Identity provider whose groups gave the membership; null for one that an admin set.',
-    }),
+    provider: t.exposeString(
+      'provider',
+      orNull('Identity provider whose groups gave the membership; null for one that an admin set.'),
+    ),
   }),
 });
 
 const DaysToFix = builder.objectRef<ProjectRow>('DaysToFix').implement({
   description: 'Days that a finding may stay open, by severity; null for no limit.',
   fields: (t) => ({
-    critical: t.exposeInt('daysCritical', { nullable: true, description: 'Days for CRITICAL.' }),
-    high: t.exposeInt('daysHigh', { nullable: true, description: 'Days for HIGH.' }),
-    medium: t.exposeInt('daysMedium', { nullable: true, description: 'Days for MEDIUM.' }),
-    low: t.exposeInt('daysLow', { nullable: true, description: 'Days for LOW.' }),
+    critical: t.exposeInt('daysCritical', orNull('Days for CRITICAL.')),
+    high: t.exposeInt('daysHigh', orNull('Days for HIGH.')),
+    medium: t.exposeInt('daysMedium', orNull('Days for MEDIUM.')),
+    low: t.exposeInt('daysLow', orNull('Days for LOW.')),
   }),
 });
 
@@ -52,16 +53,12 @@ ProjectType.implement({
     id: t.id({ description: 'Id of the project.', resolve: ({ id }) => toPublicId('Project', id) }),
     key: t.exposeString('key', { description: 'Key: a-z, 0-9 and hyphens; unique.' }),
     name: t.exposeString('name', { description: 'Name.' }),
-    description: t.exposeString('description', {
-      extensions: { weight: { bytes: 10_000 } },
-      nullable: true,
-      description: 'Description.',
-    }),
+    description: t.exposeString('description', textOrNull(10_000, 'Description.')),
     visibility: t.expose('visibility', { type: enumType(projectVisibility), description: 'Who sees it.' }),
-    defaultBranch: t.exposeString('defaultBranch', {
-      nullable: true,
-      description: 'Branch whose findings count unless a request names another.',
-    }),
+    defaultBranch: t.exposeString(
+      'defaultBranch',
+      orNull('Branch whose findings count unless a request names another.'),
+    ),
     members: t.field({
       extensions: { weight: { entries: maxMembers } },
       type: [ProjectMember],
@@ -80,20 +77,15 @@ ProjectType.implement({
       description: 'Time limits by severity, from which findings become due.',
       resolve: (project) => project,
     }),
-    retainDays: t.exposeInt('retainDays', {
-      nullable: true,
-      description: 'Days after which executions are deleted; null for never.',
-    }),
-    retainExecutions: t.exposeInt('retainExecutions', {
-      nullable: true,
-      description:
-        'Number of newest executions to keep for each target, tool, category and branch; null for all.',
-    }),
-    archivedAt: t.expose('archivedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Time of archiving; since then it takes no new executions.',
-    }),
+    retainDays: t.exposeInt('retainDays', orNull('Days after which executions are deleted; null for never.')),
+    retainExecutions: t.exposeInt(
+      'retainExecutions',
+      orNull('Number of newest executions to keep for each target, tool, category and branch; null for all.'),
+    ),
+    archivedAt: t.expose(
+      'archivedAt',
+      timeOrNull('Time of archiving; since then it takes no new executions.'),
+    ),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
   }),
 });
@@ -101,10 +93,10 @@ ProjectType.implement({
 const ProjectConnection = connectionType('Project', ProjectType, 'projects');
 
 /** Payload of mutations that change a project. */
-export const ProjectPayload = builder.objectRef<{ project: ProjectRow }>('ProjectPayload').implement({
+export const ProjectPayload = builder.objectRef<ProjectRow>('ProjectPayload').implement({
   description: 'A project after a change.',
   fields: (t) => ({
-    project: t.field({ type: ProjectType, description: 'The project.', resolve: ({ project }) => project }),
+    project: t.field({ type: ProjectType, description: 'The project.', resolve: (project) => project }),
   }),
 });
 
@@ -132,27 +124,22 @@ export const ProjectDeletionPayload = builder.objectRef<ProjectDeletion>('Projec
   }),
 });
 
-builder.queryFields((t) => ({
-  project: t.field({
-    type: ProjectType,
-    nullable: true,
-    authScopes: { can: 'project:read' },
-    description: 'One project. Error NOT_FOUND when it does not exist, or not for the caller.',
-    args: { key: simpleArg(t.arg, projectKey, 'Key of the project.') },
-    resolve: (_root, { key }, context) => context.services.projects.getByKey(viewerOf(context), key),
+query('project', ProjectType, 'project:read', {
+  nullable: true,
+  description: 'One project. Error NOT_FOUND when it does not exist, or not for the caller.',
+  args: (arg) => ({ key: simpleArg(arg, projectKey, 'Key of the project.') }),
+  run: ({ projects }, viewer, { key }) => projects.getByKey(viewer, key),
+});
+
+query('projects', ProjectConnection, 'project:read', {
+  description: 'Projects that the caller sees, by key.',
+  args: (arg) => ({
+    ...pageArgs(arg),
+    search: optionalArg(arg, line(1, 200).nullish(), 'Part of the key or name, without regard to case.'),
+    archived: arg.boolean({ description: 'True for the archived ones; the others by default.' }),
   }),
-  projects: t.field({
-    type: ProjectConnection,
-    authScopes: { can: 'project:read' },
-    description: 'Projects that the caller sees, by key.',
-    args: {
-      ...pageArgs(t.arg),
-      search: optionalArg(t.arg, line(1, 200).nullish(), 'Part of the key or name, without regard to case.'),
-      archived: t.arg.boolean({ description: 'True for the archived ones; the others by default.' }),
-    },
-    resolve: (_root, { search, archived, ...page }, context) => {
-      const filter = { search, isArchived: archived ?? false };
-      return context.services.projects.list(viewerOf(context), filter, page);
-    },
-  }),
-}));
+  run: ({ projects }, viewer, { search, archived, ...page }) => {
+    const filter = { search, isArchived: archived ?? false };
+    return projects.list(viewer, filter, page);
+  },
+});

@@ -2,12 +2,12 @@
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { orNull, text, textOrNull } from '../../graphql/schema-kit/field-options.js';
+import { mutation, query } from '../../graphql/schema-kit/root-fields.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
-import { ExecutionType } from '../execution/execution.ref.js';
-import type { ExecutionRow } from '../execution/execution.service.js';
+import { ExecutionType, executionField } from '../execution/execution.ref.js';
 import { deltas, resultDelta } from '../finding/finding.input.js';
 import { FindingType } from '../finding/finding.ref.js';
 import { reportedFields } from './reported-fields.schema.js';
@@ -26,23 +26,9 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
       extensions: { columns: ['id'] } satisfies ReadsColumns,
       resolve: ({ id }) => toPublicId('TestResult', id),
     }),
-    execution: t.field({
-      type: ExecutionType,
-      authScopes: { can: 'execution:read' },
-      description: 'The execution that reported it.',
-      extensions: { columns: ['executionId'] } satisfies ReadsColumns,
-      resolve: async ({ executionId }, _args, { loaders }) =>
-        (await loaders.executions.load(executionId)) as ExecutionRow,
-    }),
-    title: t.exposeString('title', {
-      extensions: { weight: { bytes: 2000 } },
-      description: 'The result in one line.',
-    }),
-    description: t.exposeString('description', {
-      extensions: { weight: { bytes: 20000 } },
-      nullable: true,
-      description: 'The weakness, and why it matters.',
-    }),
+    execution: t.field(executionField('The execution that reported it.')),
+    title: t.exposeString('title', text(2000, 'The result in one line.')),
+    description: t.exposeString('description', textOrNull(20000, 'The weakness, and why it matters.')),
     severity: t.field({
       type: enumType(severity),
       description: 'Severity.',
@@ -54,15 +40,14 @@ export const ResultType = builder.objectRef<ResultRow>('TestResult').implement({
 
 builder.objectFields(ResultType, (t) => ({
   ...reportedFields(t, 'Location.'),
-  vulnerabilityIds: t.exposeStringList('vulnerabilityIds', {
-    extensions: { weight: { bytes: 12000 } },
-    description: 'Vulnerability ids of other schemes, for example GHSA or RUSTSEC.',
-  }),
-  evidence: t.exposeString('evidence', {
-    extensions: { weight: { bytes: 200000 } },
-    nullable: true,
-    description: 'Request, response or code that proves the result.',
-  }),
+  vulnerabilityIds: t.exposeStringList(
+    'vulnerabilityIds',
+    text(12000, 'Vulnerability ids of other schemes, for example GHSA or RUSTSEC.'),
+  ),
+  evidence: t.exposeString(
+    'evidence',
+    textOrNull(200000, 'Request, response or code that proves the result.'),
+  ),
 }));
 
 builder.objectFields(ResultType, (t) => ({
@@ -94,7 +79,7 @@ const SkippedResultType = builder.objectRef<SkippedResult>('SkippedResult').impl
   description: 'An invalid result that was left out of a batch.',
   fields: (t) => ({
     index: t.exposeInt('index', { description: 'Position in the batch, from 0.' }),
-    title: t.exposeString('title', { nullable: true, description: 'Its title; null where it has none.' }),
+    title: t.exposeString('title', orNull('Its title; null where it has none.')),
     path: t.exposeString('path', { description: 'Field of its first fault, for example `cvssVector`.' }),
     message: t.exposeString('message', { description: 'Fault of the field.' }),
   }),
@@ -131,38 +116,28 @@ const AddResultsPayload = builder.objectRef<AddedResults>('AddResultsPayload').i
   }),
 });
 
-builder.queryFields((t) => ({
-  result: t.field({
-    type: ResultType,
-    nullable: true,
-    authScopes: { can: 'result:read' },
-    description: 'One result. Error NOT_FOUND when it does not exist.',
-    args: { id: simpleArg(t.arg, idOf('TestResult'), 'Id of the result.') },
-    resolve: (_root, { id }, context, info) =>
-      context.services.results.get(viewerOf(context), id, columnsFor(info)),
-  }),
-  results: t.field({
-    type: ResultConnection,
-    authScopes: { can: 'result:read' },
-    description: 'Results of all executions, newest first by default.',
-    args: {
-      ...pageArgs(t.arg),
-      filter: filterArg(t.arg, 'ResultFilter', resultFilter),
-      orderBy: filterArg(t.arg, 'ResultOrder', resultOrder),
-    },
-    resolve: (_root, { filter, orderBy, ...page }, context, info) =>
-      context.services.results.list(viewerOf(context), filter ?? {}, orderBy, page, wantedOf(info)),
-  }),
-}));
+query('result', ResultType, 'result:read', {
+  nullable: true,
+  description: 'One result. Error NOT_FOUND when it does not exist.',
+  args: (arg) => ({ id: simpleArg(arg, idOf('TestResult'), 'Id of the result.') }),
+  run: ({ results }, viewer, { id }, info) => results.get(viewer, id, columnsFor(info)),
+});
 
-builder.mutationField('addResults', (t) =>
-  t.field({
-    type: AddResultsPayload,
-    authScopes: { can: 'execution:run' },
-    description:
-      'Adds 1 to 1,000 results to a running execution, all or none. A result that the execution has already, in the same ' +
-      'place and with the same content, is not added again; if it is worse, the stored one takes its severity.',
-    args: { input: inputArg(t.arg, 'AddResultsInput', addResultsInput, addResultsCheck) },
-    resolve: (_root, { input }, context) => context.services.results.add(viewerOf(context), input),
+query('results', ResultConnection, 'result:read', {
+  description: 'Results of all executions, newest first by default.',
+  args: (arg) => ({
+    ...pageArgs(arg),
+    filter: filterArg(arg, 'ResultFilter', resultFilter),
+    orderBy: filterArg(arg, 'ResultOrder', resultOrder),
   }),
-);
+  run: ({ results }, viewer, { filter, orderBy, ...page }, info) =>
+    results.list(viewer, filter ?? {}, orderBy, page, wantedOf(info)),
+});
+
+mutation('addResults', AddResultsPayload, 'execution:run', {
+  description:
+    'Adds 1 to 1,000 results to a running execution, all or none. A result that the execution has already, in the same ' +
+    'place and with the same content, is not added again; if it is worse, the stored one takes its severity.',
+  args: (arg) => ({ input: inputArg(arg, 'AddResultsInput', addResultsInput, addResultsCheck) }),
+  run: ({ results }, viewer, { input }) => results.add(viewer, input),
+});

@@ -1,12 +1,10 @@
 // Mappings of groups in GraphQL. Signing in at identity providers is REST (sso.routes.ts), as browsers do it.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
-import { DeletePayload } from '../../graphql/schema-kit/payloads.js';
-import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
-import { idOf } from '../../validation/fields.js';
+import { deletion, mutation, query } from '../../graphql/schema-kit/root-fields.js';
+import { enumType, inputArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { projectRole } from '../project/project.input.js';
-import { ProjectType } from '../project/project.ref.js';
+import { projectOrNull } from '../project/project.ref.js';
 import { role } from '../user/user.input.js';
 import { type GroupMappingRow, maxMappings } from './group-mappings.js';
 import { setGroupMappingInput } from './sso.input.js';
@@ -22,14 +20,7 @@ const GroupMapping = builder.objectRef<GroupMappingRow>('GroupMapping').implemen
       nullable: true,
       description: 'Role of its members; null for a mapping to a project.',
     }),
-    project: t.field({
-      type: ProjectType,
-      authScopes: { can: 'project:read' },
-      nullable: true,
-      description: 'Project whose members they become; null for a mapping to a role.',
-      resolve: ({ projectId }, _args, { loaders }) =>
-        projectId === null ? null : loaders.projects.load(projectId),
-    }),
+    project: t.field(projectOrNull('Project whose members they become; null for a mapping to a role.')),
     projectRole: t.expose('projectRole', {
       type: enumType(projectRole),
       nullable: true,
@@ -46,34 +37,22 @@ const GroupMappingPayload = builder.objectRef<GroupMappingRow>('GroupMappingPayl
   }),
 });
 
-builder.queryField('groupMappings', (t) =>
-  t.field({
-    type: [GroupMapping],
-    authScopes: { can: 'sign_in:manage' },
-    extensions: { weight: { entries: maxMappings } },
-    description: `Mappings that admins have set, by provider and group; at most ${maxMappings}. They come on top of the mappings in OIDC_PROVIDERS.`,
-    resolve: (_root, _args, { services }) => services.groupMappings.list(),
-  }),
-);
+query('groupMappings', [GroupMapping], 'sign_in:manage', {
+  entries: maxMappings,
+  description: `Mappings that admins have set, by provider and group; at most ${maxMappings}. They come on top of the mappings in OIDC_PROVIDERS.`,
+  run: ({ groupMappings }) => groupMappings.list(),
+});
 
-builder.mutationFields((t) => ({
-  setGroupMapping: t.field({
-    type: GroupMappingPayload,
-    authScopes: { can: 'sign_in:manage' },
-    description:
-      'Maps a group of an identity provider to a role, or to a role in one project. It takes effect when its ' +
-      'members next sign in. Requires a sign-in within the last five minutes.',
-    args: { input: inputArg(t.arg, 'SetGroupMappingInput', setGroupMappingInput) },
-    resolve: (_root, { input }, context) => context.services.groupMappings.set(viewerOf(context), input),
-  }),
-  deleteGroupMapping: t.field({
-    type: DeletePayload,
-    authScopes: { can: 'sign_in:manage' },
-    description: 'Removes a mapping. It takes effect when the members of the group next sign in.',
-    args: { id: simpleArg(t.arg, idOf('GroupMapping'), 'Id of the mapping.') },
-    resolve: async (_root, { id }, context) => {
-      await context.services.groupMappings.remove(viewerOf(context), id);
-      return { deletedId: toPublicId('GroupMapping', id) };
-    },
-  }),
-}));
+mutation('setGroupMapping', GroupMappingPayload, 'sign_in:manage', {
+  description:
+    'Maps a group of an identity provider to a role, or to a role in one project. It takes effect when its ' +
+    'members next sign in. Requires a sign-in within the last five minutes.',
+  args: (arg) => ({ input: inputArg(arg, 'SetGroupMappingInput', setGroupMappingInput) }),
+  run: ({ groupMappings }, viewer, { input }) => groupMappings.set(viewer, input),
+});
+
+deletion('deleteGroupMapping', 'GroupMapping', 'sign_in:manage', {
+  description: 'Removes a mapping. It takes effect when the members of the group next sign in.',
+  id: 'Id of the mapping.',
+  run: ({ groupMappings }, viewer, id) => groupMappings.remove(viewer, id),
+});

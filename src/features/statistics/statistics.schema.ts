@@ -1,6 +1,8 @@
 // Statistics in GraphQL: the query and the subscription.
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { text } from '../../graphql/schema-kit/field-options.js';
+import { query } from '../../graphql/schema-kit/root-fields.js';
 import { filterArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { SeverityCounts } from '../execution/execution.ref.js';
 import { statisticsFilter } from './statistics.input.js';
@@ -31,11 +33,11 @@ const StatisticsBucket = builder.objectRef<Bucket>('StatisticsBucket').implement
 const RuleCount = builder.objectRef<{ ruleId: string; title: string; count: number }>('RuleCount').implement({
   description: 'The number of open findings of a rule.',
   fields: (t) => ({
-    ruleId: t.exposeString('ruleId', { extensions: { weight: { bytes: 1200 } }, description: 'The rule.' }),
-    title: t.exposeString('title', {
-      extensions: { weight: { bytes: 2000 } },
-      description: 'Title of its worst finding; of the equally bad ones, the latest found.',
-    }),
+    ruleId: t.exposeString('ruleId', text(1200, 'The rule.')),
+    title: t.exposeString(
+      'title',
+      text(2000, 'Title of its worst finding; of the equally bad ones, the latest found.'),
+    ),
     count: t.exposeInt('count', { description: 'Its open findings.' }),
   }),
 });
@@ -51,10 +53,7 @@ const CweCount = builder.objectRef<{ cweId: number; count: number }>('CweCount')
 const TargetCount = builder.objectRef<RankCounts & { target: string }>('TargetCount').implement({
   description: 'The number of open findings of a target.',
   fields: (t) => ({
-    target: t.exposeString('target', {
-      extensions: { weight: { bytes: 2000 } },
-      description: 'Tested URL, repository, image or host.',
-    }),
+    target: t.exposeString('target', text(2000, 'Tested URL, repository, image or host.')),
     counts: t.field({
       type: SeverityCounts,
       description: 'Its open findings by severity.',
@@ -111,15 +110,11 @@ const StatisticsType = builder.objectRef<Statistics>('Statistics').implement({
   }),
 });
 
-builder.queryField('statistics', (t) =>
-  t.field({
-    type: StatisticsType,
-    authScopes: { can: 'finding:read' },
-    description: 'Figures of the findings of all projects that the caller may see, or of the filter.',
-    args: { filter: filterArg(t.arg, 'StatisticsFilter', statisticsFilter) },
-    resolve: (_root, { filter }, context) => context.services.statistics.of(viewerOf(context), filter ?? {}),
-  }),
-);
+query('statistics', StatisticsType, 'finding:read', {
+  description: 'Figures of the findings of all projects that the caller may see, or of the filter.',
+  args: (arg) => ({ filter: filterArg(arg, 'StatisticsFilter', statisticsFilter) }),
+  run: ({ statistics }, viewer, { filter }) => statistics.of(viewer, filter ?? {}),
+});
 
 builder.subscriptionField('statisticsChanged', (t) =>
   t.field({

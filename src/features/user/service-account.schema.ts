@@ -1,7 +1,7 @@
 // Service accounts in GraphQL: what users have for them, and the mutation that creates one.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { mutation } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, inputArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { createServiceAccountInput, userKind } from './user.input.js';
 import { personal, UserPayload } from './user.schema.js';
@@ -17,15 +17,9 @@ builder.prismaObjectFields('User', (t) => ({
   }),
 }));
 
-builder.mutationFields((t) => ({
-  createServiceAccount: t.field({
-    type: UserPayload,
-    authScopes: { can: 'user:create' },
-    description:
-      'Creates a service account: a program with API keys and without a password. createApiKey creates its keys.',
-    args: { input: inputArg(t.arg, 'CreateServiceAccountInput', createServiceAccountInput) },
-    resolve: async (_root, { input }, context) => ({
-      user: await context.services.users.createServiceAccount(viewerOf(context), input),
-    }),
-  }),
-}));
+mutation('createServiceAccount', UserPayload, 'user:create', {
+  description:
+    'Creates a service account: a program with API keys and without a password. createApiKey creates its keys.',
+  args: (arg) => ({ input: inputArg(arg, 'CreateServiceAccountInput', createServiceAccountInput) }),
+  run: async ({ users }, viewer, { input }) => ({ user: await users.createServiceAccount(viewer, input) }),
+});

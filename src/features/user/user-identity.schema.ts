@@ -1,7 +1,8 @@
 // Identities of users in GraphQL: the list that users and admins see, and the mutation that unlinks one.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
+import { timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { mutation } from '../../graphql/schema-kit/root-fields.js';
 import { simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { personal, UserPayload } from './user.schema.js';
@@ -20,11 +21,7 @@ const UserIdentityType = builder.prismaObject('UserIdentity', {
       description: 'Subject (sub): with the issuer, what the provider knows the user by.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of the first sign-in.' }),
-    lastLoginAt: t.expose('lastLoginAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Time of the last sign-in at the provider.',
-    }),
+    lastLoginAt: t.expose('lastLoginAt', timeOrNull('Time of the last sign-in at the provider.')),
   }),
 });
 
@@ -38,16 +35,10 @@ builder.prismaObjectFields('User', (t) => ({
   }),
 }));
 
-builder.mutationFields((t) => ({
-  unlinkIdentity: t.field({
-    type: UserPayload,
-    authScopes: { can: 'user:update' },
-    description:
-      'Unlinks an identity from its user and ends the sessions that it opened. The identity may sign in again as at the first ' +
-      'time, where the settings allow it: deactivate the user to keep it out.',
-    args: { id: simpleArg(t.arg, idOf('UserIdentity'), 'Id of the identity.') },
-    resolve: async (_root, { id }, context) => ({
-      user: await context.services.users.identities.unlink(viewerOf(context), id),
-    }),
-  }),
-}));
+mutation('unlinkIdentity', UserPayload, 'user:update', {
+  description:
+    'Unlinks an identity from its user and ends the sessions that it opened. The identity may sign in again as at the first ' +
+    'time, where the settings allow it: deactivate the user to keep it out.',
+  args: (arg) => ({ id: simpleArg(arg, idOf('UserIdentity'), 'Id of the identity.') }),
+  run: async ({ users }, viewer, { id }) => ({ user: await users.identities.unlink(viewer, id) }),
+});

@@ -4,7 +4,10 @@ import { can, type Permission } from '../../core/permissions.js';
 import type { User } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
-import { type GraphQLContext, viewerOf } from '../../graphql/schema-kit/context.js';
+import type { GraphQLContext } from '../../graphql/schema-kit/context.js';
+import { orNull } from '../../graphql/schema-kit/field-options.js';
+import { query } from '../../graphql/schema-kit/root-fields.js';
+import type { ReadsColumns } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { ApiKeyType } from '../api-key/api-key.schema.js';
@@ -34,8 +37,8 @@ const SessionType = builder.prismaObject('Session', {
       resolve: ({ idleExpiresAt, expiresAt }) =>
         new Date(Math.min(idleExpiresAt.getTime(), expiresAt.getTime())),
     }),
-    ip: t.exposeString('ip', { nullable: true, description: 'IP address of the sign-in.' }),
-    userAgent: t.exposeString('userAgent', { nullable: true, description: 'User agent of the sign-in.' }),
+    ip: t.exposeString('ip', orNull('IP address of the sign-in.')),
+    userAgent: t.exposeString('userAgent', orNull('User agent of the sign-in.')),
     current: t.boolean({
       description: 'Whether this request belongs to it.',
       resolve: ({ id }, _args, { viewer }) => id === viewer?.sessionId,
@@ -104,6 +107,21 @@ export const UserType = builder.prismaObject('User', {
   }),
 });
 
+/** A field that shows the user whose id the column has, if any. */
+export function userOrNull<Column extends string>(column: Column, description: string) {
+  return {
+    type: UserType,
+    nullable: true as const,
+    description,
+    extensions: { columns: [column] } satisfies ReadsColumns,
+    resolve: (
+      { [column]: id }: Record<Column, string | null>,
+      _args: object,
+      { services, loaders }: Pick<GraphQLContext, 'services' | 'loaders'>,
+    ) => (id === null ? null : (services.users.recall(id) ?? loaders.users.load(id))),
+  };
+}
+
 const UserConnection = connectionType('User', UserType, 'users');
 
 const InvitationType = builder.objectRef<Invitation>('Invitation').implement({
@@ -138,28 +156,20 @@ export const UserPayload = builder
     }),
   });
 
-builder.queryFields((t) => ({
-  me: t.field({
-    type: UserType,
-    authScopes: { can: 'identity:read' },
-    description: 'The signed-in user.',
-    resolve: (_root, _args, context) =>
-      context.services.users.get(viewerOf(context), viewerOf(context).userId),
-  }),
-  user: t.field({
-    type: UserType,
-    nullable: true,
-    authScopes: { can: 'user:read' },
-    description: 'One user. Error NOT_FOUND when it does not exist.',
-    args: { id: simpleArg(t.arg, idOf('User'), 'Id of the user.') },
-    resolve: (_root, { id }, context) => context.services.users.get(viewerOf(context), id),
-  }),
-  users: t.field({
-    type: UserConnection,
-    authScopes: { can: 'user:read' },
-    description: 'All users, newest first.',
-    args: { ...pageArgs(t.arg), filter: filterArg(t.arg, 'UserFilter', userFilter) },
-    resolve: (_root, { filter, ...page }, context) =>
-      context.services.users.list(viewerOf(context), filter ?? {}, page),
-  }),
-}));
+query('me', UserType, 'identity:read', {
+  description: 'The signed-in user.',
+  run: ({ users }, viewer) => users.get(viewer, viewer.userId),
+});
+
+query('user', UserType, 'user:read', {
+  nullable: true,
+  description: 'One user. Error NOT_FOUND when it does not exist.',
+  args: (arg) => ({ id: simpleArg(arg, idOf('User'), 'Id of the user.') }),
+  run: ({ users }, viewer, { id }) => users.get(viewer, id),
+});
+
+query('users', UserConnection, 'user:read', {
+  description: 'All users, newest first.',
+  args: (arg) => ({ ...pageArgs(arg), filter: filterArg(arg, 'UserFilter', userFilter) }),
+  run: ({ users }, viewer, { filter, ...page }) => users.list(viewer, filter ?? {}, page),
+});

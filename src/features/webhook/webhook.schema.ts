@@ -2,11 +2,11 @@
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType } from '../../graphql/schema-kit/connection.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
-import { DeletePayload } from '../../graphql/schema-kit/payloads.js';
+import { orNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { deletion, mutation, query } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { enumOf, idOf } from '../../validation/fields.js';
-import { ProjectType } from '../project/project.ref.js';
+import { projectOrNull } from '../project/project.ref.js';
 import { severities, severity } from '../result/result.input.js';
 import { createWebhookInput, maxWebhooks } from './webhook.input.js';
 import type { WebhookDeliveryRow, WebhookRow } from './webhook.rows.js';
@@ -28,25 +28,14 @@ const WebhookDelivery = builder.objectRef<WebhookDeliveryRow>('WebhookDelivery')
     attempts: t.exposeInt('attempts', {
       description: 'Number of attempts since the event or its redelivery.',
     }),
-    lastStatus: t.exposeInt('lastStatus', {
-      nullable: true,
-      description: 'HTTP status of the last answer; null where there was none.',
-    }),
-    lastError: t.exposeString('lastError', {
-      nullable: true,
-      description: 'Error of the last attempt; null after a success.',
-    }),
+    lastStatus: t.exposeInt(
+      'lastStatus',
+      orNull('HTTP status of the last answer; null where there was none.'),
+    ),
+    lastError: t.exposeString('lastError', orNull('Error of the last attempt; null after a success.')),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of the event.' }),
-    deliveredAt: t.expose('deliveredAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Time at which the receiver accepted it.',
-    }),
-    nextAttemptAt: t.expose('nextAttemptAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Earliest time of the next attempt.',
-    }),
+    deliveredAt: t.expose('deliveredAt', timeOrNull('Time at which the receiver accepted it.')),
+    nextAttemptAt: t.expose('nextAttemptAt', timeOrNull('Earliest time of the next attempt.')),
   }),
 });
 
@@ -59,14 +48,7 @@ const WebhookType = builder.objectRef<WebhookRow>('Webhook').implement({
     id: t.id({ description: 'Id of the webhook.', resolve: ({ id }) => toPublicId('Webhook', id) }),
     url: t.exposeString('url', { description: 'Address that the server POSTs to.' }),
     events: t.exposeStringList('events', { description: 'Events that it gets.' }),
-    project: t.field({
-      type: ProjectType,
-      authScopes: { can: 'project:read' },
-      nullable: true,
-      description: 'The only project whose events it gets; null for all.',
-      resolve: ({ projectId }, _args, { loaders }) =>
-        projectId === null ? null : loaders.projects.load(projectId),
-    }),
+    project: t.field(projectOrNull('The only project whose events it gets; null for all.')),
     leastSeverity: t.field({
       type: enumType(severity),
       nullable: true,
@@ -94,61 +76,45 @@ const WebhookPayload = builder.objectRef<WebhookChange>('WebhookPayload').implem
   description: 'A webhook after a change.',
   fields: (t) => ({
     webhook: t.field({ type: WebhookType, description: 'The webhook.', resolve: ({ webhook }) => webhook }),
-    secret: t.exposeString('secret', {
-      nullable: true,
-      description: 'Secret that verifies signatures (`whsec_…`). Shown once, at creation.',
-    }),
+    secret: t.exposeString(
+      'secret',
+      orNull('Secret that verifies signatures (`whsec_…`). Shown once, at creation.'),
+    ),
   }),
 });
 
-builder.queryField('webhooks', (t) =>
-  t.field({
-    type: [WebhookType],
-    authScopes: { can: 'webhook:manage' },
-    extensions: { weight: { entries: maxWebhooks } },
-    description: `All webhooks, oldest first; at most ${maxWebhooks}.`,
-    resolve: (_root, _args, { services }) => services.webhooks.list(),
-  }),
-);
+query('webhooks', [WebhookType], 'webhook:manage', {
+  entries: maxWebhooks,
+  description: `All webhooks, oldest first; at most ${maxWebhooks}.`,
+  run: ({ webhooks }) => webhooks.list(),
+});
 
 const webhookId = idOf('Webhook');
 const idText = 'Id of the webhook.';
 
-builder.mutationFields((t) => ({
-  createWebhook: t.field({
-    type: WebhookPayload,
-    authScopes: { can: 'webhook:manage' },
-    description: 'Creates a webhook with a secret, which only this payload shows.',
-    args: { input: inputArg(t.arg, 'CreateWebhookInput', createWebhookInput) },
-    resolve: (_root, { input }, context) => context.services.webhooks.create(viewerOf(context), input),
+mutation('createWebhook', WebhookPayload, 'webhook:manage', {
+  description: 'Creates a webhook with a secret, which only this payload shows.',
+  args: (arg) => ({ input: inputArg(arg, 'CreateWebhookInput', createWebhookInput) }),
+  run: ({ webhooks }, viewer, { input }) => webhooks.create(viewer, input),
+});
+
+mutation('setWebhookActive', WebhookPayload, 'webhook:manage', {
+  description: 'Switches a webhook on or off. Events that happen while it is off are not sent later.',
+  args: (arg) => ({
+    id: simpleArg(arg, webhookId, idText),
+    isActive: arg.boolean({ required: true, description: 'Whether it gets events.' }),
   }),
-  setWebhookActive: t.field({
-    type: WebhookPayload,
-    authScopes: { can: 'webhook:manage' },
-    description: 'Switches a webhook on or off. Events that happen while it is off are not sent later.',
-    args: {
-      id: simpleArg(t.arg, webhookId, idText),
-      isActive: t.arg.boolean({ required: true, description: 'Whether it gets events.' }),
-    },
-    resolve: (_root, { id, isActive }, context) =>
-      context.services.webhooks.setActive(viewerOf(context), id, isActive),
-  }),
-  deleteWebhook: t.field({
-    type: DeletePayload,
-    authScopes: { can: 'webhook:manage' },
-    description: 'Deletes a webhook with its delivery log.',
-    args: { id: simpleArg(t.arg, webhookId, idText) },
-    resolve: async (_root, { id }, context) => {
-      await context.services.webhooks.remove(viewerOf(context), id);
-      return { deletedId: toPublicId('Webhook', id) };
-    },
-  }),
-  redeliverWebhook: t.field({
-    type: WebhookPayload,
-    authScopes: { can: 'webhook:manage' },
-    description: 'Sends an event again under the same id, ahead of later events about the same target.',
-    args: { deliveryId: simpleArg(t.arg, idOf('WebhookDelivery'), 'Id of the delivery.') },
-    resolve: (_root, { deliveryId }, context) =>
-      context.services.webhooks.redeliver(viewerOf(context), deliveryId),
-  }),
-}));
+  run: ({ webhooks }, viewer, { id, isActive }) => webhooks.setActive(viewer, id, isActive),
+});
+
+deletion('deleteWebhook', 'Webhook', 'webhook:manage', {
+  description: 'Deletes a webhook with its delivery log.',
+  id: idText,
+  run: ({ webhooks }, viewer, id) => webhooks.remove(viewer, id),
+});
+
+mutation('redeliverWebhook', WebhookPayload, 'webhook:manage', {
+  description: 'Sends an event again under the same id, ahead of later events about the same target.',
+  args: (arg) => ({ deliveryId: simpleArg(arg, idOf('WebhookDelivery'), 'Id of the delivery.') }),
+  run: ({ webhooks }, viewer, { deliveryId }) => webhooks.redeliver(viewer, deliveryId),
+});

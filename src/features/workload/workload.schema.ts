@@ -1,11 +1,10 @@
 // Trust rules in GraphQL. The exchange itself is REST (workload.routes.ts), as its standard has it.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../graphql/schema-kit/context.js';
-import { DeletePayload } from '../../graphql/schema-kit/payloads.js';
-import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
-import { idOf } from '../../validation/fields.js';
-import { ProjectType } from '../project/project.ref.js';
+import { timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { deletion, mutation, query } from '../../graphql/schema-kit/root-fields.js';
+import { inputArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { projectOrNull } from '../project/project.ref.js';
 import { UserType } from '../user/user.schema.js';
 import type { ClaimPattern } from './claims.js';
 import { maxTrusts, type TrustRow } from './trusts.js';
@@ -39,23 +38,12 @@ const WorkloadTrust = builder.objectRef<TrustRow>('WorkloadTrust').implement({
       description: 'Service account as which the workload acts; null when it has just been deleted.',
       resolve: ({ userId }, _args, { loaders }) => loaders.users.load(userId),
     }),
-    project: t.field({
-      type: ProjectType,
-      authScopes: { can: 'project:read' },
-      nullable: true,
-      description: 'The only project that the tokens reach; null for all of the account.',
-      resolve: ({ projectId }, _args, { loaders }) =>
-        projectId === null ? null : loaders.projects.load(projectId),
-    }),
+    project: t.field(projectOrNull('The only project that the tokens reach; null for all of the account.')),
     scopes: t.exposeStringList('scopes', { description: 'Permissions that the tokens are limited to.' }),
     lifetimeSeconds: t.exposeInt('lifetimeSeconds', { description: 'Lifetime of a token in seconds.' }),
     isEnabled: t.exposeBoolean('isEnabled', { description: 'Whether tokens are accepted.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
-    lastUsedAt: t.expose('lastUsedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Time at which a token was last accepted.',
-    }),
+    lastUsedAt: t.expose('lastUsedAt', timeOrNull('Time at which a token was last accepted.')),
   }),
 });
 
@@ -66,42 +54,29 @@ const WorkloadTrustPayload = builder.objectRef<TrustRow>('WorkloadTrustPayload')
   }),
 });
 
-builder.queryField('workloadTrusts', (t) =>
-  t.field({
-    type: [WorkloadTrust],
-    authScopes: { can: 'workload:manage' },
-    extensions: { weight: { entries: maxTrusts } },
-    description: `Trust rules by name; at most ${maxTrusts}.`,
-    resolve: (_root, _args, { services }) => services.workloadTrusts.list(),
-  }),
-);
+query('workloadTrusts', [WorkloadTrust], 'workload:manage', {
+  entries: maxTrusts,
+  description: `Trust rules by name; at most ${maxTrusts}.`,
+  run: ({ workloadTrusts }) => workloadTrusts.list(),
+});
 
-builder.mutationFields((t) => ({
-  createWorkloadTrust: t.field({
-    type: WorkloadTrustPayload,
-    authScopes: { can: 'workload:manage' },
-    description:
-      'Lets CI jobs or other workloads act as a service account by tokens of their platform, without a secret. ' +
-      'Requires a sign-in within the last five minutes.',
-    args: { input: inputArg(t.arg, 'CreateWorkloadTrustInput', createWorkloadTrustInput) },
-    resolve: (_root, { input }, context) => context.services.workloadTrusts.create(viewerOf(context), input),
-  }),
-  updateWorkloadTrust: t.field({
-    type: WorkloadTrustPayload,
-    authScopes: { can: 'workload:manage' },
-    description:
-      'Changes a trust rule and ends the tokens that it has issued. Requires a sign-in within the last five minutes.',
-    args: { input: inputArg(t.arg, 'UpdateWorkloadTrustInput', updateWorkloadTrustInput) },
-    resolve: (_root, { input }, context) => context.services.workloadTrusts.update(viewerOf(context), input),
-  }),
-  deleteWorkloadTrust: t.field({
-    type: DeletePayload,
-    authScopes: { can: 'workload:manage' },
-    description: 'Deletes a trust rule and ends the tokens that it has issued.',
-    args: { id: simpleArg(t.arg, idOf('WorkloadTrust'), 'Id of the rule.') },
-    resolve: async (_root, { id }, context) => {
-      await context.services.workloadTrusts.remove(viewerOf(context), id);
-      return { deletedId: toPublicId('WorkloadTrust', id) };
-    },
-  }),
-}));
+mutation('createWorkloadTrust', WorkloadTrustPayload, 'workload:manage', {
+  description:
+    'Lets CI jobs or other workloads act as a service account by tokens of their platform, without a secret. ' +
+    'Requires a sign-in within the last five minutes.',
+  args: (arg) => ({ input: inputArg(arg, 'CreateWorkloadTrustInput', createWorkloadTrustInput) }),
+  run: ({ workloadTrusts }, viewer, { input }) => workloadTrusts.create(viewer, input),
+});
+
+mutation('updateWorkloadTrust', WorkloadTrustPayload, 'workload:manage', {
+  description:
+    'Changes a trust rule and ends the tokens that it has issued. Requires a sign-in within the last five minutes.',
+  args: (arg) => ({ input: inputArg(arg, 'UpdateWorkloadTrustInput', updateWorkloadTrustInput) }),
+  run: ({ workloadTrusts }, viewer, { input }) => workloadTrusts.update(viewer, input),
+});
+
+deletion('deleteWorkloadTrust', 'WorkloadTrust', 'workload:manage', {
+  description: 'Deletes a trust rule and ends the tokens that it has issued.',
+  id: 'Id of the rule.',
+  run: ({ workloadTrusts }, viewer, id) => workloadTrusts.remove(viewer, id),
+});

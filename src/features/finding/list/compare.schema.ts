@@ -1,7 +1,7 @@
 // Comparisons in GraphQL.
 import { builder } from '../../../graphql/schema-kit/builder.js';
 import { pageArgs } from '../../../graphql/schema-kit/connection.js';
-import { viewerOf } from '../../../graphql/schema-kit/context.js';
+import { query } from '../../../graphql/schema-kit/root-fields.js';
 import { wantedOf } from '../../../graphql/schema-kit/selected-columns.js';
 import { simpleArg } from '../../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../../validation/fields.js';
@@ -36,19 +36,14 @@ const ExecutionComparison = builder.objectRef<Comparison>('ExecutionComparison')
   },
 });
 
-builder.queryField('compareExecutions', (t) =>
-  t.field({
-    type: ExecutionComparison,
-    authScopes: { can: 'finding:read' },
-    description:
-      'Compares two executions of one target, also of different branches. Error NOT_FOUND when one does not exist, ' +
-      'VALIDATION_FAILED when they are of different projects or targets, CONFLICT when the results of one have not met the ' +
-      'findings.',
-    args: {
-      base: simpleArg(t.arg, idOf('TestExecution'), 'Id of the execution that is compared with.'),
-      head: simpleArg(t.arg, idOf('TestExecution'), 'Id of the execution that is looked at.'),
-    },
-    resolve: (_root, { base, head }, context) =>
-      context.services.comparisons.compare(viewerOf(context), base, head),
+query('compareExecutions', ExecutionComparison, 'finding:read', {
+  description:
+    'Compares two executions of one target, also of different branches. Error NOT_FOUND when one does not exist, ' +
+    'VALIDATION_FAILED when they are of different projects or targets, CONFLICT when the results of one have not met the ' +
+    'findings.',
+  args: (arg) => ({
+    base: simpleArg(arg, idOf('TestExecution'), 'Id of the execution that is compared with.'),
+    head: simpleArg(arg, idOf('TestExecution'), 'Id of the execution that is looked at.'),
   }),
-);
+  run: ({ comparisons }, viewer, { base, head }) => comparisons.compare(viewer, base, head),
+});

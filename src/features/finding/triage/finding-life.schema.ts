@@ -1,12 +1,13 @@
 // The life of a finding in GraphQL: decisions of people, and the presence that runs report.
 import { builder } from '../../../graphql/schema-kit/builder.js';
 import { pageArgs } from '../../../graphql/schema-kit/connection.js';
+import { textOrNull, timeOrNull } from '../../../graphql/schema-kit/field-options.js';
 import { columnsFor, type ReadsColumns } from '../../../graphql/schema-kit/selected-columns.js';
 import { enumType, optionalArg } from '../../../graphql/schema-kit/zod-inputs.js';
 import { line } from '../../../validation/fields.js';
-import { ExecutionType } from '../../execution/execution.ref.js';
+import { executionOrNull } from '../../execution/execution.ref.js';
 import { ResultConnection } from '../../result/result.schema.js';
-import { UserType } from '../../user/user.schema.js';
+import { userOrNull } from '../../user/user.schema.js';
 import type { FindingBranchRow } from '../finding.details.js';
 import { presence, triageState } from '../finding.input.js';
 import { FindingType } from '../finding.ref.js';
@@ -42,34 +43,14 @@ const FindingBranch = builder.objectRef<FindingBranchRow>('FindingBranch').imple
 
 builder.objectFields(FindingType, (t) => ({
   triage: t.expose('triage', { type: enumType(triageState), description: 'Decision.' }),
-  triageReason: t.exposeString('triageReason', {
-    extensions: { weight: { bytes: 2000 } },
-    nullable: true,
-    description: 'Reason of the decision.',
-  }),
-  triageComment: t.exposeString('triageComment', {
-    extensions: { weight: { bytes: 20_000 } },
-    nullable: true,
-    description: 'Comment on the decision.',
-  }),
-  acceptedUntil: t.expose('acceptedUntil', {
-    type: 'DateTime',
-    nullable: true,
-    description: 'End of a RISK_ACCEPTED; the finding opens then.',
-  }),
-  assignee: t.field({
-    type: UserType,
-    nullable: true,
-    description: 'The assigned user.',
-    extensions: { columns: ['assigneeId'] } satisfies ReadsColumns,
-    resolve: ({ assigneeId }, _args, { services, loaders }) =>
-      assigneeId === null ? null : (services.users.recall(assigneeId) ?? loaders.users.load(assigneeId)),
-  }),
-  dueAt: t.expose('dueAt', {
-    type: 'DateTime',
-    nullable: true,
-    description: 'Due date, from the project’s limits by severity; null when there is none.',
-  }),
+  triageReason: t.exposeString('triageReason', textOrNull(2000, 'Reason of the decision.')),
+  triageComment: t.exposeString('triageComment', textOrNull(20_000, 'Comment on the decision.')),
+  acceptedUntil: t.expose('acceptedUntil', timeOrNull('End of a RISK_ACCEPTED; the finding opens then.')),
+  assignee: t.field(userOrNull('assigneeId', 'The assigned user.')),
+  dueAt: t.expose(
+    'dueAt',
+    timeOrNull('Due date, from the project’s limits by severity; null when there is none.'),
+  ),
 }));
 
 builder.objectFields(FindingType, (t) => ({
@@ -98,24 +79,12 @@ builder.objectFields(FindingType, (t) => ({
     type: 'DateTime',
     description: 'Time of the last run that saw it.',
   }),
-  firstSeenIn: t.field({
-    type: ExecutionType,
-    authScopes: { can: 'execution:read' },
-    nullable: true,
-    description: 'The first execution that saw it; null once it is deleted.',
-    extensions: { columns: ['firstSeenInId'] } satisfies ReadsColumns,
-    resolve: ({ firstSeenInId }, _args, { loaders }) =>
-      firstSeenInId === null ? null : loaders.executions.load(firstSeenInId),
-  }),
-  lastSeenIn: t.field({
-    type: ExecutionType,
-    authScopes: { can: 'execution:read' },
-    nullable: true,
-    description: 'The last execution that saw it; null once it is deleted.',
-    extensions: { columns: ['lastSeenInId'] } satisfies ReadsColumns,
-    resolve: ({ lastSeenInId }, _args, { loaders }) =>
-      lastSeenInId === null ? null : loaders.executions.load(lastSeenInId),
-  }),
+  firstSeenIn: t.field(
+    executionOrNull('firstSeenInId', 'The first execution that saw it; null once it is deleted.'),
+  ),
+  lastSeenIn: t.field(
+    executionOrNull('lastSeenInId', 'The last execution that saw it; null once it is deleted.'),
+  ),
   occurrences: t.field({
     type: ResultConnection,
     authScopes: { can: 'result:read' },

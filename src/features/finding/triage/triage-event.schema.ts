@@ -1,8 +1,9 @@
 // The history of a finding in GraphQL: one decision of a person, a run or the server itself.
 import { builder } from '../../../graphql/schema-kit/builder.js';
+import { textOrNull } from '../../../graphql/schema-kit/field-options.js';
 import { enumType } from '../../../graphql/schema-kit/zod-inputs.js';
 import { severities, severity } from '../../result/result.input.js';
-import { UserType } from '../../user/user.schema.js';
+import { userOrNull } from '../../user/user.schema.js';
 import type { TriageEventRow } from '../finding.details.js';
 import { triageState } from '../finding.input.js';
 
@@ -12,13 +13,9 @@ export const TriageEventType = builder.objectRef<TriageEventRow>('TriageEvent').
   description: 'An entry of a finding’s history.',
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime', description: 'Time of the decision.' }),
-    actor: t.field({
-      type: UserType,
-      nullable: true,
-      description: 'The user who decided; null for runs, the server and deleted users.',
-      resolve: ({ actorId }, _args, { services, loaders }) =>
-        actorId === null ? null : (services.users.recall(actorId) ?? loaders.users.load(actorId)),
-    }),
+    actor: t.field(
+      userOrNull('actorId', 'The user who decided; null for runs, the server and deleted users.'),
+    ),
     actorLabel: t.exposeString('actorLabel', { description: 'Name of the actor at that time.' }),
     from: t.expose('from', {
       type: enumType(triageState),
@@ -42,15 +39,7 @@ export const TriageEventType = builder.objectRef<TriageEventRow>('TriageEvent').
       description: 'Severity after; null when it stayed.',
       resolve: ({ severityTo }) => rank(severityTo),
     }),
-    reason: t.exposeString('reason', {
-      extensions: { weight: { bytes: 2000 } },
-      nullable: true,
-      description: 'Reason.',
-    }),
-    comment: t.exposeString('comment', {
-      extensions: { weight: { bytes: 20_000 } },
-      nullable: true,
-      description: 'Comment.',
-    }),
+    reason: t.exposeString('reason', textOrNull(2000, 'Reason.')),
+    comment: t.exposeString('comment', textOrNull(20_000, 'Comment.')),
   }),
 });

@@ -1,6 +1,6 @@
 // The mutation triageFindings in GraphQL.
 import { builder } from '../../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../../graphql/schema-kit/context.js';
+import { mutation } from '../../../graphql/schema-kit/root-fields.js';
 import { inputArg } from '../../../graphql/schema-kit/zod-inputs.js';
 import { SeverityCounts } from '../../execution/execution.ref.js';
 import type { TriageOutcome } from './triage.changes.js';
@@ -29,15 +29,11 @@ const TriagePayload = builder.objectRef<TriageOutcome>('TriagePayload').implemen
   }),
 });
 
-builder.mutationField('triageFindings', (t) =>
-  t.field({
-    type: TriagePayload,
-    authScopes: { can: 'finding:triage' },
-    description:
-      'Decides about findings: state, severity, assignee or comment of up to 100,000 at once, all or none. Each change ' +
-      'stands in the history of its finding. Error CONFLICT when a finding is in none of the expected states, or in one that ' +
-      'the new state may not follow: RISK_ACCEPTED does not follow RESOLVED, nor RESOLVED FALSE_POSITIVE.',
-    args: { input: inputArg(t.arg, 'TriageFindingsInput', triageFindingsInput) },
-    resolve: (_root, { input }, context) => context.services.findings.triage(viewerOf(context), input),
-  }),
-);
+mutation('triageFindings', TriagePayload, 'finding:triage', {
+  description:
+    'Decides about findings: state, severity, assignee or comment of up to 100,000 at once, all or none. Each change ' +
+    'stands in the history of its finding. Error CONFLICT when a finding is in none of the expected states, or in one that ' +
+    'the new state may not follow: RISK_ACCEPTED does not follow RESOLVED, nor RESOLVED FALSE_POSITIVE.',
+  args: (arg) => ({ input: inputArg(arg, 'TriageFindingsInput', triageFindingsInput) }),
+  run: ({ findings }, viewer, { input }) => findings.triage(viewer, input),
+});

@@ -1,7 +1,8 @@
 // SCIM tokens in GraphQL: type and root fields. Directories speak SCIM (scim.routes.ts).
 import { toPublicId } from '../../../core/ids.js';
 import { builder } from '../../../graphql/schema-kit/builder.js';
-import { viewerOf } from '../../../graphql/schema-kit/context.js';
+import { orNull, timeOrNull } from '../../../graphql/schema-kit/field-options.js';
+import { mutation, query } from '../../../graphql/schema-kit/root-fields.js';
 import { inputArg, simpleArg } from '../../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../../validation/fields.js';
 import { createScimTokenInput } from '../scim.input.js';
@@ -22,21 +23,9 @@ const ScimTokenType = builder.prismaObject('ScimToken', {
       description: 'Whether new users of the directory may take over accounts that exist.',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
-    expiresAt: t.expose('expiresAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Time of expiry, if any.',
-    }),
-    lastUsedAt: t.expose('lastUsedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Time of the last use, to the minute.',
-    }),
-    revokedAt: t.expose('revokedAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'Time of revocation.',
-    }),
+    expiresAt: t.expose('expiresAt', timeOrNull('Time of expiry, if any.')),
+    lastUsedAt: t.expose('lastUsedAt', timeOrNull('Time of the last use, to the minute.')),
+    revokedAt: t.expose('revokedAt', timeOrNull('Time of revocation.')),
   }),
 });
 
@@ -48,40 +37,31 @@ const ScimTokenPayload = builder.objectRef<NewScimToken>('ScimTokenPayload').imp
       description: 'The token.',
       resolve: ({ scimToken }) => scimToken,
     }),
-    secret: t.exposeString('secret', {
-      nullable: true,
-      description: 'The bearer token to enter in the directory. Shown only once, at creation.',
-    }),
+    secret: t.exposeString(
+      'secret',
+      orNull('The bearer token to enter in the directory. Shown only once, at creation.'),
+    ),
   }),
 });
 
-builder.queryField('scimTokens', (t) =>
-  t.field({
-    type: [ScimTokenType],
-    authScopes: { can: 'sign_in:manage' },
-    extensions: { weight: { entries: maxTokens } },
-    description: `SCIM tokens, newest first and revoked ones last, at most ${maxTokens}; never the secret.`,
-    resolve: (_root, _args, { services }) => services.scim.tokens.list(),
-  }),
-);
+query('scimTokens', [ScimTokenType], 'sign_in:manage', {
+  entries: maxTokens,
+  description: `SCIM tokens, newest first and revoked ones last, at most ${maxTokens}; never the secret.`,
+  run: ({ scim }) => scim.tokens.list(),
+});
 
-builder.mutationFields((t) => ({
-  createScimToken: t.field({
-    type: ScimTokenPayload,
-    authScopes: { can: 'sign_in:manage' },
-    description:
-      'Creates a token with which a directory provisions users and groups at /scim/v2. It opens nothing else. Requires a sign-in within the last five minutes.',
-    args: { input: inputArg(t.arg, 'CreateScimTokenInput', createScimTokenInput) },
-    resolve: (_root, { input }, context) => context.services.scim.tokens.create(viewerOf(context), input),
+mutation('createScimToken', ScimTokenPayload, 'sign_in:manage', {
+  description:
+    'Creates a token with which a directory provisions users and groups at /scim/v2. It opens nothing else. Requires a sign-in within the last five minutes.',
+  args: (arg) => ({ input: inputArg(arg, 'CreateScimTokenInput', createScimTokenInput) }),
+  run: ({ scim }, viewer, { input }) => scim.tokens.create(viewer, input),
+});
+
+mutation('revokeScimToken', ScimTokenPayload, 'sign_in:manage', {
+  description: 'Revokes a SCIM token at once. Users and groups of its directory stay as they are.',
+  args: (arg) => ({ id: simpleArg(arg, idOf('ScimToken'), 'Id of the token.') }),
+  run: async ({ scim }, viewer, { id }) => ({
+    scimToken: await scim.tokens.revoke(viewer, id),
+    secret: null,
   }),
-  revokeScimToken: t.field({
-    type: ScimTokenPayload,
-    authScopes: { can: 'sign_in:manage' },
-    description: 'Revokes a SCIM token at once. Users and groups of its directory stay as they are.',
-    args: { id: simpleArg(t.arg, idOf('ScimToken'), 'Id of the token.') },
-    resolve: async (_root, { id }, context) => ({
-      scimToken: await context.services.scim.tokens.revoke(viewerOf(context), id),
-      secret: null,
-    }),
-  }),
-}));
+});
