@@ -31,7 +31,7 @@ export function quickly<Shape extends z.ZodType>(shape: Shape): Shape {
 const invalid = new Error('does not fit its shape');
 
 function takerOf(shape: Zod): Take {
-  const { def } = shape._zod as unknown as { def: Def }; // zod types each kind by itself
+  const def = shape._zod.def as Def;
   const isValid = quickChecks.get(def);
   const byZod: Take = (value) => {
     const parsed = (shape as z.ZodType).safeParse(value);

@@ -164,6 +164,26 @@ export function enumOf<const Name extends string>(
   return keeping(shape, (value) => known.has(value));
 }
 
+/** An input object with nothing but these fields. */
+export function objectOf<Shape extends z.ZodRawShape>(description: string, fields: Shape) {
+  return z.strictObject(fields).describe(description);
+}
+
+const direction = enumOf('OrderDirection', 'Direction of an order.', {
+  ASC: 'Ascending: lowest or oldest first.',
+  DESC: 'Descending: highest or newest first.',
+}).describe('Direction.');
+
+/** The order of a list: one of these keys, and a direction. */
+export function orderInput<const Key extends string>(
+  name: string,
+  plural: string,
+  keys: Record<Key, string>,
+) {
+  const field = enumOf(`${name}OrderField`, `Keys that ${plural} are ordered by.`, keys);
+  return objectOf(`Order of ${plural}.`, { field: field.describe('Sort key.'), direction });
+}
+
 /** Faults of a zod or other Standard Schema check, as the API reports them. */
 export function toFieldErrors(
   issues: readonly {

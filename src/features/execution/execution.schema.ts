@@ -1,7 +1,7 @@
 // Executions in GraphQL: types and queries. Mutations are in execution-mutations.schema.ts.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
+import { connectionType, listArgs, pageArgs } from '../../graphql/schema-kit/connection.js';
 import { orNull, text, textOrNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { query } from '../../graphql/schema-kit/root-fields.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
@@ -111,11 +111,7 @@ query('execution', ExecutionType, 'execution:read', {
 
 query('executions', ExecutionConnection, 'execution:read', {
   description: 'Executions, newest first by default.',
-  args: (arg) => ({
-    ...pageArgs(arg),
-    filter: filterArg(arg, 'ExecutionFilter', executionFilter),
-    orderBy: filterArg(arg, 'ExecutionOrder', executionOrder),
-  }),
+  args: (arg) => listArgs(arg, 'Execution', executionFilter, executionOrder),
   run: ({ executions }, viewer, { filter, orderBy, ...page }, info) =>
     executions.list(viewer, filter ?? {}, orderBy, page, wantedOf(info)),
 });

@@ -1,7 +1,6 @@
 // Shapes and limits of the input of findings: their filter and order.
 import { z } from 'zod';
-import { dateTime, enumOf, idOf, int, line, searchTerm } from '../../validation/fields.js';
-import { executionOrder } from '../execution/execution.input.js';
+import { dateTime, enumOf, idOf, int, line, orderInput, searchTerm } from '../../validation/fields.js';
 import { severities, severity } from '../result/result.input.js';
 import { isVulnerabilityId, maxVulnerabilityIdLength } from '../result/vulnerability-ids.js';
 
@@ -61,15 +60,10 @@ export const findingFilter = z
   .meta({ graphql: 'FindingFilter', description: 'Filter for findings; all conditions must hold.' });
 export type FindingFilter = z.output<typeof findingFilter>;
 
-export const findingOrder = z
-  .strictObject({
-    field: enumOf('FindingOrderField', 'Keys that findings are ordered by.', {
-      SEVERITY: 'Severity, then the time at which it was first seen.',
-      FIRST_SEEN: 'Time at which it was first seen.',
-      LAST_SEEN: 'Time of the last run that saw it, then severity.',
-      DUE: 'Due date; findings without one are the latest.',
-    }).describe('Sort key.'),
-    direction: executionOrder.shape.direction,
-  })
-  .describe('Order of findings.');
+export const findingOrder = orderInput('Finding', 'findings', {
+  SEVERITY: 'Severity, then the time at which it was first seen.',
+  FIRST_SEEN: 'Time at which it was first seen.',
+  LAST_SEEN: 'Time of the last run that saw it, then severity.',
+  DUE: 'Due date; findings without one are the latest.',
+});
 export type FindingOrder = z.output<typeof findingOrder>;

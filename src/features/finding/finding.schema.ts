@@ -1,11 +1,11 @@
 // Findings in GraphQL: the type with its content, and queries. Presence and decisions are in triage/finding-life.schema.ts.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
+import { connectionType, listArgs } from '../../graphql/schema-kit/connection.js';
 import { orNull, text, textOrNull } from '../../graphql/schema-kit/field-options.js';
 import { query } from '../../graphql/schema-kit/root-fields.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
-import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { enumType, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { projectField } from '../project/project.ref.js';
 import { reportedFields } from '../result/reported-fields.schema.js';
@@ -70,11 +70,7 @@ query('finding', FindingType, 'finding:read', {
 
 query('findings', FindingConnection, 'finding:read', {
   description: 'Findings of all projects that the caller sees, the latest found first by default.',
-  args: (arg) => ({
-    ...pageArgs(arg),
-    filter: filterArg(arg, 'FindingFilter', findingFilter),
-    orderBy: filterArg(arg, 'FindingOrder', findingOrder),
-  }),
+  args: (arg) => listArgs(arg, 'Finding', findingFilter, findingOrder),
   run: ({ findings }, viewer, { filter, orderBy, ...page }, info) =>
     findings.list(viewer, filter ?? {}, orderBy, page, wantedOf(info)),
 });

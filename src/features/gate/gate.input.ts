@@ -1,6 +1,6 @@
 // Shapes and limits of policies of gates, given with the question or stored by a project.
 import { z } from 'zod';
-import { enumOf, int, line } from '../../validation/fields.js';
+import { enumOf, int, line, objectOf } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 
 export const gateVerdict = enumOf('GateVerdict', 'Outcome of a gate.', {
@@ -46,23 +46,22 @@ const rules = {
   mode: gateMode.nullish().describe('Whether the gate fails or only reports; ENFORCE by default.'),
 };
 
-export const gatePolicy = z
-  .strictObject({
-    ...rules,
-    stored: policyName
-      .nullish()
-      .describe(
-        'A stored policy of the execution’s project. Fields beside it replace those of the stored one.',
-      ),
-  })
-  .describe('Limits that an execution must not exceed to pass.');
+export const gatePolicy = objectOf('Limits that an execution must not exceed to pass.', {
+  ...rules,
+  stored: policyName
+    .nullish()
+    .describe(
+      'A stored policy of the execution’s project. Fields beside it replace those of the stored one.',
+    ),
+});
 export type GatePolicy = z.output<typeof gatePolicy>;
 
-export const setGatePolicyInput = z
-  .strictObject({
+export const setGatePolicyInput = objectOf(
+  'A policy that a project stores. Setting one of the same name replaces all of it.',
+  {
     project: projectKey.describe('Key of the project.'),
     name: policyName.describe('Name of the policy: a-z, 0-9 and hyphens; unique in the project.'),
     ...rules,
-  })
-  .describe('A policy that a project stores. Setting one of the same name replaces all of it.');
+  },
+);
 export type SetGatePolicyInput = z.output<typeof setGatePolicyInput>;

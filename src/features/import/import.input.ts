@@ -1,6 +1,6 @@
 // Shapes of the parameters of an import: target, branch and the like, over REST and GraphQL.
 import { z } from 'zod';
-import { enumOf, idOf, line } from '../../validation/fields.js';
+import { enumOf, idOf, line, objectOf } from '../../validation/fields.js';
 import { commitSha, target, testKind } from '../execution/execution.input.js';
 
 export const reportFormat = enumOf('ReportFormat', 'Format of a report.', {
@@ -84,30 +84,28 @@ export const importHeaders = z.object({
 /** Largest report in GraphQL, in characters. */
 export const maxContent = 1_000_000;
 
-export const importReportInput = z
-  .strictObject({
-    executionId: idOf('TestExecution')
-      .nullish()
-      .describe('A running execution that gets the results; without it the import creates one.'),
-    project: projectKey.nullish().describe('Key of the project; "default" unless given.'),
-    target: target
-      .nullish()
-      .describe('Scanned URL, repository, image or host; required without `executionId`.'),
-    kind: testKind.nullish().describe('Kind of test; by the format unless given.'),
-    branch: line(1, 255).nullish().describe('Scanned branch.'),
-    commit: commitSha.nullish().describe('Scanned commit.'),
-    category: category
-      .nullish()
-      .describe('Separates scans of one target by one tool that look at different things.'),
-    format: reportFormat.nullish().describe('Format; recognised by the content unless given.'),
-    content: z
-      .string()
-      .min(1, 'must not be empty')
-      .max(maxContent, `must have at most ${maxContent} characters; send a larger report over REST`)
-      .describe('The report, at most 1,000,000 characters.'),
-    idempotencyKey: line(1, 200)
-      .nullish()
-      .describe('Repeating the call with the same key and report returns the same import.'),
-  })
-  .describe('A report and its target.');
+export const importReportInput = objectOf('A report and its target.', {
+  executionId: idOf('TestExecution')
+    .nullish()
+    .describe('A running execution that gets the results; without it the import creates one.'),
+  project: projectKey.nullish().describe('Key of the project; "default" unless given.'),
+  target: target
+    .nullish()
+    .describe('Scanned URL, repository, image or host; required without `executionId`.'),
+  kind: testKind.nullish().describe('Kind of test; by the format unless given.'),
+  branch: line(1, 255).nullish().describe('Scanned branch.'),
+  commit: commitSha.nullish().describe('Scanned commit.'),
+  category: category
+    .nullish()
+    .describe('Separates scans of one target by one tool that look at different things.'),
+  format: reportFormat.nullish().describe('Format; recognised by the content unless given.'),
+  content: z
+    .string()
+    .min(1, 'must not be empty')
+    .max(maxContent, `must have at most ${maxContent} characters; send a larger report over REST`)
+    .describe('The report, at most 1,000,000 characters.'),
+  idempotencyKey: line(1, 200)
+    .nullish()
+    .describe('Repeating the call with the same key and report returns the same import.'),
+});
 export type ImportReportInput = z.output<typeof importReportInput>;

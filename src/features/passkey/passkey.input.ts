@@ -1,6 +1,6 @@
 // Shapes of the input of passkeys, for GraphQL and REST. Their names are those of WebAuthn Level 3, as browsers' toJSON() has them.
 import { z } from 'zod';
-import { idOf, line, text } from '../../validation/fields.js';
+import { idOf, line, objectOf, text } from '../../validation/fields.js';
 
 /** A binary value in base64url without padding. */
 const base64url = (max: number) =>
@@ -66,9 +66,10 @@ const state = text(100)
 
 const name = line(1, 100).describe('Name by which its owner knows it, such as the device.');
 
-export const confirmPasskeyInput = z
-  .strictObject({ state, name, response: enrolmentResponse })
-  .describe('The answer of an authenticator to the options of an enrolment.');
+export const confirmPasskeyInput = objectOf(
+  'The answer of an authenticator to the options of an enrolment.',
+  { state, name, response: enrolmentResponse },
+);
 export type ConfirmPasskeyInput = z.output<typeof confirmPasskeyInput>;
 
 /** Proof by a passkey: instead of a password, or as the second factor. */
@@ -78,22 +79,18 @@ export const passkeyProof = z.strictObject({ state, response: assertionResponse 
 });
 export type PasskeyProof = z.output<typeof passkeyProof>;
 
-export const passkeyLoginInput = z
-  .strictObject({
-    state,
-    response: assertionResponse,
-    deviceToken: text(4096)
-      .nullish()
-      .describe(
-        'Token of the last sign-in on this device. With it, failed attempts of others do not lock the account here.',
-      ),
-  })
-  .describe('The answer of a passkey to the options of a sign-in.');
+export const passkeyLoginInput = objectOf('The answer of a passkey to the options of a sign-in.', {
+  state,
+  response: assertionResponse,
+  deviceToken: text(4096)
+    .nullish()
+    .describe(
+      'Token of the last sign-in on this device. With it, failed attempts of others do not lock the account here.',
+    ),
+});
 export type PasskeyLoginInput = z.output<typeof passkeyLoginInput>;
 
 const passkeyId = idOf('Passkey').describe('Id of the passkey.');
 export const passkeyParams = z.strictObject({ id: passkeyId });
-export const renameInput = z.strictObject({ name }).describe('A new name.');
-export const renamePasskeyInput = z
-  .strictObject({ id: passkeyId, name })
-  .describe('A new name for a passkey.');
+export const renameInput = objectOf('A new name.', { name });
+export const renamePasskeyInput = objectOf('A new name for a passkey.', { id: passkeyId, name });

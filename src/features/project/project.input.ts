@@ -1,6 +1,6 @@
 // Shapes and limits of the input of projects.
 import { z } from 'zod';
-import { enumOf, int, line, text } from '../../validation/fields.js';
+import { enumOf, int, line, objectOf, text } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 
 export const projectVisibility = enumOf('ProjectVisibility', 'Who sees a project.', {
@@ -23,15 +23,13 @@ const days = int(1, 3650).nullish();
 export const retainDays = int(1, 36_500).nullish();
 export const retainExecutions = int(1, 100_000).nullish();
 
-export const createProjectInput = z
-  .strictObject({
-    key: key.describe('Key: 1 to 63 of a-z, 0-9 and hyphens, unique; it never changes.'),
-    name: name.describe('Name.'),
-    description: description.describe('Description.'),
-    visibility: projectVisibility.nullish().describe('Who sees it; INTERNAL by default.'),
-    defaultBranch: defaultBranch.describe('Branch whose findings count unless a request names another.'),
-  })
-  .describe('A new project.');
+export const createProjectInput = objectOf('A new project.', {
+  key: key.describe('Key: 1 to 63 of a-z, 0-9 and hyphens, unique; it never changes.'),
+  name: name.describe('Name.'),
+  description: description.describe('Description.'),
+  visibility: projectVisibility.nullish().describe('Who sees it; INTERNAL by default.'),
+  defaultBranch: defaultBranch.describe('Branch whose findings count unless a request names another.'),
+});
 export type CreateProjectInput = z.output<typeof createProjectInput>;
 
 const daysToFix = z
@@ -44,29 +42,25 @@ const daysToFix = z
   .meta({ graphql: 'DaysToFixInput' })
   .describe('Days that a finding may stay open, 1 to 3,650; null for no limit, absent for no change.');
 
-export const updateProjectInput = z
-  .strictObject({
-    key: key.describe('Key of the project.'),
-    name: name.nullish().describe('New name.'),
-    description: description.describe('New description; null for none.'),
-    visibility: projectVisibility.nullish().describe('New visibility; it acts at once.'),
-    defaultBranch: defaultBranch.describe('New default branch; null for none.'),
-    daysToFix: daysToFix.nullish().describe('New limits; they set the due dates of open findings.'),
-    retainDays: retainDays.describe('Days after which executions are deleted; null for never.'),
-    retainExecutions: retainExecutions.describe(
-      'Number of newest executions to keep for each target, tool, category and branch; null for all.',
-    ),
-  })
-  .describe('Changes of a project; absent fields stay as they are.');
+export const updateProjectInput = objectOf('Changes of a project; absent fields stay as they are.', {
+  key: key.describe('Key of the project.'),
+  name: name.nullish().describe('New name.'),
+  description: description.describe('New description; null for none.'),
+  visibility: projectVisibility.nullish().describe('New visibility; it acts at once.'),
+  defaultBranch: defaultBranch.describe('New default branch; null for none.'),
+  daysToFix: daysToFix.nullish().describe('New limits; they set the due dates of open findings.'),
+  retainDays: retainDays.describe('Days after which executions are deleted; null for never.'),
+  retainExecutions: retainExecutions.describe(
+    'Number of newest executions to keep for each target, tool, category and branch; null for all.',
+  ),
+});
 export type UpdateProjectInput = z.output<typeof updateProjectInput>;
 
-export const deleteProjectInput = z
-  .strictObject({
-    key: key.describe('Key of the project.'),
-    confirmKey: text(63)
-      .nullish()
-      .describe('The key again, as a confirmation; required unless dryRun is true.'),
-    dryRun: z.boolean().nullish().describe('True to only count what would be deleted.'),
-  })
-  .describe('The deletion of a project with everything in it.');
+export const deleteProjectInput = objectOf('The deletion of a project with everything in it.', {
+  key: key.describe('Key of the project.'),
+  confirmKey: text(63)
+    .nullish()
+    .describe('The key again, as a confirmation; required unless dryRun is true.'),
+  dryRun: z.boolean().nullish().describe('True to only count what would be deleted.'),
+});
 export type DeleteProjectInput = z.output<typeof deleteProjectInput>;

@@ -1,7 +1,17 @@
 // Shapes and limits of the input of results, for GraphQL and imports.
 import { z } from 'zod';
-import { dateTime, enumOf, idOf, int, line, searchTerm, text } from '../../validation/fields.js';
-import { executionOrder, testKind } from '../execution/execution.input.js';
+import {
+  dateTime,
+  enumOf,
+  idOf,
+  int,
+  line,
+  objectOf,
+  orderInput,
+  searchTerm,
+  text,
+} from '../../validation/fields.js';
+import { testKind } from '../execution/execution.input.js';
 import { isVulnerabilityId, maxVulnerabilityIdLength } from './vulnerability-ids.js';
 
 /** Lowest first: the index is the rank that is stored. */
@@ -82,64 +92,55 @@ export const resultInput = z
   .meta({ graphql: 'ResultInput', description: 'One result.' });
 export type ResultInput = z.output<typeof resultInput>;
 
-export const addResultsInput = z
-  .strictObject({
-    executionId: idOf('TestExecution').describe('The running execution.'),
-    batchKey: line(1, 200)
-      .nullish()
-      .describe(
-        'Names the batch: repeating it adds nothing. Error IDEMPOTENCY_KEY_REUSED for another batch under the same key.',
-      ),
-    onInvalid: enumOf('OnInvalid', 'Handling of a batch with invalid results.', {
-      REFUSE: 'Nothing is added.',
-      SKIP: 'The valid results are added; the payload lists the others.',
-    })
-      .nullish()
-      .describe('Default REFUSE.'),
-    results: z
-      .array(resultInput)
-      .min(1, 'must have at least 1 result')
-      .max(maxBatchResults, `must have at most ${maxBatchResults} results`)
-      .describe('1 to 1,000 results.'),
+export const addResultsInput = objectOf('Results of a running execution.', {
+  executionId: idOf('TestExecution').describe('The running execution.'),
+  batchKey: line(1, 200)
+    .nullish()
+    .describe(
+      'Names the batch: repeating it adds nothing. Error IDEMPOTENCY_KEY_REUSED for another batch under the same key.',
+    ),
+  onInvalid: enumOf('OnInvalid', 'Handling of a batch with invalid results.', {
+    REFUSE: 'Nothing is added.',
+    SKIP: 'The valid results are added; the payload lists the others.',
   })
-  .describe('Results of a running execution.');
+    .nullish()
+    .describe('Default REFUSE.'),
+  results: z
+    .array(resultInput)
+    .min(1, 'must have at least 1 result')
+    .max(maxBatchResults, `must have at most ${maxBatchResults} results`)
+    .describe('1 to 1,000 results.'),
+});
 export type AddResultsInput = z.output<typeof addResultsInput>;
 
 const uniqueTexts = (max: number, item: z.ZodType<string>) => z.array(item).min(1).max(max);
 
-export const resultFilter = z
-  .strictObject({
-    executionId: idOf('TestExecution').nullish().describe('Results of this execution.'),
-    severity: z.array(severity).max(5).nullish().describe('Any of these severities.'),
-    ruleId: line(1, 300).nullish().describe('Exactly this rule.'),
-    ruleIds: uniqueTexts(50, line(1, 300)).nullish().describe('Any of these rules.'),
-    cweId: int(1, 99_999).nullish().describe('With this CWE.'),
-    cweIds: z.array(int(1, 99_999)).min(1).max(50).nullish().describe('With any of these CWEs.'),
-    cveId: vulnerabilityId.nullish().describe('With this vulnerability: a CVE id or one of another scheme.'),
-    path: line(1, 2000).nullish().describe('In exactly this file.'),
-    host: line(1, 500).nullish().describe('On exactly this host.'),
-    target: line(1, 2000).nullish().describe('Of executions against exactly this target.'),
-    tool: line(1, 200).nullish().describe('Of executions of exactly this tool.'),
-    kind: z.array(testKind).max(10).nullish().describe('Of executions of any of these kinds.'),
-    branch: line(1, 255).nullish().describe('Of executions of exactly this branch.'),
-    createdAfter: dateTime.nullish().describe('Added at or after this time.'),
-    createdBefore: dateTime.nullish().describe('Added before this time.'),
-    search: searchTerm
-      .nullish()
-      .describe('Part of the title, rule, location or ids, without regard to case and accents.'),
-    fingerprint: line(1, 200).nullish().describe('Exactly this fingerprint.'),
-  })
-  .describe('Filter for results; all conditions must hold.');
+export const resultFilter = objectOf('Filter for results; all conditions must hold.', {
+  executionId: idOf('TestExecution').nullish().describe('Results of this execution.'),
+  severity: z.array(severity).max(5).nullish().describe('Any of these severities.'),
+  ruleId: line(1, 300).nullish().describe('Exactly this rule.'),
+  ruleIds: uniqueTexts(50, line(1, 300)).nullish().describe('Any of these rules.'),
+  cweId: int(1, 99_999).nullish().describe('With this CWE.'),
+  cweIds: z.array(int(1, 99_999)).min(1).max(50).nullish().describe('With any of these CWEs.'),
+  cveId: vulnerabilityId.nullish().describe('With this vulnerability: a CVE id or one of another scheme.'),
+  path: line(1, 2000).nullish().describe('In exactly this file.'),
+  host: line(1, 500).nullish().describe('On exactly this host.'),
+  target: line(1, 2000).nullish().describe('Of executions against exactly this target.'),
+  tool: line(1, 200).nullish().describe('Of executions of exactly this tool.'),
+  kind: z.array(testKind).max(10).nullish().describe('Of executions of any of these kinds.'),
+  branch: line(1, 255).nullish().describe('Of executions of exactly this branch.'),
+  createdAfter: dateTime.nullish().describe('Added at or after this time.'),
+  createdBefore: dateTime.nullish().describe('Added before this time.'),
+  search: searchTerm
+    .nullish()
+    .describe('Part of the title, rule, location or ids, without regard to case and accents.'),
+  fingerprint: line(1, 200).nullish().describe('Exactly this fingerprint.'),
+});
 export type ResultFilter = z.output<typeof resultFilter>;
 
-export const resultOrder = z
-  .strictObject({
-    field: enumOf('ResultOrderField', 'Keys that results are ordered by.', {
-      SEVERITY: 'Severity.',
-      CREATED_AT: 'Time of creation.',
-      CVSS_SCORE: 'CVSS score; results without one are lowest.',
-    }).describe('Sort key.'),
-    direction: executionOrder.shape.direction,
-  })
-  .describe('Order of results.');
+export const resultOrder = orderInput('Result', 'results', {
+  SEVERITY: 'Severity.',
+  CREATED_AT: 'Time of creation.',
+  CVSS_SCORE: 'CVSS score; results without one are lowest.',
+});
 export type ResultOrder = z.output<typeof resultOrder>;

@@ -1,11 +1,11 @@
 // Results in GraphQL: types and root fields.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
+import { connectionType, listArgs } from '../../graphql/schema-kit/connection.js';
 import { orNull, text, textOrNull } from '../../graphql/schema-kit/field-options.js';
 import { mutation, query } from '../../graphql/schema-kit/root-fields.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
-import { enumType, filterArg, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
+import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { ExecutionType, executionField } from '../execution/execution.ref.js';
 import { deltas, resultDelta } from '../finding/finding.input.js';
@@ -125,11 +125,7 @@ query('result', ResultType, 'result:read', {
 
 query('results', ResultConnection, 'result:read', {
   description: 'Results of all executions, newest first by default.',
-  args: (arg) => ({
-    ...pageArgs(arg),
-    filter: filterArg(arg, 'ResultFilter', resultFilter),
-    orderBy: filterArg(arg, 'ResultOrder', resultOrder),
-  }),
+  args: (arg) => listArgs(arg, 'Result', resultFilter, resultOrder),
   run: ({ results }, viewer, { filter, orderBy, ...page }, info) =>
     results.list(viewer, filter ?? {}, orderBy, page, wantedOf(info)),
 });

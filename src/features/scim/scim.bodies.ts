@@ -1,20 +1,19 @@
 // Shapes of the bodies of SCIM, for openapi.yaml; scim.examples.ts has examples. resource/document.ts reads bodies, more leniently than these.
 import { z } from 'zod';
+import { objectOf } from '../../validation/fields.js';
 import { type Attribute, groupSchema, type Schema, userSchema } from './resource/schemas.js';
 
 const text = (description: string, max = 1000) => z.string().max(max).describe(description);
 const urn = z.string().max(200);
 const schemas = z.array(urn).max(10).describe('URNs of the schemas.');
 
-const meta = z
-  .strictObject({
-    resourceType: text('Type of the resource.', 100),
-    created: z.iso.datetime().max(40).describe('Time of creation.'),
-    lastModified: z.iso.datetime().max(40).describe('Time of the last change.'),
-    location: text('URL of the resource.', 2000),
-    version: text('Version, an entity tag.', 100),
-  })
-  .describe('About the resource.');
+const meta = objectOf('About the resource.', {
+  resourceType: text('Type of the resource.', 100),
+  created: z.iso.datetime().max(40).describe('Time of creation.'),
+  lastModified: z.iso.datetime().max(40).describe('Time of the last change.'),
+  location: text('URL of the resource.', 2000),
+  version: text('Version, an entity tag.', 100),
+});
 
 function shapeOf({ type, description, isMultiValued, subs = [] }: Attribute): z.ZodType {
   const one =
@@ -125,9 +124,7 @@ export const configBody = z
   })
   .meta({ id: 'ScimServiceProviderConfig', description: 'What the server can do.' });
 
-const about = z
-  .strictObject({ resourceType: text('Type.', 100), location: text('URL.', 2000) })
-  .describe('About it.');
+const about = objectOf('About it.', { resourceType: text('Type.', 100), location: text('URL.', 2000) });
 
 /** The shape of a ResourceType. */
 export const resourceTypeBody = z

@@ -1,28 +1,26 @@
 // Shapes of the input of SCIM: tokens in GraphQL, and the parameters of requests. Resources are read in resource/document.ts.
 import { z } from 'zod';
-import { dateTime, line } from '../../validation/fields.js';
+import { dateTime, line, objectOf } from '../../validation/fields.js';
 import { email } from '../user/user.input.js';
 
 /** An e-mail address of an account. */
 export const accountEmail = email;
 
-export const createScimTokenInput = z
-  .strictObject({
-    name: line(1, 100).describe('Name: the directory that uses it.'),
-    provider: line(1, 32)
-      .nullish()
-      .describe(
-        'Id of the identity provider in the settings whose users and groups the directory has; "scim" by default, for a directory without one.',
-      ),
-    mayAdopt: z
-      .boolean()
-      .nullish()
-      .describe(
-        'Whether a new user of the directory may take over the account that has the same e-mail address; no by default. Never the account of an admin with a password.',
-      ),
-    expiresAt: dateTime.nullish().describe('Time of expiry; it does not expire by default.'),
-  })
-  .describe('A new SCIM token.');
+export const createScimTokenInput = objectOf('A new SCIM token.', {
+  name: line(1, 100).describe('Name: the directory that uses it.'),
+  provider: line(1, 32)
+    .nullish()
+    .describe(
+      'Id of the identity provider in the settings whose users and groups the directory has; "scim" by default, for a directory without one.',
+    ),
+  mayAdopt: z
+    .boolean()
+    .nullish()
+    .describe(
+      'Whether a new user of the directory may take over the account that has the same e-mail address; no by default. Never the account of an admin with a password.',
+    ),
+  expiresAt: dateTime.nullish().describe('Time of expiry; it does not expire by default.'),
+});
 export type CreateScimTokenInput = z.output<typeof createScimTokenInput>;
 
 /** More than a filter may have, so that the filter's own limit refuses it by the standard's name. */

@@ -1,6 +1,6 @@
 // Shapes of the input of single sign-on, for REST and GraphQL.
 import { z } from 'zod';
-import { line, text } from '../../validation/fields.js';
+import { line, objectOf, text } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 import { secondFactorCode } from '../auth/auth.input.js';
 import { passkeyProof } from '../passkey/passkey.input.js';
@@ -49,41 +49,35 @@ export const callbackQuery = z.looseObject({
     .meta({ description: 'Error code from the provider.', example: 'access_denied' }),
 });
 
-export const devicePollInput = z
-  .strictObject({
-    deviceCode: text(4096).min(1, 'must not be empty').describe('The device code that polls.'),
-    codeChallenge: codeChallenge.describe(
-      'PKCE challenge (RFC 7636, S256): the one-time code is then exchanged with its verifier.',
-    ),
-  })
-  .describe('A sign-in on another device to ask about.');
+export const devicePollInput = objectOf('A sign-in on another device to ask about.', {
+  deviceCode: text(4096).min(1, 'must not be empty').describe('The device code that polls.'),
+  codeChallenge: codeChallenge.describe(
+    'PKCE challenge (RFC 7636, S256): the one-time code is then exchanged with its verifier.',
+  ),
+});
 
-export const redeemInput = z
-  .strictObject({
-    code: text(200)
-      .min(1, 'must not be empty')
-      .describe('The one-time code that the page received; valid for a minute.'),
-    codeVerifier: z
-      .string()
-      .regex(/^[A-Za-z0-9._~-]{43,128}$/, 'must be a PKCE verifier: 43 to 128 of A-Z, a-z, 0-9 and -._~')
-      .max(128)
-      .nullish()
-      .describe('PKCE verifier, where the sign-in began with codeChallenge.'),
-    secondFactorCode: secondFactorCode.nullish(),
-    passkey: passkeyProof.nullish().describe('The answer of a passkey, as the second factor.'),
-    deviceToken: text(4096)
-      .nullish()
-      .describe('Token of the last sign-in on this device: with it, the user gets no mail of a new device.'),
-  })
-  .describe('A one-time code to exchange for tokens.');
+export const redeemInput = objectOf('A one-time code to exchange for tokens.', {
+  code: text(200)
+    .min(1, 'must not be empty')
+    .describe('The one-time code that the page received; valid for a minute.'),
+  codeVerifier: z
+    .string()
+    .regex(/^[A-Za-z0-9._~-]{43,128}$/, 'must be a PKCE verifier: 43 to 128 of A-Z, a-z, 0-9 and -._~')
+    .max(128)
+    .nullish()
+    .describe('PKCE verifier, where the sign-in began with codeChallenge.'),
+  secondFactorCode: secondFactorCode.nullish(),
+  passkey: passkeyProof.nullish().describe('The answer of a passkey, as the second factor.'),
+  deviceToken: text(4096)
+    .nullish()
+    .describe('Token of the last sign-in on this device: with it, the user gets no mail of a new device.'),
+});
 
-export const setGroupMappingInput = z
-  .strictObject({
-    provider: line(1, 32).describe('Id of the identity provider in the settings.'),
-    group: text(512).min(1, 'must not be empty').describe('Group, exactly as the provider sends it.'),
-    role: role.nullish().describe('Role of its members; the highest of all their groups counts.'),
-    project: projectKey.nullish().describe('Key of a project whose members they become, instead of a role.'),
-    projectRole: projectRole.nullish().describe('Role in the project.'),
-  })
-  .describe('A group and what its members get.');
+export const setGroupMappingInput = objectOf('A group and what its members get.', {
+  provider: line(1, 32).describe('Id of the identity provider in the settings.'),
+  group: text(512).min(1, 'must not be empty').describe('Group, exactly as the provider sends it.'),
+  role: role.nullish().describe('Role of its members; the highest of all their groups counts.'),
+  project: projectKey.nullish().describe('Key of a project whose members they become, instead of a role.'),
+  projectRole: projectRole.nullish().describe('Role in the project.'),
+});
 export type SetGroupMappingInput = z.output<typeof setGroupMappingInput>;

@@ -1,7 +1,7 @@
 // Shapes and limits of the input of users, for GraphQL and REST.
 import { z } from 'zod';
 import { normaliseEmail } from '../../validation/email.js';
-import { enumOf, idOf, line, text } from '../../validation/fields.js';
+import { enumOf, idOf, line, objectOf, text } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 
 export const role = enumOf('Role', 'Rights of a user.', {
@@ -36,59 +36,49 @@ export const password = text(1024)
 
 const name = line(1, 200).describe('Display name.');
 
-export const createUserInput = z
-  .strictObject({
-    email,
-    name,
-    password: password
-      .nullish()
-      .describe(
-        'Initial password: 15 to 128 characters, none of the common ones. Without one, the user is invited to choose it.',
-      ),
-    role: role.describe('Role.'),
-  })
-  .describe('A new user.');
+export const createUserInput = objectOf('A new user.', {
+  email,
+  name,
+  password: password
+    .nullish()
+    .describe(
+      'Initial password: 15 to 128 characters, none of the common ones. Without one, the user is invited to choose it.',
+    ),
+  role: role.describe('Role.'),
+});
 export type CreateUserInput = z.output<typeof createUserInput>;
 
-export const createServiceAccountInput = z
-  .strictObject({
-    name: name.describe('Display name: the program, for example "nightly zap".'),
-    role: role.describe('Role; ANALYST or VIEWER for an account of one project.'),
-    project: projectKey
-      .nullish()
-      .describe(
-        'Key of the only project that the account can read and change; the account is deleted with it. All projects unless given.',
-      ),
-  })
-  .describe('A new service account.');
+export const createServiceAccountInput = objectOf('A new service account.', {
+  name: name.describe('Display name: the program, for example "nightly zap".'),
+  role: role.describe('Role; ANALYST or VIEWER for an account of one project.'),
+  project: projectKey
+    .nullish()
+    .describe(
+      'Key of the only project that the account can read and change; the account is deleted with it. All projects unless given.',
+    ),
+});
 export type CreateServiceAccountInput = z.output<typeof createServiceAccountInput>;
 
-export const setPasswordInput = z
-  .strictObject({
-    token: text(200).min(1, 'must not be empty').describe('The token of an invitation or a reset.'),
-    newPassword: password.describe('15 to 128 characters, none of the common ones.'),
-  })
-  .describe('A one-time link and the password that its owner chooses.');
+export const setPasswordInput = objectOf('A one-time link and the password that its owner chooses.', {
+  token: text(200).min(1, 'must not be empty').describe('The token of an invitation or a reset.'),
+  newPassword: password.describe('15 to 128 characters, none of the common ones.'),
+});
 export type SetPasswordInput = z.output<typeof setPasswordInput>;
 
-export const updateUserInput = z
-  .strictObject({
-    id: idOf('User').describe('The user to change.'),
-    email: email.nullish().describe('New e-mail address.'),
-    name: name.nullish().describe('New display name.'),
-    role: role.nullish().describe('New role; acts at once.'),
-  })
-  .describe('Changes of a user; absent fields stay as they are.');
+export const updateUserInput = objectOf('Changes of a user; absent fields stay as they are.', {
+  id: idOf('User').describe('The user to change.'),
+  email: email.nullish().describe('New e-mail address.'),
+  name: name.nullish().describe('New display name.'),
+  role: role.nullish().describe('New role; acts at once.'),
+});
 export type UpdateUserInput = z.output<typeof updateUserInput>;
 
-export const userFilter = z
-  .strictObject({
-    role: role.nullish().describe('Only users of this role.'),
-    kind: userKind.nullish().describe('Only people, or only service accounts.'),
-    status: userStatus.nullish().describe('Only users of this status.'),
-    search: line(1, 200)
-      .nullish()
-      .describe('Part of the name or e-mail address, without regard to case and accents.'),
-  })
-  .describe('Filter for users; all conditions must hold.');
+export const userFilter = objectOf('Filter for users; all conditions must hold.', {
+  role: role.nullish().describe('Only users of this role.'),
+  kind: userKind.nullish().describe('Only people, or only service accounts.'),
+  status: userStatus.nullish().describe('Only users of this status.'),
+  search: line(1, 200)
+    .nullish()
+    .describe('Part of the name or e-mail address, without regard to case and accents.'),
+});
 export type UserFilter = z.output<typeof userFilter>;

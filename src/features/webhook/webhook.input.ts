@@ -1,6 +1,6 @@
 // Shapes and limits of the input of webhooks, and the events that they can subscribe to.
 import { z } from 'zod';
-import { line } from '../../validation/fields.js';
+import { line, objectOf } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 import { type Severity, severities, severity } from '../result/result.input.js';
 
@@ -25,31 +25,29 @@ export const webhookEventNames = Object.keys(webhookEvents) as WebhookEvent[];
 /** Webhooks that an installation may have. */
 export const maxWebhooks = 100;
 
-export const createWebhookInput = z
-  .strictObject({
-    url: line(1, 2000).describe(
-      'Address that the server POSTs to: https, without a user, a password or a fragment. Private addresses need the setting WEBHOOK_PRIVATE_ADDRESSES.',
+export const createWebhookInput = objectOf('A new webhook.', {
+  url: line(1, 2000).describe(
+    'Address that the server POSTs to: https, without a user, a password or a fragment. Private addresses need the setting WEBHOOK_PRIVATE_ADDRESSES.',
+  ),
+  events: z
+    .array(
+      z.string().superRefine((name, check) => {
+        if (Object.hasOwn(webhookEvents, name)) return;
+        const message = `is not an event; there are ${webhookEventNames.join(', ')}`;
+        check.addIssue({ code: 'custom', message });
+      }),
+    )
+    .min(1, 'must have at least 1 event')
+    .max(webhookEventNames.length, 'has too many events')
+    .refine((names) => new Set(names).size === names.length, 'names an event twice')
+    .describe(`Events that it gets: ${webhookEventNames.join(', ')}.`),
+  project: projectKey.nullish().describe('Key of the only project whose events it gets; all by default.'),
+  leastSeverity: severity
+    .nullish()
+    .describe(
+      'Least severity of findings: events about findings describe and count only these, and are not sent where there are none. All by default.',
     ),
-    events: z
-      .array(
-        z.string().superRefine((name, check) => {
-          if (Object.hasOwn(webhookEvents, name)) return;
-          const message = `is not an event; there are ${webhookEventNames.join(', ')}`;
-          check.addIssue({ code: 'custom', message });
-        }),
-      )
-      .min(1, 'must have at least 1 event')
-      .max(webhookEventNames.length, 'has too many events')
-      .refine((names) => new Set(names).size === names.length, 'names an event twice')
-      .describe(`Events that it gets: ${webhookEventNames.join(', ')}.`),
-    project: projectKey.nullish().describe('Key of the only project whose events it gets; all by default.'),
-    leastSeverity: severity
-      .nullish()
-      .describe(
-        'Least severity of findings: events about findings describe and count only these, and are not sent where there are none. All by default.',
-      ),
-  })
-  .describe('A new webhook.');
+});
 /** A severity as the database has it: 0 for INFO to 4. */
 export const rankOf = (name: Severity): number => severities.indexOf(name);
 export type CreateWebhookInput = z.output<typeof createWebhookInput>;

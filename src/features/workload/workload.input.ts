@@ -1,6 +1,6 @@
 // Shapes of the input of workload identity, for GraphQL and REST.
 import { z } from 'zod';
-import { idOf, int, line, text } from '../../validation/fields.js';
+import { idOf, int, line, objectOf, text } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 import { keyScopeList } from '../api-key/api-key.input.js';
 
@@ -34,37 +34,33 @@ const lifetimeSeconds = int(60, maxLifetimeSeconds).describe(
 );
 const scopes = keyScopeList.describe('Permissions that the tokens are limited to.');
 
-export const createWorkloadTrustInput = z
-  .strictObject({
-    name,
-    issuer: line(1, 500).describe(
-      'Issuer of the tokens (`iss`), exactly: an https URL that has OpenID Connect discovery.',
-    ),
-    audience,
-    claims,
-    serviceAccountId: idOf('User').describe('Service account as which the workload acts.'),
-    project: projectKey
-      .nullish()
-      .describe('Key of the only project that the tokens reach; all projects of the account unless given.'),
-    scopes,
-    lifetimeSeconds: lifetimeSeconds
-      .nullish()
-      .describe('Lifetime of a token in seconds: 60 to 3600; 900 unless given.'),
-  })
-  .describe('A new trust rule.');
+export const createWorkloadTrustInput = objectOf('A new trust rule.', {
+  name,
+  issuer: line(1, 500).describe(
+    'Issuer of the tokens (`iss`), exactly: an https URL that has OpenID Connect discovery.',
+  ),
+  audience,
+  claims,
+  serviceAccountId: idOf('User').describe('Service account as which the workload acts.'),
+  project: projectKey
+    .nullish()
+    .describe('Key of the only project that the tokens reach; all projects of the account unless given.'),
+  scopes,
+  lifetimeSeconds: lifetimeSeconds
+    .nullish()
+    .describe('Lifetime of a token in seconds: 60 to 3600; 900 unless given.'),
+});
 export type CreateWorkloadTrustInput = z.output<typeof createWorkloadTrustInput>;
 
-export const updateWorkloadTrustInput = z
-  .strictObject({
-    id: idOf('WorkloadTrust').describe('The rule to change.'),
-    name: name.nullish(),
-    audience: audience.nullish(),
-    claims: claims.nullish(),
-    scopes: scopes.nullish(),
-    lifetimeSeconds: lifetimeSeconds.nullish(),
-    isEnabled: z.boolean().nullish().describe('Whether tokens are accepted.'),
-  })
-  .describe('Changes of a trust rule; absent fields stay as they are.');
+export const updateWorkloadTrustInput = objectOf('Changes of a trust rule; absent fields stay as they are.', {
+  id: idOf('WorkloadTrust').describe('The rule to change.'),
+  name: name.nullish(),
+  audience: audience.nullish(),
+  claims: claims.nullish(),
+  scopes: scopes.nullish(),
+  lifetimeSeconds: lifetimeSeconds.nullish(),
+  isEnabled: z.boolean().nullish().describe('Whether tokens are accepted.'),
+});
 export type UpdateWorkloadTrustInput = z.output<typeof updateWorkloadTrustInput>;
 
 const ofTokenType = 'urn:ietf:params:oauth:token-type:';
@@ -79,27 +75,25 @@ const named = {
   ),
 };
 
-export const exchangeInput = z
-  .strictObject({
-    grantType: z
-      .literal('urn:ietf:params:oauth:grant-type:token-exchange', {
-        error: 'must be urn:ietf:params:oauth:grant-type:token-exchange',
-      })
-      .describe('Always the same.'),
-    subjectToken: text(65_536)
-      .min(1, 'must not be empty')
-      .describe('The token of the job or other workload, as its platform has issued it (JWT).'),
-    subjectTokenType: z
-      .enum([`${ofTokenType}jwt`, `${ofTokenType}id_token`], {
-        error: `must be ${ofTokenType}jwt or ${ofTokenType}id_token`,
-      })
-      .describe('Kind of the token; both mean the same here.'),
-    requestedTokenType: z
-      .literal(issuedTokenType, { error: `must be ${issuedTokenType}` })
-      .nullish()
-      .describe('Kind of token to issue; there is only this one.'),
-    audience: named.audience.nullish().describe(named.audience.description ?? ''),
-    scope: named.scope.nullish().describe(named.scope.description ?? ''),
-  })
-  .describe('A token to exchange (RFC 8693).');
+export const exchangeInput = objectOf('A token to exchange (RFC 8693).', {
+  grantType: z
+    .literal('urn:ietf:params:oauth:grant-type:token-exchange', {
+      error: 'must be urn:ietf:params:oauth:grant-type:token-exchange',
+    })
+    .describe('Always the same.'),
+  subjectToken: text(65_536)
+    .min(1, 'must not be empty')
+    .describe('The token of the job or other workload, as its platform has issued it (JWT).'),
+  subjectTokenType: z
+    .enum([`${ofTokenType}jwt`, `${ofTokenType}id_token`], {
+      error: `must be ${ofTokenType}jwt or ${ofTokenType}id_token`,
+    })
+    .describe('Kind of the token; both mean the same here.'),
+  requestedTokenType: z
+    .literal(issuedTokenType, { error: `must be ${issuedTokenType}` })
+    .nullish()
+    .describe('Kind of token to issue; there is only this one.'),
+  audience: named.audience.nullish().describe(named.audience.description ?? ''),
+  scope: named.scope.nullish().describe(named.scope.description ?? ''),
+});
 export type ExchangeInput = z.output<typeof exchangeInput>;

@@ -1,8 +1,10 @@
 // Relay connections over the services' pages: edges, nodes, pageInfo and a count that is only made when asked for.
 import type { ArgBuilder, ObjectRef, OutputRef, SchemaTypes } from '@pothos/core';
+import type { z } from 'zod';
 import type { Page } from '../../core/pagination.js';
 import { builder } from './builder.js';
 import type { ReadsColumns } from './selected-columns.js';
+import { filterArg } from './zod-inputs.js';
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : SchemaTypes;
 
@@ -75,5 +77,19 @@ export function pageArgs(arg: ArgBuilder<Types>) {
     after: arg.string({ description: 'Cursor: only entries after it.' }),
     last: arg.int({ description: 'How many entries from the end (or before `before`): 1 to 100.' }),
     before: arg.string({ description: 'Cursor: only entries before it.' }),
+  };
+}
+
+/** Arguments of a list with a filter and an order: `<name>Filter` and `<name>Order`. */
+export function listArgs<Filter extends z.ZodObject, Order extends z.ZodObject>(
+  arg: ArgBuilder<Types>,
+  name: string,
+  filter: Filter,
+  order: Order,
+) {
+  return {
+    ...pageArgs(arg),
+    filter: filterArg(arg, `${name}Filter`, filter),
+    orderBy: filterArg(arg, `${name}Order`, order),
   };
 }

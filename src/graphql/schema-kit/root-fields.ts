@@ -38,13 +38,14 @@ interface Query<Shape, Args extends InputFieldMap> extends RootField<Shape, Args
   entries?: number;
 }
 
-/** The resolver. Pothos' type asks whether a value of an unknown type is a list, hence `never`. */
+/** The resolver. */
 function resolverOf<Args extends InputFieldMap>(run: Run<unknown, Args>) {
   return (
     _root: unknown,
     args: InputShapeFromFields<Args>,
     context: GraphQLContext,
     info: GraphQLResolveInfo,
+    // Pothos' type asks whether a value of an unknown type is a list, hence `never`.
   ) => run(context.services, viewerOf(context), args, info) as never;
 }
 
