@@ -1,6 +1,7 @@
 // A read-through cache in the process for values that are valid for a moment. Its callers decide what is cached and when it is
 // invalidated.
 import { LRUCache } from 'lru-cache';
+import { entryLimit } from './entry-limit.js';
 import { countWait } from './postgres/acquire-budget.js';
 import type { CacheCounts, Metrics } from './telemetry/metrics.js';
 
@@ -49,7 +50,7 @@ interface Store<Kept extends {}> {
 export function createCache<Value>(options: CacheOptions<Value>): Cached<Value> {
   type Kept = NonNullable<Value>;
   const { name, max, ttlMs, tagsOf, metrics } = options;
-  const values = new LRUCache<string, Kept>({ max, ttl: ttlMs });
+  const values = new LRUCache<string, Kept>({ ...entryLimit(max), ttl: ttlMs });
   const count = metrics?.cache(name, () => values.size) ?? { hit: 0, miss: 0, shared: 0 };
   const store: Store<Kept> = { values, loads: new Map(), count };
   const { loads } = store;

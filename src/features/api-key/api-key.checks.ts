@@ -5,6 +5,7 @@ import { AppError } from '../../core/errors.js';
 import { isUuid } from '../../core/ids.js';
 import { type Role, type Viewer, validScopes } from '../../core/permissions.js';
 import { createCache } from '../../infra/cache.js';
+import { entryLimit } from '../../infra/entry-limit.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { type AccessRow, accessColumns } from '../../infra/postgres/project-access.js';
 import { sql } from '../../infra/postgres/sql.js';
@@ -41,7 +42,7 @@ export function createApiKeyChecks({ db, events, now, metrics, access }: CheckOp
     metrics,
     tagsOf: ({ viewer }) => [viewer.userId],
   });
-  const usedAt = new LRUCache<string, number>({ max: 10_000 });
+  const usedAt = new LRUCache<string, number>(entryLimit(10_000));
   events.subscribe('key.ended', ({ apiKeyId }) => live.forget(apiKeyId));
   events.subscribe('user.changed', ({ userId }) => live.forgetTag(userId));
   events.subscribe('project.changed', () => live.clear());

@@ -1,6 +1,7 @@
 // Audits refused access: the caller and the missing right. A flood of refusals fills no table.
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
+import { entryLimit } from '../../infra/entry-limit.js';
 import type { RequestContext } from '../../infra/telemetry/request-context.js';
 import type { UserService } from '../user/user.service.js';
 import type { AuditService } from './audit.service.js';
@@ -18,7 +19,7 @@ const maxPending = 100;
 
 /** Returns a listener for refusals of the code FORBIDDEN; `where` is a field's path or a route. */
 export function createDenialAudit({ audit, users, log }: DenialOptions) {
-  const recent = new LRUCache<string, true>({ max: 10_000, ttl: repeatAfterMs });
+  const recent = new LRUCache<string, true>({ ...entryLimit(10_000), ttl: repeatAfterMs });
   let pending = 0;
 
   const record = async (userId: string, where: string): Promise<void> => {

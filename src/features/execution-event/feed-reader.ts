@@ -1,5 +1,6 @@
 // Reads announced events for the live feed: in each execution's order, without gaps, however they were announced.
 import { LRUCache } from 'lru-cache';
+import { entryLimit } from '../../infra/entry-limit.js';
 import type { FeedSubscriber } from './feed-subscriber.js';
 import { inOrder } from './resumed-feed.js';
 
@@ -36,7 +37,7 @@ const maxDisorder = 20;
 export function createFeedReader<Event extends FeedEvent>(options: FeedReaderOptions<Event>) {
   const { readAfter, floor, subscribers, onError } = options;
   /** Execution → number of the last event that subscribers received. */
-  const handed = new LRUCache<string, number>({ max: 50_000 });
+  const handed = new LRUCache<string, number>(entryLimit(50_000));
   /** Execution → the lowest announced number that subscribers have not received. */
   const wanted = new Map<string, number>();
   let isReading = false;

@@ -5,6 +5,7 @@ import { AppError } from '../../core/errors.js';
 import { type Stream, toStream } from '../../core/pull-stream.js';
 import { repeat } from '../../core/repeat.js';
 import { defaultTiming, type Timing } from '../../core/timeouts.js';
+import { entryLimit } from '../../infra/entry-limit.js';
 import { createLiveReader, pageSize } from './live-reader.js';
 import { createSubscriber } from './subscriber.js';
 import type { LiveExecution, Numbered } from './types.js';
@@ -29,7 +30,7 @@ export function createLiveExecutions<Event extends Numbered>(options: LiveExecut
   const readPage = sharePages(options.read);
   const watched = createWatched(options, reader.announce);
   // Numbers announced while nobody subscribed: a subscription may be about to begin.
-  const heardLately = new LRUCache<string, number>({ max: 10_000 });
+  const heardLately = new LRUCache<string, number>(entryLimit(10_000));
   let isClosed = false;
   const closed = () => (isClosed ? stopping() : undefined);
 

@@ -4,6 +4,7 @@ import { type ConfigByField, useRateLimiter } from '@envelop/rate-limiter';
 import { BREAK, type DocumentNode, type ExecutionArgs, type GraphQLError, visit } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
+import { entryLimit } from '../../infra/entry-limit.js';
 import { addressKey } from '../../infra/rate-limiting/address-key.js';
 import { currentRequest } from '../../infra/telemetry/request-context.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
@@ -44,7 +45,7 @@ export interface RateFence {
 
 /** Creates the fence. It refuses an operation as a whole, with RATE_LIMITED, before any of its fields runs. */
 export function createRateFence({ isOff, toAnswer, onRefusal }: RateFenceOptions): RateFence {
-  const calls = new LRUCache<string, readonly number[]>({ max: 20_000, ttl: windowSeconds * 1000 });
+  const calls = new LRUCache<string, readonly number[]>({ ...entryLimit(20_000), ttl: windowSeconds * 1000 });
   let retryAfterSeconds = windowSeconds;
   const limiter = useRateLimiter({
     identifyFn: (context) => callerOf(context as GraphQLContext),

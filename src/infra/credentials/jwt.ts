@@ -4,6 +4,7 @@ import { errors, exportJWK, generateKeyPair, importJWK, type JWK, type JWTPayloa
 import { LRUCache } from 'lru-cache';
 import { validate } from 'uuid';
 import { AppError } from '../../core/errors.js';
+import { entryLimit } from '../entry-limit.js';
 import { isCanonicalJws, signJws } from './jws.js';
 
 const algorithm = 'EdDSA';
@@ -89,7 +90,7 @@ interface Verifier {
 
 function accessTokens(verifier: Verifier, issue: Issue, audience: string) {
   // Verified tokens by their text: the hot path checks a signature once per token, not per request.
-  const verified = new LRUCache<string, AccessClaims & { expiresAtMs: number }>({ max: 10_000 });
+  const verified = new LRUCache<string, AccessClaims & { expiresAtMs: number }>(entryLimit(10_000));
   // Versions before the scopes of these sessions refuse this audience, instead of granting all that the account may do.
   const workloads = `${audience}/workload`;
   const signFor =

@@ -1,6 +1,7 @@
 // Counts failed attempts by key, with a lock that grows: atomic over all instances through Redis or over the workers of a server
 // in its primary, and within the process while those are away. When a lock must outlive Redis is login-throttle.ts's concern.
 import { LRUCache } from 'lru-cache';
+import { entryLimit } from '../entry-limit.js';
 import type { RedisConnections } from '../redis/connections.js';
 import type { PrimaryLink } from '../workers/link.js';
 import type { CounterOptions, Step, Taken } from './attempt.js';
@@ -61,7 +62,7 @@ export function createAttemptCounter(
   const lockMs = lockSeconds * 1000;
   const longestMs = Math.max(longestLockSeconds * 1000, lockMs);
   // All that this process has when nothing is shared, and what it continues with when that is lost.
-  const states = new LRUCache<string, State>({ max: 100_000 });
+  const states = new LRUCache<string, State>(entryLimit(100_000));
   const rules = { maxFailures, lockMs, longestMs, memoryMs: lockMemorySeconds * 1000 };
   return async (key, step) => {
     const at = now();
