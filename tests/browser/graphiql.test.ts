@@ -92,6 +92,23 @@ const ofGraphiql = { 'nested-interactive': /role="tab"/ };
     expect(watched.faults).toEqual([]);
   });
 
+  it('opens the same tab again after a reload, adds none, and keeps queries out of its address', async () => {
+    const { page } = watched;
+    const names = () => page.locator('.graphiql-tab-button').allTextContents();
+    const before = await names();
+    for (const name of ['CriticalResults', 'Trend']) {
+      await openTab(name);
+      // GraphiQL notes the open tab a moment later.
+      const stored = "JSON.parse(localStorage.getItem('graphiql:tabState')).activeTabIndex";
+      await until(async () => (await page.evaluate(stored)) === before.indexOf(name), 'the tab is noted');
+      await page.reload();
+      await page.locator('.graphiql-tab-active').filter({ hasText: name }).waitFor();
+      expect(await names()).toEqual(before);
+      expect(new URL(page.url()).search).toBe('');
+    }
+    expect(watched.faults).toEqual([]);
+  });
+
   it('compares the two newest runs of one target where no ids are given', async () => {
     const token = await server.signIn();
     await importSarif(server, token, { target: 'tabs' }, [{ rule: 'A' }]);

@@ -18,6 +18,20 @@ const graphiqlOptions: GraphiQLOptions = {
 };
 
 /**
+ * Lets the page survive a reload, also that of a sign-in at an identity provider. GraphiQL writes what is typed into the page's
+ * address, which proxies log and where a reload runs it instead of showing the page. And it looks the open tab up by what was typed
+ * last: while nobody has typed, it adds an empty tab at each load.
+ */
+const reloadScript = `{
+  const replaceState = history.replaceState.bind(history);
+  history.replaceState = (state, unused, url) => replaceState(state, unused, url instanceof URL ? url.pathname : url);
+  try {
+    const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem('graphiql:tabState'));
+    for (const name of ['query', 'variables']) localStorage.setItem('graphiql:' + name, tabs[activeTabIndex][name] ?? '');
+  } catch {} // the first visit
+}`;
+
+/**
  * Creates the function that sends the page. Only its own scripts run, by their hashes. Its editor writes style sheets at
  * run time, which only 'unsafe-inline' allows.
  */
@@ -60,7 +74,7 @@ async function makePage(): Promise<GraphiqlPage> {
     .replace(
       '</head>',
       () =>
-        `<meta name="viewport" content="width=device-width, initial-scale=1"><style>${style}</style><script>${script}</script></head>`,
+        `<meta name="viewport" content="width=device-width, initial-scale=1"><style>${style}</style><script>${reloadScript}</script><script>${script}</script></head>`,
     );
   const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(
     ([, text]) =>
