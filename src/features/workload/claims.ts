@@ -17,7 +17,7 @@ const separators = /[/:]/;
  * at a public issuer anybody gets tokens with any other claim.
  */
 const owners: Readonly<Record<string, (segments: readonly string[]) => number>> = {
-  sub: (segments) => (segments[0] === 'system' && segments[1] === 'serviceaccount' ? 3 : 2),
+  sub: (segments) => through(segments, segments[0] === 'system' && segments[1] === 'serviceaccount' ? 3 : 2),
   repository: () => 1,
   repository_owner: whole,
   repository_id: whole,
@@ -27,6 +27,12 @@ const owners: Readonly<Record<string, (segments: readonly string[]) => number>> 
   namespace_path: whole,
   namespace_id: whole,
 };
+
+/** Segments up to the count-th that is not empty: `spiffe://domain/name` names its domain by the second. */
+function through(segments: readonly string[], count: number): number {
+  const filled = [...segments.keys()].filter((index) => segments[index] !== '');
+  return (filled[count - 1] ?? segments.length) + 1;
+}
 
 function whole(segments: readonly string[]): number {
   return segments.length;
@@ -57,12 +63,13 @@ export function tooWide(
   return { index: undefined, message: `must name an owner by one of ${ownerClaims.join(', ')}` };
 }
 
-/** Whether all patterns match, and the rule names the token's event where outsiders can start such a workload. */
+/** Whether all patterns match, and the rule names the token's events where outsiders can start such a workload. */
 export function isMatch(patterns: readonly ClaimPattern[], claims: TokenClaims): boolean {
-  if (!patterns.every(({ claim, pattern }) => matches(pattern, claimText(claims, claim)))) return false;
-  const event = outsideEventOf(claims);
   return (
-    event === undefined || patterns.some((one) => one.claim === event.claim && event.isNamedBy(one.pattern))
+    patterns.every(({ claim, pattern }) => matches(pattern, claimText(claims, claim))) &&
+    outsideEventsOf(claims).every((event) =>
+      patterns.some(({ claim, pattern }) => claim === event.claim && event.isNamedBy(pattern)),
+    )
   );
 }
 
@@ -82,21 +89,27 @@ function matches(pattern: string, value: string | undefined): boolean {
   return new RegExp(`^${source}$`).test(value);
 }
 
-/** Events that people without write access can cause: by a pull request of a fork, a comment, a star. */
+/** Events that people without write access can cause: by a pull request of a fork, its checks, a comment, a page of a wiki, a star. */
 const outsideEvents =
-  /^(?:pull_request|workflow_run$|issue|discussion|fork$|watch$|merge_request|external_pull_request)/;
+  /^(?:pull_request|workflow_run$|check_|issue|discussion|gollum$|fork$|watch$|merge_request|external_pull_request)/i;
 
-/** The event of a workload that outsiders can start, and whether a pattern names it. */
-function outsideEventOf(
-  claims: TokenClaims,
-): { claim: string; isNamedBy: (pattern: string) => boolean } | undefined {
-  for (const claim of ['event_name', 'pipeline_source']) {
-    const event = claimText(claims, claim);
-    if (event === undefined) continue;
-    return outsideEvents.test(event) ? { claim, isNamedBy: (pattern) => pattern === event } : undefined;
-  }
+interface OutsideEvent {
+  claim: string;
+  /** Whether a pattern means the event. */
+  isNamedBy: (pattern: string) => boolean;
+}
+
+/** The events of a workload that outsiders can start; one that is no text is nobody's to name. */
+function outsideEventsOf(claims: TokenClaims): OutsideEvent[] {
+  const told = ['event_name', 'pipeline_source'].filter(
+    (claim) => Object.hasOwn(claims, claim) && claims[claim] !== '',
+  );
+  if (told.length > 0)
+    return told.flatMap((claim) => {
+      const event = claimText(claims, claim);
+      const isInside = event !== undefined && !outsideEvents.test(event);
+      return isInside ? [] : [{ claim, isNamedBy: (pattern: string) => pattern === event }];
+    });
   const ofPullRequest = (subject: string) => subject.split(separators).includes('pull_request');
-  return ofPullRequest(claimText(claims, 'sub') ?? '')
-    ? { claim: 'sub', isNamedBy: ofPullRequest }
-    : undefined;
+  return ofPullRequest(claimText(claims, 'sub') ?? '') ? [{ claim: 'sub', isNamedBy: ofPullRequest }] : [];
 }

@@ -71,6 +71,8 @@ export function createTokenExchange(options: ExchangeOptions) {
       } catch (error) {
         const { cause } = error as Error;
         const fault = error instanceof InvalidTokenError ? error : cause;
+        if (error instanceof AppError && error.code === 'VALIDATION_FAILED')
+          await recordRefusal(options, input.subjectToken, error.message);
         if (!(fault instanceof InvalidTokenError)) throw error;
         await recordRefusal(options, input.subjectToken, fault.message);
         throw new AppError('SUBJECT_TOKEN_REFUSED', { cause: fault });

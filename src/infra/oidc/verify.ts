@@ -67,6 +67,7 @@ function reasonOf(error: unknown): string {
   if (error instanceof errors.JWTExpired) return 'expired';
   if (error instanceof errors.JWTClaimValidationFailed) return `wrong claim ${error.claim}`;
   if (error instanceof errors.JWKSNoMatchingKey) return 'no such key';
+  if (error instanceof errors.JWKSMultipleMatchingKeys) return 'no key id, and the issuer has several keys';
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'wrong signature';
   if (error instanceof errors.JOSEAlgNotAllowed) return 'algorithm not allowed';
   return 'malformed';

@@ -121,6 +121,19 @@ describe('a token', () => {
       'no rule matches the claims',
     ],
     ['of a comment', () => good({ event_name: 'issue_comment' }), 'no rule matches the claims'],
+    ['of a page of a wiki', () => good({ event_name: 'gollum' }), 'no rule matches the claims'],
+    ['of a check of a pull request', () => good({ event_name: 'check_run' }), 'no rule matches the claims'],
+    ['of a list of events', () => good({ event_name: ['pull_request'] }), 'no rule matches the claims'],
+    [
+      'of a merge request that says push beside it',
+      () => good({ event_name: 'push', pipeline_source: 'merge_request_event' }),
+      'no rule matches the claims',
+    ],
+    [
+      'of no event whose subject is of a pull request',
+      () => good({ event_name: '', sub: 'repo:acme/shop:pull_request' }),
+      'no rule matches the claims',
+    ],
     [
       'of a merge request',
       () => good({ event_name: undefined, pipeline_source: 'merge_request_event' }),
@@ -284,6 +297,13 @@ describe('an issuer', () => {
     await turning.stop();
   });
 
+  it('with several keys is not tried key by key: the token has to name one', async () => {
+    const several = await fresh(await newKey(), await newKey());
+    const token = await several.sign({ aud: audience }, { header: { kid: undefined } });
+    await expectRefused(token, 'no key id, and the issuer has several keys');
+    await several.stop();
+  });
+
   it('is never asked when no rule names it: a token leads the server nowhere', async () => {
     const stranger = await startIssuer();
     stranger.lie({ hang: true });
@@ -335,6 +355,7 @@ describe('a rule', () => {
     'system:serviceaccount:*:default',
     'system:*:ci:default',
     '*:acme/shop',
+    'spiffe://*/ci',
   ])('for the subject %s is too wide', async (pattern) => {
     expect(await refusal(claims(['sub', pattern]))).toEqual([
       { path: 'input.claims.0.pattern', message: expect.stringContaining('too wide') },
@@ -443,6 +464,7 @@ describe('what a token reaches', () => {
     expect((await exchange(server, await good(), { scope: 'execution:read user:read' })).body.error).toBe(
       'invalid_scope',
     );
+    expect(await lastReason()).toMatch('scope: names a permission that the trust rule does not give');
   });
 
   it('is one project where the rule or the account has one, and no private project of others', async () => {
