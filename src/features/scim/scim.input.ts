@@ -32,12 +32,14 @@ export const shownQuery = z.strictObject({
   excludedAttributes: list('Attributes not to send, separated by commas.', 'members'),
 });
 
+/** Directories may ask for more than there is, as by the largest number of their language. */
+const largest = 999_999_999;
 const number = (description: string, example: string) =>
   z
     .string()
-    .regex(/^-?\d{1,9}$/, 'must be a whole number')
-    .max(10)
-    .transform(Number)
+    .regex(/^-?\d{1,30}$/, 'must be a whole number')
+    .max(31)
+    .transform((digits) => Math.max(-largest, Math.min(largest, Number(digits))))
     .optional()
     .meta({ description, example });
 

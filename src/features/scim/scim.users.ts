@@ -11,6 +11,7 @@ import { userSchema } from './resource/schemas.js';
 import { userColumnOf, uuidOfUser } from './resource/user-columns.js';
 import {
   accountOf,
+  addressOf,
   documentOf,
   type Resource,
   resourceOfUser,
@@ -59,7 +60,12 @@ export function createScimUsers(options: ScimOptions) {
       const operations = readOperations(body).flatMap((operation) => spread(userSchema, operation));
       return changeUser(options, request, id, (before) => {
         const after = structuredClone(before);
-        for (const operation of operations) applyOperation(userSchema, after, operation);
+        for (const operation of operations) {
+          // What the directory reads it can select, also the address that it has not sent.
+          if (/^(?:urn:[^[]+:)?emails\[/i.test(operation.path))
+            after.emails ??= addressOf(accountOf(after).email);
+          applyOperation(userSchema, after, operation);
+        }
         return after;
       });
     },

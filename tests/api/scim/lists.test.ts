@@ -48,6 +48,9 @@ describe('a filter', () => {
     [`${urn.user}:userName eq "ada@filters.test"`, ['ada']],
     ['userName ne "ada@filters.test"', ['alan', 'barbara', 'grace']],
     ['userName eq "nobody@filters.test"', []],
+    ['userName sw "A"', ['ada', 'alan']],
+    ['userName co "RACE@"', ['grace']],
+    ['userName ew "@Filters.test" and userName gt "b"', ['barbara', 'grace']],
     ['externalId eq "Ext-1"', ['ada']],
     ['externalId eq "ext-1"', []],
     ['externalId pr', ['ada', 'grace']],
@@ -97,6 +100,9 @@ describe('a filter', () => {
 
   it.each([
     ['an attribute that is unknown', 'colour eq "red"'],
+    ['a name that every object has', 'constructor pr'],
+    ['such a name within an attribute', 'emails.constructor pr'],
+    ['a part of an id', 'id sw "usr_"'],
     ['an attribute that is not kept', 'phoneNumbers.value eq "1"'],
     ['an operator that is unknown', 'title like "x"'],
     ['no value', 'title eq'],
@@ -154,8 +160,10 @@ describe('a page', () => {
         .sort(),
     ).toEqual(['alan', 'grace']);
     expect((await query({ sortBy: 'meta.created' })).body.Resources[0].id).toBe(ids.ada);
-    const refused = await query({ sortBy: 'emails' });
-    expect([refused.status, refused.body.scimType]).toEqual([400, 'invalidValue']);
+    for (const path of ['/Users?sortBy=emails', '/Users?sortBy=__proto__', '/Groups?sortBy=constructor']) {
+      const { status, body } = await directory.call('GET', path);
+      expect([path, status, body.scimType]).toEqual([path, 400, 'invalidValue']);
+    }
   });
 
   it.each<Record<string, string>>([{ startIndex: 'first' }, { count: '1.5' }, { sortOrder: 'sideways' }])(
@@ -168,6 +176,9 @@ describe('a page', () => {
 
   it('has at most 200, and ignores parameters that it does not know', async () => {
     expect((await query({ count: '100000', colour: 'red' })).status).toBe(200);
+    const most = await query({ count: '9223372036854775807', startIndex: '-99999999999' });
+    expect(most.body).toMatchObject({ startIndex: 1, itemsPerPage: 4 });
+    expect((await query({ startIndex: '99999999999' })).body.itemsPerPage).toBe(0);
   });
 });
 

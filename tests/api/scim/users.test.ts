@@ -261,6 +261,16 @@ describe('PATCH', () => {
     expect((await account(user.id)).email).toBe('one@directory.test');
   });
 
+  it('finds the address that the directory reads and has not sent, as Entra replaces it', async () => {
+    const user = await directory.user();
+    expect(user.emails).toEqual([{ value: user.userName, type: 'work', primary: true }]);
+    const { body } = await directory.patch(`/Users/${user.id}`, {
+      ...{ op: 'Replace', path: 'emails[type eq "work"].value', value: 'other@directory.test' },
+    });
+    expect(body.emails).toEqual([{ value: 'other@directory.test', type: 'work', primary: true }]);
+    expect((await account(user.id)).email).toBe('other@directory.test');
+  });
+
   it('of requests at once loses nothing', async () => {
     const user = await directory.user();
     const paths = [

@@ -9,7 +9,7 @@ export type Column =
   | { kind: 'text'; of: Sql }
   /** Text, compared exactly. */
   | { kind: 'exact'; of: Sql }
-  /** Text whose comparison the resource prepares, as ids are; only eq, ne and pr. */
+  /** Text that is compared as the resource writes it; ids only by eq, ne and pr. */
   | { kind: 'key'; of: Sql; read: (text: string) => string | null; type: 'uuid' | 'text' }
   | { kind: 'flag'; of: Sql }
   | { kind: 'time'; of: Sql }
@@ -70,21 +70,24 @@ function compare({ op, path, value }: Compared, column: Exclude<Column, { kind: 
   if (typeof value !== 'string') throw invalidFilter(`${path}: must be compared with a text`);
   if (value.includes('\0')) throw invalidFilter(`${path}: must be compared with a text without NUL`);
   if (column.kind === 'time') return compareTimes(op, path, of, value);
-  if (column.kind === 'key') {
-    const key = column.read(value);
-    if (op === 'eq')
-      return key === null
-        ? sql`false`
-        : sql`${of} = ${key}::${column.type === 'uuid' ? sql`uuid` : sql`text`}`;
-    if (op === 'ne')
-      return key === null
-        ? sql`true`
-        : sql`${of} <> ${key}::${column.type === 'uuid' ? sql`uuid` : sql`text`}`;
-    throw invalidFilter(`${path}: can only be compared by eq, ne and pr`);
-  }
+  if (column.kind === 'key') return compareKeys(op, path, column, value);
   const isFolded = column.kind === 'text';
   const wanted = isFolded ? sql`lower(${value}::text)` : sql`${value}::text`;
   return compareTexts(op, isFolded ? sql`lower(${of})` : of, wanted);
+}
+
+function compareKeys(
+  op: Comparison,
+  path: string,
+  column: Extract<Column, { kind: 'key' }>,
+  value: string,
+): Sql {
+  const { of, read, type } = column;
+  const key = read(value);
+  if (type === 'text' && key !== null) return compareTexts(op, of, sql`${key}::text`);
+  if (op !== 'eq' && op !== 'ne') throw invalidFilter(`${path}: can only be compared by eq, ne and pr`);
+  if (key === null) return op === 'eq' ? sql`false` : sql`true`;
+  return op === 'eq' ? sql`${of} = ${key}::uuid` : sql`${of} <> ${key}::uuid`;
 }
 
 function flagOf(value: FilterValue): boolean | undefined {

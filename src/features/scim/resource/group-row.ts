@@ -44,21 +44,23 @@ const members: Column = {
       : undefined,
 };
 
-const own: Readonly<Record<string, Column>> = {
-  id: { kind: 'key', of: sql`g.id`, type: 'uuid', read: uuidOfGroup },
-  displayname: { kind: 'text', of: sql`g.display_name` },
-  externalid: { kind: 'exact', of: sql`g.external_id` },
-  members,
-  'members.value': members,
-  'meta.created': { kind: 'time', of: sql`g.created_at` },
-  'meta.lastmodified': { kind: 'time', of: sql`g.updated_at` },
-};
+const own = new Map<string, Column>(
+  Object.entries({
+    id: { kind: 'key', of: sql`g.id`, type: 'uuid', read: uuidOfGroup },
+    displayname: { kind: 'text', of: sql`g.display_name` },
+    externalid: { kind: 'exact', of: sql`g.external_id` },
+    members,
+    'members.value': members,
+    'meta.created': { kind: 'time', of: sql`g.created_at` },
+    'meta.lastmodified': { kind: 'time', of: sql`g.updated_at` },
+  }),
+);
 
 /** The column of a path of groups. */
 export function groupColumnOf(path: string): Column | undefined {
   const prefix = `${groupSchema.urn.toLowerCase()}:`;
   const bare = path.toLowerCase();
-  return own[bare.startsWith(prefix) ? bare.slice(prefix.length) : bare];
+  return own.get(bare.startsWith(prefix) ? bare.slice(prefix.length) : bare);
 }
 
 /** What names a group in the directory, without regard to case. */

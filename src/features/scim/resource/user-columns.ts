@@ -6,15 +6,17 @@ import { attributeOf, locate, userSchema } from './schemas.js';
 import { userNameKeyOf } from './user-row.js';
 
 /** The columns that have a place of their own. */
-const own: Readonly<Record<string, Column>> = {
-  id: { kind: 'key', of: sql`u.id`, type: 'uuid', read: uuidOfUser },
-  username: { kind: 'key', of: sql`s.user_name_key`, type: 'text', read: userNameKeyOf },
-  externalid: { kind: 'exact', of: sql`s.external_id` },
-  displayname: { kind: 'text', of: sql`u.name` },
-  active: { kind: 'flag', of: sql`(u.status = 'ACTIVE')` },
-  'meta.created': { kind: 'time', of: sql`s.created_at` },
-  'meta.lastmodified': { kind: 'time', of: sql`GREATEST(u.updated_at, s.created_at)` },
-};
+const own = new Map<string, Column>(
+  Object.entries({
+    id: { kind: 'key', of: sql`u.id`, type: 'uuid', read: uuidOfUser },
+    username: { kind: 'key', of: sql`s.user_name_key`, type: 'text', read: userNameKeyOf },
+    externalid: { kind: 'exact', of: sql`s.external_id` },
+    displayname: { kind: 'text', of: sql`u.name` },
+    active: { kind: 'flag', of: sql`(u.status = 'ACTIVE')` },
+    'meta.created': { kind: 'time', of: sql`s.created_at` },
+    'meta.lastmodified': { kind: 'time', of: sql`GREATEST(u.updated_at, s.created_at)` },
+  }),
+);
 
 /** The UUID of a user's public id; null for any other text, which is no user's. */
 export function uuidOfUser(id: string): string | null {
@@ -27,7 +29,7 @@ export function userColumnOf(path: string): Column | undefined {
   const bare = path.toLowerCase().startsWith(`${userSchema.urn.toLowerCase()}:`)
     ? path.slice(userSchema.urn.length + 1)
     : path;
-  const column = own[bare.toLowerCase()];
+  const column = own.get(bare.toLowerCase());
   if (column !== undefined) return column;
   const located = locate(userSchema, path);
   if (located === undefined || located === 'ignored') return undefined;

@@ -74,6 +74,9 @@ function nameOf({ displayName, name = {}, userName }: Document): string {
   return '';
 }
 
+/** The address of an account as a directory reads it that sent none. */
+export const addressOf = (email: string): Complex[] => [{ value: email, type: 'work', primary: true }];
+
 /** The document of a row: what the directory sent, and what admins have changed of the account since. */
 export function documentOf({ attributes, email, name, status }: UserRow): Document {
   const document: Document = { ...attributes, active: status === 'ACTIVE' };
@@ -84,7 +87,7 @@ export function documentOf({ attributes, email, name, status }: UserRow): Docume
   const chosen = chosenOf(emails);
   document.emails =
     emails.length === 0
-      ? [{ value: email, type: 'work', primary: true }]
+      ? addressOf(email)
       : emails.map((entry, index) => (index === chosen ? { ...entry, value: email } : entry));
   return document;
 }
@@ -95,7 +98,7 @@ export function resourceOfUser(row: UserRow, baseUrl: string): Resource {
   const shown: Document = {
     ...document,
     displayName: row.name,
-    emails: document.emails ?? [{ value: row.email, type: 'work', primary: true }],
+    emails: document.emails ?? addressOf(row.email),
   };
   const id = toPublicId('User', row.id);
   return {
