@@ -15,7 +15,7 @@ interface LoginOptions extends CommonOptions {
   /** An identity provider, or true for the only one. */
   sso?: string | true;
   /** Whether the browser is on another machine. */
-  device?: boolean;
+  device?: true;
 }
 
 /** Adds the commands to the program. */
@@ -31,7 +31,7 @@ export function addSignInCommands(program: Command, action: Action): void {
     .option('--sso [provider]', 'sign in at the identity provider with your browser, without a password')
     .option(
       '--device',
-      'with --sso: the browser is on another device, where you enter a code (the default over SSH)',
+      'as --sso, with the browser on another device, where you enter a code (the default over SSH)',
     )
     .action(action(login));
   program
@@ -44,7 +44,7 @@ export function addSignInCommands(program: Command, action: Action): void {
 
 async function login(context: Context, options: LoginOptions): Promise<ExitCode> {
   const { printer, store, server } = context;
-  const { sso } = options;
+  const { sso = options.device } = options;
   const tokens =
     sso === undefined
       ? await signInWithPassword(context, options)

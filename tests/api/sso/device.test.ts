@@ -68,8 +68,11 @@ describe('a sign-in on another device', () => {
     const codes = await start();
     await visit(codes.verificationUriComplete, 'abort');
     const refused = await poll(codes.deviceCode, challenge);
-    expect([refused.status, refused.body.detail]).toEqual([401, 'The sign-in failed: access denied.']);
-    expect((await poll('made-up', challenge)).body.code).toBe('UNAUTHENTICATED');
+    expect([refused.status, refused.body.detail]).toEqual([401, 'The user refused the sign-in.']);
+    expect((await poll('made-up', challenge)).body).toMatchObject({
+      code: 'UNAUTHENTICATED',
+      detail: 'The sign-in failed, or the code has expired or was used already: start again.',
+    });
     expect((await poll(codes.deviceCode, 'short')).body.code).toBe('VALIDATION_FAILED');
     const [row] = await server.sql(
       `SELECT outcome FROM audit_events WHERE action = 'auth.login' AND changes->>'reason' = 'access_denied'`,
@@ -116,11 +119,12 @@ const run = (args: string[], more: Record<string, string> = {}) =>
 
 describe('sec-tester login --sso', () => {
   it.each<[string, string[], Record<string, string>]>([
-    ['with --device', ['--device'], {}],
-    ['over SSH', [], { SSH_CONNECTION: '192.0.2.1 50000 192.0.2.2 22' }],
+    ['with --device', ['--sso', '--device'], {}],
+    ['with --device alone', ['--device'], {}],
+    ['over SSH', ['--sso'], { SSH_CONNECTION: '192.0.2.1 50000 192.0.2.2 22' }],
   ])('%s shows a code for another device and waits for the user', async (_name, options, env) => {
     await arrive(provider, { sub: 'dora' });
-    const { texts, ended } = run(['login', '--sso', ...options], env);
+    const { texts, ended } = run(['login', ...options], env);
     await until(() => /Or open (\S+)/.test(texts.err), 'the address');
     expect(texts.err).toMatch(/Open \S+\/device on any device and enter the code [A-Z-]+\n/);
     await visit(/Or open (\S+)/.exec(texts.err)?.[1] ?? '');

@@ -89,7 +89,15 @@ async function poll(
       message: 'The identity provider gave no valid answer; try again shortly.',
       retryAfterSeconds: 5,
     });
-  throw new AppError('UNAUTHENTICATED', {
-    message: `The sign-in failed: ${outcome.error.replaceAll('_', ' ')}.`,
-  });
+  throw new AppError('UNAUTHENTICATED', { message: refusals[outcome.error] ?? 'The sign-in failed.' });
 }
+
+/** Why a sign-in failed, in words. */
+const refusals: Readonly<Record<string, string>> = {
+  access_denied: 'The user refused the sign-in.',
+  sign_in_failed: 'The sign-in failed, or the code has expired or was used already: start again.',
+  deactivated: 'The account is deactivated.',
+  not_invited: 'Only invited users get in, and nobody has invited this one.',
+  account_exists: 'Another account has this e-mail address: ask an admin.',
+  no_email: 'The provider sends no e-mail address.',
+};
