@@ -194,7 +194,10 @@ export function toFieldErrors(
 ): FieldError[] {
   return issues.flatMap(({ path = [], message, keys }) => {
     const base = path.map((part) => String(typeof part === 'object' ? part.key : part));
-    if (keys === undefined) return [{ path: base.join('.'), message }];
+    if (keys === undefined) {
+      const isMissing = message.startsWith('Invalid input') && message.endsWith('received undefined');
+      return [{ path: base.join('.'), message: isMissing ? 'must be given' : message }];
+    }
     return keys.map((key) => ({ path: [...base, key].join('.'), message: 'is not a known field' }));
   });
 }

@@ -123,7 +123,7 @@ async function renewLink(
 /** One answer, whether the link never existed, was used, was replaced, has expired, or its reason is gone. */
 function invalidToken(): AppError {
   return new AppError('UNAUTHENTICATED', {
-    message: 'This invitation cannot be used: it was used, replaced or has expired.',
+    message: 'This link cannot be used: it was used, replaced or has expired.',
   });
 }
 

@@ -136,6 +136,13 @@ describe('faults', () => {
     ]);
   });
 
+  it('say of a missing field that it must be given', () => {
+    expect(faults(shape, { list: [{}] }).sort()).toEqual([
+      expect.stringMatching(/^colour: /),
+      'list.0.name: must be given',
+    ]);
+  });
+
   it('name the first in the message', () => {
     expect(() => parseInput(shape, { list: [{ name: '' }], colour: 'RED' })).toThrow(
       'list.0.name: must not be empty',
