@@ -13,6 +13,7 @@ import { requestWindowSeconds } from '../../../src/infra/rate-limiting/request-q
 import { addressFactor, refreshFactor } from '../../../src/server/limits.js';
 
 const text = readFileSync(new URL('../../../docs/security/authentication.md', import.meta.url), 'utf8');
+const security = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8');
 const config = loadConfig({});
 
 it('names the limits in force', () => {
@@ -37,7 +38,6 @@ it('names the limits in force', () => {
 });
 
 it('names the limits towards what the server stands on, in docs/security.md', () => {
-  const security = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8');
   const grouped = (value: number) => value.toLocaleString('en-US');
   for (const words of [
     `\`DATABASE_POOL_MAX\` (${config.databasePoolMax})`,
@@ -50,7 +50,8 @@ it('names the limits towards what the server stands on, in docs/security.md', ()
 });
 
 it('lists every public way in, and tests that are there', () => {
-  for (const name of publicRootFields) expect(text).toContain(`\`${name.replace('Mutation.', '')}\``);
+  for (const document of [text, security])
+    for (const name of publicRootFields) expect(document).toContain(`\`${name.replace('Mutation.', '')}\``);
   for (const [, file = ''] of text.matchAll(/`(tests\/[\w./-]+)`/g)) {
     expect([file, existsSync(new URL(`../../../${file}`, import.meta.url))]).toEqual([file, true]);
   }
