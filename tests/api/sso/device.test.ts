@@ -80,6 +80,17 @@ describe('a sign-in on another device', () => {
     expect(row).toEqual({ outcome: 'FAILURE' });
   });
 
+  it('is told to wait longer, and that the code has expired, as the provider says', async () => {
+    const { challenge } = createPkce();
+    const codes = await start();
+    await provider.control({ set: { lie: { tokenError: 'slow_down' } } });
+    expect((await poll(codes.deviceCode, challenge)).body).toEqual({ state: 'SLOW_DOWN' });
+    await provider.control({ set: { lie: { tokenError: 'expired_token' } } });
+    expect((await poll(codes.deviceCode, challenge)).status).toBe(401);
+    await provider.control({ set: { lie: {} } });
+    expect((await poll(codes.deviceCode, challenge)).body).toEqual({ state: 'PENDING' });
+  });
+
   it.each<[string, object]>([
     ['signed by others', { foreignKey: true }],
     ['without a signature', { alg: 'none' }],
@@ -119,8 +130,7 @@ const run = (args: string[], more: Record<string, string> = {}) =>
 
 describe('sec-tester login --sso', () => {
   it.each<[string, string[], Record<string, string>]>([
-    ['with --device', ['--sso', '--device'], {}],
-    ['with --device alone', ['--device'], {}],
+    ['with --device', ['--device'], {}],
     ['over SSH', ['--sso'], { SSH_CONNECTION: '192.0.2.1 50000 192.0.2.2 22' }],
   ])('%s shows a code for another device and waits for the user', async (_name, options, env) => {
     await arrive(provider, { sub: 'dora' });

@@ -18,6 +18,8 @@ export interface Control {
       down?: boolean;
       hang?: boolean;
       discovery?: Record<string, unknown>;
+      /** What the token endpoint refuses with. */
+      tokenError?: string;
       shiftSeconds?: number;
       idToken?: { claims?: object; header?: object; alg?: 'none'; foreignKey?: boolean };
     };

@@ -133,6 +133,10 @@ for (const own of issuers) {
     if (hang) return undefined;
     if (discovery && path === '/.well-known/openid-configuration')
       rewrite(response, async (body) => withoutNulls({ ...body, ...discovery }));
+    if (state.lie.tokenError && path === '/token') {
+      response.writeHead(400, { 'content-type': 'application/json' });
+      return void response.end(JSON.stringify({ error: state.lie.tokenError }));
+    }
     if (state.lie.idToken && path === '/token')
       rewrite(response, async (body) => (body.id_token ? lieInToken(body, own) : body));
     return void own.provider.callback()(request, response);
