@@ -101,11 +101,11 @@ interface OutsideEvent {
 
 /** The events of a workload that outsiders can start; one that is no text is nobody's to name. */
 function outsideEventsOf(claims: TokenClaims): OutsideEvent[] {
-  const told = ['event_name', 'pipeline_source'].filter(
+  const given = ['event_name', 'pipeline_source'].filter(
     (claim) => Object.hasOwn(claims, claim) && claims[claim] !== '',
   );
-  if (told.length > 0)
-    return told.flatMap((claim) => {
+  if (given.length > 0)
+    return given.flatMap((claim) => {
       const event = claimText(claims, claim);
       const isInside = event !== undefined && !outsideEvents.test(event);
       return isInside ? [] : [{ claim, isNamedBy: (pattern: string) => pattern === event }];

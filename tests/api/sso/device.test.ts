@@ -80,7 +80,7 @@ describe('a sign-in on another device', () => {
     expect(row).toEqual({ outcome: 'FAILURE' });
   });
 
-  it('is told to wait longer, and that the code has expired, as the provider says', async () => {
+  it('learns that it has to wait longer, and that the code has expired, as the provider says', async () => {
     const { challenge } = createPkce();
     const codes = await start();
     await provider.control({ set: { lie: { tokenError: 'slow_down' } } });
