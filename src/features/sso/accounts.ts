@@ -68,7 +68,7 @@ async function admitIn(
   const found = await options.users.identities.find(tx, identityOf(provider, proved), provider);
   if (typeof found === 'string') return { refusal: found };
   await giveGrants(options, tx, provider, mappings, proved, found);
-  const code = await storeCode(tx, options.now(), {
+  const code = storeCode(tx, options.now(), {
     id: found.userId,
     provider: provider.id,
     identityId: found.identityId,
@@ -112,8 +112,8 @@ async function giveGrants(
   owner: IdentityOwner,
 ): Promise<void> {
   // A directory that pushes groups knows them better than a token, which may have none.
-  const groups =
-    (await options.grants.pushed(tx, provider.id, owner.userId)) ?? groupsOf(claims, provider.groupsClaim);
+  const pushed = mappings.length > 0 ? await options.grants.pushed(tx, provider.id, owner.userId) : undefined;
+  const groups = pushed ?? groupsOf(claims, provider.groupsClaim);
   if (mappings.length > 0 && groups.state !== 'GIVEN')
     options.log.warn(
       { event: 'identity_groups_missing', provider: provider.id, userId: owner.userId, state: groups.state },

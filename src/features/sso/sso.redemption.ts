@@ -53,32 +53,48 @@ export async function redeem(
   viewer: Viewer | null,
   onRefusal: (provider: string) => Promise<void>,
 ): Promise<AuthTokens> {
-  const { db, now, opening } = options;
+  const { opening } = options;
   const refund = await options.addresses.spend(currentRequest()?.ip);
-  const found = isSecret(input.code) ? await findCode(db, now(), input.code) : undefined;
-  const isProved =
-    found?.needsSecondFactor === true &&
-    isBound(found, input, secret) &&
-    (await proveSecondFactor(options, found, input, refund));
-  // Taken also by a caller to whom it does not belong: of no use to anyone then.
-  const taken = found && (await takeCode(db, now(), input.code));
+  const taken = isSecret(input.code) ? await take(options, input, secret, refund) : undefined;
   const isUsable =
-    taken !== undefined && isBound(taken, input, secret) && taken.needsSecondFactor === isProved;
+    taken !== undefined && isBound(taken, input, secret) && taken.needsSecondFactor === taken.isProved;
   const opened = isUsable
     ? await opening.openByIdentity(
-        { ...taken, isMultiFactor: taken.isMultiFactor || isProved },
+        { ...taken, isMultiFactor: taken.isMultiFactor || taken.isProved },
         viewer,
         await isDeviceOf(options, taken, input),
       )
     : undefined;
   if (opened === undefined) {
-    await onRefusal(found?.provider ?? 'unknown');
+    await onRefusal(taken?.provider ?? 'unknown');
     throw new AppError('UNAUTHENTICATED', {
       message: 'The code was already used, has expired, or belongs to another browser: sign in again.',
     });
   }
   await refund();
   return options.issue(opened);
+}
+
+/**
+ * Takes the code out, once the second factor is proved where it waits for one. A caller to whom the code does not belong takes it
+ * out too: it is of no use to anyone then.
+ */
+async function take(
+  options: RedemptionOptions,
+  input: RedeemInput,
+  secret: string | undefined,
+  refund: () => Promise<void>,
+): Promise<(StoredCode & { isProved: boolean }) | undefined> {
+  const { db, now } = options;
+  const ready = await takeCode(db, now(), input.code, false);
+  if (ready !== undefined) return { ...ready, isProved: false };
+  const waiting = await findCode(db, now(), input.code);
+  const isProved =
+    waiting?.needsSecondFactor === true &&
+    isBound(waiting, input, secret) &&
+    (await proveSecondFactor(options, waiting, input, refund));
+  const taken = waiting && (await takeCode(db, now(), input.code, true));
+  return taken && { ...taken, isProved };
 }
 
 /** Whether the user has signed in on the caller's device before. */

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { AppError } from '../../core/errors.js';
 import { createSecret, hashOf } from '../../infra/credentials/one-time-secret.js';
 import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
-import type { Database, Statements } from '../../infra/postgres/database.js';
+import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { IdentityProof } from '../session/create-session.service.js';
 
@@ -75,10 +75,10 @@ export interface CodeState extends Omit<IdentityProof, 'email'> {
   codeChallenge: string | null;
 }
 
-/** Stores a code and removes some that have expired. @returns the code */
-export async function storeCode(tx: Statements, nowMs: number, code: CodeState): Promise<string> {
+/** Stores a code, together with COMMIT, and removes some that have expired. @returns the code */
+export function storeCode(tx: Transaction, nowMs: number, code: CodeState): string {
   const secret = createSecret();
-  await tx.query(sql`
+  tx.finally(sql`
     WITH expired AS (
       DELETE FROM sign_in_codes WHERE code_hash IN (
         SELECT code_hash FROM sign_in_codes WHERE expires_at <= ${new Date(nowMs)} ORDER BY expires_at LIMIT 20
@@ -115,10 +115,20 @@ export async function findCode(db: Database, nowMs: number, code: string): Promi
   return row;
 }
 
-/** Takes a code out, once; undefined when there is none or it has expired. */
-export async function takeCode(db: Database, nowMs: number, code: string): Promise<StoredCode | undefined> {
+/**
+ * Takes a code out, once; undefined when there is none or it has expired.
+ * @param isProved whether a second factor was proved; without it, a code that waits for one stays
+ */
+export async function takeCode(
+  db: Database,
+  nowMs: number,
+  code: string,
+  isProved: boolean,
+): Promise<StoredCode | undefined> {
   const [row] = await db.query<StoredCode>(sql`
-    WITH taken AS (DELETE FROM sign_in_codes WHERE code_hash = ${hashOf(code)} RETURNING *)
+    WITH taken AS (
+      DELETE FROM sign_in_codes WHERE code_hash = ${hashOf(code)}
+        AND (${isProved}::boolean OR is_multi_factor OR NOT ${ownsSecondFactor(sql`sign_in_codes.user_id`)}) RETURNING *)
     ${select(sql`taken`, nowMs)}`);
   return row;
 }

@@ -33,7 +33,7 @@ export type Issuers = ReturnType<typeof createIssuers>;
 /** Creates the cache of a process. */
 export function createIssuers({ fetch, now }: Dependencies) {
   const metadata = createShared<ServerMetadata>(now, metadataMs);
-  const keySets = createShared<JSONWebKeySet>(now, keysMs);
+  const keySets = createShared<KeySet>(now, keysMs);
 
   /**
    * The metadata of an issuer.
@@ -50,7 +50,7 @@ export function createIssuers({ fetch, now }: Dependencies) {
       return async (header, token) => {
         const { jwks_uri: uri } = await discover(options);
         const load = () => fetchKeys(fetch, uri as string);
-        const find = async () => createLocalJWKSet(await keySets.get(uri as string, load))(header, token);
+        const find = async () => (await keySets.get(uri as string, load))(header, token);
         try {
           return await find();
         } catch (error) {
@@ -91,12 +91,13 @@ async function fetchMetadata(
   return JSON.parse(JSON.stringify(found)) as ServerMetadata;
 }
 
-async function fetchKeys(fetch: BoundedFetch, uri: string): Promise<JSONWebKeySet> {
+/** The keys of an issuer; each is imported once. */
+type KeySet = ReturnType<typeof createLocalJWKSet>;
+
+async function fetchKeys(fetch: BoundedFetch, uri: string): Promise<KeySet> {
   const response = await fetch(uri, { headers: { accept: 'application/json' } });
   if (response.status !== 200) throw new Error(`the keys came with status ${response.status}`);
-  const body = (await response.json()) as JSONWebKeySet;
-  createLocalJWKSet(body); // refuses what is no set of keys
-  return body;
+  return createLocalJWKSet((await response.json()) as JSONWebKeySet);
 }
 
 interface Entry<Value> {

@@ -73,6 +73,25 @@ describe('A sign-in at an identity provider', () => {
     expect(JSON.stringify(events.body)).toContain('identity.link');
   });
 
+  it('costs few statements, for it shares the database with all other requests', async () => {
+    const visitor = { sub: 'frugal' };
+    await tokensOf(visitor, 'other');
+    const before = server.logs.length;
+    await tokensOf(visitor, 'other');
+    const costs = () =>
+      server.logs
+        .slice(before)
+        .filter(({ event, route }) => event === 'request' && String(route).startsWith('/api/v1/auth/oidc/'))
+        .map(({ route, dbQueries }) => [route, dbQueries]);
+    await until(() => costs().length === 3, 'the requests of a sign-in');
+    expect(costs()).toEqual([
+      ['/api/v1/auth/oidc/{provider}', 1],
+      ['/api/v1/auth/oidc/{provider}/callback', 7],
+      // Two, and a transaction that looks for sessions beyond the limit: tests may have more attempts at once than sessions.
+      ['/api/v1/auth/oidc/token', 5],
+    ]);
+  });
+
   it('is the way to the providers that sign-in pages list', async () => {
     const { body } = await server.rest('GET', '/api/v1/auth/providers');
     expect(body.providers[0]).toEqual({
