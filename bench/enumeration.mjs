@@ -1,5 +1,6 @@
-// Measures whether a failed sign-in tells accounts apart: 300 interleaved attempts per case, over REST and GraphQL, on
-// a built server of its own in production mode. Exits with 1 when medians differ by more than 2 ms or answers differ.
+// Measures whether a failed sign-in or a request for a forgotten password tells accounts apart: 300 interleaved attempts per case,
+// over REST and GraphQL, on a built server of its own in production mode, with a mail server. Exits with 1 when medians differ by
+// more than 2 ms or answers differ.
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -7,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { SMTPServer } from 'smtp-server';
 
 const rounds = Number(process.env.ROUNDS ?? 300);
 const warmUp = 10;
@@ -21,6 +23,12 @@ const maxFailures = 5;
 const dataDir = mkdtempSync(join(tmpdir(), 'sec-tester-enumeration-'));
 const log = openSync(join(dataDir, 'server.log'), 'w');
 const main = join(dirname(fileURLToPath(import.meta.url)), '../dist/main.js');
+const mailServer = new SMTPServer({
+  disabledCommands: ['STARTTLS'],
+  authOptional: true,
+  onData: (stream, _session, done) => stream.resume().on('end', done),
+});
+await new Promise((resolve) => mailServer.listen(0, '127.0.0.1', resolve));
 const server = spawn(process.execPath, [main], {
   stdio: ['ignore', log, log],
   env: {
@@ -28,6 +36,8 @@ const server = spawn(process.execPath, [main], {
     ...{ DATA_DIR: join(dataDir, 'data'), ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password },
     ...{ LOGIN_MAX_FAILURES: String(maxFailures), LOGIN_LOCK_SECONDS: '86400', TRUST_PROXY: '1' },
     ...{ RATE_LIMIT_PER_MINUTE: '0', RATE_LIMIT_ANONYMOUS_PER_MINUTE: '0', LOG_LEVEL: 'info' },
+    ...{ SMTP_URL: `smtp://127.0.0.1:${mailServer.server.address().port}`, SMTP_FROM: 'bench@example.test' },
+    ...{ PASSWORD_LINK_URL: 'https://example.test/#{token}' },
     ...{
       JWT_SIGNING_KEYS: JSON.stringify([
         { ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }), kid: 'bench' },
@@ -69,6 +79,15 @@ const facades = {
     }),
 };
 
+const resets = {
+  'REST, forgotten': (email) => post('/api/v1/auth/password-reset', { email }),
+  'GraphQL, forgotten': (email) =>
+    post('/graphql', {
+      query: 'mutation($email: String!) { requestPasswordReset(email: $email) { isAccepted } }',
+      variables: { email },
+    }),
+};
+
 /** What is left when the time and the id of a request are taken out: it must be the same for every case. */
 function looks({ status, headers, text }) {
   const id = headers.get('x-correlation-id') ?? '-';
@@ -91,6 +110,8 @@ async function people(token) {
     const id = await make(email);
     await gql('mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }', { id }, token);
   }
+  await make('mailed@people.test');
+  for (const email of forgetful) await make(email);
   for (let index = 0; index < maxFailures; index += 1) await facades.REST('locked@people.test', wrong);
 }
 
@@ -108,18 +129,31 @@ const cases = {
   deactivated: (turn) => [deactivated[turn % deactivated.length], turn % 2 ? right : wrong],
 };
 
+/** Each gets three mails an hour at most; the server writes those of one who has got them no more. */
+const forgetful = Array.from(
+  { length: Math.ceil(((rounds + warmUp) * 2) / 3) },
+  (_, index) => `forgetful-${index}@people.test`,
+);
+/** As `cases`, for forgotten passwords. */
+const resetCases = {
+  unknown: (turn) => [`nobody-${turn}@people.test`],
+  'with a mail': (turn) => [forgetful[turn % forgetful.length]],
+  'mailed enough': () => ['mailed@people.test'],
+  deactivated: (turn) => [deactivated[turn % deactivated.length]],
+};
+
 const medianOf = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
 
 /** Whether the cases look and last alike over a facade. */
-async function measure(facade, attempt) {
-  const names = Object.keys(cases);
+async function measure(facade, attempt, tried = cases) {
+  const names = Object.keys(tried);
   const times = Object.fromEntries(names.map((name) => [name, []]));
   const seen = new Set();
   for (let round = -warmUp; round < rounds; round += 1) {
     attempts += 1;
     // Another order each time: what runs after what must not matter either.
     for (const name of names.toSorted(() => Math.random() - 0.5)) {
-      const answer = await attempt(...cases[name](attempts));
+      const answer = await attempt(...tried[name](attempts));
       seen.add(looks(answer));
       if (round >= 0) times[name].push(answer.tookMs);
     }
@@ -142,8 +176,12 @@ try {
   await people(accessToken);
   for (const [facade, attempt] of Object.entries(facades))
     if (!(await measure(facade, attempt))) process.exitCode = 1;
+  attempts = 0;
+  for (const [facade, ask] of Object.entries(resets))
+    if (!(await measure(facade, ask, resetCases))) process.exitCode = 1;
 } finally {
   server.kill('SIGTERM');
   await ended;
+  mailServer.close();
   rmSync(dataDir, { recursive: true, force: true });
 }

@@ -7,9 +7,9 @@ import { workloads } from './workloads.mjs';
 
 const writersPerContestant = 16;
 
-/** The load generator as a child: `run(load)` gives its outcome. */
-export function startLoadGenerator() {
-  const child = fork(new URL('load.mjs', import.meta.url), { serialization: 'advanced' });
+/** A load generator as a child: `run(load)` gives its outcome. */
+export function startLoadGenerator(program = new URL('load.mjs', import.meta.url), env = {}) {
+  const child = fork(program, { serialization: 'advanced', env: { ...process.env, ...env } });
   return {
     run: (load) =>
       new Promise((resolve, reject) => {

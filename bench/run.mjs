@@ -10,6 +10,7 @@ const usage = `Usage: npm run bench -- [WHAT] [options]
   W1 … W7, import       workloads, beside the peers; W1 to W7 when left out
   clients               W2 as Apollo, urql, Relay and graphql-request send it, beside plain requests
   signins               sign-ins beside the native hash rate, and other requests meanwhile
+  oidc                  sign-ins at an identity provider beside its own rate, and W2 meanwhile
   growth                reads with 1,000,000 and 10,000,000 results
   findings              pages of findings by every filter and order; takes the options of findings.mjs
   statistics            statistics beside a counting scan; takes the options of statistics.mjs
@@ -58,6 +59,7 @@ async function run() {
   const measurements = {
     clients: async (settings) => (await import('./clients.mjs')).clients(settings),
     signins: async (settings) => (await import('./signins.mjs')).signins(settings),
+    oidc: async (settings) => (await import('./oidc-signins.mjs')).oidcSignins(settings),
     growth: async (settings) => (await import('./growth.mjs')).growth({ ...settings, scales: [1, 10] }),
     startup: async (settings) => (await import('./startup.mjs')).startup(settings),
     soak: async (settings) => (await import('./soak.mjs')).soak(settings),

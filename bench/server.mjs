@@ -14,7 +14,7 @@ const readyWithinMs = 60_000;
  */
 export async function startServer({ root, dataDir, databaseUrl, env = {} }) {
   mkdirSync(dataDir, { recursive: true });
-  const port = await freePort();
+  const port = Number(env.PORT ?? (await freePort()));
   const url = `http://127.0.0.1:${port}`;
   const log = openSync(join(dataDir, 'server.log'), 'w');
   const startedAt = performance.now();

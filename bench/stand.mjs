@@ -44,8 +44,8 @@ export async function startOn(url, { size, who, names }, closers) {
 }
 
 /** One more load generator. */
-export function addGenerator(closers) {
-  const generator = startLoadGenerator();
+export function addGenerator(closers, ...program) {
+  const generator = startLoadGenerator(...program);
   closers.push(() => generator.stop());
   return generator;
 }
