@@ -157,6 +157,10 @@ function faultsBetween(values: Values, isKeysGiven: boolean): string[] {
       'JWT_SIGNING_KEYS: not set, expected private Ed25519 JWKs: production with DATABASE_URL needs keys that last',
     );
   }
+  if (values.databaseReadUrl !== undefined && values.databaseUrl === undefined)
+    faults.push(
+      'DATABASE_URL: not set, expected it with DATABASE_READ_URL: the embedded database has no standby',
+    );
   if (environment === 'production' && values.oidcProviders !== undefined && values.publicUrl === undefined)
     faults.push('PUBLIC_URL: not set, expected it with OIDC_PROVIDERS: providers send browsers back to it');
   faults.push(...faultsOfMail(values));

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { readDatabaseUrl } from './database-url.js';
+import { readReplicaUrls } from './replica-url.js';
 
 /** A private Ed25519 key (RFC 8037) that signs tokens; `kid` names it in the published key set. */
 export type SigningJwk = {
@@ -76,9 +77,18 @@ export function urlOf(...schemes: string[]) {
 
 /** @returns a shape that accepts a database URL in libpq's forms, as it was written; the fault never holds a password. */
 export function databaseUrl() {
+  return urlThat(readDatabaseUrl);
+}
+
+/** @returns a shape that accepts the URL of a standby in the same forms, as it was written. */
+export function replicaUrl() {
+  return urlThat(readReplicaUrls);
+}
+
+function urlThat(read: (url: string) => unknown) {
   return z.string().check(({ value, issues }) => {
     try {
-      readDatabaseUrl(value);
+      read(value);
     } catch (error) {
       issues.push({ code: 'custom', message: (error as Error).message, input: value });
     }

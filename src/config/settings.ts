@@ -10,6 +10,7 @@ import {
   oneOf,
   origins,
   path,
+  replicaUrl,
   share,
   signingKeys,
   text,
@@ -179,6 +180,22 @@ export const settings = {
     description: 'Longest time a request waits for free database connections, in milliseconds.',
     schema: wholeNumber(50, 60_000, 'milliseconds'),
     default: '1500',
+  },
+  databaseReadUrl: {
+    name: 'DATABASE_READ_URL',
+    group: 'Database',
+    description:
+      'Standby of the database for lists, statistics and exports; each process opens as many connections to it again.',
+    schema: replicaUrl(),
+    secret: true,
+  },
+  databaseReadWaitMs: {
+    name: 'DATABASE_READ_WAIT_MS',
+    group: 'Database',
+    description:
+      'Longest time a read waits for the standby to show all that was committed, in milliseconds; then it runs on the database.',
+    schema: wholeNumber(0, 1_000, 'milliseconds'),
+    default: '20',
   },
   migrationDatabaseUrl: {
     name: 'MIGRATION_DATABASE_URL',

@@ -37,7 +37,7 @@ export async function createAdapters(
   if (tracing !== undefined) closers.add(tracing.close);
   const { url, isShared } = primary?.database ?? (await prepareDatabase(config, log, closers));
   primary?.onMetrics(metrics.read);
-  const { redisUrl, databaseStatementTimeoutMs, databaseAcquireTimeoutMs } = config;
+  const { redisUrl, databaseStatementTimeoutMs, databaseAcquireTimeoutMs, databaseReadUrl: readUrl } = config;
   const redis = redisUrl === undefined ? undefined : createRedis(redisUrl, log, metrics, timing);
   if (redis !== undefined) closers.add(redis.close);
   const db = createDatabase({
@@ -45,6 +45,7 @@ export async function createAdapters(
     poolMax: config.databasePoolMax,
     statementTimeoutMs: databaseStatementTimeoutMs,
     acquireTimeoutMs: databaseAcquireTimeoutMs,
+    replica: readUrl === undefined ? undefined : { readUrl, readWaitMs: config.databaseReadWaitMs },
     log,
     metrics,
   });

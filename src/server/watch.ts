@@ -1,5 +1,6 @@
 // What /metrics shows of the parts of a server, beside what they count themselves.
 import type { Infra } from '../infra/infra.js';
+import type { Replica } from '../infra/postgres/replica/replica.js';
 import type { Metrics } from '../infra/telemetry/metrics.js';
 import type { App } from './http-server.js';
 import type { Services } from './services.js';
@@ -16,6 +17,7 @@ export function watch(
   };
   metrics.gauge('database_pool', 'Connections by state, and requests that wait for one.', pool, 'state');
   metrics.gauge('database_pool_max', 'Most connections.', () => db.poolState().max);
+  if (db.replica !== undefined) watchReplica(db.replica, metrics);
   if (redis !== undefined)
     metrics.gauge(
       'redis_up',
@@ -35,6 +37,25 @@ export function watch(
   metrics.gauge('websockets_open', 'WebSocket connections.', app.openWebSockets);
   const hashing = () => ({ running: passwords.running(), waiting: passwords.queueLength() });
   metrics.gauge('password_hashes', 'Password hashes by state.', hashing, 'state');
+}
+
+function watchReplica({ state, counts }: Replica, { gauge }: Metrics): void {
+  const up = () => (state().state === 'ready' ? 1 : 0);
+  gauge('database_replica_up', 'Whether reads may run on the replica.', up, undefined, 'min');
+  const lag = () => (state().lagMs ?? 0) / 1000;
+  gauge(
+    'database_replica_lag_seconds',
+    'Since when the replica has not shown everything.',
+    lag,
+    undefined,
+    'max',
+  );
+  gauge(
+    'database_replica_reads',
+    'Reads of lists since the start by where they ran.',
+    () => ({ ...counts }),
+    'side',
+  );
 }
 
 /** Adds the figures; a job keeps them up to date. */

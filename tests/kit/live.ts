@@ -200,9 +200,10 @@ export async function useServerWith<Roles extends Role[]>(
 export async function startTwo(
   redisUrl?: string,
   timing: Partial<Timing> = {},
+  env: Record<string, string> = {},
 ): Promise<[TestServer, TestServer]> {
   const keys = { JWT_SIGNING_KEYS: JSON.stringify([await generateSigningKey()]) };
-  const shared = { ...keys, ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) };
+  const shared = { ...env, ...keys, ...(redisUrl !== undefined && { REDIS_URL: redisUrl }) };
   const first = await startTestServer(shared, { timing });
   const second = await startTestServer({ ...shared, DATABASE_URL: first.databaseUrl }, { timing });
   return [first, second];

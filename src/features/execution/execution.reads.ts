@@ -2,7 +2,7 @@
 import { AppError } from '../../core/errors.js';
 import type { Page, PageArgs } from '../../core/pagination.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { Database, Transaction } from '../../infra/postgres/database.js';
+import type { Database, Reads, Transaction } from '../../infra/postgres/database.js';
 import { fetchPage } from '../../infra/postgres/keyset-page.js';
 import { type Columns, join, sql, type Wanted, where } from '../../infra/postgres/sql.js';
 import type { ExecutionFilter, ExecutionOrder } from './execution.input.js';
@@ -70,7 +70,7 @@ export function createExecutionReads(db: Database) {
       order: ExecutionOrder | null | undefined,
       args: PageArgs,
       wanted: Wanted = {},
-    ) => listExecutions(db, viewer, filter, order, args, wanted),
+    ) => listExecutions(db.lists, viewer, filter, order, args, wanted),
   };
 }
 
@@ -109,7 +109,7 @@ async function lockChangeable(tx: Transaction, viewer: Viewer, id: string): Prom
 }
 
 async function listExecutions(
-  db: Database,
+  db: Reads,
   viewer: Viewer,
   filter: ExecutionFilter,
   order: ExecutionOrder | null | undefined,

@@ -1,8 +1,7 @@
 // Exports of executions and findings as streams: PostgreSQL copies the rows out as fast as the reader takes them.
 import { AppError, invalid } from '../../core/errors.js';
 import { authorize, type Viewer } from '../../core/permissions.js';
-import type { BulkOptions } from '../../infra/postgres/bulk/connection.js';
-import { readByCopy } from '../../infra/postgres/bulk/copy-out.js';
+import type { CopyOut } from '../../infra/postgres/replica/lists.js';
 import { type Sql, sql, where } from '../../infra/postgres/sql.js';
 import { noTool } from '../../reports/formats/own-result.js';
 import type { FindingService } from '../finding/finding.service.js';
@@ -17,7 +16,7 @@ import { openVexOf } from './vex/openvex.js';
 
 /** What exports are made with. */
 export interface ExportServiceOptions extends BaseOptions {
-  bulk: BulkOptions;
+  copyOut: CopyOut;
   findings: Pick<FindingService, 'matching'>;
 }
 
@@ -34,8 +33,8 @@ const maxAtOnce = 4;
 const maxGithubRuns = 20;
 
 /** Creates the service. */
-export function createExportService({ bulk, db, executions, findings }: ExportServiceOptions) {
-  const limited = limit(bulk);
+export function createExportService({ copyOut, db, executions, findings }: ExportServiceOptions) {
+  const limited = limit(copyOut);
 
   return {
     /**
@@ -77,7 +76,7 @@ export function createExportService({ bulk, db, executions, findings }: ExportSe
 }
 
 /** Reads the rows of a statement while fewer than {@link maxAtOnce} run. */
-function limit(bulk: BulkOptions) {
+function limit(copyOut: CopyOut) {
   let running = 0;
   /** @throws UNAVAILABLE while too many run */
   return async function* limited(statement: Sql): AsyncGenerator<ExportRow[]> {
@@ -88,7 +87,7 @@ function limit(bulk: BulkOptions) {
       });
     running += 1;
     try {
-      for await (const lines of readByCopy(bulk, statement)) yield lines.map(rowOf);
+      for await (const lines of copyOut(statement)) yield lines.map(rowOf);
     } finally {
       running -= 1;
     }

@@ -2,7 +2,7 @@
 import { AppError } from '../../core/errors.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { Database } from '../../infra/postgres/database.js';
+import type { Database, Reads } from '../../infra/postgres/database.js';
 import { type Columns, type Sql, sql, type Wanted, where } from '../../infra/postgres/sql.js';
 import { visibleProjects } from './finding.access.js';
 import type { FindingFilter, FindingOrder } from './finding.input.js';
@@ -39,7 +39,7 @@ export function createFindingReads({ db, now }: FindingReadOptions) {
 
     /** Conditions on the table findings for rows that match a filter and that the viewer may see. */
     matching: async (viewer: Viewer, filter: FindingFilter): Promise<Sql[]> =>
-      allConditionsOf(filter, await visibleScope(db, viewer, filter), new Date(now())),
+      allConditionsOf(filter, await visibleScope(db.lists, viewer, filter), new Date(now())),
 
     /**
      * One keyset page, the latest found first by default.
@@ -52,12 +52,12 @@ export function createFindingReads({ db, now }: FindingReadOptions) {
       order: FindingOrder | null | undefined,
       args: PageArgs,
       wanted: Wanted = {},
-    ) => listFindings(db, new Date(now()), viewer, filter, order, args, wanted),
+    ) => listFindings(db.lists, new Date(now()), viewer, filter, order, args, wanted),
   };
 }
 
 /** The projects and series that a filter is about, as far as the viewer may see them. */
-async function visibleScope(db: Database, viewer: Viewer, filter: FindingFilter): Promise<Scope> {
+async function visibleScope(db: Reads, viewer: Viewer, filter: FindingFilter): Promise<Scope> {
   const projects = await visibleProjects(db, viewer, filter.project);
   return scopeOf(
     db,
@@ -95,7 +95,7 @@ async function readByIds(
 }
 
 async function listFindings(
-  db: Database,
+  db: Reads,
   now: Date,
   viewer: Viewer,
   filter: FindingFilter,
@@ -127,7 +127,7 @@ async function listFindings(
 }
 
 /** Adds up the counters where they know the number, and counts otherwise. */
-async function countFindings(db: Database, filter: FindingFilter, scope: Scope, now: Date): Promise<number> {
+async function countFindings(db: Reads, filter: FindingFilter, scope: Scope, now: Date): Promise<number> {
   const statement = isCounted(filter)
     ? sql`SELECT COALESCE(sum(change), 0)::int AS count FROM finding_counts ${where(countedBy(filter, scope))}`
     : sql`SELECT count(*)::int AS count FROM findings ${where(allConditionsOf(filter, scope, now))}`;

@@ -13,6 +13,21 @@ const connections = (what: string) => z.int().min(0).max(10_000).describe(what);
 
 const processes = (what: string) => z.int().min(0).max(64).describe(what);
 
+const replica = z
+  .strictObject({
+    state: z
+      .enum(['ready', 'behind', 'away'])
+      .describe('"behind" and "away": the database itself serves lists, statistics and exports.'),
+    lagMs: z
+      .int()
+      .min(0)
+      .max(2_147_483_647)
+      .nullable()
+      .describe('Since when it has not shown everything, in milliseconds; null when it never has.'),
+    reason: z.string().max(500).nullable().describe('Why it is away.'),
+  })
+  .describe('The read replica; only with DATABASE_READ_URL.');
+
 const database = z
   .strictObject({
     status,
@@ -28,6 +43,7 @@ const database = z
             waiting: connections('Requests that wait for a connection.'),
           })
           .describe('Connections of this instance, and requests that wait for one.'),
+        replica: replica.optional(),
       })
       .optional()
       .describe('Only for callers with the permission health:read.'),

@@ -2,6 +2,7 @@
 import type { Timing } from '../../core/timeouts.js';
 import { createCache } from '../../infra/cache.js';
 import type { Database } from '../../infra/postgres/database.js';
+import type { ReplicaState } from '../../infra/postgres/replica/replica.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { RedisConnections } from '../../infra/redis/connections.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
@@ -21,6 +22,8 @@ export type DatabaseHealth = ComponentHealth<{
   version: string | null;
   /** Connections of this instance, and requests that wait for one. */
   pool: { max: number; total: number; idle: number; waiting: number };
+  /** Absent without DATABASE_READ_URL. */
+  replica?: ReplicaState;
 }>;
 
 /** Health of Redis, or of what replaces it in the process. */
@@ -69,7 +72,9 @@ export function createHealthService({
 
   async function database(isDetailed = false): Promise<DatabaseHealth> {
     const { health, version } = await checks('database', () => timed(() => databaseVersion(db), healthMs));
-    return { ...health, ...(isDetailed && { details: { version, pool: db.poolState() } }) };
+    const replica = db.replica?.state();
+    const details = { version, pool: db.poolState(), ...(replica !== undefined && { replica }) };
+    return { ...health, ...(isDetailed && { details }) };
   }
 
   async function redis(isDetailed = false): Promise<RedisHealth> {
@@ -90,7 +95,9 @@ export function createHealthService({
       const [databaseHealth, redisHealth] = await Promise.all([database(isDetailed), redis(isDetailed)]);
       const count = workers?.();
       const isSlower =
-        redisHealth.status === 'unhealthy' || (count !== undefined && count.running < count.configured);
+        redisHealth.status === 'unhealthy' ||
+        db.replica?.state().state === 'away' ||
+        (count !== undefined && count.running < count.configured);
       const status = databaseHealth.status === 'unhealthy' ? 'unhealthy' : isSlower ? 'degraded' : 'healthy';
       return {
         status,

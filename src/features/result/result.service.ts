@@ -2,7 +2,7 @@
 import { AppError } from '../../core/errors.js';
 import { type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
 import type { Viewer } from '../../core/permissions.js';
-import type { Database } from '../../infra/postgres/database.js';
+import type { Database, Reads } from '../../infra/postgres/database.js';
 import { cursorIn, fetchPage, pageClauses } from '../../infra/postgres/keyset-page.js';
 import {
   type Columns,
@@ -88,11 +88,11 @@ export function createResultService(options: ResultServiceOptions): ResultServic
   const { db, executions } = options;
   return {
     list: (viewer, filter, order, args, wanted = {}) =>
-      listResults(db, executions, viewer, filter, order, args, wanted),
+      listResults(db.lists, executions, viewer, filter, order, args, wanted),
     listOfEach: (viewer, parents, filter, args, wanted) =>
-      listOfEach(db, viewer, parents, filter, args, wanted),
+      listOfEach(db.lists, viewer, parents, filter, args, wanted),
     listOfEachFinding: (viewer, findingIds, args, wanted) =>
-      listOfEachFinding(db, viewer, findingIds, args, wanted),
+      listOfEachFinding(db.lists, viewer, findingIds, args, wanted),
     byIds: (viewer, ids) => readByIds(db, viewer, ids),
     get: (viewer, id, wanted) => readOne(db, viewer, id, wanted),
     add: createResultIntake(options).add,
@@ -100,7 +100,7 @@ export function createResultService(options: ResultServiceOptions): ResultServic
 }
 
 async function listResults(
-  db: Database,
+  db: Reads,
   executions: ExecutionService,
   viewer: Viewer,
   filter: ResultFilter,
@@ -137,7 +137,7 @@ async function listResults(
 }
 
 async function listOfEach(
-  db: Database,
+  db: Reads,
   viewer: Viewer,
   parents: readonly ExecutionRow[],
   filter: ResultFilter,
@@ -155,7 +155,7 @@ async function listOfEach(
 }
 
 async function listOwnOfEach(
-  db: Database,
+  db: Reads,
   viewer: Viewer,
   parents: readonly ExecutionRow[],
   filter: ResultFilter,
@@ -181,7 +181,7 @@ async function listOwnOfEach(
 }
 
 async function listOfEachFinding(
-  db: Database,
+  db: Reads,
   viewer: Viewer,
   findingIds: readonly string[],
   args: PageArgs,
@@ -200,7 +200,7 @@ async function listOfEachFinding(
 
 /** Counts the results of many executions or findings in one statement, once the first of the counts is read. */
 function lazyCounts(
-  db: Database,
+  db: Reads,
   parent: 'execution_id' | 'finding_id',
   ids: readonly string[],
   conditions: Sql[],

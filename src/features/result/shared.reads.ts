@@ -1,7 +1,7 @@
 // Reads the results of runs that share the rows of their branch: a row belongs to the run that wrote it and is shown for each
 // later run up to the one that its interval ends with. Its public id stays the same in all of them.
 import { type Page, type PageArgs, parsePage, toPage } from '../../core/pagination.js';
-import type { Database } from '../../infra/postgres/database.js';
+import type { Reads } from '../../infra/postgres/database.js';
 import { cursorIn, fetchPage, type KeysetOrder, mergedPage } from '../../infra/postgres/keyset-page.js';
 import { type Columns, join, type Sql, sql, type Wanted, where } from '../../infra/postgres/sql.js';
 import { searchedText } from '../../infra/postgres/stored-texts.js';
@@ -59,7 +59,7 @@ function runOf({ id, scanBranchId, runNumber }: ExecutionRow): Run {
 
 /** One page of the results of a run that shares rows; see `ResultService.list`. */
 export async function listShared(
-  db: Database,
+  db: Reads,
   execution: ExecutionRow,
   filter: ResultFilter,
   order: KeysetOrder<ResultRow>,
@@ -79,14 +79,14 @@ export async function listShared(
 }
 
 /** The number of a run's results, from the execution's counters where they know it. */
-async function countShared(db: Database, execution: ExecutionRow, filter: ResultFilter): Promise<number> {
+async function countShared(db: Reads, execution: ExecutionRow, filter: ResultFilter): Promise<number> {
   if (isCounted(filter)) return countBySeverity(execution, filter.severity ?? severities);
   const run = runOf(execution);
   return countIn(db, sourcesOf(run, filter), conditionsOf(filter, run.id));
 }
 
 /** Counts the rows of these sources that meet the conditions. */
-export async function countIn(db: Database, sources: readonly Sql[], conditions: Sql[]): Promise<number> {
+export async function countIn(db: Reads, sources: readonly Sql[], conditions: Sql[]): Promise<number> {
   const parts = sources.map(
     (source) => sql`SELECT count(*)::int AS count FROM ${source} ${where(conditions)}`,
   );
@@ -96,7 +96,7 @@ export async function countIn(db: Database, sources: readonly Sql[], conditions:
 
 /** The same page of each run, newest first, in one statement; see `ResultService.listOfEach`. */
 export async function listSharedOfEach(
-  db: Database,
+  db: Reads,
   parents: readonly ExecutionRow[],
   filter: ResultFilter,
   args: PageArgs,

@@ -1,6 +1,6 @@
 // Figures of open findings as of now: by severity, rule, CWE and target, and the number of overdue ones. They are sums of
 // rollups (docs/adr/0021), so that they cost the same however many findings there are.
-import type { Database } from '../../infra/postgres/database.js';
+import type { Reads } from '../../infra/postgres/database.js';
 import { type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { Scope } from './statistics.scope.js';
 
@@ -34,14 +34,14 @@ export function openBySeverity({ projects, rollups, isWhole }: Scope): Sql {
 }
 
 /** Open findings by severity. */
-export async function countOpen(db: Database, scope: Scope): Promise<RankCounts> {
+export async function countOpen(db: Reads, scope: Scope): Promise<RankCounts> {
   const rows = await db.query<{ severity: number; count: number }>(openBySeverity(scope));
   return toCounts([0, 1, 2, 3, 4].map((rank) => rows.find(({ severity }) => severity === rank)?.count ?? 0));
 }
 
 /** The rules with the most open findings, each with the title of its worst finding. */
 export function topRules(
-  db: Database,
+  db: Reads,
   { rollups }: Scope,
 ): Promise<{ ruleId: string; title: string; count: number }[]> {
   return db.query(sql`
@@ -58,14 +58,14 @@ export function topRules(
 }
 
 /** The CWEs with the most open findings; a finding counts for each of its CWEs. */
-export function topCwes(db: Database, { rollups }: Scope): Promise<{ cweId: number; count: number }[]> {
+export function topCwes(db: Reads, { rollups }: Scope): Promise<{ cweId: number; count: number }[]> {
   return db.query(sql`
     SELECT value::int AS "cweId", sum(change)::int AS count FROM open_counts ${where([sql`facet = 'CWE'`, ...rollups])}
     GROUP BY value HAVING sum(change) > 0 ORDER BY count DESC, value::int LIMIT ${maxTop}`);
 }
 
 /** The targets with the worst open findings. */
-export function topTargets(db: Database, scope: Scope): Promise<(RankCounts & { target: string })[]> {
+export function topTargets(db: Reads, scope: Scope): Promise<(RankCounts & { target: string })[]> {
   const conditions = scope.isWhole ? scope.projects : scope.rollups;
   const of = (rank: number) => sql`coalesce(sum(count) FILTER (WHERE severity = ${String(rank)}), 0)::int`;
   return db.query(sql`
@@ -79,7 +79,7 @@ export function topTargets(db: Database, scope: Scope): Promise<(RankCounts & { 
 }
 
 /** The number of open findings whose due date has passed: whole days, whole hours of today, and the findings of this hour. */
-export async function countOverdue(db: Database, { rollups, isWhole }: Scope, at: Date): Promise<number> {
+export async function countOverdue(db: Reads, { rollups, isWhole }: Scope, at: Date): Promise<number> {
   const startOf = (minutes: number) =>
     sql`date_bin(make_interval(mins => ${minutes}), ${at}::timestamptz, timestamptz 'epoch')`;
   const due = sql`COALESCE(due_at, 'infinity'::timestamptz)`;

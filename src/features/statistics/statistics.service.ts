@@ -61,17 +61,21 @@ export function createStatisticsService(options: StatisticsOptions) {
   };
 }
 
-function statisticsOf({ db, now }: StatisticsOptions, viewer: Viewer, filter: StatisticsFilter): Statistics {
+function statisticsOf(
+  { db: { lists }, now }: StatisticsOptions,
+  viewer: Viewer,
+  filter: StatisticsFilter,
+): Statistics {
   const scope = scopeOf(viewer, filter);
   let reading: Promise<Trend> | undefined;
   return {
-    open: () => countOpen(db, scope),
-    rules: () => topRules(db, scope),
-    cwes: () => topCwes(db, scope),
-    targets: () => topTargets(db, scope),
-    overdue: () => countOverdue(db, scope, new Date(now())),
+    open: () => countOpen(lists, scope),
+    rules: () => topRules(lists, scope),
+    cwes: () => topCwes(lists, scope),
+    targets: () => topTargets(lists, scope),
+    overdue: () => countOverdue(lists, scope, new Date(now())),
     trend: () => {
-      reading ??= readTrend(db, scope, filter, now());
+      reading ??= readTrend(lists, scope, filter, now());
       return reading;
     },
   };

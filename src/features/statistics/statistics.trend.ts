@@ -1,7 +1,7 @@
 // The trend of findings by day, week or month of a time zone: how many opened and closed, how many were open at the end, and how
 // long the resolved ones had been open. It adds up whole UTC days, and the hours or quarters of hours around the buckets' bounds.
 import { invalid } from '../../core/errors.js';
-import type { Database } from '../../infra/postgres/database.js';
+import type { Reads } from '../../infra/postgres/database.js';
 import { type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { StatisticsFilter } from './statistics.input.js';
 import { openBySeverity } from './statistics.reads.js';
@@ -63,7 +63,7 @@ interface Row extends Changes {
  * @throws VALIDATION_FAILED for a range without a length or of more than 400 buckets
  */
 export async function readTrend(
-  db: Database,
+  db: Reads,
   scope: Scope,
   filter: StatisticsFilter,
   nowMs: number,
@@ -108,7 +108,7 @@ function plus(one: Changes, other: Changes, sign = 1): Changes {
 }
 
 /** The bounds of the buckets. They are computed as local times, so that a day has 23 or 25 hours where clocks change. */
-async function readEdges(db: Database, filter: StatisticsFilter, nowMs: number): Promise<Edge[]> {
+async function readEdges(db: Reads, filter: StatisticsFilter, nowMs: number): Promise<Edge[]> {
   const { name, step, usualMs } = units[filter.bucket ?? 'DAY'];
   const to = filter.to ?? new Date(nowMs);
   const from = filter.from ?? new Date(to.getTime() - (usualBuckets - 1) * usualMs);

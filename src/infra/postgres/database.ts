@@ -1,21 +1,13 @@
 // The database as services see it: plain SQL and transactions on one pool, and Prisma's client over the same pool.
 import { PrismaPg } from '@prisma/adapter-pg';
-import type pg from 'pg';
-import type { Sql } from 'sql-template-tag';
 import { PrismaClient } from '../../generated/prisma/client.js';
-import { codeOf, toDatabaseError } from './errors.js';
-import { createPipeline } from './pipeline.js';
-import { ConnectionPool, connectionsOf, type PoolOptions } from './pool.js';
-import { beginStatement } from './query-metrics.js';
-import {
-  createStatementNames,
-  type OnResult,
-  type Schedule,
-  type StatementResult,
-  sendStatement,
-} from './statement.js';
+import { createConnections, type Reads } from './connection/server.js';
+import type { PoolOptions } from './pool.js';
+import { readsOfLists } from './replica/lists.js';
+import { createReplica, type Replica, type ReplicaOptions } from './replica/replica.js';
 import { createTransactions, type RunTransaction } from './transaction.js';
 
+export type { Reads } from './connection/server.js';
 export type { Statements, Transaction } from './transaction.js';
 
 /** Rows of plain SQL: timestamps are RFC 3339 text, so that they are not parsed only to be printed. */
@@ -28,21 +20,16 @@ export type SqlRow<Model> = {
 };
 
 /** The database as services see it. */
-export interface Database {
+export interface Database extends Reads {
   /** Prisma's typed client over the same pool, for entities that are not hot. */
   prisma: PrismaClient;
   /**
-   * Runs one statement by itself.
-   * @throws UNAVAILABLE when the database is down or too slow, or no connection is free in time
+   * Reads of lists, statistics and exports: on the replica where there is one and it shows everything that was committed
+   * before, else on the primary (docs/adr/0028).
    */
-  query<Row>(statement: Sql): Promise<Row[]>;
-  /** As {@link query}, for reads that an index makes short: they share connections, so a slow one delays the others. */
-  read<Row>(statement: Sql): Promise<Row[]>;
-  /**
-   * As {@link query}, but planned for these very values, for filters whose best index depends on the value. A cached plan
-   * fits any value, and would scan a whole table to find a rare one.
-   */
-  queryUncached<Row>(statement: Sql): Promise<Row[]>;
+  lists: Reads;
+  /** Absent without DATABASE_READ_URL. */
+  replica: Replica | undefined;
   /**
    * Runs work in one transaction (READ COMMITTED), again after a deadlock, up to three times.
    * @throws UNAVAILABLE as {@link query} does
@@ -53,88 +40,22 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Connections that short reads share; a pool of fewer than five has none to share. */
-const maxShared = 2;
-
-/** Opens the pool; connects on first use. */
-export function createDatabase(options: PoolOptions): Database {
-  const { metrics, poolMax, acquireTimeoutMs, log } = options;
-  const sharedCount = Math.min(maxShared, Math.floor(poolMax / 5));
-  const pool = new ConnectionPool({ ...options, poolMax: poolMax - sharedCount });
-  const pipeline = createPipeline({
-    connections: connectionsOf(options),
-    count: sharedCount,
-    maxWaitMs: acquireTimeoutMs,
-    log,
-  });
+/** Opens the pool, and one on the replica; both connect on first use. */
+export function createDatabase(options: PoolOptions & { replica?: ReplicaOptions | undefined }): Database {
+  const { pool, run, reads, poolState, ...primary } = createConnections(options);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
-  const nameOf = createStatementNames();
-  const run = createRunner(nameOf, metrics);
-  const runAlone = <Row>(statement: Sql, isCached: boolean): Promise<Row[]> =>
-    pool.use(async (client) => (await run(client, statement, undefined, isCached)).rows as Row[]);
-
-  /** On a shared connection; undefined when none has room, or when the statement never ran there. */
-  async function runShared<Row>({ text, values }: Sql): Promise<Row[] | undefined> {
-    const name = nameOf(text);
-    const sent = name === undefined ? undefined : pipeline.run({ name, text, values });
-    if (sent === undefined) return undefined;
-    const end = beginStatement(text, metrics);
-    try {
-      const rows = await sent;
-      end(null);
-      return rows as Row[];
-    } catch (error) {
-      end(error as Error);
-      // The statement ahead that was to prepare it failed after this one had been sent.
-      if (codeOf(error) === '26000') return undefined;
-      throw toDatabaseError(error);
-    }
-  }
-
+  const replica =
+    options.replica && createReplica({ ...options, ...options.replica, primary: { reads, ...primary } });
   return {
     prisma,
-    query: (statement) => runAlone(statement, true),
-    read: async <Row>(statement: Sql) => (await runShared<Row>(statement)) ?? runAlone<Row>(statement, true),
-    queryUncached: (statement) => runAlone(statement, false),
-    transaction: createTransactions(pool, run, metrics),
-
-    poolState() {
-      const { open, busy } = pipeline.state();
-      return {
-        total: pool.totalCount + open,
-        idle: pool.idleCount + open - busy,
-        waiting: pool.waitingCount,
-        max: poolMax,
-      };
-    },
-
+    ...reads,
+    lists: replica === undefined ? reads : readsOfLists(reads, replica),
+    replica,
+    transaction: createTransactions(pool, run, options.metrics),
+    poolState,
     async close() {
-      pool.removeAllListeners('error').on('error', () => {}); // a connection lost now was about to be closed
-      await prisma.$disconnect();
-      await Promise.all([pool.end(), pipeline.close()]);
+      await Promise.all([replica?.close(), prisma.$disconnect()]);
+      await primary.close();
     },
-  };
-}
-
-/** Runs statements on a connection that is taken, and measures them. */
-function createRunner(nameOf: ReturnType<typeof createStatementNames>, metrics: PoolOptions['metrics']) {
-  return (
-    client: pg.ClientBase,
-    statement: Sql | string,
-    hold?: Schedule,
-    isCached = true,
-  ): Promise<StatementResult> => {
-    const { text, values } =
-      typeof statement === 'string' ? { text: statement, values: undefined } : statement;
-    const name = isCached && values !== undefined ? nameOf(text) : undefined;
-    const end = beginStatement(text, metrics);
-    return new Promise((resolve, reject) => {
-      const onResult: OnResult = (error, result) => {
-        end(error);
-        if (result !== undefined) resolve(result);
-        else reject(error);
-      };
-      sendStatement(client, { name, text, values }, onResult, hold);
-    });
   };
 }

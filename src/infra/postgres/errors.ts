@@ -2,7 +2,7 @@
 import { AppError, isOutage } from '../../core/errors.js';
 
 /** SQLSTATE of a statement that PostgreSQL stopped: by statement_timeout, or because an operator cancelled it. */
-const queryCanceled = '57014';
+export const queryCanceled = '57014';
 /** The message of pg's own time-out of a statement (`query_timeout`). */
 const clientTimeout = /Query read timeout/;
 /** SQLSTATE of a write on a host that only reads: a standby, or a primary that failed over. */

@@ -29,8 +29,8 @@ const checkEveryMs = 100;
 export interface Pipeline {
   /** Sends a statement; undefined when no connection has room, so that the caller takes the pool. */
   run(statement: Statement): Promise<unknown[]> | undefined;
-  /** Connections that are open, and those of them with statements in flight. */
-  state(): { open: number; busy: number };
+  /** Connections that are open, those of them with statements in flight, and these statements. */
+  state(): { open: number; busy: number; inFlight: number };
   close(): Promise<void>;
 }
 
@@ -75,6 +75,7 @@ export function createPipeline({ connections, count, maxWaitMs, log }: PipelineO
     state: () => ({
       open: shared.filter(({ client }) => client !== undefined).length,
       busy: shared.filter(({ inFlight }) => inFlight.length > 0).length,
+      inFlight: shared.reduce((sum, { inFlight }) => sum + inFlight.length, 0),
     }),
     async close() {
       isClosed = true;

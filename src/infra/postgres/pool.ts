@@ -20,6 +20,8 @@ export interface PoolOptions {
   acquireTimeoutMs: number;
   log: Logger;
   metrics?: Metrics;
+  /** Refuses a new connection by an error. */
+  verify?: (client: pg.ClientBase) => Promise<void>;
 }
 
 /** The connections of the pool, and of the pipeline beside it. */
@@ -32,7 +34,12 @@ export interface Connections {
 }
 
 /** How the connections that serve requests are opened. */
-export function connectionsOf({ url, acquireTimeoutMs, statementTimeoutMs }: PoolOptions): Connections {
+export function connectionsOf({
+  url,
+  acquireTimeoutMs,
+  statementTimeoutMs,
+  verify,
+}: PoolOptions): Connections {
   const target = targetOf(url);
   const needs: SessionNeeds = { statementTimeoutMs, idleInTransactionTimeoutMs: statementTimeoutMs };
   return {
@@ -43,7 +50,10 @@ export function connectionsOf({ url, acquireTimeoutMs, statementTimeoutMs }: Poo
       query_timeout: statementTimeoutMs + 500,
       pipeline: true, // https://node-postgres.com/features/pipelining
     }),
-    settle: (client) => settleSession(client, target, needs, acquireTimeoutMs),
+    async settle(client) {
+      await settleSession(client, target, needs, acquireTimeoutMs);
+      await verify?.(client);
+    },
   };
 }
 

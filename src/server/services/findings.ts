@@ -14,6 +14,7 @@ import { createStatisticsService } from '../../features/statistics/statistics.se
 import { reportOverdue, reportRun, reportTriage } from '../../features/webhook/webhook.events.js';
 import { createWebhookService } from '../../features/webhook/webhook.service.js';
 import type { Infra } from '../../infra/infra.js';
+import { createCopyOut } from '../../infra/postgres/replica/lists.js';
 import type { RunTransaction } from '../../infra/postgres/transaction.js';
 
 /** The services that findings are built on. */
@@ -45,7 +46,7 @@ export function createFindingServices(infra: Infra, parts: FindingParts) {
     gates: createGateService({ db, audit, executions, findings, projects, rowsOfRun, now }),
     imports: createImports(infra, audit, executions),
     webhooks: createWebhooks(infra, audit),
-    exports: createExportService({ bulk, db, executions, findings }),
+    exports: createExportService({ copyOut: createCopyOut(bulk, db.replica), db, executions, findings }),
   };
 }
 

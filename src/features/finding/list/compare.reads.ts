@@ -1,6 +1,6 @@
 // Reads what a run has of another run's findings: exact counts of new, fixed, unchanged and reopened ones, and pages of them.
 import type { PageRequest } from '../../../core/pagination.js';
-import type { Database } from '../../../infra/postgres/database.js';
+import type { Reads } from '../../../infra/postgres/database.js';
 import { type Columns, join, raw, type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import { type FindingRow, selectionOf } from '../finding.rows.js';
 import { candidateColumns, candidateOrder, planOf } from './order.js';
@@ -47,7 +47,7 @@ function isSeenBefore({ scanBranchId, runNumber }: RunRow, findingId: Sql): Sql 
 
 /** Counts all parts and finds the ids of pages, in one statement that joins the two runs once. */
 export async function readParts(
-  db: Database,
+  db: Reads,
   runs: ComparedRuns,
   pages: readonly PartPage[],
 ): Promise<ComparedParts> {
@@ -94,11 +94,7 @@ function idsOfPage({ part, request }: PartPage): Sql {
 }
 
 /** The findings with these ids, in the order of the ids. */
-export async function readInOrder(
-  db: Database,
-  ids: readonly string[],
-  wanted: Columns,
-): Promise<FindingRow[]> {
+export async function readInOrder(db: Reads, ids: readonly string[], wanted: Columns): Promise<FindingRow[]> {
   if (ids.length === 0) return [];
   const { columns, joins } = selectionOf(wanted);
   return db.queryUncached<FindingRow>(sql`

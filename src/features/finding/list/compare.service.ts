@@ -2,7 +2,7 @@
 import { AppError, invalid } from '../../../core/errors.js';
 import { encodeCursor, type Page, type PageArgs, parsePage, toPage } from '../../../core/pagination.js';
 import type { Viewer } from '../../../core/permissions.js';
-import type { Database } from '../../../infra/postgres/database.js';
+import type { Database, Reads } from '../../../infra/postgres/database.js';
 import type { Wanted } from '../../../infra/postgres/sql.js';
 import type { ExecutionRow, ExecutionService } from '../../execution/execution.service.js';
 import type { FindingRow } from '../finding.rows.js';
@@ -50,8 +50,8 @@ export function createComparisonService({ db, executions }: ComparisonOptions) {
         throw invalid('head', 'is of another target than base');
       assertSettled(base, 'base');
       assertSettled(head, 'head');
-      const read = batched(db, { base, head });
-      return { list: (part, args, wanted) => listPart(db, read, part, args, wanted) };
+      const read = batched(db.lists, { base, head });
+      return { list: (part, args, wanted) => listPart(db.lists, read, part, args, wanted) };
     },
   };
 }
@@ -59,7 +59,7 @@ export function createComparisonService({ db, executions }: ComparisonOptions) {
 type ReadParts = (page?: PartPage) => Promise<{ counts: ComparedParts['counts']; ids: string[] }>;
 
 /** Reads in one statement everything that is asked for at the same time, as the parts of one operation are. */
-function batched(db: Database, runs: ComparedRuns): ReadParts {
+function batched(db: Reads, runs: ComparedRuns): ReadParts {
   let pages: PartPage[] = [];
   let reading: Promise<ComparedParts> | undefined;
   const readAll = () => {
@@ -78,7 +78,7 @@ function batched(db: Database, runs: ComparedRuns): ReadParts {
 
 /** @throws VALIDATION_FAILED for page arguments out of range or cursors of another order */
 async function listPart(
-  db: Database,
+  db: Reads,
   read: ReadParts,
   part: Part,
   args: PageArgs,

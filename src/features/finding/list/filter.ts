@@ -1,5 +1,5 @@
 // The filter of findings in SQL: conditions on findings, and the scan series and branches that a filter names.
-import type { Database } from '../../../infra/postgres/database.js';
+import type { Reads } from '../../../infra/postgres/database.js';
 import { type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import { searchedText } from '../../../infra/postgres/stored-texts.js';
 import { containsPattern } from '../../../validation/search-text.js';
@@ -27,7 +27,7 @@ export interface Scope {
 
 /** Reads the series that a filter names within these projects. */
 export async function scopeOf(
-  db: Database,
+  db: Reads,
   projectIds: readonly string[],
   filter: FindingFilter,
 ): Promise<Scope> {

@@ -1,7 +1,7 @@
 // Pages of present findings in the order LAST_SEEN: the last run of its series on the branch saw each of them, so that their
 // order is that of the series' runs, and an index has the order within a series.
 import type { PageRequest, Position } from '../../../core/pagination.js';
-import type { Database } from '../../../infra/postgres/database.js';
+import type { Reads } from '../../../infra/postgres/database.js';
 import { raw, type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import type { FindingFilter } from '../finding.input.js';
 import { estimateRows, fewRows } from './estimate.js';
@@ -9,11 +9,7 @@ import { allConditionsOf, conditionsOf, ranksOf } from './filter.js';
 import { beyond, candidateOrder, type KeysetPlan, type PageSource } from './order.js';
 
 /** See `candidatesOf`. */
-export async function candidatesByLastRun(
-  db: Database,
-  source: PageSource,
-  request: PageRequest,
-): Promise<Sql> {
+export async function candidatesByLastRun(db: Reads, source: PageSource, request: PageRequest): Promise<Sql> {
   const { plan } = source;
   const isDescending = plan.isDescending !== request.isBackward;
   const tail = sql`ORDER BY ${candidateOrder(plan, isDescending)} LIMIT ${request.limit + 1}`;

@@ -1,7 +1,7 @@
 // Finds the ids of one page of findings in the order of an index, however many findings there are. A list whose order has no
 // index of its own is the ordered union of parts that have one: PostgreSQL merges them (MergeAppend) and stops at the limit.
 import type { PageRequest } from '../../../core/pagination.js';
-import type { Database } from '../../../infra/postgres/database.js';
+import type { Reads } from '../../../infra/postgres/database.js';
 import { join, type Sql, sql, where } from '../../../infra/postgres/sql.js';
 import { type FindingFilter, triageStates } from '../finding.input.js';
 import { estimateRows, fewRows } from './estimate.js';
@@ -13,7 +13,7 @@ import { beyond, candidateColumns, candidateOrder, type KeysetPlan, type PageSou
 const maxParts = 60;
 
 /** A statement that gives `id` and the keys `k0`, … of the rows of a page and one more, in the direction of fetching. */
-export async function candidatesOf(db: Database, source: PageSource, request: PageRequest): Promise<Sql> {
+export async function candidatesOf(db: Reads, source: PageSource, request: PageRequest): Promise<Sql> {
   const { plan, filter, scope } = source;
   const isDescending = plan.isDescending !== request.isBackward;
   const limit = request.limit + 1;

@@ -90,12 +90,12 @@ interface Found {
   isInRecovery: boolean;
 }
 
-/** As pg has it: the pool's clients measure the statements of requests. */
 const send = pg.Client.prototype.query as (
   this: pg.ClientBase,
   config: pg.QueryConfig & { query_timeout: number },
 ) => Promise<{ rows: unknown[] }>;
-const query = (client: pg.ClientBase, text: string, timeoutMs: number) =>
+/** Sends a statement that counts for no request: the pool's clients measure theirs. */
+export const query = (client: pg.ClientBase, text: string, timeoutMs: number): Promise<{ rows: unknown[] }> =>
   send.call(client, { text, query_timeout: timeoutMs });
 
 /**
