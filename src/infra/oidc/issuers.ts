@@ -50,14 +50,13 @@ export function createIssuers({ fetch, now }: Dependencies) {
       return async (header, token) => {
         const { jwks_uri: uri } = await discover(options);
         const load = () => fetchKeys(fetch, uri as string);
-        const find = async () => (await keySets.get(uri as string, load))(header, token);
+        const keys = await keySets.get(uri as string, load);
         try {
-          return await find();
+          return await keys(header, token);
         } catch (error) {
-          if (!(error instanceof errors.JWKSNoMatchingKey) || keySets.ageOf(uri as string) < refetchMs)
-            throw error;
-          keySets.forget(uri as string);
-          return find();
+          if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+          const renewed = await keySets.renew(uri as string, load);
+          return renewed(header, token);
         }
       };
     },
@@ -104,24 +103,46 @@ interface Entry<Value> {
   value: Promise<Value>;
   at: number;
   failed: boolean;
+  /** The last attempt to load it again, and when that began. */
+  renewal: Promise<Value>;
+  renewedAt: number;
 }
 
 /** A cache whose callers share one load; a failure is cached for a moment, as UNAVAILABLE. */
 function createShared<Value>(now: () => number, ttlMs: number) {
   const entries = new LRUCache<string, Entry<Value>>({ max: maxIssuers });
+
+  function get(key: string, load: () => Promise<Value>): Promise<Value> {
+    const found = entries.get(key);
+    if (found !== undefined && now() - found.at < (found.failed ? failureMs : ttlMs)) return found.value;
+    const value = load().catch(unreachable);
+    const entry: Entry<Value> = { value, at: now(), failed: false, renewal: value, renewedAt: now() };
+    value.catch(() => {
+      entry.failed = true;
+    });
+    entries.set(key, entry);
+    return value;
+  }
+
   return {
-    get(key: string, load: () => Promise<Value>): Promise<Value> {
+    get,
+
+    /**
+     * Loads a value again, for the caller who misses something in it; others go on with what is there, also when the load fails.
+     * So nobody who invents key ids can take the keys away from everybody.
+     */
+    renew(key: string, load: () => Promise<Value>): Promise<Value> {
       const found = entries.get(key);
-      if (found !== undefined && now() - found.at < (found.failed ? failureMs : ttlMs)) return found.value;
-      const entry: Entry<Value> = { value: load().catch(unreachable), at: now(), failed: false };
-      entry.value.catch(() => {
-        entry.failed = true;
-      });
-      entries.set(key, entry);
-      return entry.value;
+      if (found === undefined) return get(key, load);
+      if (now() - found.renewedAt < refetchMs) return found.renewal;
+      found.renewedAt = now();
+      found.renewal = load().then((loaded) => {
+        found.value = Promise.resolve(loaded);
+        found.at = now();
+        return loaded;
+      }, unreachable);
+      return found.renewal;
     },
-    ageOf: (key: string): number => now() - (entries.get(key)?.at ?? 0),
-    forget: (key: string): void => void entries.delete(key),
   };
 }
 

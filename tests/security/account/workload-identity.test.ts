@@ -297,6 +297,22 @@ describe('an issuer', () => {
     await turning.stop();
   });
 
+  it('keeps its known keys while it is down and somebody asks for unknown ones', async () => {
+    const failing = await fresh();
+    await accessTokenOf(server, await failing.sign({ aud: audience }));
+    failing.lie({ down: true });
+    server.clock.advance(6000);
+    const unknown = () => failing.sign({ aud: audience }, { header: { kid: crypto.randomUUID() } });
+    expect((await exchange(server, await unknown())).status).toBe(503);
+    await accessTokenOf(server, await failing.sign({ aud: audience }));
+    failing.lie({});
+    expect((await exchange(server, await unknown())).status).toBe(503); // asked just now
+    server.clock.advance(6000);
+    await expectRefused(await unknown(), 'no such key');
+    server.clock.advance(-12_000);
+    await failing.stop();
+  });
+
   it('with several keys is not tried key by key: the token has to name one', async () => {
     const several = await fresh(await newKey(), await newKey());
     const token = await several.sign({ aud: audience }, { header: { kid: undefined } });
