@@ -65,7 +65,7 @@ export async function redeemCode(
     });
   let answer = await redeem(surroundings.env.SEC_TESTER_CODE);
   if ((answer.body as { code?: string }).code === 'SECOND_FACTOR_REQUIRED')
-    answer = await redeem(await ask(surroundings, 'Code of the authenticator app: '));
+    answer = await redeem(await ask(surroundings, 'Code of the authenticator app, or a recovery code: '));
   if (answer.status !== 200) throw problemOf(answer);
   return answer.body as Tokens;
 }
@@ -120,12 +120,15 @@ function codeFrom(page: Server, path: string): Promise<string> {
       });
       response.end(`${outcome} You may close this page and go back to the terminal.\n`, () => {
         if (code === null)
-          reject(failure(`The sign-in failed: ${plain(error ?? '')}`, { code: 'UNAUTHENTICATED' }));
+          reject(failure(`The sign-in failed: ${reasonIn(error ?? '')}`, { code: 'UNAUTHENTICATED' }));
         else resolve(code);
       });
     });
   });
 }
+
+/** An error of the server, such as `account_exists`, in words. */
+const reasonIn = (error: string): string => plain(error).replaceAll('_', ' ');
 
 /** Opens the browser where that is possible; the address is on the terminal anyway. */
 function openBrowser(url: string): void {

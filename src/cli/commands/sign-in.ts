@@ -86,7 +86,7 @@ async function signInWithPassword({ surroundings, server }: Context, options: Lo
     send(server, 'api/v1/auth/login', { email, password, ...(code && { code }) });
   let answer = await attempt(codeFromStdin || env.SEC_TESTER_CODE);
   if ((answer.body as { code?: string }).code === 'SECOND_FACTOR_REQUIRED') {
-    const code = await ask(surroundings, 'Code of the authenticator app: ');
+    const code = await ask(surroundings, 'Code of the authenticator app, or a recovery code: ');
     if (!code)
       throw failure(
         `${problemOf(answer).message} Set SEC_TESTER_CODE, or send the code as the second line with --password-stdin`,
