@@ -194,12 +194,16 @@ export function toFieldErrors(
 ): FieldError[] {
   return issues.flatMap(({ path = [], message, keys }) => {
     const base = path.map((part) => String(typeof part === 'object' ? part.key : part));
-    if (keys === undefined) {
-      const isMissing = message.startsWith('Invalid input') && message.endsWith('received undefined');
-      return [{ path: base.join('.'), message: isMissing ? 'must be given' : message }];
-    }
+    if (keys === undefined) return [{ path: base.join('.'), message: ofType(message) }];
     return keys.map((key) => ({ path: [...base, key].join('.'), message: 'is not a known field' }));
   });
+}
+
+/** What zod says of a missing value, or of one of another type, in the words of the other faults. */
+function ofType(message: string): string {
+  const [, expected, received] = /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? [];
+  if (expected === undefined) return message;
+  return received === 'undefined' ? 'must be given' : `must be of the type ${expected}, not ${received}`;
 }
 
 /**

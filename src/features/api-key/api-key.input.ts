@@ -1,7 +1,7 @@
 // Shapes and limits of API key input.
 import { z } from 'zod';
 import { keyScopes } from '../../core/permissions.js';
-import { dateTime, idOf, line, objectOf } from '../../validation/fields.js';
+import { dateTime, idOf, int, line, objectOf } from '../../validation/fields.js';
 import { projectKey } from '../../validation/project-key.js';
 
 const scope = z.enum(keyScopes as [string, ...string[]]);
@@ -34,10 +34,7 @@ export const maxOverlapMinutes = 7 * 24 * 60;
 
 export const rotateApiKeyInput = objectOf('The rotation of an API key.', {
   id: idOf('ApiKey').describe('The key to replace.'),
-  overlapMinutes: z
-    .int()
-    .min(0)
-    .max(maxOverlapMinutes)
+  overlapMinutes: int(0, maxOverlapMinutes)
     .nullish()
     .describe(`Minutes for which the old key keeps working, at most ${maxOverlapMinutes}; a day by default.`),
   expiresAt: dateTime

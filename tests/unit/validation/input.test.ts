@@ -136,10 +136,10 @@ describe('faults', () => {
     ]);
   });
 
-  it('say of a missing field that it must be given', () => {
-    expect(faults(shape, { list: [{}] }).sort()).toEqual([
+  it('say of a missing field that it must be given, and of another type what it must be', () => {
+    expect(faults(shape, { list: [{}, { name: 5 }] }).sort()).toEqual([
       expect.stringMatching(/^colour: /),
-      'list.0.name: must be given',
+      ...['list.0.name: must be given', 'list.1.name: must be of the type string, not number'],
     ]);
   });
 
