@@ -1,25 +1,21 @@
-// The test kit: a real server on a database of its own, GraphQL and REST calls that read like sentences.
+// The test kit: a real server in the test's process, on a database of its own.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { expect } from '@jest/globals';
 import pg from 'pg';
 import { loadConfig } from '../../src/config/load.js';
-import type { ErrorCode } from '../../src/core/error-catalogue.js';
-import type { FieldError } from '../../src/core/errors.js';
 import type { Timing } from '../../src/core/timeouts.js';
 import type { PasswordHasher } from '../../src/infra/credentials/password-hasher.js';
 import { closeLogger, createLogger } from '../../src/infra/logging/logger.js';
 import { start } from '../../src/server/bootstrap.js';
 import type { AppOptions } from '../../src/server/http-server.js';
 import type { Services } from '../../src/server/services.js';
-import { assertDocumented, type RestAnswer } from './openapi.js';
+import { admin, type Calls, callsTo, onDatabase } from './calls.js';
 
+export { admin, type GqlAnswer, ownerUrlOf } from './calls.js';
 export type { RestAnswer } from './openapi.js';
-
-export const admin = { email: 'admin@harness.test', password: 'kiwi lantern 7391 harbor moss' } as const;
 
 /** A Chromium for the tests that need a browser, if one is there. */
 export const chromium = process.env.TEST_CHROMIUM;
@@ -34,56 +30,14 @@ export interface Clock {
   advance: (ms: number) => void;
 }
 
-export interface TestServer {
-  url: string;
-  databaseUrl: string;
+export interface TestServer extends Calls {
   services: Services;
   /** The hasher that the services use; tests may watch it. */
   passwords: PasswordHasher;
   clock: Clock;
   /** Log lines so far, parsed. */
   logs: Record<string, unknown>[];
-  /** A GraphQL call: anonymous, or with a token. */
-  gql: (
-    query: string,
-    variables?: Record<string, unknown>,
-    token?: string,
-    headers?: Record<string, string>,
-  ) => Promise<GqlAnswer>;
-  /**
-   * A mutation that takes one `input`, with this selection of what it gives.
-   * @example change('updateUser', { id, role: 'VIEWER' }, 'user { id }', adminToken)
-   */
-  change: (mutation: string, input: unknown, selection: string, token?: string) => Promise<GqlAnswer>;
-  /** A REST call; fails when openapi.yaml does not tell of the answer. */
-  rest: (
-    method: string,
-    path: string,
-    options?: { body?: unknown; token?: string; headers?: Record<string, string> },
-  ) => Promise<RestAnswer>;
-  /** Signs in over REST and gives the access token. */
-  signIn: (email?: string, password?: string) => Promise<string>;
-  /** Plain SQL on the server's database, as a superuser. */
-  sql: <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
   close: () => Promise<void>;
-}
-
-interface GqlError {
-  message: string;
-  path?: (string | number)[];
-  extensions: { code: string; correlationId?: string; fields?: FieldError[]; retryAfterSeconds?: number };
-}
-
-export interface GqlAnswer {
-  status: number;
-  headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape
-  body: { data?: any; errors?: GqlError[] };
-  /** The data, when there is no error. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape
-  expectData: () => any;
-  /** The first error, when it has this code. */
-  expectError: (code: ErrorCode) => GqlError;
 }
 
 /** Settings that every test server has; a test may override them. */
@@ -122,17 +76,6 @@ export async function createTestDatabase(): Promise<string> {
   return onDatabase(process.env.TEST_POSTGRES_APP_URL as string, `/${name}`);
 }
 
-/** The same database as a superuser. */
-export function ownerUrlOf(databaseUrl: string): string {
-  return onDatabase(process.env.TEST_POSTGRES_URL as string, new URL(databaseUrl).pathname);
-}
-
-function onDatabase(serverUrl: string, path: string): string {
-  const url = new URL(serverUrl);
-  url.pathname = path;
-  return url.href;
-}
-
 /** Starts a server; on a database of its own unless DATABASE_URL is given. */
 export async function startTestServer(
   env: Record<string, string> = {},
@@ -164,30 +107,18 @@ export async function startTestServer(
   const timing = { ...patience, ...options.timing };
   const running = await start(config, log, clock.now, { ...options, timing });
   const url = `http://127.0.0.1:${running.port}`;
-  const server: TestServer = {
-    ...{ url, databaseUrl, services: running.services, passwords: running.passwords, clock, logs },
-    gql: (query, variables, token, headers) => gql(`${url}/graphql`, { query, variables }, token, headers),
-    change: (mutation, input, selection, token) => {
-      const type = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input!`;
-      const query = `mutation($input: ${type}) { ${mutation}(input: $input) { ${selection} } }`;
-      return gql(`${url}/graphql`, { query, variables: { input } }, token);
-    },
-    rest: (method, path, options) => rest(url + path, method, options),
-    signIn: async (email = admin.email, password: string = admin.password) => {
-      const answer = await rest(`${url}/api/v1/auth/login`, 'POST', { body: { email, password } });
-      if (answer.status !== 200) throw new Error(`sign-in of ${email}: ${JSON.stringify(answer.body)}`);
-      return answer.body.accessToken as string;
-    },
-    sql: (text, values) =>
-      withClient(ownerUrlOf(databaseUrl), async (client) => (await client.query(text, values)).rows),
+  const { end, ...calls } = callsTo(url, databaseUrl);
+  return {
+    ...calls,
+    ...{ services: running.services, passwords: running.passwords, clock, logs },
     close: async () => {
       await running.close();
+      await end();
       await closeLogger(log);
       rmSync(dataDir, { recursive: true, force: true });
       if (env.DATABASE_URL === undefined) await dropDatabase(databaseUrl);
     },
   };
-  return server;
 }
 
 async function dropDatabase(url: string): Promise<void> {
@@ -205,62 +136,4 @@ async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T
   } finally {
     await client.end();
   }
-}
-
-async function gql(
-  url: string,
-  request: { query: string; variables?: Record<string, unknown> | undefined },
-  token?: string,
-  headers: Record<string, string> = {},
-): Promise<GqlAnswer> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...headers,
-    },
-    body: JSON.stringify(request),
-  });
-  const body = (await response.json()) as GqlAnswer['body'];
-  const story = () =>
-    `${request.query}\n${JSON.stringify(request.variables)}\n→ ${response.status} ${JSON.stringify(body)}\ncorrelation id ${response.headers.get('x-correlation-id')}`;
-  return {
-    ...{ status: response.status, headers: response.headers, body },
-    expectData: () => {
-      if (body.errors !== undefined) throw new Error(`an error came instead of data\n${story()}`);
-      return body.data;
-    },
-    expectError: (code) => {
-      const [error] = body.errors ?? [];
-      if (error?.extensions?.code !== code) throw new Error(`${code} was expected\n${story()}`);
-      expect(error.extensions.correlationId).toBe(response.headers.get('x-correlation-id'));
-      return error;
-    },
-  };
-}
-
-async function rest(
-  url: string,
-  method: string,
-  { body, token, headers = {} }: { body?: unknown; token?: string; headers?: Record<string, string> } = {},
-): Promise<RestAnswer> {
-  const response = await fetch(url, {
-    method,
-    headers: {
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...headers,
-    },
-    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  const isJson = /json/.test(response.headers.get('content-type') ?? '');
-  const answer: RestAnswer = {
-    status: response.status,
-    headers: response.headers,
-    body: isJson && text !== '' ? JSON.parse(text) : text,
-  };
-  assertDocumented(method, new URL(url).pathname, answer);
-  return answer;
 }

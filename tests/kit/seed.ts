@@ -1,5 +1,5 @@
 // Helpers that make users, executions and results through the public API.
-import type { TestServer } from './harness.js';
+import type { Calls } from './calls.js';
 
 export const password = 'plum violin 4482 meadow crane';
 
@@ -13,7 +13,7 @@ let counter = 0;
 
 /** A signed-in user of a role. */
 export async function createPerson(
-  server: TestServer,
+  server: Calls,
   adminToken: string,
   role: 'ADMIN' | 'ANALYST' | 'VIEWER',
 ): Promise<Person> {
@@ -30,7 +30,7 @@ export async function createPerson(
 
 /** A QUEUED execution; its id. */
 export async function createExecution(
-  server: TestServer,
+  server: Calls,
   token: string,
   input: Record<string, unknown> = {},
 ): Promise<string> {
@@ -45,7 +45,7 @@ export async function createExecution(
 
 /** A RUNNING execution; its id. */
 export async function startExecution(
-  server: TestServer,
+  server: Calls,
   token: string,
   input: Record<string, unknown> = {},
 ): Promise<string> {
@@ -58,7 +58,7 @@ export async function startExecution(
 
 /** Adds results; how many were added. */
 export async function addResults(
-  server: TestServer,
+  server: Calls,
   token: string,
   executionId: string,
   results: Record<string, unknown>[],

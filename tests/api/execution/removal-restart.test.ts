@@ -1,7 +1,5 @@
 // Deletion of a large execution by a server that is killed again and again meanwhile.
 import { expect, it } from '@jest/globals';
-import pg from 'pg';
-import { admin, createTestDatabase, ownerUrlOf } from '../../kit/harness.js';
 import { importSarif, type Problem } from '../../kit/imports.js';
 import { until } from '../../kit/live.js';
 import { createServerProcess } from '../../kit/programs/process.js';
@@ -9,40 +7,19 @@ import { createServerProcess } from '../../kit/programs/process.js';
 const problems: Problem[] = Array.from({ length: 20_000 }, (_, index) => ({ rule: `bulk-${index}` }));
 
 it('goes on where a killed server stopped, until no row is left and no finding is lost', async () => {
-  const database = await createTestDatabase();
-  const client = new pg.Client({ connectionString: ownerUrlOf(database) });
-  await client.connect();
-  const server = await createServerProcess({ DATABASE_URL: database });
-  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape
-  const post = async (path: string, body: object, token?: string): Promise<any> => {
-    const response = await fetch(server.url + path, {
-      method: 'POST',
-      headers: {
-        'Content-Type': 'application/json',
-        ...(token !== undefined && { Authorization: `Bearer ${token}` }),
-      },
-      body: JSON.stringify(body),
-    });
-    return response.json();
-  };
+  const server = await createServerProcess();
   const count = async (from: string) =>
-    (await client.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${from}`)).rows[0]?.n ?? 0;
+    (await server.sql<{ n: number }>(`SELECT count(*)::int AS n FROM ${from}`))[0]?.n ?? 0;
   const rowsLeft = () => count('test_results');
   try {
     await server.start();
-    const { accessToken: token } = await post('/api/v1/auth/login', admin);
+    const token = await server.signIn();
     const query = { target: 'large', wait: '120' };
     const first = await importSarif(server, token, query, problems.slice(0, 3));
     const { executionId } = await importSarif(server, token, query, problems);
-    const removed = await post(
-      '/graphql',
-      {
-        query: 'mutation($id: ID!) { deleteExecution(id: $id) { deletedId } }',
-        variables: { id: executionId },
-      },
-      token,
-    );
-    expect(removed).toEqual({ data: { deleteExecution: { deletedId: executionId } } });
+    const remove = 'mutation($id: ID!) { deleteExecution(id: $id) { deletedId } }';
+    const removed = await server.gql(remove, { id: executionId }, token);
+    expect(removed.expectData()).toEqual({ deleteExecution: { deletedId: executionId } });
     const seen: number[] = [];
     for (let kills = 0; kills < 3; kills += 1) {
       const before = seen.at(-1) ?? problems.length;
@@ -58,19 +35,18 @@ it('goes on where a killed server stopped, until no row is left and no finding i
     );
     expect(await rowsLeft()).toBe(3);
     expect(await count('test_executions')).toBe(1);
-    const { data } = await post(
-      '/graphql',
-      {
-        query: `{ findings(first: 10, filter: { target: "large" }) { totalCount nodes { presence lastSeenIn { id } } } }`,
-      },
-      token,
-    );
-    expect(data.findings.totalCount).toBe(3);
-    expect(data.findings.nodes).toEqual(
+    const { findings } = (
+      await server.gql(
+        `{ findings(first: 10, filter: { target: "large" }) { totalCount nodes { presence lastSeenIn { id } } } }`,
+        {},
+        token,
+      )
+    ).expectData();
+    expect(findings.totalCount).toBe(3);
+    expect(findings.nodes).toEqual(
       Array(3).fill({ presence: 'PRESENT', lastSeenIn: { id: first.executionId } }),
     );
   } finally {
     await server.remove();
-    await client.end();
   }
 });

@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { admin, startTestServer } from '../../kit/harness.js';
+import { startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 import { createServerProcess } from '../../kit/programs/process.js';
 import { useServer } from '../../kit/use.js';
@@ -39,20 +39,11 @@ async function call(url: string, path: string, bearer: string, body?: string): P
   return response.json();
 }
 
-async function signInAt(url: string): Promise<string> {
-  const login = await fetch(`${url}/api/v1/auth/login`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(admin),
-  });
-  return ((await login.json()) as { accessToken: string }).accessToken;
-}
-
 test('a killed server takes its imports up again, and nothing is seen by halves', async () => {
   const process = await createServerProcess();
   try {
     await process.start();
-    const accessToken = await signInAt(process.url);
+    const accessToken = await process.signIn();
     const begun = await call(process.url, '/imports?target=killed', accessToken, sarif(20_000));
     expect(begun.state).toBe('RUNNING');
     await process.stop('SIGKILL');
@@ -61,6 +52,8 @@ test('a killed server takes its imports up again, and nothing is seen by halves'
       (id) => join(process.dataDir, 'imports', `${id}.report`),
     ) as [string, string];
     for (const file of [left, held]) writeFileSync(file, sarif(3).slice(0, 300));
+    // As half a minute would.
+    await process.sql('UPDATE imports SET lease_expires_at = now()');
     const minuteAgo = new Date(Date.now() - 60_000);
     utimesSync(left, minuteAgo, minuteAgo);
     await process.start();
@@ -189,7 +182,7 @@ test('an import whose server does not come back has failed, and counts nothing a
     const { id, executionId } = await call(
       killed.url,
       '/imports?target=lost',
-      await signInAt(killed.url),
+      await killed.signIn(),
       sarif(20_000),
     );
     const read = async () => {

@@ -1,6 +1,5 @@
 // A server process that is killed or stopped while clients follow: they come back with their cursor and miss nothing.
 import { expect, it } from '@jest/globals';
-import { admin } from '../../kit/harness.js';
 import { endOf, type Following, follow, idsOf, type Transport, transports, until } from '../../kit/live.js';
 import { createServerProcess } from '../../kit/programs/process.js';
 import { atEnd } from '../../kit/use.js';
@@ -8,26 +7,15 @@ import { atEnd } from '../../kit/use.js';
 const server = await createServerProcess();
 atEnd(() => server.remove());
 await server.start();
-const answer = await call('/api/v1/auth/login', { email: admin.email, password: admin.password });
-const token = answer.accessToken;
-
-// biome-ignore lint/suspicious/noExplicitAny: tests read answers of any shape
-async function call(path: string, body: unknown, bearer?: string): Promise<any> {
-  const headers = {
-    'content-type': 'application/json',
-    ...(bearer && { authorization: `Bearer ${bearer}` }),
-  };
-  return (await fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) })).json();
-}
+const token = await server.signIn();
 
 /** A mutation, again until the server takes it. */
 async function mutate(field: string): Promise<{ execution: { id: string } }> {
   for (;;) {
     const query = `mutation { result: ${field} { execution { id } } }`;
-    const answer = await call('/graphql', { query }, token).catch(() => undefined);
-    if (answer?.data != null) return answer.data.result;
-    if (answer !== undefined && answer.errors[0].extensions.code !== 'UNAVAILABLE')
-      throw new Error(JSON.stringify(answer));
+    const answer = await server.gql(query, {}, token).catch(() => undefined);
+    if (answer?.body.data != null) return answer.body.data.result;
+    answer?.expectError('UNAVAILABLE');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

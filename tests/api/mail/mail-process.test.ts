@@ -1,7 +1,5 @@
 // Mails of a server in a process of its own: killed between handing a mail over and noting it, and with a company's own authority.
 import { expect, it } from '@jest/globals';
-import pg from 'pg';
-import { admin, createTestDatabase, ownerUrlOf, type RestAnswer } from '../../kit/harness.js';
 import {
   guarded,
   type MailServer,
@@ -15,37 +13,15 @@ import { until } from '../../kit/receiver.js';
 
 const chosen = 'vellum orbit cactus 5177';
 
-async function post(
-  server: ServerProcess,
-  path: string,
-  body: unknown,
-  token?: string,
-): Promise<RestAnswer['body']> {
-  const response = await fetch(server.url + path, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify(body),
-  });
-  return response.json();
-}
-
 async function invite(server: ServerProcess, email: string): Promise<void> {
-  const { accessToken } = await post(server, '/api/v1/auth/login', admin);
-  const query = 'mutation($input: CreateUserInput!) { createUser(input: $input) { mailedTo } }';
-  const variables = { input: { email, name: 'Invited', role: 'VIEWER' } };
-  const { data } = await post(server, '/graphql', { query, variables }, accessToken);
-  expect(data.createUser.mailedTo).toBe(email);
+  const input = { email, name: 'Invited', role: 'VIEWER' };
+  const answer = await server.change('createUser', input, 'mailedTo', await server.signIn());
+  expect(answer.expectData().createUser.mailedTo).toBe(email);
 }
 
 /** Ends the time for which the instance that died holds the mail, as half a minute would. */
-async function endHold(databaseUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: ownerUrlOf(databaseUrl) });
-  await client.connect();
-  const { rows } = await client.query(`UPDATE mails SET next_attempt_at = now() RETURNING state, attempts`);
-  await client.end();
+async function endHold(server: ServerProcess): Promise<void> {
+  const rows = await server.sql(`UPDATE mails SET next_attempt_at = now() RETURNING state, attempts`);
   expect(rows).toEqual([{ state: 'PENDING', attempts: 1 }]);
 }
 
@@ -57,8 +33,7 @@ const arrived = (box: MailServer, count: number) =>
 
 it('a mail whose server is killed before it could note it comes again, under the same id, and both links work', async () => {
   const box = await startMailServer();
-  const DATABASE_URL = await createTestDatabase();
-  const server = await createServerProcess({ ...mailSettings(box.url), DATABASE_URL });
+  const server = await createServerProcess(mailSettings(box.url));
   try {
     await server.start();
     box.answer(() => 'hang');
@@ -66,7 +41,7 @@ it('a mail whose server is killed before it could note it comes again, under the
     await arrived(box, 1);
     await server.stop('SIGKILL');
     box.answer(() => undefined);
-    await endHold(DATABASE_URL);
+    await endHold(server);
     await server.start();
     await arrived(box, 2);
     const [first, second] = box.mails;
@@ -74,7 +49,8 @@ it('a mail whose server is killed before it could note it comes again, under the
     expect(second?.recipients).toEqual(['killed@people.test']);
     const token = tokenIn(first as never);
     expect(tokenIn(second as never)).not.toBe(token);
-    expect((await post(server, '/api/v1/auth/password', { token, newPassword: chosen })).email).toBe(
+    const body = { token, newPassword: chosen };
+    expect((await server.rest('POST', '/api/v1/auth/password', { body })).body.email).toBe(
       'killed@people.test',
     );
   } finally {

@@ -5,14 +5,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { type Calls, callsTo } from '../calls.js';
 import { admin, createTestDatabase } from '../harness.js';
 import { until } from '../live.js';
 import { freePort } from '../network/free-port.js';
 import { build } from './build.js';
 
 /** A server in a process of its own; the same port, database and keys at every start. */
-export interface ServerProcess {
-  url: string;
+export interface ServerProcess extends Calls {
   dataDir: string;
   /** What it has printed. */
   output: () => string;
@@ -34,6 +34,7 @@ export async function createServerProcess(env: Record<string, string> = {}): Pro
     ...{ ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password },
     DATABASE_URL: env.DATABASE_URL ?? (await createTestDatabase()),
   };
+  const { end, ...calls } = callsTo(url, settings.DATABASE_URL);
   let child: ChildProcess | undefined;
   let output = '';
   const stop = async (signal: NodeJS.Signals) => {
@@ -43,7 +44,7 @@ export async function createServerProcess(env: Record<string, string> = {}): Pro
     return code;
   };
   return {
-    url,
+    ...calls,
     dataDir,
     output: () => output,
     stop,
@@ -64,6 +65,7 @@ export async function createServerProcess(env: Record<string, string> = {}): Pro
     },
     async remove() {
       await stop('SIGKILL');
+      await end();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };

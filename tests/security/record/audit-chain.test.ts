@@ -55,12 +55,12 @@ async function addEvents(count: number): Promise<void> {
 /** As a superuser who switches the triggers off; undone afterwards. */
 async function tampered<T>(statements: string, look: () => Promise<T>): Promise<T> {
   const save = `CREATE TABLE saved_events AS TABLE audit_events; CREATE TABLE saved_seals AS TABLE audit_seals`;
-  const restore = `SET session_replication_role = replica; DELETE FROM audit_events; DELETE FROM audit_seals;
+  const restore = `SET LOCAL session_replication_role = replica; DELETE FROM audit_events; DELETE FROM audit_seals;
     INSERT INTO audit_events SELECT * FROM saved_events; INSERT INTO audit_seals SELECT * FROM saved_seals;
     DROP TABLE saved_events, saved_seals`;
   await server.sql(save);
   try {
-    await server.sql(`SET session_replication_role = replica; ${statements}`);
+    await server.sql(`SET LOCAL session_replication_role = replica; ${statements}`);
     return await look();
   } finally {
     await server.sql(restore);
