@@ -59,7 +59,7 @@ export const UserType = builder.prismaObject('User', {
     name: t.exposeString('name', { description: 'Display name.' }),
     role: t.field({
       type: enumType(role),
-      description: 'Role.',
+      description: 'Role; a service account of one project has that of its membership there in its place.',
       resolve: (user) => user.role,
     }),
     status: t.field({
