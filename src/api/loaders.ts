@@ -54,6 +54,8 @@ declare module '../graphql/schema-kit/context.js' {
     readonly imports: DataLoader<string, ImportRow[]>;
     /** Whether a user has a second factor. */
     readonly secondFactors: DataLoader<string, boolean>;
+    /** The provider whose directory has a user. */
+    readonly directories: DataLoader<string, string | null>;
   }
 }
 
@@ -155,6 +157,12 @@ class RequestLoaders implements Loaders {
     const { made, services } = this;
     made.secondFactors ??= new DataLoader((ids) => services.secondFactors.ofEach(ids), batchOnly);
     return made.secondFactors;
+  }
+
+  get directories() {
+    const { made, services } = this;
+    made.directories ??= new DataLoader((ids) => services.scim.users.providersOf(ids), batchOnly);
+    return made.directories;
   }
 }
 

@@ -26,6 +26,7 @@ import '../features/execution-event/execution-event.schema.js';
 import '../features/import/import.schema.js';
 import '../features/mail/mail.schema.js';
 import '../features/scim/token/token.schema.js';
+import '../features/scim/user-directory.schema.js';
 import '../features/sso/sso.schema.js';
 import '../features/statistics/statistics.schema.js';
 import '../features/webhook/webhook.schema.js';

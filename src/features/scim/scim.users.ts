@@ -36,6 +36,9 @@ export function createScimUsers(options: ScimOptions) {
       return resourceOfUser(await findUser(options.db, caller, id), baseUrl);
     },
 
+    /** The provider whose directory has each user; null for one whom none has. */
+    providersOf: (userIds: readonly string[]) => providersOf(options, userIds),
+
     /**
      * Creates a user, or lets the directory adopt an account where its token may.
      * @throws VALIDATION_FAILED (invalidValue)
@@ -78,6 +81,14 @@ export function createScimUsers(options: ScimOptions) {
      */
     remove: (request: ScimRequest, id: string) => removeUser(options, request, id),
   };
+}
+
+async function providersOf({ db }: ScimOptions, userIds: readonly string[]): Promise<(string | null)[]> {
+  const rows = await db.query<{ userId: string; provider: string }>(
+    sql`SELECT user_id AS "userId", provider FROM scim_users WHERE user_id = ANY(${[...userIds]}::uuid[])`,
+  );
+  const found = new Map(rows.map(({ userId, provider }) => [userId, provider]));
+  return userIds.map((id) => found.get(id) ?? null);
 }
 
 async function listUsers(

@@ -405,8 +405,13 @@ describe('active', () => {
   it('false ends sessions and keys of an account within a second, and true lets the person back in', async () => {
     const { email, token, id } = await createPerson(server, adminToken, 'ANALYST');
     const adopting = await createDirectory(server, adminToken, { mayAdopt: true });
+    const directoryOf = async () =>
+      (await server.gql('query($id: ID!) { user(id: $id) { directory } }', { id }, adminToken)).expectData()
+        .user;
+    expect(await directoryOf()).toEqual({ directory: null });
     const { status, body } = await adopting.call('POST', '/Users', { userName: email, active: true });
     expect([status, body.id]).toEqual([201, id]);
+    expect(await directoryOf()).toEqual({ directory: 'scim' });
     expect((await server.rest('GET', '/api/v1/auth/me', { token })).status).toBe(200);
     await adopting.patch(`/Users/${id}`, { op: 'Replace', path: 'active', value: 'False' });
     await until(
