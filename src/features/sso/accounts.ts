@@ -84,7 +84,11 @@ async function admitIn(
 /** Whether the provider says that it asked for more than one factor (RFC 8176). */
 const isMultiFactor = (amr: unknown): boolean => Array.isArray(amr) && amr.includes('mfa');
 
-function identityOf(provider: OidcProvider, { claims, subject }: Proved): ProvedIdentity {
+/** A proved user as accounts are looked up by. */
+export function identityOf(
+  provider: Pick<OidcProvider, 'id' | 'issuer'>,
+  { claims, subject }: Pick<Proved, 'claims' | 'subject'>,
+): ProvedIdentity {
   const name = typeof claims.name === 'string' ? displayNameOf(claims.name) : undefined;
   return {
     provider: provider.id,
@@ -98,7 +102,7 @@ function identityOf(provider: OidcProvider, { claims, subject }: Proved): Proved
 }
 
 /** Entra's `sub` is another one for each application; its directory has the object id. */
-function entraIdsOf({ issuer }: OidcProvider, { oid }: Proved['claims']): string[] {
+function entraIdsOf({ issuer }: Pick<OidcProvider, 'issuer'>, { oid }: Proved['claims']): string[] {
   const isEntra = /^https:\/\/login\.(microsoftonline\.(com|us)|partner\.microsoftonline\.cn)\//.test(issuer);
   return isEntra && typeof oid === 'string' ? [oid] : [];
 }

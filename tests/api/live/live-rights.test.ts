@@ -13,12 +13,14 @@ import {
   until,
   useTwo,
 } from '../../kit/live.js';
+import { createDirectory } from '../../kit/scim/directory.js';
 import { createPerson, type Person, password, startExecution } from '../../kit/seed.js';
 
 // Without a Redis the check of once a second is what ends streams on the other instance.
 const [home, other] = await useTwo(hasRedis ? process.env.TEST_REDIS_URL : undefined);
 const adminToken = await home.signIn();
 const writer = await createPerson(home, adminToken, 'ANALYST');
+const directory = await createDirectory(home, adminToken, { mayAdopt: true });
 
 interface Case {
   name: string;
@@ -66,6 +68,14 @@ const cases: Case[] = [
     name: 'deactivation',
     code: 'TOKEN_REVOKED',
     end: ({ id }) => mutate('deactivateUser(id: $id) { user { id } }', id),
+  },
+  {
+    name: 'deactivation by a directory (SCIM)',
+    code: 'TOKEN_REVOKED',
+    end: async ({ email }) => {
+      const { body } = await directory.call('POST', '/Users', { userName: email, active: true });
+      await directory.patch(`/Users/${body.id}`, { op: 'Replace', path: 'active', value: 'False' });
+    },
   },
   {
     name: 'demotion',

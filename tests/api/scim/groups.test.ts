@@ -162,6 +162,35 @@ describe('a group', () => {
 });
 
 describe('what a group gives', () => {
+  it('reaches a thousand members of one PATCH, and leaves them by another', async () => {
+    const ids = (
+      await server.sql<{ id: string }>(`
+        WITH made AS (
+          INSERT INTO users (id, email, email_key, name, role, status, created_at, updated_at)
+          SELECT gen_random_uuid(), 'many-' || n || '@directory.test', 'many-' || n || '@directory.test', 'Many', 'VIEWER', 'ACTIVE',
+            now(), now()
+          FROM generate_series(1, 1000) AS n RETURNING id, email
+        )
+        INSERT INTO scim_users (user_id, provider, user_name_key, attributes, created_at)
+        SELECT id, 'scim', email, '{}', now() FROM made RETURNING user_id AS id`)
+    ).map(({ id }) => `usr_${id}`);
+    const { id } = await group('Many', { externalId: 'object-id-of-many' });
+    const mapping = { provider: 'scim', group: 'object-id-of-many', role: 'ANALYST' };
+    const mutation =
+      'mutation($input: SetGroupMappingInput!) { setGroupMapping(input: $input) { groupMapping { id } } }';
+    (await server.gql(mutation, { input: mapping }, adminToken)).expectData();
+    const rolesOfAll = () =>
+      server.sql(`SELECT role::text, count(*)::int FROM users WHERE email LIKE 'many-%' GROUP BY role`);
+    const value = ids.map((value) => ({ value }));
+    const added = await directory.patch(`/Groups/${id}`, { op: 'Add', path: 'members', value });
+    expect([added.status, added.body.members.length]).toEqual([200, 1000]);
+    expect(await rolesOfAll()).toEqual([{ role: 'ANALYST', count: 1000 }]);
+    const removed = await directory.patch(`/Groups/${id}`, { op: 'Remove', path: 'members', value });
+    expect([removed.status, removed.body.members ?? []]).toEqual([200, []]);
+    expect(await rolesOfAll()).toEqual([{ role: 'VIEWER', count: 1000 }]);
+    await directory.call('DELETE', `/Groups/${id}`);
+  });
+
   it('comes and goes with the membership, at once, and with the name of the group', async () => {
     const user = await directory.user();
     const { id } = await group('Analysts', { members: [{ value: user.id }] });
