@@ -4,13 +4,12 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
 import { pino } from 'pino';
 import { APP_ROLE } from '../../src/infra/migrations/app-role.js';
 import { waitForDatabase } from '../../src/infra/postgres/connection/wait-until-ready.js';
 import { createDatabase } from '../../src/infra/postgres/database.js';
 import { sql } from '../../src/infra/postgres/sql.js';
-import { createTestDatabase, ownerUrlOf, startTestServer } from '../kit/harness.js';
+import { createTestDatabase, ownerUrlOf, startTestServer, withClient } from '../kit/harness.js';
 
 const log = pino({ level: 'silent' });
 const hostile = {
@@ -33,16 +32,6 @@ const expected = {
   ...{ idle_in_transaction_session_timeout: '5s', idle_session_timeout: '0' },
 };
 
-async function asOwner<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
-
 describe('a role with settings of its own', () => {
   const role = `hostile_${randomUUID().slice(0, 8)}`;
   let url: string;
@@ -50,7 +39,7 @@ describe('a role with settings of its own', () => {
   beforeAll(async () => {
     const database = await createTestDatabase();
     owner = ownerUrlOf(database);
-    await asOwner(owner, async (client) => {
+    await withClient(owner, async (client) => {
       await client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x' IN ROLE ${APP_ROLE}`);
       for (const [name, value] of Object.entries(hostile))
         await client.query(
@@ -60,7 +49,7 @@ describe('a role with settings of its own', () => {
     url = Object.assign(new URL(database), { username: role, password: 'x' }).href;
   });
   afterAll(() =>
-    asOwner(owner, async (client) => {
+    withClient(owner, async (client) => {
       await client.query(`DROP OWNED BY ${role}`);
       await client.query(`DROP ROLE ${role}`);
     }),
@@ -155,7 +144,7 @@ describe('what time does not change ends the start at once', () => {
   it('an encoding that is not UTF-8', async () => {
     const name = `t_${randomUUID().replaceAll('-', '')}`;
     const url = process.env.TEST_POSTGRES_URL as string;
-    await asOwner(url, (client) =>
+    await withClient(url, (client) =>
       client.query(`CREATE DATABASE ${name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0`),
     );
     try {
@@ -164,7 +153,7 @@ describe('what time does not change ends the start at once', () => {
         /its encoding is SQL_ASCII; create a database with ENCODING 'UTF8'/,
       );
     } finally {
-      await asOwner(url, (client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`));
+      await withClient(url, (client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`));
     }
   });
 

@@ -1,10 +1,9 @@
 // A database in a Turkish locale, where the lower case of I is ı: accounts, searches and tools are found as anywhere.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
 import { APP_ROLE, ensureAppRole } from '../../src/infra/migrations/app-role.js';
 import { applyMigrations } from '../../src/infra/migrations/migrate.js';
-import { startTestServer, type TestServer } from '../kit/harness.js';
+import { startTestServer, type TestServer, withClient } from '../kit/harness.js';
 import { until } from '../kit/live.js';
 import { tryLogin } from '../kit/session.js';
 
@@ -12,27 +11,17 @@ const name = `t_${randomUUID().replaceAll('-', '')}`;
 const root = process.env.TEST_POSTGRES_URL as string;
 const password = 'walnut ferry 6204 lagoon tile';
 
-async function asOwner<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
-
 describe('in a Turkish locale', () => {
   let server: TestServer;
   let token: string;
   beforeAll(async () => {
-    await asOwner(root, (client) =>
+    await withClient(root, (client) =>
       client.query(
         `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C'`,
       ),
     );
     const owner = Object.assign(new URL(root), { pathname: `/${name}` }).href;
-    const lower = await asOwner(owner, (client) => client.query(`SELECT lower('I') AS letter`));
+    const lower = await withClient(owner, (client) => client.query(`SELECT lower('I') AS letter`));
     expect(lower.rows).toEqual([{ letter: 'ı' }]);
     await applyMigrations(owner);
     const role = { name: `${APP_ROLE}_tr`, password: randomBytes(12).toString('hex') };
@@ -43,7 +32,7 @@ describe('in a Turkish locale', () => {
   });
   afterAll(async () => {
     await server.close();
-    await asOwner(root, async (client) => {
+    await withClient(root, async (client) => {
       await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
       await client.query(`DROP ROLE ${APP_ROLE}_tr`);
     });

@@ -1,9 +1,9 @@
 // What every answer has: correlation id, API version, security headers, CORS for those on the list.
 import { generateKeyPairSync } from 'node:crypto';
-import { connect } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { startTestServer } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
+import { sendRaw } from '../../kit/network/wire.js';
 import { useServer } from '../../kit/use.js';
 
 const origin = 'https://app.example.com';
@@ -268,7 +268,6 @@ it('sends each header once to a page of another origin', async () => {
 });
 
 it('answers requests that come in one piece each on its own, in their order', async () => {
-  const { hostname, port } = new URL(server.url);
   const bodies = ['{ a: __typename }', '{ b: __typename }', '{ c: __typename }'].map((query) =>
     JSON.stringify({ query }),
   );
@@ -278,15 +277,8 @@ it('answers requests that come in one piece each on its own, in their order', as
         `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nX-Correlation-ID: r${index}\r\n${index === 2 ? 'Connection: close\r\n' : ''}\r\n${body}`,
     )
     .join('');
-  const answer = await new Promise<string>((resolve, reject) => {
-    let received = '';
-    const socket = connect(Number(port), hostname, () => socket.write(text));
-    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer')));
-    socket.on('data', (piece) => {
-      received += piece;
-    });
-    socket.on('error', reject).on('close', () => resolve(received));
-  });
+  const { text: answer, isClosed } = await sendRaw(server, text);
+  expect(isClosed).toBe(true);
   const ids = [...answer.matchAll(/^x-correlation-id: (\w+)/gim)].map(([, id]) => id);
   const datas = [...answer.matchAll(/\{"data":.*?\}\}/g)].map(([data]) => data);
   expect({ ids, datas }).toEqual({
@@ -296,7 +288,6 @@ it('answers requests that come in one piece each on its own, in their order', as
 });
 
 it('bodies of every size are answered on one connection, one after another and sent ahead', async () => {
-  const { hostname, port } = new URL(server.url);
   const sizes = [0, 10, 70_000, 0, 900_000, 65_536, 16_384, 300_000, 1];
   const text = sizes
     .map((size, index) => {
@@ -306,15 +297,8 @@ it('bodies of every size are answered on one connection, one after another and s
       return `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n${end}\r\n${body}`;
     })
     .join('');
-  const answer = await new Promise<string>((resolve, reject) => {
-    let received = '';
-    const socket = connect(Number(port), hostname, () => socket.write(text));
-    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer')));
-    socket.on('data', (piece) => {
-      received += piece;
-    });
-    socket.on('error', reject).on('close', () => resolve(received));
-  });
+  const { text: answer, isClosed } = await sendRaw(server, text);
+  expect(isClosed).toBe(true);
   const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
   expect(statuses).toEqual(sizes.map((_, index) => (index % 3 === 2 ? 400 : 200)));
 });

@@ -1,7 +1,7 @@
 // The feed of all executions across breaks: a client that resumes behind its last event misses none and gets none twice.
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { idFloor } from '../../../src/core/ids.js';
-import { hasRedis } from '../../kit/harness.js';
+import { hasRedis, type TestServer } from '../../kit/harness.js';
 import {
   act,
   changes,
@@ -43,6 +43,28 @@ async function runToEnd(reports: number): Promise<string> {
   return id;
 }
 
+/**
+ * Runs twelve executions side by side, while a client breaks off again and again and resumes where `place` says.
+ * @returns what it got before its last stream, that stream, and the log of each execution
+ */
+async function breakOffWhileRunning(place: (turn: number) => TestServer) {
+  const got: string[] = [];
+  let stream = await watch();
+  let isDone = false;
+  const runs = Promise.all(Array.from({ length: 12 }, () => runToEnd(15))).finally(() => {
+    isDone = true;
+  });
+  for (let turn = 0; !isDone; turn += 1) {
+    const seen = stream;
+    await until(() => seen.events.length > 3 || isDone, 'some events');
+    stream.stop();
+    got.push(...idsOf(stream));
+    stream = await watch(got.at(-1), { at: place(turn) });
+  }
+  const logs = await Promise.all((await runs).map((id) => logOf(server, id)));
+  return { got, stream, logs };
+}
+
 const sorted = (ids: string[]) => [...ids].sort();
 
 describe.each(transports)('executionsChanged by %s', (transport) => {
@@ -65,21 +87,7 @@ describe.each(transports)('executionsChanged by %s', (transport) => {
 
 describe('executionsChanged', () => {
   it('gives each event once to a client that breaks off again and again while many executions run', async () => {
-    const got: string[] = [];
-    let stream = await watch();
-    const runs = Promise.all(Array.from({ length: 12 }, () => runToEnd(15)));
-    let isDone = false;
-    const done = runs.finally(() => {
-      isDone = true;
-    });
-    while (!isDone) {
-      const seen = stream;
-      await until(() => seen.events.length > 3 || isDone, 'some events');
-      stream.stop();
-      got.push(...idsOf(stream));
-      stream = await watch(got.at(-1));
-    }
-    const logs = await Promise.all((await done).map((id) => logOf(server, id)));
+    const { got, stream, logs } = await breakOffWhileRunning(() => server);
     await until(() => got.length + stream.events.length >= logs.flat().length, 'all events');
     stream.stop();
     got.push(...idsOf(stream));
@@ -114,21 +122,8 @@ describe('executionsChanged', () => {
 
   // Without Redis an instance does not learn that another one has given events to its client.
   (hasRedis ? it : it.skip)('loses nothing where instances change under load', async () => {
-    const got: string[] = [];
-    let stream = await watch();
-    const runs = Promise.all(Array.from({ length: 12 }, () => runToEnd(15)));
-    let isDone = false;
-    const done = runs.finally(() => {
-      isDone = true;
-    });
-    for (let turn = 0; !isDone; turn += 1) {
-      const seen = stream;
-      await until(() => seen.events.length > 3 || isDone, 'some events');
-      stream.stop();
-      got.push(...idsOf(stream));
-      stream = await watch(got.at(-1), { at: turn % 2 === 0 ? other : server });
-    }
-    const all = (await Promise.all((await done).map((id) => logOf(server, id)))).flat();
+    const { got, stream, logs } = await breakOffWhileRunning((turn) => (turn % 2 === 0 ? other : server));
+    const all = logs.flat();
     await until(() => all.every((id) => got.includes(id) || idsOf(stream).includes(id)), 'all events');
     stream.stop();
     const missed = all.filter((id) => !got.includes(id) && !idsOf(stream).includes(id));

@@ -51,6 +51,18 @@ const poll = async () => {
   await pause();
 };
 
+/** Holds up reads that begin from now on. @returns what lets them go */
+function holdReads(): () => void {
+  let release: () => void = () => {};
+  gate = new Promise((resolve) => {
+    release = resolve;
+  });
+  return () => {
+    release();
+    gate = undefined;
+  };
+}
+
 /** A subscriber that reads as fast as it can. */
 function open(after = 0, last = log.length) {
   const controller = new AbortController();
@@ -95,15 +107,11 @@ describe('a live execution', () => {
 
   it('takes nothing from this process during a read, which may bring it too', async () => {
     const subscriber = open();
-    let release: () => void = () => {};
-    gate = new Promise((resolve) => {
-      release = resolve;
-    });
+    const release = holdReads();
     write();
     heard();
     liveExecutions.offer('x', log[0] as Entry);
     release();
-    gate = undefined;
     await pause();
     expect(subscriber.numbers).toEqual([1]);
   });
@@ -119,16 +127,12 @@ describe('a live execution', () => {
 
   it('reads again for what was heard of during a read', async () => {
     const subscriber = open();
-    let release: () => void = () => {};
-    gate = new Promise((resolve) => {
-      release = resolve;
-    });
+    const release = holdReads();
     write();
     heard();
     write();
     heard();
     release();
-    gate = undefined;
     await pause();
     expect(subscriber.numbers).toEqual([1, 2]);
     expect(reads).toEqual([0, 1]);
@@ -163,16 +167,12 @@ describe('a live execution', () => {
     write(5);
     const early = open();
     await pause();
-    let release: () => void = () => {};
-    gate = new Promise((resolve) => {
-      release = resolve;
-    });
+    const release = holdReads();
     write(3);
     heard();
     const late = [open(0, 5), open(3, 8), open(6, 8), open(8, 8)];
     await pause();
     release();
-    gate = undefined;
     await pause();
     write();
     heard();
@@ -290,10 +290,7 @@ describe('a live execution', () => {
 
   it('an abort during a read lets nothing through that was being read', async () => {
     write(3);
-    let release: () => void = () => {};
-    gate = new Promise((resolve) => {
-      release = resolve;
-    });
+    const release = holdReads();
     const subscriber = open();
     await pause();
     subscriber.abort(new Error('revoked'));

@@ -10,13 +10,14 @@ import { createTestDatabase, ownerUrlOf } from '../../kit/harness.js';
 import { until } from '../../kit/live.js';
 
 const log = pino({ level: 'silent' });
+const patient = { statementTimeoutMs: 60_000, acquireTimeoutMs: 60_000, log };
 let url: string;
 let db: Database;
 let admin: pg.Client;
 beforeAll(async () => {
   url = ownerUrlOf(await createTestDatabase());
   // A fifth of the connections is shared, two at most.
-  db = createDatabase({ url, poolMax: 10, statementTimeoutMs: 60_000, acquireTimeoutMs: 60_000, log });
+  db = createDatabase({ ...patient, url, poolMax: 10 });
   admin = new pg.Client({ connectionString: url });
   await admin.connect();
 });
@@ -105,13 +106,7 @@ describe('reads', () => {
   });
 
   it('that differ from all before them more often than names are kept go through the pool', async () => {
-    const other = createDatabase({
-      url,
-      poolMax: 10,
-      statementTimeoutMs: 60_000,
-      acquireTimeoutMs: 60_000,
-      log,
-    });
+    const other = createDatabase({ ...patient, url, poolMax: 10 });
     for (let index = 0; index < 450; index += 1) {
       const column = raw(`c${index}`);
       expect(await other.read(sql`SELECT ${index}::int AS ${column}`)).toEqual([{ [`c${index}`]: index }]);
@@ -139,13 +134,7 @@ describe('a shared connection that is lost', () => {
   });
 
   it('is closed with the rest', async () => {
-    const other = createDatabase({
-      url,
-      poolMax: 5,
-      statementTimeoutMs: 60_000,
-      acquireTimeoutMs: 60_000,
-      log,
-    });
+    const other = createDatabase({ ...patient, url, poolMax: 5 });
     const before = await backends();
     await sideBySide(20, () => other.read(sql`SELECT 1 AS one`));
     await other.close();
