@@ -40,13 +40,18 @@ interface RunOptions extends WaitOptions {
 }
 
 export const failOnText = `exit with 1 when there are results of this severity or above (${wordsOf(severities)})`;
-export const patienceText = 'seconds that the server may be out of reach meanwhile';
-export const timeoutText = 'exit with 3 when it has not ended after so many seconds; it goes on';
-export const mostSeconds = 604_800;
+/** Adds the options of a command that waits for the end of an execution. */
+export function addWaitOptions(command: Command): Command {
+  const timeout = 'exit with 3 when it has not ended after so many seconds; it goes on';
+  const patience = 'seconds that the server may be out of reach meanwhile';
+  return command
+    .option('--timeout <seconds>', timeout, wholeNumber(1, 604_800))
+    .option('--patience <seconds>', patience, wholeNumber(0, 86_400), 60);
+}
 
 /** Adds the commands to the program. */
 export function addExecutionCommands(program: Command, action: Action): void {
-  program
+  const running = program
     .command('run')
     .description('Make an execution and wait for its end; a runner has to take it')
     .requiredOption('--target <target>', 'what is tested: a URL, a repository, an image, a host')
@@ -62,17 +67,15 @@ export function addExecutionCommands(program: Command, action: Action): void {
     .option('--key <text>', 'a repeated run with the same key is the same execution')
     .option('--no-wait', 'do not wait for its end')
     .option('--fail-on <severity>', failOnText, oneOf(severities))
-    .option('--timeout <seconds>', timeoutText, wholeNumber(1, mostSeconds))
-    .option('--patience <seconds>', patienceText, wholeNumber(0, 86_400), 60)
     .action(action(run));
-  program
+  const watching = program
     .command('watch')
     .description('Follow an execution live to its end')
     .argument('<execution>', 'its id')
     .option('--fail-on <severity>', failOnText, oneOf(severities))
-    .option('--timeout <seconds>', timeoutText, wholeNumber(1, mostSeconds))
-    .option('--patience <seconds>', patienceText, wholeNumber(0, 86_400), 60)
     .action(action(watch));
+  addWaitOptions(running);
+  addWaitOptions(watching);
   program
     .command('executions')
     .description('List executions, newest first')

@@ -22,7 +22,7 @@ import {
   type Severity,
   severities,
 } from '../queries.js';
-import { failOnText, follow, mostSeconds, patienceText, timeoutText } from './execution.js';
+import { addWaitOptions, failOnText, follow } from './execution.js';
 import { hasPolicy, type PolicyOptions, policyOf } from './gate-policy.js';
 import { type GateReport, toJUnit, toMarkdown } from './gate-report.js';
 import { toSarif } from './gate-sarif.js';
@@ -64,9 +64,8 @@ export function addGateCommand(program: Command, action: Action): void {
     .option('--summary [file]', 'append Markdown to a file, or to that of GITHUB_STEP_SUMMARY')
     .option('--format <format>', `what to print: ${wordsOf(formats)}`, oneOf(formats))
     .option('--wait', 'wait for its end first')
-    .option('--timeout <seconds>', timeoutText, wholeNumber(1, mostSeconds))
-    .option('--patience <seconds>', patienceText, wholeNumber(0, 86_400), 60)
     .action(action(gate));
+  addWaitOptions(command);
 }
 
 async function gate(context: Context, options: GateOptions, id: string): Promise<ExitCode> {

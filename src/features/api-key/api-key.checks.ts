@@ -1,16 +1,15 @@
 // Checks API keys: who a key belongs to, cached for a second, and when it was last used.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { AppError } from '../../core/errors.js';
 import { isUuid } from '../../core/ids.js';
 import { type Role, type Viewer, validScopes } from '../../core/permissions.js';
 import { createCache } from '../../infra/cache.js';
-import { entryLimit } from '../../infra/entry-limit.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { type AccessRow, accessColumns } from '../../infra/postgres/project-access.js';
 import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
+import { createUseNotes } from '../../infra/use-notes.js';
 import type { ProjectAccessService } from '../project/access.js';
 
 interface LiveKey {
@@ -29,8 +28,6 @@ interface CheckOptions {
 
 /** How long an instance trusts a cached key that nobody has announced as ended. */
 const trustedMs = 1000;
-/** Shortest time between two notes of a key's use. */
-const usedEveryMs = 60_000;
 const keyPattern = /^stk_([0-9a-f]{32})_([A-Za-z0-9_-]{43})$/;
 
 /** Creates the checks. */
@@ -42,20 +39,15 @@ export function createApiKeyChecks({ db, events, now, metrics, access }: CheckOp
     metrics,
     tagsOf: ({ viewer }) => [viewer.userId],
   });
-  const usedAt = new LRUCache<string, number>(entryLimit(10_000));
   events.subscribe('key.ended', ({ apiKeyId }) => live.forget(apiKeyId));
   events.subscribe('user.changed', ({ userId }) => live.forgetTag(userId));
   events.subscribe('project.changed', () => live.clear());
 
-  /** Stores the time of use, at most once a minute and beside the request; a lost note does no harm. */
-  const noteUse = (id: string): void => {
-    const at = now();
-    if (at - (usedAt.get(id) ?? 0) < usedEveryMs) return;
-    usedAt.set(id, at);
-    db.query(sql`UPDATE api_keys SET last_used_at = ${new Date(at)} WHERE id = ${id}`).catch(() =>
-      usedAt.delete(id),
-    );
-  };
+  const noteUse = createUseNotes(
+    { db, now },
+    10_000,
+    (id, at) => sql`UPDATE api_keys SET last_used_at = ${at} WHERE id = ${id}`,
+  );
 
   return {
     /** Whether a bearer token has the form of an API key. */

@@ -1,5 +1,5 @@
 // Mutations of executions in GraphQL.
-import { deletion, mutation } from '../../graphql/schema-kit/root-fields.js';
+import { type Arg, deletion, mutation } from '../../graphql/schema-kit/root-fields.js';
 import { inputArg, optionalArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import {
@@ -14,6 +14,8 @@ import { ClaimPayload, ExecutionPayload } from './execution.schema.js';
 
 const idArg = idOf('TestExecution');
 const idText = 'Id of the execution.';
+
+const byId = (arg: Arg) => ({ id: simpleArg(arg, idArg, idText) });
 
 mutation('createExecution', ExecutionPayload, 'execution:create', {
   description: 'Creates an execution that waits for a runner.',
@@ -52,7 +54,7 @@ mutation('reportProgress', ExecutionPayload, 'execution:run', {
 
 mutation('completeExecution', ExecutionPayload, 'execution:run', {
   description: 'Completes a running execution.',
-  args: (arg) => ({ id: simpleArg(arg, idArg, idText) }),
+  args: byId,
   run: ({ executions }, viewer, { id }) => executions.complete(viewer, id),
 });
 
@@ -66,7 +68,7 @@ mutation('cancelExecution', ExecutionPayload, 'execution:run', {
   description:
     'Cancels an execution: a waiting one at once, a running one by asking its runner (CANCEL_REQUESTED). ' +
     'A second call, which acknowledges the request, makes it CANCELLED.',
-  args: (arg) => ({ id: simpleArg(arg, idArg, idText) }),
+  args: byId,
   run: ({ executions }, viewer, { id }) => executions.cancel(viewer, id),
 });
 

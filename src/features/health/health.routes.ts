@@ -118,38 +118,36 @@ export function healthRoutes(health: HealthService): Route[] {
         return { status: statusOf(body), body };
       },
     }),
-    defineRoute({
-      ...forOperatorsToo,
-      path: '/api/v1/health/database',
-      operationId: 'healthDatabase',
-      summary: 'PostgreSQL',
-      description: 'Whether PostgreSQL answers within a second.',
-      responses: {
-        200: { description: 'It answers.', schema: database, example: examples.up },
-        503: { description: 'It does not answer.', schema: database, example: examples.down },
-      },
-      handle: async ({ viewer }) => {
-        const body = await health.database(maySee(viewer));
-        return { status: statusOf(body), body };
-      },
-    }),
-    defineRoute({
-      ...forOperatorsToo,
-      path: '/api/v1/health/redis',
-      operationId: 'healthRedis',
-      summary: 'Redis',
-      description: 'Whether Redis answers within a second.',
-      responses: {
-        200: { description: 'It answers, or is not used.', schema: redis, example: examples.up },
-        503: { description: 'It does not answer.', schema: redis, example: examples.down },
-      },
-      handle: async ({ viewer }) => {
-        const body = await health.redis(maySee(viewer));
-        return { status: statusOf(body), body };
-      },
-    }),
+    componentRoute('database', 'PostgreSQL', database, 'It answers.', (mayRead) => health.database(mayRead)),
+    componentRoute('redis', 'Redis', redis, 'It answers, or is not used.', (mayRead) =>
+      health.redis(mayRead),
+    ),
     ...probes(health),
   ];
+}
+
+function componentRoute(
+  name: 'database' | 'redis',
+  product: string,
+  schema: typeof database | typeof redis,
+  healthy: string,
+  check: (mayReadDetails: boolean) => Promise<z.output<typeof schema>>,
+): Route {
+  return defineRoute({
+    ...forOperatorsToo,
+    path: `/api/v1/health/${name}`,
+    operationId: name === 'database' ? 'healthDatabase' : 'healthRedis',
+    summary: product,
+    description: `Whether ${product} answers within a second.`,
+    responses: {
+      200: { description: healthy, schema, example: examples.up },
+      503: { description: 'It does not answer.', schema, example: examples.down },
+    },
+    handle: async ({ viewer }) => {
+      const body = await check(maySee(viewer));
+      return { status: statusOf(body), body };
+    },
+  });
 }
 
 /** For orchestrators: yes or no. */

@@ -1,10 +1,12 @@
 // Mutations of users in GraphQL.
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { deletion, mutation } from '../../graphql/schema-kit/root-fields.js';
+import { type Arg, deletion, mutation } from '../../graphql/schema-kit/root-fields.js';
 import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
 import { createUserInput, setPasswordInput, updateUserInput } from './user.input.js';
 import { UserPayload } from './user.schema.js';
+
+const byId = (arg: Arg) => ({ id: simpleArg(arg, idOf('User'), 'Id of the user.') });
 
 mutation('createUser', UserPayload, 'user:create', {
   description:
@@ -16,27 +18,27 @@ mutation('createUser', UserPayload, 'user:create', {
 mutation('resetPassword', UserPayload, 'user:update', {
   description:
     'Creates a one-time link to choose a new password; the current password stays valid until then.',
-  args: (arg) => ({ id: simpleArg(arg, idOf('User'), 'Id of the user.') }),
+  args: byId,
   run: ({ users }, viewer, { id }) => users.resetPassword(viewer, id),
 });
 
 mutation('resendInvitation', UserPayload, 'user:update', {
   description:
     'Replaces the invitation of a user who has not chosen a password. Error CONFLICT for any other.',
-  args: (arg) => ({ id: simpleArg(arg, idOf('User'), 'Id of the user.') }),
+  args: byId,
   run: ({ users }, viewer, { id }) => users.resendInvitation(viewer, id),
 });
 
 mutation('revokeInvitation', UserPayload, 'user:update', {
   description:
     'Revokes the invitation of a user who has not chosen a password. Error CONFLICT for any other.',
-  args: (arg) => ({ id: simpleArg(arg, idOf('User'), 'Id of the user.') }),
+  args: byId,
   run: async ({ users }, viewer, { id }) => ({ user: await users.revokeInvitation(viewer, id) }),
 });
 
 mutation('unlockUser', UserPayload, 'user:update', {
   description: 'Lifts the lock that failed sign-ins have put on the account of a user.',
-  args: (arg) => ({ id: simpleArg(arg, idOf('User'), 'Id of the user.') }),
+  args: byId,
   run: async ({ auth }, viewer, { id }) => ({ user: await auth.unlock(viewer, id) }),
 });
 
@@ -65,13 +67,13 @@ mutation('updateUser', UserPayload, 'user:update', {
 mutation('deactivateUser', UserPayload, 'user:update', {
   description:
     'Deactivates a user: ends all sessions and revokes all API keys, invitations and resets, also for the time after a reactivation.',
-  args: (arg) => ({ id: simpleArg(arg, idOf('User'), 'Id of the user.') }),
+  args: byId,
   run: async ({ users }, viewer, { id }) => ({ user: await users.deactivate(viewer, id) }),
 });
 
 mutation('activateUser', UserPayload, 'user:update', {
   description: 'Activates a deactivated user, who has to sign in again and create new API keys.',
-  args: (arg) => ({ id: simpleArg(arg, idOf('User'), 'Id of the user.') }),
+  args: byId,
   run: async ({ users }, viewer, { id }) => ({ user: await users.activate(viewer, id) }),
 });
 

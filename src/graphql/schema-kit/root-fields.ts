@@ -18,6 +18,8 @@ import { DeletePayload } from './payloads.js';
 import { simpleArg } from './zod-inputs.js';
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : SchemaTypes;
+/** Creates arguments. */
+export type Arg = ArgBuilder<Types>;
 type NoArgs = Record<never, never>;
 type Run<Shape, Args extends InputFieldMap> = (
   services: ResolverServices,
@@ -28,7 +30,7 @@ type Run<Shape, Args extends InputFieldMap> = (
 
 interface RootField<Shape, Args extends InputFieldMap> {
   description: string;
-  args?: (arg: ArgBuilder<Types>) => Args;
+  args?: (arg: Arg) => Args;
   /** Calls a service. */
   run: Run<Shape, Args>;
 }

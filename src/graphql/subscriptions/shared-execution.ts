@@ -70,17 +70,25 @@ export function encodeOnce(
   form: string,
   encode: (answer: ExecutionResult) => Buffer,
 ): Buffer {
-  let known = encodings.get(answer);
-  if (known === undefined) {
-    known = new Map();
-    encodings.set(answer, known);
-  }
+  const known = mapOf(encodings, answer);
   let bytes = known.get(form);
   if (bytes === undefined) {
     bytes = encode(answer);
     known.set(form, bytes);
   }
   return bytes;
+}
+
+/** The map that belongs to an object; a new one at first. */
+function mapOf<Key extends object, Value>(
+  maps: WeakMap<Key, Map<string, Value>>,
+  key: Key,
+): Map<string, Value> {
+  const known = maps.get(key);
+  if (known !== undefined) return known;
+  const made = new Map<string, Value>();
+  maps.set(key, made);
+  return made;
 }
 
 /** Whether the events began; every resolver of a subscription makes them with {@link toStream}. */
@@ -160,11 +168,7 @@ function makingOf(
   key: string,
   run: (event: object) => ExecutionResult | Promise<ExecutionResult>,
 ): Making {
-  let known = answers.get(event);
-  if (known === undefined) {
-    known = new Map();
-    answers.set(event, known);
-  }
+  const known = mapOf(answers, event);
   const shared = known.get(key);
   if (shared !== undefined) return shared;
   const making: Making = { answer: undefined, waiting: new Set() };

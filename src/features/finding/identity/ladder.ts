@@ -3,7 +3,7 @@ import { align } from './align.js';
 import { type Bucket, bucketsOf } from './buckets.js';
 import { findChain } from './chain.js';
 import type { IdentityKeys } from './keys.js';
-import { type Anchor, learnShift, type Shift } from './shift.js';
+import { type Anchor, firstAtOrAfter, learnShift, type Shift } from './shift.js';
 
 /** A finding or result to be matched; ids are unique on each side. */
 export interface Candidate extends IdentityKeys {
@@ -128,7 +128,7 @@ function nearest<O extends Candidate, N extends Candidate>(
   for (const old of olds) {
     const expected = shift.expected(old.line);
     for (const line of expected.length === 0 ? [old.line] : expected) {
-      let at = firstAtOrAfter(news, line - reach);
+      let at = firstAtOrAfter(news, line - reach, ({ line }) => line);
       for (let count = 0; count < maxNeighbours; count += 1, at += 1) {
         const seen = news[at];
         if (seen === undefined || seen.line > line + reach) break;
@@ -145,16 +145,6 @@ function nearest<O extends Candidate, N extends Candidate>(
     taken.add(old).add(seen);
     return [[old, seen]];
   });
-}
-
-function firstAtOrAfter(sorted: readonly Candidate[], line: number): number {
-  let [from, to] = [0, sorted.length];
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if ((sorted[middle] as Candidate).line < line) from = middle + 1;
-    else to = middle;
-  }
-  return from;
 }
 
 /** By line, then by everything else, so that the order in which findings come does not matter. */

@@ -21,12 +21,14 @@ export function jump(lines: number): number {
   return lines === 0 ? 0 : 1 + Math.log2(lines) / 4;
 }
 
+const oldLineOf = ({ oldLine }: Anchor): number => oldLine;
+
 /** Learns from anchors in any order. It leaves out as few as possible, so that the rest cross no others (moved code does). */
 export function learnShift(anchors: readonly Anchor[]): Shift {
   const known = increasing(anchors.filter(({ oldLine, newLine }) => oldLine > 0 && newLine > 0));
   const around = (oldLine: number): number[] => {
     if (known.length === 0) return [];
-    const after = firstAtOrAfter(known, oldLine);
+    const after = firstAtOrAfter(known, oldLine, oldLineOf);
     const above = known[after];
     if (above?.oldLine === oldLine) return [above.newLine - above.oldLine];
     const below = known[after - 1];
@@ -37,7 +39,7 @@ export function learnShift(anchors: readonly Anchor[]): Shift {
   };
   return {
     isBetween(oldLine, newLine) {
-      const at = firstAtOrAfter(known, oldLine);
+      const at = firstAtOrAfter(known, oldLine, oldLineOf);
       const above = known[at]?.oldLine === oldLine ? known[at + 1] : known[at];
       return newLine >= (known[at - 1]?.newLine ?? 0) && newLine <= (above?.newLine ?? Infinity);
     },
@@ -50,11 +52,16 @@ export function learnShift(anchors: readonly Anchor[]): Shift {
   };
 }
 
-function firstAtOrAfter(anchors: readonly Anchor[], oldLine: number): number {
-  let [from, to] = [0, anchors.length];
+/** The index of the first entry at or after a line; the length of the list where there is none. */
+export function firstAtOrAfter<Entry>(
+  sorted: readonly Entry[],
+  line: number,
+  lineOf: (entry: Entry) => number,
+): number {
+  let [from, to] = [0, sorted.length];
   while (from < to) {
     const middle = (from + to) >> 1;
-    if ((anchors[middle] as Anchor).oldLine < oldLine) from = middle + 1;
+    if (lineOf(sorted[middle] as Entry) < line) from = middle + 1;
     else to = middle;
   }
   return from;

@@ -1,6 +1,5 @@
 // Checks SCIM tokens: which directory calls, cached for a second, and when a token was last used. They open nothing but SCIM.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { AppError } from '../../../core/errors.js';
 import { createCache } from '../../../infra/cache.js';
 import type { Database } from '../../../infra/postgres/database.js';
@@ -9,6 +8,7 @@ import type { AddressBudget } from '../../../infra/rate-limiting/address-limiter
 import type { Events } from '../../../infra/redis/message-bus.js';
 import type { Metrics } from '../../../infra/telemetry/metrics.js';
 import { currentRequest } from '../../../infra/telemetry/request-context.js';
+import { createUseNotes } from '../../../infra/use-notes.js';
 
 /** A directory that calls. */
 export interface ScimCaller {
@@ -38,8 +38,6 @@ interface LiveToken extends ScimCaller {
 
 /** How long an instance trusts a cached token that nobody has announced as ended. */
 const trustedMs = 1000;
-/** Shortest time between two notes of a token's use. */
-const usedEveryMs = 60_000;
 const pattern =
   /^Bearer +(sts_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})_[A-Za-z0-9_-]{43})$/i;
 
@@ -51,17 +49,13 @@ export function createScimTokenCheck({ db, events, metrics, guesses, now }: Scim
     ttlMs: trustedMs,
     metrics,
   });
-  const usedAt = new LRUCache<string, number>({ max: 1000 });
   events.subscribe('scim_token.ended', ({ scimTokenId }) => live.forget(scimTokenId));
 
-  const noteUse = (id: string): void => {
-    const at = now();
-    if (at - (usedAt.get(id) ?? 0) < usedEveryMs) return;
-    usedAt.set(id, at);
-    db.query(sql`UPDATE scim_tokens SET last_used_at = ${new Date(at)} WHERE id = ${id}`).catch(() =>
-      usedAt.delete(id),
-    );
-  };
+  const noteUse = createUseNotes(
+    { db, now },
+    1000,
+    (id, at) => sql`UPDATE scim_tokens SET last_used_at = ${at} WHERE id = ${id}`,
+  );
   const isOf = (token: LiveToken | undefined, text: string): token is LiveToken =>
     token !== undefined && timingSafeEqual(token.secretHash, createHash('sha256').update(text).digest());
 
