@@ -2,7 +2,7 @@
 import { toPublicId } from '../../core/ids.js';
 import type { ApiKey } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { orNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, time, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { mutation } from '../../graphql/schema-kit/root-fields.js';
 import { inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
@@ -19,9 +19,9 @@ export const ApiKeyType = builder.prismaObject('ApiKey', {
     project: t.field(
       projectOrNull('The only project that the key reads and changes; null for all projects of its owner.'),
     ),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'Time of expiry.' }),
+    expiresAt: t.expose('expiresAt', time('Time of expiry.')),
     lastUsedAt: t.expose('lastUsedAt', timeOrNull('Time of the last use, to the minute.')),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
+    createdAt: t.expose('createdAt', time('Time of creation.')),
     isReplaced: t.boolean({
       description: 'Whether a rotation has replaced the key, which then ends with the overlap.',
       resolve: ({ replacedById }) => replacedById !== null,

@@ -2,7 +2,7 @@
 import { type IdType, toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
-import { orNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, time } from '../../graphql/schema-kit/field-options.js';
 import { query } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, filterArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { userOrNull } from '../user/user.schema.js';
@@ -13,7 +13,7 @@ const AuditEventType = builder.prismaObject('AuditEvent', {
   interfaces: [builder.nodeInterfaceRef()],
   fields: (t) => ({
     id: t.id({ description: 'Id of the event.', resolve: ({ id }) => toPublicId('AuditEvent', id) }),
-    at: t.expose('at', { type: 'DateTime', description: 'Time of the event.' }),
+    at: t.expose('at', time('Time of the event.')),
     action: t.exposeString('action', {
       description: 'Action: entity.verb, for example user.deactivate.',
     }),

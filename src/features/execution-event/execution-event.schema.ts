@@ -3,6 +3,7 @@ import { invalid } from '../../core/errors.js';
 import { parsePublicId, toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { type GraphQLContext, viewerOf } from '../../graphql/schema-kit/context.js';
+import { time } from '../../graphql/schema-kit/field-options.js';
 import { enumType, filterArg, optionalArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { enumOf, idOf } from '../../validation/fields.js';
 import { executionFilter } from '../execution/execution.input.js';
@@ -34,7 +35,7 @@ const ExecutionEventType = builder.objectRef<ExecutionEvent>('ExecutionEvent').i
       description: 'Type of the event.',
       resolve: ({ type }) => type,
     }),
-    at: t.expose('at', { type: 'DateTime', description: 'Time of the event.' }),
+    at: t.expose('at', time('Time of the event.')),
     execution: t.field({
       type: ExecutionType,
       authScopes: { can: 'execution:read' },

@@ -2,7 +2,7 @@
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, listArgs, pageArgs } from '../../graphql/schema-kit/connection.js';
-import { orNull, text, textOrNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, text, textOrNull, time, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { query } from '../../graphql/schema-kit/root-fields.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
@@ -53,7 +53,7 @@ ExecutionType.implement({
       ),
     ),
     holdReason: t.exposeString('holdReason', textOrNull(1000, 'Reason of the legal hold.')),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
+    createdAt: t.expose('createdAt', time('Time of creation.')),
     startedAt: t.expose('startedAt', timeOrNull('Time at which it started.')),
     finishedAt: t.expose('finishedAt', timeOrNull('Time at which it finished.')),
   }),

@@ -1,7 +1,7 @@
 // Stored policies of gates in GraphQL: the type, those of a project, and the mutations of admins.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { orNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, time } from '../../graphql/schema-kit/field-options.js';
 import { DeletePayload } from '../../graphql/schema-kit/payloads.js';
 import { mutation } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
@@ -33,11 +33,8 @@ const StoredGatePolicy = builder.objectRef<PolicyRow>('StoredGatePolicy').implem
       type: enumType(gateMode),
       description: 'Whether the gate fails or only reports.',
     }),
-    createdAt: t.expose('createdAt', {
-      type: 'DateTime',
-      description: 'Time at which the name was first used.',
-    }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'Time of the last change.' }),
+    createdAt: t.expose('createdAt', time('Time at which the name was first used.')),
+    updatedAt: t.expose('updatedAt', time('Time of the last change.')),
   }),
 });
 

@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { orNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, time, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { mutation, query } from '../../graphql/schema-kit/root-fields.js';
 import type { ReadsColumns } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
@@ -68,7 +68,7 @@ export const ImportType = builder.objectRef<ImportRow>('Import').implement({
         'Reasons why the run is incomplete; such a run makes no finding absent and passes no gate.',
     }),
     errorMessage: t.exposeString('errorMessage', orNull('Why the import failed.')),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time at which the report arrived.' }),
+    createdAt: t.expose('createdAt', time('Time at which the report arrived.')),
     finishedAt: t.expose('finishedAt', timeOrNull('Time at which the import ended.')),
   }),
 });

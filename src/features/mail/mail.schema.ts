@@ -2,7 +2,7 @@
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType } from '../../graphql/schema-kit/connection.js';
-import { orNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, time, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { query } from '../../graphql/schema-kit/root-fields.js';
 import { enumType } from '../../graphql/schema-kit/zod-inputs.js';
 import { enumOf } from '../../validation/fields.js';
@@ -41,7 +41,7 @@ const MailType = builder.objectRef<MailRow>('Mail').implement({
       'lastError',
       orNull('Error of the last attempt, with the code of the mail server where there was one.'),
     ),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of what it is about.' }),
+    createdAt: t.expose('createdAt', time('Time of what it is about.')),
     nextAttemptAt: t.expose(
       'nextAttemptAt',
       timeOrNull('Earliest time of the next attempt; null when there is none.'),

@@ -2,7 +2,7 @@
 import { toPublicId } from '../../core/ids.js';
 import type { Passkey } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { time, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { deletion, mutation } from '../../graphql/schema-kit/root-fields.js';
 import { inputArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { AuthPayload } from '../auth/auth.schema.js';
@@ -18,7 +18,7 @@ const PasskeyType = builder.prismaObject('Passkey', {
     isSynced: t.exposeBoolean('isSynced', {
       description: 'Whether its authenticator copies it to other devices of the user.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of the enrolment.' }),
+    createdAt: t.expose('createdAt', time('Time of the enrolment.')),
     lastUsedAt: t.expose('lastUsedAt', timeOrNull('Time of the last sign-in with it.')),
   }),
 });

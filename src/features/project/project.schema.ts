@@ -3,7 +3,7 @@ import { toPublicId } from '../../core/ids.js';
 import type { User } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
-import { orNull, textOrNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, textOrNull, time, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { query } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, optionalArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { line } from '../../validation/fields.js';
@@ -27,7 +27,7 @@ const ProjectMember = builder.objectRef<MemberRow>('ProjectMember').implement({
       type: enumType(projectRole),
       description: 'Role in the project; admins are admins in every project.',
     }),
-    since: t.expose('since', { type: 'DateTime', description: 'Time at which the membership began.' }),
+    since: t.expose('since', time('Time at which the membership began.')),
     provider: t.exposeString(
       'provider',
       orNull('Identity provider whose groups gave the membership; null for one that an admin set.'),
@@ -86,7 +86,7 @@ ProjectType.implement({
       'archivedAt',
       timeOrNull('Time of archiving; since then it takes no new executions.'),
     ),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
+    createdAt: t.expose('createdAt', time('Time of creation.')),
   }),
 });
 

@@ -2,7 +2,7 @@
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, listArgs } from '../../graphql/schema-kit/connection.js';
-import { orNull, text, textOrNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, text, textOrNull, time } from '../../graphql/schema-kit/field-options.js';
 import { mutation, query } from '../../graphql/schema-kit/root-fields.js';
 import { columnsFor, type ReadsColumns, wantedOf } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
@@ -70,7 +70,7 @@ builder.objectFields(ResultType, (t) => ({
     extensions: { columns: ['delta'] } satisfies ReadsColumns,
     resolve: ({ delta }) => (delta === null ? null : (deltas[delta] ?? null)),
   }),
-  createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time at which it was added.' }),
+  createdAt: t.expose('createdAt', time('Time at which it was added.')),
 }));
 
 export const ResultConnection = connectionType('Result', ResultType, 'results');

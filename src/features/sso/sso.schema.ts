@@ -1,6 +1,7 @@
 // Mappings of groups in GraphQL. Signing in at identity providers is REST (sso.routes.ts), as browsers do it.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
+import { time } from '../../graphql/schema-kit/field-options.js';
 import { deletion, mutation, query } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, inputArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { projectRole } from '../project/project.input.js';
@@ -26,7 +27,7 @@ const GroupMapping = builder.objectRef<GroupMappingRow>('GroupMapping').implemen
       nullable: true,
       description: 'Role in the project.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
+    createdAt: t.expose('createdAt', time('Time of creation.')),
   }),
 });
 

@@ -1,7 +1,7 @@
 // Statistics in GraphQL: the query and the subscription.
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { viewerOf } from '../../graphql/schema-kit/context.js';
-import { text } from '../../graphql/schema-kit/field-options.js';
+import { text, time } from '../../graphql/schema-kit/field-options.js';
 import { query } from '../../graphql/schema-kit/root-fields.js';
 import { filterArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { SeverityCounts } from '../execution/execution.ref.js';
@@ -13,7 +13,7 @@ import { type Bucket, maxBuckets } from './statistics.trend.js';
 const StatisticsBucket = builder.objectRef<Bucket>('StatisticsBucket').implement({
   description: 'A day, week or month of a trend.',
   fields: (t) => ({
-    from: t.expose('from', { type: 'DateTime', description: 'Its beginning in the time zone.' }),
+    from: t.expose('from', time('Its beginning in the time zone.')),
     open: t.field({
       type: SeverityCounts,
       description:

@@ -1,7 +1,7 @@
 // Identities of users in GraphQL: the list that users and admins see, and the mutation that unlinks one.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { time, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { mutation } from '../../graphql/schema-kit/root-fields.js';
 import { simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../validation/fields.js';
@@ -20,7 +20,7 @@ const UserIdentityType = builder.prismaObject('UserIdentity', {
     subject: t.exposeString('subject', {
       description: 'Subject (sub): with the issuer, what the provider knows the user by.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of the first sign-in.' }),
+    createdAt: t.expose('createdAt', time('Time of the first sign-in.')),
     lastLoginAt: t.expose('lastLoginAt', timeOrNull('Time of the last sign-in at the provider.')),
   }),
 });

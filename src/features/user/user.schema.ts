@@ -5,7 +5,7 @@ import type { User } from '../../generated/prisma/client.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType, pageArgs } from '../../graphql/schema-kit/connection.js';
 import type { GraphQLContext } from '../../graphql/schema-kit/context.js';
-import { orNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, time } from '../../graphql/schema-kit/field-options.js';
 import { query } from '../../graphql/schema-kit/root-fields.js';
 import type { ReadsColumns } from '../../graphql/schema-kit/selected-columns.js';
 import { enumType, filterArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
@@ -29,8 +29,8 @@ const SessionType = builder.prismaObject('Session', {
   description: 'A session that has not ended.',
   fields: (t) => ({
     id: t.id({ description: 'Id of the session.', resolve: ({ id }) => toPublicId('Session', id) }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of the sign-in.' }),
-    lastUsedAt: t.expose('lastUsedAt', { type: 'DateTime', description: 'Time of the last refresh.' }),
+    createdAt: t.expose('createdAt', time('Time of the sign-in.')),
+    lastUsedAt: t.expose('lastUsedAt', time('Time of the last refresh.')),
     expiresAt: t.field({
       type: 'DateTime',
       description: 'Time at which it ends unless it is refreshed.',
@@ -128,10 +128,10 @@ const InvitationType = builder.objectRef<Invitation>('Invitation').implement({
   description: 'A one-time link to choose a password (setPassword); give it to the user only.',
   fields: (t) => ({
     token: t.exposeString('token', { description: 'Token, shown once; 256 random bits.' }),
-    expiresAt: t.expose('expiresAt', {
-      type: 'DateTime',
-      description: 'Time of expiry, after a day. A new address, role or password also voids it.',
-    }),
+    expiresAt: t.expose(
+      'expiresAt',
+      time('Time of expiry, after a day. A new address, role or password also voids it.'),
+    ),
   }),
 });
 

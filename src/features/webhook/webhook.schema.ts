@@ -2,7 +2,7 @@
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
 import { connectionType } from '../../graphql/schema-kit/connection.js';
-import { orNull, timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { orNull, time, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { deletion, mutation, query } from '../../graphql/schema-kit/root-fields.js';
 import { enumType, inputArg, simpleArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { enumOf, idOf } from '../../validation/fields.js';
@@ -33,7 +33,7 @@ const WebhookDelivery = builder.objectRef<WebhookDeliveryRow>('WebhookDelivery')
       orNull('HTTP status of the last answer; null where there was none.'),
     ),
     lastError: t.exposeString('lastError', orNull('Error of the last attempt; null after a success.')),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of the event.' }),
+    createdAt: t.expose('createdAt', time('Time of the event.')),
     deliveredAt: t.expose('deliveredAt', timeOrNull('Time at which the receiver accepted it.')),
     nextAttemptAt: t.expose('nextAttemptAt', timeOrNull('Earliest time of the next attempt.')),
   }),
@@ -58,7 +58,7 @@ const WebhookType = builder.objectRef<WebhookRow>('Webhook').implement({
     isActive: t.exposeBoolean('isActive', {
       description: 'Whether it gets events. The server switches it off after three days of failures.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
+    createdAt: t.expose('createdAt', time('Time of creation.')),
     deliveries: t.field({
       type: WebhookDeliveryConnection,
       authScopes: { can: 'webhook:manage' },

@@ -1,7 +1,7 @@
 // Trust rules in GraphQL. The exchange itself is REST (workload.routes.ts), as its standard has it.
 import { toPublicId } from '../../core/ids.js';
 import { builder } from '../../graphql/schema-kit/builder.js';
-import { timeOrNull } from '../../graphql/schema-kit/field-options.js';
+import { time, timeOrNull } from '../../graphql/schema-kit/field-options.js';
 import { deletion, mutation, query } from '../../graphql/schema-kit/root-fields.js';
 import { inputArg } from '../../graphql/schema-kit/zod-inputs.js';
 import { projectOrNull } from '../project/project.ref.js';
@@ -42,7 +42,7 @@ const WorkloadTrust = builder.objectRef<TrustRow>('WorkloadTrust').implement({
     scopes: t.exposeStringList('scopes', { description: 'Permissions that the tokens are limited to.' }),
     lifetimeSeconds: t.exposeInt('lifetimeSeconds', { description: 'Lifetime of a token in seconds.' }),
     isEnabled: t.exposeBoolean('isEnabled', { description: 'Whether tokens are accepted.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
+    createdAt: t.expose('createdAt', time('Time of creation.')),
     lastUsedAt: t.expose('lastUsedAt', timeOrNull('Time at which a token was last accepted.')),
   }),
 });

@@ -4,6 +4,9 @@ import type { FieldWeight } from './field-weight.js';
 /** A value that may be missing. */
 export const orNull = (description: string) => ({ nullable: true, description }) as const;
 
+/** A time. */
+export const time = (description: string) => ({ type: 'DateTime', description }) as const;
+
 /** A time that may be missing. */
 export const timeOrNull = (description: string) =>
   ({ type: 'DateTime', nullable: true, description }) as const;

@@ -1,7 +1,7 @@
 // The life of a finding in GraphQL: decisions of people, and the presence that runs report.
 import { builder } from '../../../graphql/schema-kit/builder.js';
 import { pageArgs } from '../../../graphql/schema-kit/connection.js';
-import { textOrNull, timeOrNull } from '../../../graphql/schema-kit/field-options.js';
+import { textOrNull, time, timeOrNull } from '../../../graphql/schema-kit/field-options.js';
 import { columnsFor, type ReadsColumns } from '../../../graphql/schema-kit/selected-columns.js';
 import { enumType, optionalArg } from '../../../graphql/schema-kit/zod-inputs.js';
 import { line } from '../../../validation/fields.js';
@@ -30,14 +30,8 @@ const FindingBranch = builder.objectRef<FindingBranchRow>('FindingBranch').imple
       description: 'Whether its last complete run saw the finding.',
       resolve: ({ isPresent }) => presenceName(isPresent),
     }),
-    firstSeenAt: t.expose('firstSeenAt', {
-      type: 'DateTime',
-      description: 'Time of the first run that saw it.',
-    }),
-    lastSeenAt: t.expose('lastSeenAt', {
-      type: 'DateTime',
-      description: 'Time of the last run that saw it.',
-    }),
+    firstSeenAt: t.expose('firstSeenAt', time('Time of the first run that saw it.')),
+    lastSeenAt: t.expose('lastSeenAt', time('Time of the last run that saw it.')),
   }),
 });
 
@@ -71,14 +65,8 @@ builder.objectFields(FindingType, (t) => ({
     extensions: { columns: ['id'] } satisfies ReadsColumns,
     resolve: ({ id }, _args, { loaders }) => loaders.findingBranches.load(id),
   }),
-  firstSeenAt: t.expose('firstSeenAt', {
-    type: 'DateTime',
-    description: 'Time of the first run that saw it.',
-  }),
-  lastSeenAt: t.expose('lastSeenAt', {
-    type: 'DateTime',
-    description: 'Time of the last run that saw it.',
-  }),
+  firstSeenAt: t.expose('firstSeenAt', time('Time of the first run that saw it.')),
+  lastSeenAt: t.expose('lastSeenAt', time('Time of the last run that saw it.')),
   firstSeenIn: t.field(
     executionOrNull('firstSeenInId', 'The first execution that saw it; null once it is deleted.'),
   ),

@@ -1,6 +1,6 @@
 // The history of a finding in GraphQL: one decision of a person, a run or the server itself.
 import { builder } from '../../../graphql/schema-kit/builder.js';
-import { textOrNull } from '../../../graphql/schema-kit/field-options.js';
+import { textOrNull, time } from '../../../graphql/schema-kit/field-options.js';
 import { enumType } from '../../../graphql/schema-kit/zod-inputs.js';
 import { severities, severity } from '../../result/result.input.js';
 import { userOrNull } from '../../user/user.schema.js';
@@ -12,7 +12,7 @@ const rank = (value: number | null) => (value === null ? null : (severities[valu
 export const TriageEventType = builder.objectRef<TriageEventRow>('TriageEvent').implement({
   description: 'An entry of a finding’s history.',
   fields: (t) => ({
-    at: t.expose('at', { type: 'DateTime', description: 'Time of the decision.' }),
+    at: t.expose('at', time('Time of the decision.')),
     actor: t.field(
       userOrNull('actorId', 'The user who decided; null for runs, the server and deleted users.'),
     ),

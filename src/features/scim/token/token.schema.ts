@@ -1,7 +1,7 @@
 // SCIM tokens in GraphQL: type and root fields. Directories speak SCIM (scim.routes.ts).
 import { toPublicId } from '../../../core/ids.js';
 import { builder } from '../../../graphql/schema-kit/builder.js';
-import { orNull, timeOrNull } from '../../../graphql/schema-kit/field-options.js';
+import { orNull, time, timeOrNull } from '../../../graphql/schema-kit/field-options.js';
 import { mutation, query } from '../../../graphql/schema-kit/root-fields.js';
 import { inputArg, simpleArg } from '../../../graphql/schema-kit/zod-inputs.js';
 import { idOf } from '../../../validation/fields.js';
@@ -22,7 +22,7 @@ const ScimTokenType = builder.prismaObject('ScimToken', {
     mayAdopt: t.exposeBoolean('mayAdopt', {
       description: 'Whether new users of the directory may take over accounts that exist.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'Time of creation.' }),
+    createdAt: t.expose('createdAt', time('Time of creation.')),
     expiresAt: t.expose('expiresAt', timeOrNull('Time of expiry, if any.')),
     lastUsedAt: t.expose('lastUsedAt', timeOrNull('Time of the last use, to the minute.')),
     revokedAt: t.expose('revokedAt', timeOrNull('Time of revocation.')),
