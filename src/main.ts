@@ -106,7 +106,7 @@ function readConfig(): Config {
   }
 }
 
-/** What a newcomer needs; the generated password is shown here once and written nowhere. */
+/** The banner for a first start; the generated password is shown here once and written nowhere. */
 function banner(config: Config, { port, firstAdmin }: RunningWorkers): string {
   // Browsers have passkeys at a name only, also on this computer.
   const isHere = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(config.host);

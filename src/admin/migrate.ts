@@ -172,7 +172,7 @@ async function withShadowDatabase<T>(databaseUrl: string, work: (url: string) =>
   }
 }
 
-/** What an error says; that of a refused connection says nothing but holds one for each address. */
+/** The message of an error; a refused connection has none, but an error for each address. */
 function wordsOf(error: unknown): string {
   if (error instanceof AggregateError && !error.message) return error.errors.map(wordsOf).join('; ');
   return error instanceof Error ? error.message : String(error);

@@ -15,7 +15,7 @@ import type { User } from '../generated/prisma/client.js';
 import type { Loaders, ResolverServices } from '../graphql/schema-kit/context.js';
 import type { Columns } from '../infra/postgres/sql.js';
 
-/** What is wanted of the results of an execution. */
+/** The page of results that a field requests of an execution. */
 export interface ResultPageArgs extends PageArgs {
   filter?: ResultFilter | null | undefined;
 }

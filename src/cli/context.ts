@@ -17,7 +17,7 @@ export interface CommonOptions {
   json?: boolean;
 }
 
-/** What a command works with. */
+/** Context of a command. */
 export interface Context {
   surroundings: Surroundings;
   printer: Printer;

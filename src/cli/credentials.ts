@@ -18,7 +18,7 @@ export interface SignIn {
   expiresAt: number;
 }
 
-/** What the file holds. */
+/** Contents of the file. */
 export interface Credentials {
   /** The server that was signed in to last. */
   current?: string;

@@ -24,7 +24,7 @@ interface ApiFault {
   retryAfterSeconds?: number;
 }
 
-/** What GraphQL answers. */
+/** A response of GraphQL. */
 export interface GraphqlBody {
   data?: unknown;
   errors?: { message: string; extensions?: ApiFault }[];

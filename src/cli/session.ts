@@ -9,7 +9,7 @@ const signInAgain = 'Sign in: sec-tester login (or set SEC_TESTER_TOKEN to an AP
 /** The API as one caller. */
 export interface Api {
   server: URL;
-  /** What the token comes from. */
+  /** Source of the token. */
   via: 'SEC_TESTER_TOKEN' | 'workload identity' | 'sign-in';
   /** Whether that token is an API key. */
   hasGivenKey: boolean;
@@ -27,7 +27,7 @@ export interface Api {
   graphql<Data>(query: string, variables?: object, isRepeatable?: boolean): Promise<Data>;
 }
 
-/** What a sign-in or a refresh answers. */
+/** The response to a sign-in or a refresh. */
 export interface Tokens {
   accessToken: string;
   refreshToken: string;
@@ -65,7 +65,7 @@ function refresh(server: URL, store: CredentialStore, refused: string): Promise<
   });
 }
 
-/** What the environment signs in with, in place of a stored sign-in. */
+/** Credentials in the environment, which replace a stored sign-in. */
 export interface Given {
   /** An API key or access token, which is used as it is. */
   token?: string | undefined;

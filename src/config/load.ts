@@ -16,7 +16,7 @@ type Values = { [K in KeyWithDefault]: ValueOf<K> } & { [K in Exclude<Key, KeyWi
 type Argon2Key = 'argon2MemoryKib' | 'argon2Iterations' | 'argon2Parallelism';
 
 /**
- * What is in force. Units are in the names; keys without a default may be absent. Everything in it is frozen.
+ * The settings in force. Units are in the names; keys without a default may be absent. Everything in it is frozen.
  * Without `databaseUrl` the database is the embedded one, without `redisUrl` shared things live in the process.
  */
 export type Config = Readonly<

@@ -9,7 +9,7 @@ export interface Deprecation {
   since: string;
   /** The day from which on it may be gone; left out while that is open. */
   sunset?: string;
-  /** What to use in its place: a sentence. */
+  /** The replacement: a sentence. */
   instead: string;
   /** Where to read more: a URL, or a path of this server. */
   link: string;

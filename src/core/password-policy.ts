@@ -25,7 +25,7 @@ const famous = new Set([
   ],
 ]);
 
-/** What a password is checked against. */
+/** The rules and words that a password is checked against. */
 export interface PasswordRules {
   /** The field, for errors. */
   path: string;

@@ -52,7 +52,7 @@ export type Permission = keyof typeof permissions;
 export const permissionNames = Object.keys(permissions) as Permission[];
 
 /**
- * What an API key may be limited to: everything but the means to get hold of its owner's account, and the details of
+ * The scopes that an API key may have: everything but the means to get hold of its owner's account, and the details of
  * health, which answers without a limit and so looks up no keys.
  */
 export const keyScopes = permissionNames.filter(
@@ -89,7 +89,7 @@ const inProjects: ReadonlySet<Permission> = new Set<Permission>([
   'report:import',
 ]);
 
-/** What an API key that is bound to a project may do besides: say whose it is. */
+/** Permissions outside the project of an API key that is bound to one: it may read whose it is. */
 const besideProjects: ReadonlySet<Permission> = new Set<Permission>(['identity:read', 'profile:read']);
 
 /** Whether an API key that is bound to a project may have this scope. */
@@ -97,7 +97,7 @@ export function isScopeInProject(permission: string): boolean {
   return inProjects.has(permission as Permission) || besideProjects.has(permission as Permission);
 }
 
-/** What those may do who have something to do first. */
+/** Permissions of callers who have a step to do first. */
 const ownAccount: ReadonlySet<Permission> = new Set([
   'identity:read',
   'profile:read',
@@ -119,7 +119,7 @@ export interface Viewer {
   scopes?: ReadonlySet<string>;
   /** Memberships and bindings; undefined where projects make no difference, so that reads need no condition. */
   projects?: ProjectAccess | undefined;
-  /** What must be done before anything else; until then only the own account may be seen to. */
+  /** The step that the caller has to do first; until then only the own account is open. */
   mustFirst?: 'PASSWORD_CHANGE_REQUIRED' | 'SECOND_FACTOR_ENROLMENT_REQUIRED';
   /** When the user signed in, in milliseconds since 1970; absent for an API key and for a workload. */
   signedInAtMs?: number;

@@ -1,6 +1,6 @@
 // Streams whose ready items are taken at once, without a promise each. They know nothing of their items.
 
-/** What comes next; undefined when it has to be waited for. */
+/** The next item; undefined when the reader has to wait for it. */
 export type Step<Item> = IteratorResult<Item, undefined> | undefined;
 
 /** A stream as its reader sees it. */

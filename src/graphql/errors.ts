@@ -42,7 +42,7 @@ const variableFault =
   /^Variable "\$(\w+)" (?:got invalid value (?:.*? at "([^"]+)")?|of required type|of non-null type)/s;
 
 /**
- * What to show for an error; the unexpected becomes INTERNAL and is logged once, with its stack.
+ * The error that a client sees; an unexpected one becomes INTERNAL and is logged once, with its stack.
  * @param isSchemaPublic whether messages may name parts of the schema that were not asked for ("Did you mean …")
  */
 export function toGraphQLError(error: unknown, log: Logger, isSchemaPublic = true): GraphQLError {
@@ -129,7 +129,7 @@ function toAppError(error: unknown): AppError {
     const field = (missingField.exec(fault) ?? unknownField.exec(fault))?.[1];
     return validationFailed([{ path: field === undefined ? path : `${path}.${field}`, message: fault }]);
   }
-  // What is left without a path comes from reading the request: no operation of that name, no query at all.
+  // An error without a path comes from reading the request: no operation of that name, no query at all.
   const documentCode = message.startsWith('Syntax Error')
     ? 'GRAPHQL_PARSE_FAILED'
     : 'GRAPHQL_VALIDATION_FAILED';

@@ -1,4 +1,4 @@
-// Has the headers of every response, responds on bare sockets, and checks a request's own headers.
+// Sets the headers of every response, responds on bare sockets, and checks the headers of requests.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../core/errors.js';

@@ -9,7 +9,7 @@ import {
 } from '../infra/rate-limiting/request-quota.js';
 import type { RequestContext } from '../infra/telemetry/request-context.js';
 
-/** Says whose credential it is. */
+/** Names the owner of the credential. */
 type CheckCredential = (authorization: string) => Promise<{ id: string }>;
 
 interface RequestLimitOptions {

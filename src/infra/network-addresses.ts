@@ -41,7 +41,7 @@ export function isPublicAddress(address: string): boolean {
   return family === 6 && routed.check(address, 'ipv6') && !blocked.check(address, 'ipv6');
 }
 
-/** Says that an address must not be reached. */
+/** The error for an address that must not be reached. */
 export class PrivateAddressError extends Error {
   constructor() {
     super('the name resolves to a private address');

@@ -17,7 +17,7 @@ export interface ItemLocation {
   host?: string;
 }
 
-/** What a format makes of one result before limits are applied; absent parts are null or empty. */
+/** One result as a format reads it, before limits are applied; absent parts are null or empty. */
 export interface DraftItem {
   title: string;
   severity: SeverityRank;

@@ -28,7 +28,7 @@ export interface RouteResponse {
   hasLocation?: boolean;
 }
 
-/** What a handler is given. */
+/** Arguments of a handler. */
 export interface RouteRequest<Body, Params, Query> {
   body: Body;
   /** Parameters of the path. */
@@ -36,7 +36,7 @@ export interface RouteRequest<Body, Params, Query> {
   /** Parameters of the query string. */
   query: Query;
   viewer: Viewer | null;
-  /** What the route's credential proved. */
+  /** The identity that the route's credential proved. */
   caller: unknown;
   /** The request, for routes with an upload: its body is not read yet. */
   incoming: IncomingMessage;

@@ -1,7 +1,7 @@
 // Collects what a start has opened, so that the stop, or a failed start, closes it in the opposite order.
 import type { Logger } from 'pino';
 
-/** What closes one part of the server. */
+/** Closes one part of the server. */
 export type Closer = () => Promise<unknown>;
 
 /** The parts that have to be closed. */

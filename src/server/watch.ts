@@ -1,11 +1,11 @@
-// What /metrics shows of the parts of a server, beside what they count themselves.
+// Feeds /metrics with the state of a server's parts, beside the counters that they keep themselves.
 import type { Infra } from '../infra/infra.js';
 import type { Replica } from '../infra/postgres/replica/replica.js';
 import type { Metrics } from '../infra/telemetry/metrics.js';
 import type { App } from './http-server.js';
 import type { Services } from './services.js';
 
-/** What /metrics reads only when it is asked. */
+/** Values that /metrics reads only on a scrape. */
 export function watch(
   app: App,
   { streams, retention, statistics, webhooks, mails }: Services,

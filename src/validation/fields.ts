@@ -18,7 +18,7 @@ function isWellFormed(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
-/** What most one-line texts are, and need no more than that: ASCII without spaces at its ends. */
+/** Matches most one-line texts, which need no other check: ASCII without spaces at its ends. */
 const plainLine = /^[!-~](?:[ -~]*[!-~])?$/;
 
 /** A one-line identifier or name: trimmed, NFC, no control characters. */

@@ -211,7 +211,7 @@ export async function follow(
   }
 }
 
-/** Tells how it went: only what completed, without results that are too bad, is well. */
+/** Prints the outcome. Only a completed execution without results that are too severe passes. */
 function conclude({ printer }: Context, execution: Execution, failOn: Severity | undefined): ExitCode {
   const { status, severityCounts, errorMessage } = execution;
   const found = failOn === undefined ? 0 : countAtOrAbove(execution, failOn);

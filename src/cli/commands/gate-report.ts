@@ -70,7 +70,7 @@ function titleOf({ passed, wouldPass }: GateReport): string {
   return wouldPass ? '✅ Security gate passed' : '⚠️ Security gate passed, as its policy only reports';
 }
 
-/** What mode LOG let pass. */
+/** Faults that mode LOG let pass. */
 function lenienceOf({ passed, wouldPass, reasons }: GateReport): string[] {
   return passed && !wouldPass ? reasons.map((reason) => `Would fail: ${plain(reason)}`) : [];
 }

@@ -18,7 +18,7 @@ export interface Project {
   members?: { user: { id: string; name: string }; role: (typeof projectRoles)[number]; since: string }[];
 }
 
-/** What a project holds. */
+/** Numbers of objects in a project. */
 export interface ProjectContent {
   deletedId: string | null;
   executions: number;
@@ -31,7 +31,7 @@ export interface ProjectContent {
   heldExecutions: number;
 }
 
-/** What retention would delete of a project. */
+/** Executions that retention would delete from a project. */
 export interface RetentionPreview {
   project: { key: string };
   retainDays: number | null;

@@ -28,7 +28,7 @@ export const numberOrNone =
   (text: string): Limit =>
     text.trim().toLowerCase() === 'none' ? 'none' : wholeNumber(1, most)(text);
 
-/** What the counts of a deletion are called in the table. */
+/** Labels of a deletion's counts in the table. */
 const labelOf = {
   executions: 'Executions',
   results: 'Results',

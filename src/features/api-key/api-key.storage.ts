@@ -14,7 +14,7 @@ import type { ProjectAccessService } from '../project/access.js';
 import type { ProjectService } from '../project/project.service.js';
 import type { ReportExpiringKeys } from '../webhook/webhook.events.js';
 
-/** What keys are stored and checked with. */
+/** Dependencies of storing and checking keys. */
 export interface ApiKeyServiceOptions {
   db: Database;
   events: Events;

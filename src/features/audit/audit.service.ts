@@ -38,7 +38,7 @@ export interface AuditEntry {
   changes?: Record<string, unknown>;
 }
 
-/** What the trail is kept with. */
+/** Dependencies of the trail. */
 export interface AuditServiceOptions {
   db: Database;
   log: Logger;

@@ -4,7 +4,7 @@ import { raw } from '../../infra/postgres/sql.js';
 
 /** Bytes of a SHA-256. */
 export const hashBytes = 32;
-/** What the first seal follows. */
+/** The hash that the first seal follows. */
 export const noHash = Buffer.alloc(hashBytes);
 
 /** An event as it is hashed: every column as text in one fixed form. */

@@ -17,7 +17,7 @@ import {
   signSeal,
 } from './chain.js';
 
-/** What seals are made with. */
+/** Dependencies of making seals. */
 export interface SealServiceOptions {
   db: Database;
   log: Logger;
@@ -39,7 +39,7 @@ interface Mark {
   transactionId: string;
 }
 
-/** What this instance remembers from one turn to the next. */
+/** The state of this instance between turns. */
 interface Memory {
   mark: Mark | undefined;
   head: Pick<Seal, 'number' | 'hash'> | undefined;

@@ -30,9 +30,9 @@ export interface VerifyOptions {
 }
 
 export interface Verdict {
-  /** What is wrong and where, one sentence each; none when all is well. */
+  /** Faults with their places, one sentence each; none when all is well. */
   faults: string[];
-  /** What is worth knowing and no fault. */
+  /** Remarks that are no faults. */
   notes: string[];
   seals: number;
   events: number;

@@ -18,7 +18,7 @@ import type { PasswordService } from './password.service.js';
 import type { SignedIn, SignInService } from './sign-in.service.js';
 import type { SignOutService } from './sign-out.service.js';
 
-/** What the service stands on. */
+/** Dependencies of the service. */
 export interface AuthServiceOptions {
   db: Database;
   tokens: Tokens;

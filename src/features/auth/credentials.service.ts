@@ -22,7 +22,7 @@ export interface Credentials {
 /** Whose account it is; undefined when there is none of that name. */
 export type Account = { id: string; email: string } | undefined;
 
-/** What credentials are checked with. */
+/** Dependencies of checking credentials. */
 interface CredentialsOptions {
   db: Database;
   audit: AuditService;

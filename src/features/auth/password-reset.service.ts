@@ -12,7 +12,7 @@ import type { MailService } from '../mail/mail.service.js';
 import type { PasswordLinkService } from '../user/password-link.service.js';
 import type { CredentialsService } from './credentials.service.js';
 
-/** What resets are asked for with. */
+/** Dependencies of password resets. */
 export interface PasswordResetOptions {
   db: Database;
   audit: AuditService;

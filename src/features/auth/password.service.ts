@@ -21,7 +21,7 @@ import type { UserService } from '../user/user.service.js';
 import type { ChangePasswordInput } from './auth.input.js';
 import type { Credentials, CredentialsService } from './credentials.service.js';
 
-/** What passwords are changed with. */
+/** Dependencies of changing passwords. */
 export interface PasswordServiceOptions {
   db: Database;
   events: Events;

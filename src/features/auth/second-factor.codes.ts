@@ -8,7 +8,7 @@ import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 import { stepOf, totpOf } from './totp.js';
 
-/** What codes are checked with. */
+/** Dependencies of checking codes. */
 export interface CodeOptions {
   /** Milliseconds since 1970. */
   now: () => number;

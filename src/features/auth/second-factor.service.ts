@@ -18,7 +18,7 @@ import {
 } from './second-factor.codes.js';
 import { totpOf } from './totp.js';
 
-/** What second factors are stored and checked with. */
+/** Dependencies of storing and checking second factors. */
 export interface SecondFactorServiceOptions extends CodeOptions {
   db: Database;
   events: Events;
@@ -27,7 +27,7 @@ export interface SecondFactorServiceOptions extends CodeOptions {
   attempts: LoginThrottle;
 }
 
-/** What an authenticator app needs; shown once. */
+/** The secret for an authenticator app; shown once. */
 export interface Enrolment {
   secret: string;
   uri: string;

@@ -18,7 +18,7 @@ import type { LoginInput } from './auth.input.js';
 import type { Credentials, CredentialsService } from './credentials.service.js';
 import type { SecondFactorService } from './second-factor.service.js';
 
-/** What signing in stands on. */
+/** Dependencies of signing in. */
 export interface SignInServiceOptions {
   db: Database;
   tokens: Pick<Tokens, 'verifyDevice'>;
@@ -134,7 +134,7 @@ async function signIn(
 }
 
 /**
- * What failures are counted by, and whether the account has signed in on the device before. Such a device has a budget of its
+ * The key that failures are counted by, and whether the account has signed in on the device before. Such a device has a budget of its
  * own (OWASP, device cookies), so that nobody elsewhere can lock the owner out; guesses on it are limited alike.
  */
 async function deviceOf(

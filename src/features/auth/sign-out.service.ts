@@ -6,7 +6,7 @@ import type { AuditService } from '../audit/audit.service.js';
 import type { SessionService } from '../session/session.service.js';
 import type { UserService } from '../user/user.service.js';
 
-/** What sessions are ended with. */
+/** Dependencies of ending sessions. */
 export interface SignOutServiceOptions {
   db: Database;
   audit: AuditService;

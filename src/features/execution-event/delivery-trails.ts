@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache';
 import type { LoggedPlace } from './resumed-feed.js';
 
-/** What one stream gave. */
+/** Events that one stream delivered. */
 interface Trail {
   /** Whether the client had an event, or was not to have it, before the first one. */
   isBefore: (place: LoggedPlace) => boolean;

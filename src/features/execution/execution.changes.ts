@@ -13,7 +13,7 @@ import type { ExecutionReads } from './execution.reads.js';
 import { changeableBy, columns, type ExecutionRow } from './execution.rows.js';
 import { isFinal, type TransitionTarget, transitions } from './execution.states.js';
 
-/** What changes are written with. */
+/** Dependencies of writing changes. */
 export interface ExecutionChangeOptions {
   db: Database;
   events: Events;
@@ -54,7 +54,7 @@ export interface ChangeParts {
   results?: ResultsOfChange;
 }
 
-/** What an event remembers of its execution: the columns that change. */
+/** The part of an execution that an event keeps: the columns that change. */
 export const snapshot =
   raw(`jsonb_build_object('status', status, 'progress', progress, 'phase', phase, 'errorMessage', error_message,
   'startedAt', started_at, 'finishedAt', finished_at, 'infoCount', info_count, 'lowCount', low_count,
@@ -152,7 +152,7 @@ async function writeChange(
   return { id, resultIds, row };
 }
 
-/** What comes with a transition. */
+/** Values that come with a transition. */
 export interface TransitionDetails {
   /** Of the audit event. */
   action: string;

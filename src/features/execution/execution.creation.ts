@@ -22,7 +22,7 @@ interface CreationOptions {
 interface NewExecution {
   id: string;
   rerunOfId: string | null;
-  /** What the viewer must be allowed in the project. */
+  /** The permission that the viewer needs in the project. */
   permission: Permission;
   /** Of the input, where it has an idempotency key. */
   digest: Buffer | null;

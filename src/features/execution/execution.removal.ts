@@ -9,7 +9,7 @@ import type { RemovableExecution, RemoveExecution } from '../retention/removal.j
 import type { ExecutionReads } from './execution.reads.js';
 import { assertWorkable, columns, type ExecutionRow, workableBy } from './execution.rows.js';
 
-/** What executions are deleted and held with. */
+/** Dependencies of deleting and holding executions. */
 export interface ExecutionRemovalOptions {
   db: Database;
   audit: AuditService;

@@ -79,7 +79,7 @@ export function conditionsOf(filter: ExecutionFilter): Sql[] {
   return conditions;
 }
 
-/** What a search finds an execution by: name and target, one per line. */
+/** The text that a search looks for executions in: name and target, one per line. */
 export function searchTextOf({ name, target }: { name: string; target: string }): string {
   return foldForSearch(`${name}\n${target}`);
 }

@@ -14,7 +14,7 @@ import { createExecutionSteps } from './execution.steps.js';
 
 export type { ExecutionRow } from './execution.rows.js';
 
-/** What executions are stored and announced with. */
+/** Dependencies of storing and announcing executions. */
 export interface ExecutionServiceOptions extends ExecutionRemovalOptions {
   events: Events;
   /** Reports starts and ends to webhooks. */

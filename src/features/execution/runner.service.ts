@@ -12,7 +12,7 @@ import type { ClaimExecutionInput } from './execution.input.js';
 import { workableBy } from './execution.rows.js';
 import type { ExecutionRow, ExecutionService } from './execution.service.js';
 
-/** What runners work with. */
+/** Dependencies of runners. */
 export interface RunnerServiceOptions {
   db: Database;
   audit: AuditService;

@@ -7,7 +7,7 @@ import { sql } from '../../infra/postgres/sql.js';
 import type { ExecutionRow, ExecutionService } from '../execution/execution.service.js';
 import type { Base } from './export.rows.js';
 
-/** What a base is looked up with. */
+/** Dependencies of looking up a base. */
 export interface BaseOptions {
   db: Pick<Database, 'read'>;
   executions: Pick<ExecutionService, 'get'>;

@@ -14,7 +14,7 @@ import { ndjsonOf } from './tables/ndjson.js';
 import { cycloneDxOf } from './vex/cyclonedx.js';
 import { openVexOf } from './vex/openvex.js';
 
-/** What exports are made with. */
+/** Dependencies of making exports. */
 export interface ExportServiceOptions extends BaseOptions {
   copyOut: CopyOut;
   findings: Pick<FindingService, 'matching'>;
@@ -127,7 +127,7 @@ function orderOf(format: ExportFormat): RowOrder {
   return format === 'openvex' ? 'cleared first' : 'id';
 }
 
-/** What rows are of: an execution has a scan, findings are of several. */
+/** The scope of rows: an execution has one scan, findings have several. */
 interface RowSource {
   isComplete: boolean;
   scan?: Scan;

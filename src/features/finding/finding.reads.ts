@@ -11,7 +11,7 @@ import { allConditionsOf, isCounted, ranksOf, type Scope, scopeOf } from './list
 import { candidateOrder, cursorKeyOf, isCursorKey, planOf } from './list/order.js';
 import { candidatesOf } from './list/page.js';
 
-/** What findings are read with. */
+/** Dependencies of reading findings. */
 export interface FindingReadOptions {
   db: Database;
   /** Milliseconds since 1970. */

@@ -75,7 +75,7 @@ export async function compactRollups(tx: Pick<Statements, 'query'>, least = many
 
 /** A sum that differs from the findings. */
 export interface RollupFault {
-  /** What is counted. */
+  /** The counted rows. */
   name: string;
   projectId: string;
   counted: number;

@@ -34,7 +34,7 @@ export interface Counted {
   at: Date;
 }
 
-/** What the imports of an execution say of its completeness. */
+/** The completeness of an execution, according to its imports. */
 export async function readImported(db: Database, executionId: string): Promise<ImportedState> {
   const imports = await db.read<{ state: ImportedState['lastState']; incomplete: string[] }>(
     sql`SELECT state, incomplete FROM imports WHERE execution_id = ${executionId}::uuid ORDER BY id`,

@@ -14,7 +14,7 @@ export type PolicyRow = SqlRow<PolicyModel>;
 /** Locks a project that the viewer may see, until the transaction ends. */
 export type LockProject = (tx: Transaction, viewer: Viewer, key: string) => Promise<{ id: string }>;
 
-/** What policies are stored with. */
+/** Dependencies of storing policies. */
 export interface PolicyOptions {
   db: Database;
   audit: AuditService;

@@ -14,7 +14,7 @@ export interface ImportedState {
   incomplete: string[];
 }
 
-/** What a gate judges. */
+/** Facts that a gate judges. */
 export interface GateFacts {
   status: ExecutionRow['status'];
   imported: ImportedState;

@@ -24,7 +24,7 @@ import type { GatePolicy } from './gate.input.js';
 import { createPolicyService, type PolicyService } from './gate.policies.js';
 import { incompleteness, type RankCounts, reasonsAgainst } from './gate.reasons.js';
 
-/** What gates judge with. */
+/** Dependencies of gates. */
 export interface GateOptions {
   db: Database;
   audit: AuditService;
@@ -76,7 +76,7 @@ export function createGateService(options: GateOptions) {
 const settleWaitMs = 5000;
 const pollMs = 200;
 
-/** What one judgement needs. */
+/** Input of one judgement. */
 type Judging = GateOptions & { policies: PolicyService };
 
 async function judge(options: Judging, viewer: Viewer, id: string, given: GatePolicy): Promise<Gate> {

@@ -48,7 +48,7 @@ interface HealthServiceOptions {
   timing: Timing;
 }
 
-/** What a check found; the version is null when there was no answer. */
+/** Outcome of a check; the version is null when there was no answer. */
 interface Checked {
   health: { status: ComponentHealth<never>['status']; latencyMs: number };
   version: string | null;

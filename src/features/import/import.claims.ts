@@ -1,4 +1,4 @@
-// What comes with a report, and what taking it in needs.
+// The claims that come with a report, and the dependencies of accepting it.
 import type { Readable } from 'node:stream';
 import type { TestKind } from '../../generated/prisma/enums.js';
 import type { Database } from '../../infra/postgres/database.js';
@@ -7,7 +7,7 @@ import type { AuditService } from '../audit/audit.service.js';
 import type { ExecutionService } from '../execution/execution.service.js';
 import type { Spool, SpooledReport } from './staging/spool.js';
 
-/** What the caller says of a report. */
+/** The caller's description of a report. */
 export interface ReportClaims {
   /** The running execution that it is added to; without it the import makes one. */
   executionId?: string | null | undefined;
@@ -25,7 +25,7 @@ export interface ReportClaims {
 /** Sends a report to the function that keeps it. */
 export type SendReport = (keep: (report: Readable) => Promise<SpooledReport>) => Promise<SpooledReport>;
 
-/** What reports are taken in with. */
+/** Dependencies of accepting reports. */
 export interface AcceptOptions {
   db: Database;
   audit: AuditService;

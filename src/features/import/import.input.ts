@@ -39,7 +39,7 @@ const projectKey = z
   .max(63, 'must have at most 63 characters')
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'must be the key of a project: a-z, 0-9 and hyphens');
 
-/** What the caller says of a run. Project, target, category and branch make runs the same scan. */
+/** The caller's description of a run. Project, target, category and branch make runs the same scan. */
 const runShape = {
   project: projectKey.optional().describe('Key of the project; "default" unless given.'),
   target: target.describe('Scanned URL, repository, image or host.'),

@@ -7,14 +7,14 @@ import type { MergeRun } from '../finding/runs/merge.js';
 import type { ReportRun } from '../webhook/webhook.events.js';
 import type { Spool } from './staging/spool.js';
 
-/** What imports are worked off with. */
+/** Dependencies of running imports. */
 export interface ImportRunOptions {
   db: Database;
   /** For connections of its own. */
   bulk: BulkOptions;
   executions: ExecutionService;
   merge: MergeRun;
-  /** Tells webhooks of the import and its findings. */
+  /** Queues webhook events for the import and its findings. */
   reportRun: ReportRun;
   spool: Spool;
   log: Logger;

@@ -19,7 +19,7 @@ import { watchImports } from './import.watch.js';
 import { waitForRunsBefore } from './staging/runs-before.js';
 import { createSpool } from './staging/spool.js';
 
-/** What imports work with. */
+/** Dependencies of imports. */
 export interface ImportServiceOptions {
   db: Database;
   bulk: BulkOptions;
@@ -27,7 +27,7 @@ export interface ImportServiceOptions {
   executions: ExecutionService;
   /** See mergeRun in the findings. */
   merge: MergeRun;
-  /** Tells webhooks of the import and its findings. */
+  /** Queues webhook events for the import and its findings. */
   reportRun: ReportRun;
   log: Logger;
   /** Folder of the reports that wait. */

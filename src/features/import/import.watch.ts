@@ -8,7 +8,7 @@ import { columns, type ImportRow } from './import.rows.js';
 import { orphanMs } from './staging/spool.js';
 import { clearStaged } from './staging/stage-report.js';
 
-/** What imports are watched with. */
+/** Dependencies of watching imports. */
 export interface WatchOptions extends ImportRunOptions {
   queue: ImportQueue;
   enqueue: (row: ImportRow, key: string) => void;

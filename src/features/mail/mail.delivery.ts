@@ -8,7 +8,7 @@ import type { PasswordLinkService } from '../user/password-link.service.js';
 import type { MailKind } from './mail.kinds.js';
 import { render, type Template } from './mail.templates.js';
 
-/** What mails are delivered with. */
+/** Dependencies of delivering mails. */
 export interface MailDeliveryOptions {
   db: Database;
   log: Logger;
@@ -48,7 +48,7 @@ export interface HeldMail {
 
 /** Seconds between the attempts of a mail: ten attempts within 16 hours. */
 const pauses = [10, 60, 300, 900, 1800, 3600, 7200, 14_400, 28_800];
-/** What an attempt may take beside the mail server, in milliseconds. */
+/** Time that an attempt may take beside the mail server, in milliseconds. */
 const marginMs = 10_000;
 
 /** Holds due mails for this instance, and counts the attempt. A mail whose instance has died is due again after the hold. */

@@ -11,7 +11,7 @@ export const placeholders = {
 /** The placeholders of all kinds. */
 export const commonPlaceholders = ['name', 'email', 'server'];
 
-/** What a mail is about. */
+/** The subject of a mail. */
 export type MailKind = keyof typeof placeholders;
 
 /** Kind → template: `Subject: …`, an empty line, the text. */

@@ -10,11 +10,11 @@ export const ceremonySeconds = 5 * 60;
 /** Ceremonies under way: beyond them the server refuses to begin more. */
 const maxCeremonies = 100_000;
 
-/** What a ceremony is bound to. */
+/** The values that a ceremony is bound to. */
 export interface Ceremony {
   /** The session that enrols; null for a sign-in. */
   sessionId: string | null;
-  /** What the authenticator is to know the user by; null for a sign-in. */
+  /** The handle by which the authenticator knows the user; null for a sign-in. */
   userHandle: string | null;
 }
 

@@ -1,4 +1,4 @@
-// What the functions of passkeys share: their dependencies, and how many passkeys a user may have.
+// Shared by the functions of passkeys: their dependencies, and the number of passkeys that a user may have.
 import type { Logger } from 'pino';
 import type { RelyingParty } from '../../config/relying-party.js';
 import type { Prisma } from '../../generated/prisma/client.js';
@@ -9,7 +9,7 @@ import type { PasswordRule } from '../../validation/password-rule.js';
 import type { AuditService } from '../audit/audit.service.js';
 import type { SecondFactorService } from '../auth/second-factor.service.js';
 
-/** What passkeys are stored and checked with. */
+/** Dependencies of storing and checking passkeys. */
 export interface PasskeyServiceOptions {
   db: Database;
   events: Events;

@@ -57,7 +57,7 @@ export interface NewCredential {
   isSynced: boolean;
 }
 
-/** What a verified answer says. */
+/** Contents of a verified answer. */
 export interface VerifiedAssertion {
   counter: number;
   isSynced: boolean;

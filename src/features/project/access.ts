@@ -9,7 +9,7 @@ import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 
-/** What access is loaded with. */
+/** Dependencies of loading access. */
 export interface ProjectAccessOptions {
   db: Database;
   events: Events;

@@ -13,7 +13,7 @@ import { followDefaultBranch, setDueDates } from './project.findings.js';
 import type { CreateProjectInput, UpdateProjectInput } from './project.input.js';
 import { columns, type ProjectRow, searchTextOf, visibleTo } from './project.rows.js';
 
-/** What projects are changed with. */
+/** Dependencies of changing projects. */
 export interface ProjectChangeOptions {
   db: Database;
   events: Events;
@@ -127,7 +127,7 @@ export async function updateProject(
   });
 }
 
-/** What the input says of each column; a column that it leaves alone is absent. */
+/** The new value of each column; unchanged columns are absent. */
 function wantedOf(input: UpdateProjectInput): Partial<Pick<ProjectRow, Assignable>> {
   const { name, description, visibility, defaultBranch, retainDays, retainExecutions, daysToFix } = input;
   const limits = daysToFix === null ? { critical: null, high: null, medium: null, low: null } : daysToFix;

@@ -8,7 +8,7 @@ import type { ProjectChangeOptions } from './project.changes.js';
 import type { DeleteProjectInput } from './project.input.js';
 import { columns, type ProjectRow, visibleTo } from './project.rows.js';
 
-/** What a project holds. */
+/** Numbers of objects in a project. */
 export interface ProjectContent {
   executions: number;
   /** Stored results; runs share unchanged ones. */

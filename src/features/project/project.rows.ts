@@ -39,7 +39,7 @@ export const byKey: KeysetOrder<ProjectRow> = {
   key: { expression: sql`key`, type: sql`text`, of: ({ key }) => key, is: (text) => !text.includes('\0') },
 };
 
-/** What a list of projects is narrowed to. */
+/** The filter of a list of projects. */
 export interface ProjectFilter {
   /** Part of the key or name. */
   search?: string | null | undefined;
@@ -47,7 +47,7 @@ export interface ProjectFilter {
   isArchived: boolean;
 }
 
-/** What a search finds a project by; PostgreSQL's own folding follows the locale of the database. */
+/** The text that a search looks for projects in; PostgreSQL's own folding follows the locale of the database. */
 export function searchTextOf({ key, name }: { key: string; name: string }): string {
   return foldForSearch(`${key}\n${name}`);
 }

@@ -12,7 +12,7 @@ import { computeFingerprint } from './fingerprint.js';
 import { type Batch, type BatchInput, prepareBatch, type SkippedResult } from './result.batch.js';
 import { columnTypes, contentKey, givenColumns } from './result.records.js';
 
-/** What results are stored and counted with. */
+/** Dependencies of storing and counting results. */
 export interface ResultServiceOptions {
   db: Database;
   audit: AuditService;
@@ -23,7 +23,7 @@ export interface ResultServiceOptions {
   batchWaitMs: number;
 }
 
-/** What a batch changed. */
+/** Changes that a batch made. */
 export interface AddedResults {
   execution: ExecutionRow;
   added: number;

@@ -65,7 +65,7 @@ function idsOf({ cveIds, vulnerabilityIds }: ResultInput): Ids {
   return splitVulnerabilityIds([...(cveIds ?? []), ...(vulnerabilityIds ?? [])]);
 }
 
-/** What a search finds a result by: title, rule, place and ids, one per line. */
+/** The text that a search looks for results in: title, rule, place and ids, one per line. */
 function searchTextOf({ title, ruleId, location }: ResultInput, { cveIds, vulnerabilityIds }: Ids): string {
   const { path, url, component, host, parameter } = location ?? ({} as LocationInput);
   const parts = [title, ruleId, path, url, component, host, parameter, ...cveIds, ...vulnerabilityIds];

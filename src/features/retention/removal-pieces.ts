@@ -5,7 +5,7 @@ import type { Transaction } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 import type { ClosedRow, Unmerging } from '../finding/runs/unmerge.js';
 
-/** What a piece came to. */
+/** Outcome of a piece. */
 export interface Piece {
   /**
    * MORE: go on. BUSY: others work on the rows, or another instance removes; try again later. DONE: the project's row is gone.

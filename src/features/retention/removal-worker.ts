@@ -15,7 +15,7 @@ import type { Events } from '../../infra/redis/message-bus.js';
 import type { Unmerging } from '../finding/runs/unmerge.js';
 import { type Piece, type Position, removePiece } from './removal-pieces.js';
 
-/** What the worker works with. */
+/** Dependencies of the worker. */
 export interface RemovalWorkerOptions {
   db: Database;
   bulk: BulkOptions;

@@ -6,7 +6,7 @@ import { sql } from '../../infra/postgres/sql.js';
 import type { MergedExecution } from '../finding/runs/unmerge.js';
 import { createRemovalWorker, type RemovalWorkerOptions } from './removal-worker.js';
 
-/** What executions are deleted with. */
+/** Dependencies of deleting executions. */
 export interface RemovalOptions extends RemovalWorkerOptions {
   /** Milliseconds since 1970. */
   now: () => number;

@@ -10,7 +10,7 @@ import type { Removal } from './removal.js';
 import { createRetention, type RetentionOptions } from './retention.js';
 import { createUnusedTexts, type UnusedTextsOptions } from './unused-texts.js';
 
-/** What the dry run works with. */
+/** Dependencies of the dry run. */
 export interface RetentionPreviewOptions {
   db: Database;
   /** As `db.transaction`, for statements on all results of executions. */
@@ -19,7 +19,7 @@ export interface RetentionPreviewOptions {
   now: () => number;
 }
 
-/** What retention would delete of a project. */
+/** Executions that retention would delete from a project. */
 export interface RetentionPreviewRow {
   projectId: string;
   retainDays: number | null;
@@ -34,7 +34,7 @@ export interface RetentionPreviewRow {
   needed: number;
 }
 
-/** What a dry run is asked for. */
+/** Arguments of a dry run. */
 export interface RetentionPreviewInput {
   project?: string | null | undefined;
   retainDays?: number | null | undefined;
@@ -69,7 +69,7 @@ export function createRetentionService(
         await Promise.all(stops.map((stop) => stop()));
       };
     },
-    /** What metrics show. */
+    /** Values for the metrics. */
     gauges: [
       gauge('executions_expired', 'Executions deleted by the retention of projects.', job.deleted),
       gauge('rows_removed', 'Rows removed of deleted projects and executions.', removal.removed),

@@ -11,7 +11,7 @@ import type { AuditService } from '../audit/audit.service.js';
 import { judgedAt } from './expired.js';
 import type { RemoveExecution } from './removal.js';
 
-/** What retention works with. */
+/** Dependencies of retention. */
 export interface RetentionOptions {
   db: Database;
   /** As `db.transaction`, for statements on all results of an execution. */

@@ -7,7 +7,7 @@ import { type BulkTransactions, openBulkTransactions } from '../../infra/postgre
 import type { Transaction } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 
-/** What texts are removed with. */
+/** Dependencies of removing texts. */
 export interface UnusedTextsOptions {
   bulk: BulkOptions;
   log: Logger;

@@ -20,7 +20,7 @@ export interface ScimResources {
   remove: (request: ScimRequest, id: string) => Promise<void>;
 }
 
-/** What the routes call. */
+/** Services that the routes call. */
 export interface ScimRouteServices {
   scim: { tokens: ScimTokenService; users: ScimResources; groups: ScimResources };
   publicPlace: PublicPlace;
@@ -29,7 +29,7 @@ export interface ScimRouteServices {
 /** Largest body in bytes: room for a group with all of its members. */
 const maxBodyBytes = 2_000_000;
 
-/** What differs between routes for directories. */
+/** The parts of a route that differ between routes for directories. */
 export type DirectoryRoute = Pick<
   Route,
   'method' | 'path' | 'operationId' | 'summary' | 'description' | 'responses'

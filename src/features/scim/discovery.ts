@@ -1,4 +1,4 @@
-// What directories read first (RFC 7644, section 4): what the server can do, its types of resources, and their schemas.
+// Discovery for directories (RFC 7644, section 4): abilities of the server, its types of resources, and their schemas.
 import { AppError } from '../../core/errors.js';
 import { maxPage } from './resource/list.js';
 import type { Attribute, Schema } from './resource/schemas.js';
@@ -7,7 +7,7 @@ const configUrn = 'urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig';
 const typeUrn = 'urn:ietf:params:scim:schemas:core:2.0:ResourceType';
 const schemaUrn = 'urn:ietf:params:scim:schemas:core:2.0:Schema';
 
-/** What the server can do. */
+/** Abilities of the server. */
 export function serviceProviderConfig(baseUrl: string) {
   return {
     schemas: [configUrn],

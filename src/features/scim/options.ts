@@ -1,4 +1,4 @@
-// What the parts of SCIM share: their services, who calls, and rules on accounts that directories must not touch.
+// Shared by the parts of SCIM: their services, the caller, and rules on accounts that directories must not touch.
 import { AppError } from '../../core/errors.js';
 import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
@@ -12,7 +12,7 @@ import type { ChangedBy } from '../user/user.changes.js';
 import type { UserService } from '../user/user.service.js';
 import type { ScimCaller } from './token/token.checks.js';
 
-/** What SCIM is served with. */
+/** Dependencies of SCIM. */
 export interface ScimOptions {
   db: Database;
   users: UserService;
@@ -25,7 +25,7 @@ export interface ScimOptions {
   now: () => number;
 }
 
-/** What a request says beside its path and body. */
+/** Parts of a request beside its path and body. */
 export interface ScimRequest {
   caller: ScimCaller;
   /** URL of SCIM here. */

@@ -82,7 +82,7 @@ export function createScimGroups(options: ScimOptions) {
   };
 }
 
-/** What a body says of members; undefined where it says nothing. */
+/** The members in a body; undefined where it has none. */
 function membersIn(body: unknown): unknown {
   return Object.entries(body as object).find(([name]) => name.toLowerCase() === 'members')?.[1];
 }

@@ -31,7 +31,7 @@ interface OpeningServiceOptions {
   maxAtOnce: number;
 }
 
-/** What tokens are made from. */
+/** Input of new tokens. */
 export type SessionState = Pick<
   SessionRow,
   'id' | 'userId' | 'counter' | 'rotatedAt' | 'idleExpiresAt' | 'expiresAt'
@@ -132,12 +132,12 @@ export function createOpeningService(options: OpeningServiceOptions) {
   };
 }
 
-/** What a sign-in changes of the user, on which condition. */
+/** Changes of a sign-in to the user, with their condition. */
 interface Opening {
   change: Sql;
   condition: Sql;
   identity?: IdentityProof;
-  /** What the audit trail says of it. */
+  /** Its changes in the audit trail. */
   changes?: Record<string, unknown>;
   isKnownDevice: boolean;
 }

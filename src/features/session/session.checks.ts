@@ -11,7 +11,7 @@ import type { Events } from '../../infra/redis/message-bus.js';
 import type { Metrics } from '../../infra/telemetry/metrics.js';
 import type { ProjectAccessService } from '../project/access.js';
 
-/** What sessions are checked with. */
+/** Dependencies of checking sessions. */
 export interface SessionCheckOptions {
   db: Database;
   events: Events;

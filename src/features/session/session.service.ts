@@ -8,7 +8,7 @@ import { createSessionChecks, type SessionCheckOptions } from './session.checks.
 /** A session as it is read; timestamps are RFC 3339. */
 export type SessionRow = SqlRow<Session>;
 
-/** What sessions are stored and checked with. */
+/** Dependencies of storing and checking sessions. */
 export interface SessionServiceOptions extends SessionCheckOptions {
   /** A session ends when it is not refreshed for this long. */
   idleTtlSeconds: number;

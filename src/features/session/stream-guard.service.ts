@@ -4,7 +4,7 @@ import type { Viewer } from '../../core/permissions.js';
 import { type Source, type Stream, toStream } from '../../core/pull-stream.js';
 import { createStreamWatch, type StreamWatchOptions, type WatchStream } from './stream-watch.js';
 
-/** What streams are guarded with. */
+/** Dependencies of guarding streams. */
 export interface StreamServiceOptions extends StreamWatchOptions {
   /** Streams that one user may have open on this instance. */
   maxPerUser: number;

@@ -9,7 +9,7 @@ import { sql } from '../../infra/postgres/sql.js';
 import type { Events } from '../../infra/redis/message-bus.js';
 import type { ProjectAccessService } from '../project/access.js';
 
-/** What rights are watched with. */
+/** Dependencies of watching rights. */
 export interface StreamWatchOptions {
   db: Database;
   events: Events;

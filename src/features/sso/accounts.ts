@@ -12,7 +12,7 @@ import { groupsOf, type Mapping } from './groups.js';
 import type { Proved } from './provider.js';
 import { type StartedSignIn, storeCode } from './states.js';
 
-/** What users are admitted with. */
+/** Dependencies of admitting users. */
 export interface SsoAccountOptions {
   db: Database;
   log: Logger;
@@ -26,7 +26,7 @@ export interface SsoAccountOptions {
 /** A one-time code, or why there is none. */
 export type Admission = { code: string } | { refusal: IdentityRefusal };
 
-/** What a one-time code is bound to. */
+/** The values that a one-time code is bound to. */
 type CodeBinding = Pick<StartedSignIn, 'browserHash' | 'codeChallenge'>;
 
 /** Admits proved users. */

@@ -10,7 +10,7 @@ const cookieSeconds = 900;
 const cookieName = (baseUrl: string) =>
   baseUrl.startsWith('https:') ? '__Host-sec-tester-sso' : 'sec-tester-sso';
 
-/** What the browser of a request brings. @throws VALIDATION_FAILED for a host that is none */
+/** Reads the browser's part of a sign-in from a request. @throws VALIDATION_FAILED for a host that is none */
 export function browserOf({ headers }: IncomingMessage, place: PublicPlace): Browser {
   const baseUrl = baseUrlOf(headers, place);
   const name = `${cookieName(baseUrl)}=`;

@@ -9,7 +9,7 @@ import type { IdentityOwner } from '../user/user.identities.js';
 import type { UserService } from '../user/user.service.js';
 import { type Groups, grantsOf, type Mapping } from './groups.js';
 
-/** What rights are given with. */
+/** Dependencies of granting rights. */
 export interface GrantOptions {
   users: UserService;
   projects: ProjectService;

@@ -18,7 +18,7 @@ export interface GroupMappingRow extends Mapping {
   createdAt: string;
 }
 
-/** What mappings are kept with. */
+/** Dependencies of keeping mappings. */
 export interface GroupMappingOptions {
   db: Database;
   audit: AuditService;

@@ -21,7 +21,7 @@ export interface Mapping {
   projectRole: ProjectRole | null;
 }
 
-/** What the groups of a user give. */
+/** Role and memberships that a user's groups grant. */
 export interface Grants {
   /** Undefined where no mapping speaks of roles: then admins set them. */
   role: Role | undefined;
@@ -58,7 +58,7 @@ function valueAt(claims: Claims, path: string): unknown {
 }
 
 /**
- * What groups give: the greatest role of all that match, and VIEWER where none does. Absent groups give nothing, so that a
+ * The rights that groups grant: the greatest role of all that match, and VIEWER where none does. Absent groups give nothing, so that a
  * provider that stops to send them takes rights away rather than leaving them.
  */
 export function grantsOf({ names }: Groups, mappings: readonly Mapping[]): Grants {

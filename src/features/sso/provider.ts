@@ -29,7 +29,7 @@ import {
 } from '../../infra/oidc/verify.js';
 import { type Claims, groupsOf } from './groups.js';
 
-/** What a provider is asked with. */
+/** Dependencies of a provider. */
 export interface ProviderOptions {
   fetch: BoundedFetch;
   issuers: Issuers;
@@ -44,7 +44,7 @@ export interface SignInSecrets {
   verifier: string;
 }
 
-/** What a provider has proved. */
+/** The identity that a provider has proved. */
 export interface Proved {
   claims: Claims;
   subject: string;
@@ -56,7 +56,7 @@ export interface Proved {
 /** Longest ID token that is kept, in characters: the logout at the provider puts it into a URL. */
 const maxHintLength = 8192;
 
-/** How a provider authenticates the server: by the method that its metadata prefers of the two with a secret. */
+/** The way in which a provider authenticates the server: the method that its metadata prefers of the two with a secret. */
 function authenticationOf({ clientSecret }: OidcProvider, metadata: ServerMetadata) {
   if (clientSecret === undefined) return None();
   const methods = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
@@ -168,7 +168,7 @@ export async function askDevice(
   return typeof tokens === 'string' ? tokens : prove(options, provider, client, tokens, needs);
 }
 
-/** What tokens of the provider prove: verified by the issuer's keys. */
+/** The claims of the provider's tokens: verified by the issuer's keys. */
 async function prove(
   options: ProviderOptions,
   provider: OidcProvider,

@@ -19,7 +19,7 @@ import type { AuditService } from '../audit/audit.service.js';
 import type { SessionService } from '../session/session.service.js';
 import { clientOf, type ProviderOptions } from './provider.js';
 
-/** What logouts stand on. */
+/** Dependencies of logouts. */
 export interface SsoLogoutOptions extends ProviderOptions {
   db: Database;
   log: Logger;

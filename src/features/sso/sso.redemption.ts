@@ -11,7 +11,7 @@ import type { PasskeyProof } from '../passkey/passkey.input.js';
 import type { Opened, OpeningService } from '../session/create-session.service.js';
 import { findCode, type StoredCode, takeCode } from './states.js';
 
-/** What codes are exchanged with. */
+/** Dependencies of exchanging codes. */
 export interface RedemptionOptions {
   db: Database;
   opening: OpeningService;

@@ -11,7 +11,7 @@ import { callbackQuery, providerParams, redeemInput, startQuery } from './sso.in
 import type { SsoLogout } from './sso.logout.js';
 import type { SsoService } from './sso.service.js';
 
-/** What the routes call. */
+/** Services that the routes call. */
 export interface SsoRouteServices {
   sso: SsoService;
   ssoDevice: SsoDevice;

@@ -13,7 +13,7 @@ import { originsOf, returnToOf, withParameters } from './return-to.js';
 import { type RedeemInput, type RedemptionOptions, redeem } from './sso.redemption.js';
 import { deriveSecret, type StartedSignIn, storeSignIn, takeSignIn } from './states.js';
 
-/** What sign-ins at providers stand on. */
+/** Dependencies of sign-ins at providers. */
 export interface SsoServiceOptions extends ProviderOptions, RedemptionOptions {
   log: Logger;
   audit: AuditService;
@@ -23,7 +23,7 @@ export interface SsoServiceOptions extends ProviderOptions, RedemptionOptions {
   corsOrigins: readonly string[];
 }
 
-/** What a browser brings besides the query. */
+/** The browser's part of a request, beside the query. */
 export interface Browser {
   /** URL of the server as the browser reaches it, without a slash at its end. */
   baseUrl: string;
@@ -157,7 +157,7 @@ async function finish(
   return { location: withParameters(started.returnTo, outcome), secret };
 }
 
-/** What a sign-in ends with: a code, or an error that a page can show. */
+/** Outcome of a sign-in: a code, or an error that a page can show. */
 export type Ending = { code: string } | { error: string };
 
 /**

@@ -69,7 +69,7 @@ export async function takeSignIn(
   return row === undefined || row.isExpired ? undefined : row;
 }
 
-/** What a code stands for, and what it is bound to. */
+/** The sign-in that a code stands for, and the values that it is bound to. */
 export interface CodeState extends Omit<IdentityProof, 'email'> {
   browserHash: string;
   codeChallenge: string | null;

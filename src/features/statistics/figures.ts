@@ -7,7 +7,7 @@ import { sql } from '../../infra/postgres/sql.js';
 import { countOpen, countOverdue } from './statistics.reads.js';
 import type { Scope } from './statistics.scope.js';
 
-/** What figures are read with. */
+/** Dependencies of reading figures. */
 export interface FigureOptions {
   db: Database;
   log: Logger;

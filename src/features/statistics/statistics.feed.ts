@@ -1,4 +1,4 @@
-// Says to streams that findings have changed: one look at the counters every half second for all streams of an instance, and one more
+// Notifies streams of changed findings: one look at the counters every half second for all streams of an instance, and one more
 // for each stream when there was a change, so that changes in projects that its viewer does not see are no push.
 
 import type { Logger } from 'pino';
@@ -7,7 +7,7 @@ import { over, type Stream, toStream } from '../../core/pull-stream.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { type Sql, sql, where } from '../../infra/postgres/sql.js';
 
-/** What the feed works with. */
+/** Dependencies of the feed. */
 export interface StatisticsFeedOptions {
   db: Database;
   log: Logger;

@@ -1,10 +1,10 @@
-// What statistics are about, in SQL: rows of the rollups of visible projects, as far as the filter goes.
+// The scope of statistics in SQL: rows of the rollups of visible projects, as far as the filter goes.
 import type { Viewer } from '../../core/permissions.js';
 import { conditionOn } from '../../infra/postgres/project-access.js';
 import { type Sql, sql, where } from '../../infra/postgres/sql.js';
 import type { StatisticsFilter } from './statistics.input.js';
 
-/** What statistics are about. */
+/** The scope of statistics. */
 export interface Scope {
   /** Conditions on rows with a `project_id`: projects that the viewer sees and the filter names. */
   projects: Sql[];
@@ -14,7 +14,7 @@ export interface Scope {
   isWhole: boolean;
 }
 
-/** Says in SQL what statistics are about. */
+/** Builds the scope of statistics in SQL. */
 export function scopeOf(viewer: Viewer, filter: StatisticsFilter): Scope {
   const projects = projectConditions(viewer, filter);
   const series = seriesConditions(filter);

@@ -15,7 +15,7 @@ import {
 import { projectConditions, scopeOf } from './statistics.scope.js';
 import { readTrend, type Trend } from './statistics.trend.js';
 
-/** What statistics are read with. */
+/** Dependencies of reading statistics. */
 export interface StatisticsOptions extends StatisticsFeedOptions {
   /** Milliseconds since 1970. */
   now: () => number;

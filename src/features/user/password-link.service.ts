@@ -5,7 +5,7 @@ import { newId } from '../../core/ids.js';
 import type { Transaction } from '../../infra/postgres/database.js';
 import { type Sql, sql } from '../../infra/postgres/sql.js';
 
-/** What an admin hands to a user, or the server mails. */
+/** The link that an admin hands to a user, or that the server mails. */
 export interface Invitation {
   token: string;
   expiresAt: Date;
@@ -18,7 +18,7 @@ const tokenPattern = /^sti_[A-Za-z0-9_-]{43}$/;
 const newToken = () => `sti_${randomBytes(32).toString('base64url')}`;
 const hashOf = (token: string) => createHash('sha256').update(token).digest();
 
-/** What a link is made for: when one of these changes, the link is void. */
+/** The values that a link is bound to: when one of them changes, the link is void. */
 const stateHash = sql`sha256(convert_to(ROW(users.email, users.role, users.password_hash)::text, 'UTF8'))`;
 
 /** Creates, checks and uses links. */

@@ -9,7 +9,7 @@ import type { ProjectService } from '../project/project.service.js';
 import { reloadUser, searchTextOf, type UserChangeOptions } from './user.changes.js';
 import type { CreateServiceAccountInput } from './user.input.js';
 
-/** What service accounts are created with. */
+/** Dependencies of creating service accounts. */
 export interface ServiceAccountOptions extends UserChangeOptions {
   projects: ProjectService;
 }

@@ -16,7 +16,7 @@ import type { SessionService } from '../session/session.service.js';
 import type { PasswordLinkService } from './password-link.service.js';
 import type { UpdateUserInput } from './user.input.js';
 
-/** What users are changed with. */
+/** Dependencies of changing users. */
 export interface UserChangeOptions {
   db: Database;
   events: Events;
@@ -36,7 +36,7 @@ export interface UserChangeOptions {
 /** Who changes a user: a person, or a program under a label of its own. */
 export type ChangedBy = Pick<AuditEntry, 'actor' | 'actorLabel'>;
 
-/** What a search finds a user by. */
+/** The text that a search looks for users in. */
 export function searchTextOf({ name, email }: { name: string; email: string }): string {
   return foldForSearch(`${name}\n${email}`);
 }

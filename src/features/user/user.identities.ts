@@ -11,7 +11,7 @@ import { isLastAdmin, reloadUser, type UserChangeOptions } from './user.changes.
 import { provisionUser } from './user.creation.js';
 import { email as emailShape } from './user.input.js';
 
-/** What an identity provider has said of a user. */
+/** A user according to an identity provider. */
 export interface ProvedIdentity {
   /** Id of the provider in the settings. */
   provider: string;
@@ -25,7 +25,7 @@ export interface ProvedIdentity {
   directoryIds: readonly string[];
 }
 
-/** What a provider's settings allow. */
+/** Permissions in a provider's settings. */
 export interface JoinRules {
   /** Whether a first sign-in creates an account; otherwise an invitation is needed. */
   provision: boolean;

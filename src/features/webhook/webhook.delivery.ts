@@ -10,7 +10,7 @@ import type { AuditService } from '../audit/audit.service.js';
 import type { Attempt, Sender } from './sender.js';
 import { chainsOf, type Waiting } from './webhook.chains.js';
 
-/** What deliveries are made with. */
+/** Dependencies of making deliveries. */
 export interface DeliveryOptions {
   db: Database;
   audit: AuditService;

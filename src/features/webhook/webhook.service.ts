@@ -23,7 +23,7 @@ import {
 } from './webhook.rows.js';
 import { startDelivering } from './webhook.worker.js';
 
-/** What webhooks work with. */
+/** Dependencies of webhooks. */
 export interface WebhookServiceOptions {
   db: Database;
   audit: AuditService;

@@ -25,7 +25,7 @@ import {
 import { maxTrusts, type TrustRow, trustColumns } from './trusts.js';
 import type { ExchangeInput } from './workload.input.js';
 
-/** What tokens are exchanged with. */
+/** Dependencies of exchanging tokens. */
 export interface ExchangeOptions {
   db: Database;
   events: Events;

@@ -1,4 +1,4 @@
-// What a workload's token says, before and after it is verified: its audience, its name among used ones, what the audit trail keeps.
+// The contents of a workload's token, before and after its verification: its audience, its name among used ones, what the audit trail keeps.
 import { createHash } from 'node:crypto';
 import { decodeJwt, type JWTPayload } from 'jose';
 import { InvalidTokenError, issuerToleranceSeconds, maxIssuedTokenLength } from '../../infra/oidc/verify.js';
@@ -37,7 +37,7 @@ export function secondsLeft({ exp = 0, iat = 0 }: JWTPayload, atMs: number): num
   return Math.max(1, Math.ceil(end - atMs / 1000) + 1);
 }
 
-/** What the audit trail says of a token: its subject, and what the rule looked at. */
+/** A token in the audit trail: its subject, and the claims that the rule checked. */
 export function described(claims: JWTPayload, patterns: readonly ClaimPattern[]): Record<string, unknown> {
   const names = new Set(['sub', ...patterns.map(({ claim }) => claim)]);
   return {

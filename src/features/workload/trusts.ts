@@ -16,12 +16,12 @@ import type { CreateWorkloadTrustInput, UpdateWorkloadTrustInput } from './workl
 /** A trust rule as it is read; timestamps are RFC 3339. */
 export type TrustRow = Omit<SqlRow<WorkloadTrust>, 'claims'> & { claims: ClaimPattern[] };
 
-/** What rules are kept with. */
+/** Dependencies of keeping rules. */
 export interface TrustOptions {
   db: Database;
   audit: AuditService;
   sessions: SessionService;
-  /** Says which service account and project a rule may have: the same as a key. */
+  /** Checks the service account and project of a rule, as for a key. */
   apiKeys: Pick<ApiKeyService, 'bindToAccount'>;
   /** Whether issuers may use http and be in inner networks. */
   isPrivateAllowed: boolean;

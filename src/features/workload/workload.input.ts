@@ -64,7 +64,7 @@ export const updateWorkloadTrustInput = objectOf('Changes of a trust rule; absen
 export type UpdateWorkloadTrustInput = z.output<typeof updateWorkloadTrustInput>;
 
 const ofTokenType = 'urn:ietf:params:oauth:token-type:';
-/** What is issued. */
+/** The issued token. */
 export const issuedTokenType = `${ofTokenType}access_token`;
 
 /** Fields that a form may leave out, and JSON may also set to null. */

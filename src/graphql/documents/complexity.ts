@@ -38,7 +38,7 @@ interface Weight {
   names: ReadonlyMap<string, number>;
 }
 
-/** What is known of a document that is not too heavy. */
+/** Facts about a document that is within the limits. */
 export interface DocumentWeight {
   /** Whether page sizes come from variables, so that each call has to be weighed. */
   dependsOnVariables: boolean;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { AppError } from '../../core/errors.js';
 
-/** What a client names an operation by; `documentId` as GraphQL over HTTP has it, the extension as Apollo does. */
+/** Names by which a client requests an operation; `documentId` as GraphQL over HTTP has it, the extension as Apollo does. */
 export interface DocumentParams {
   query?: unknown;
   documentId?: unknown;

@@ -25,7 +25,7 @@ type Coerce = (value: unknown) => unknown;
 interface Part {
   name: string;
   coerce: Coerce;
-  /** What stands for it when it is left out; undefined for nothing. */
+  /** Its default value; undefined where it has none. */
   fallback: unknown;
   isNonNull: boolean;
 }

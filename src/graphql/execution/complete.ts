@@ -8,7 +8,7 @@ import type { Serialize } from './serialize-leaf.js';
 /** An object of the answer. */
 export type Data = Record<string, unknown>;
 
-/** What was waited for ahead of a list's objects: outcomes of these fields for one object after the other. */
+/** Values that were awaited ahead of a list's objects: outcomes of these fields for one object after the other. */
 interface Ready {
   fields: readonly FieldPlan[];
   outcomes: readonly PromiseSettledResult<unknown>[];
@@ -174,7 +174,7 @@ function completeList(
       ? plan.plan.fields.filter(isWaiting)
       : none;
   if (waiting.length === 0 || list.some(isSpecial)) return completeItems(run, field, plan, list, path);
-  // What the objects wait for is begun for all, and waited for once: promises for each cost more than all the rest.
+  // Begins the outcomes of all objects and waits for them once: a promise for each costs more than all the rest.
   const begun = list.flatMap((item, index) => {
     const itemPath: Path = { prev: path, key: index, typename: undefined };
     return waiting.map((inner) => begin(run, inner, item, itemPath));

@@ -1,4 +1,4 @@
-// What executes operations on every transport: by their plans, which it keeps. What has no plan (an invalid variable, a directive
+// Executes operations on every transport by their plans, which it caches. An operation without a plan (an invalid variable, a directive
 // of no meaning here, more than a thousand fields) is left to graphql-js, which gives the same answer and words the errors.
 import { type ExecutionArgs, type ExecutionResult, execute, type GraphQLSchema } from 'graphql';
 import type { GraphQLContext } from '../schema-kit/context.js';

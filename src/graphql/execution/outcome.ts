@@ -1,4 +1,4 @@
-// What becomes of a field's outcome: errors with their places, nulls where a value may be null, and waiting.
+// Completes a field's outcome: errors with their places, nulls where a value may be null, and waiting.
 import { locatedError } from 'graphql';
 import type { FieldPlan, ValuePlan } from './plan.js';
 import type { Path, Run } from './resolve.js';

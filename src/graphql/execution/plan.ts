@@ -74,7 +74,7 @@ export interface FieldPlan {
   /** The property that is the value, where nothing has to be called for it. */
   property: string | undefined;
   resolve: GraphQLFieldResolver<unknown, unknown>;
-  /** What `resolve` does, step by step, where that is known. */
+  /** The steps of `resolve`, where they are known. */
   rule: FieldRule | undefined;
   /** The arguments, where no variable is among them. */
   args: Args | undefined;
@@ -85,7 +85,7 @@ export interface FieldPlan {
   value: ValuePlan;
 }
 
-/** How a value becomes a part of the answer. */
+/** The completion of a value. */
 export type ValuePlan = { isNonNull: boolean } & (
   | { kind: 'leaf'; serialize: Serialize }
   | { kind: 'object'; plan: ObjectPlan }

@@ -1,4 +1,4 @@
-// What Pothos puts around a field's resolver, taken apart: the permission, the check of the arguments, the resolver itself. A
+// Takes a field of Pothos apart into its permission, the check of its arguments and its resolver. A
 // plan runs these three; a field that asks for anything else has no rule here, and keeps what Pothos made.
 import type {
   GraphQLArgument,
@@ -15,7 +15,7 @@ type Resolve = GraphQLFieldResolver<unknown, GraphQLContext, Args>;
 
 /** Runs in this order. */
 export interface FieldRule {
-  /** What the viewer must hold; undefined where the field asks for nothing. */
+  /** The permission that the viewer must hold; undefined where the field asks for nothing. */
   permission: Permission | undefined;
   /** Checks and converts arguments, one after the other. */
   argMappers: readonly ((

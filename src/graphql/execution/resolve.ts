@@ -13,7 +13,7 @@ type Args = Record<string, unknown>;
 export interface Run {
   plan: Plan;
   context: GraphQLContext;
-  /** What the fields of the root are taken of; an event, for those of a subscription. */
+  /** The value that root fields are read from; for a subscription, an event. */
   rootValue: unknown;
   /** Checked and converted. */
   variables: Record<string, unknown>;
@@ -27,7 +27,7 @@ export interface Run {
 /** For resolvers that take no info. */
 const unreadInfo = Object.freeze({}) as GraphQLResolveInfo;
 
-/** What a field's resolver gives. @throws Error of the rule, the arguments or the resolver, or when the run was aborted */
+/** Calls a field's resolver. @throws Error of the rule, the arguments or the resolver, or when the run was aborted */
 export function resolve(run: Run, field: FieldPlan, source: unknown, path: Path): unknown {
   if (run.isAborted()) throw new Error('The client is gone.');
   const { rule, definition, nodes } = field;
@@ -61,7 +61,7 @@ function checkArgs(run: Run, field: FieldPlan, rule: FieldRule, path: Path): Arg
   return args;
 }
 
-/** What resolvers learn of the place where they are called. */
+/** The place of a call, as resolvers see it. */
 export function infoOf(
   { plan, variables, rootValue }: Run,
   field: FieldPlan,

@@ -7,7 +7,7 @@ import type { GraphiQLOptions } from 'graphql-yoga';
 import { graphiqlTabs } from './example-tabs.js';
 import { bar, script, style } from './sign-in-bar.js';
 
-/** What GraphiQL is given. */
+/** Options of the GraphiQL page. */
 const graphiqlOptions: GraphiQLOptions = {
   title: 'SEC-TESTER API',
   credentials: 'same-origin',

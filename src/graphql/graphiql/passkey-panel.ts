@@ -34,7 +34,7 @@ export const passkeyPanel = `
 export const passkeyScript = `
   const hasPasskeys = Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON);
 
-  /** What the browser's refusals mean. */
+  /** Sentences for the browser's refusals. */
   const refusals = {
     NotAllowedError: 'No passkey was given: it was cancelled, took too long, or there is none for this server.',
     InvalidStateError: 'This authenticator holds a passkey of yours already.',

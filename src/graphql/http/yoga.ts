@@ -27,7 +27,7 @@ import { type Authenticate, createViewerOf, keepDocument, notingViewer } from '.
 
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>['yoga'];
 
-/** What the GraphQL server is made of. */
+/** Dependencies of the GraphQL server. */
 export interface GraphQLServerOptions {
   schema: GraphQLSchema;
   createContext: CreateContext;

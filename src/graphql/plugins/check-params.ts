@@ -1,4 +1,4 @@
-// What is wrong with a request's parameters before anything is made of them: JSON in the address, the operation's name. The
+// Checks a request's parameters before they are used: JSON in the address, the operation's name. The
 // document is looked at in document-cache.ts.
 import type { Plugin } from 'graphql-yoga';
 import { AppError } from '../../core/errors.js';

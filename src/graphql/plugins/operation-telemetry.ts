@@ -1,4 +1,4 @@
-// What an operation is called in the log, in /metrics and in traces, and how long it takes. It knows no transport.
+// Names operations in the log, in /metrics and in traces, and times them. It knows no transport.
 import {
   type DocumentNode,
   type ExecutionArgs,

@@ -8,7 +8,7 @@ import { filterArg } from './zod-inputs.js';
 
 type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : SchemaTypes;
 
-/** What cursors are made of is always there. */
+/** Cursors need no column but the keys, which each row has. */
 const fromKeys = { columns: [] } satisfies ReadsColumns;
 
 /**

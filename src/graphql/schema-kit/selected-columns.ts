@@ -71,7 +71,7 @@ export function columnsFor({ fieldNodes, returnType, schema, fragments }: GraphQ
 /** By the nodes of a field, as {@link known}. */
 const wanted = new WeakMap<readonly FieldNode[], Wanted>();
 
-/** What the answer looks at of a page. */
+/** The parts of a page that the answer shows. */
 export function wantedOf(info: GraphQLResolveInfo): Wanted {
   const before = wanted.get(info.fieldNodes);
   if (before !== undefined) return before;

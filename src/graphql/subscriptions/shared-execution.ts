@@ -18,7 +18,7 @@ import { currentRequest, runInRequest } from '../../infra/telemetry/request-cont
 import type { Executor } from '../execution/executor.js';
 import type { GraphQLContext } from '../schema-kit/context.js';
 
-/** What the answer depends on, besides the event and the viewer's rights. */
+/** Values that the answer depends on, besides the event and the viewer's rights. */
 interface Traits {
   id: number;
   /** Shows users: what is shown of them depends on who looks. */

@@ -5,7 +5,7 @@ import { endAndLinger, endRaw } from '../headers.js';
 import { writeHead } from '../response.js';
 import { unfinishedRequest } from './latest-request.js';
 
-/** What Node adds to an error of its parser. */
+/** Fields that Node adds to an error of its parser. */
 type ParserError = NodeJS.ErrnoException & { rawPacket?: Buffer; bytesParsed?: number };
 
 interface Refusal {

@@ -1,4 +1,4 @@
-// Says in SQL which users have a second factor, for the statements of all features.
+// The SQL condition for users with a second factor, for the statements of all features.
 import { type Sql, sql } from '../postgres/sql.js';
 
 /** Whether a user has a confirmed authenticator app or a passkey. @param userId the column, or a value with its type */

@@ -109,7 +109,7 @@ export async function finishMigrations(databaseUrl: string): Promise<string[]> {
   });
 }
 
-/** What {@link finishMigrations} would drop. */
+/** The objects that {@link finishMigrations} would drop. */
 export async function unfinishedMigrations(databaseUrl: string): Promise<string[]> {
   return withClient(databaseUrl, listLeftovers);
 }

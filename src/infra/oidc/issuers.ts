@@ -1,4 +1,4 @@
-// What issuers of tokens publish, their metadata and keys: discovered, checked and cached. A new key is found at once.
+// Discovers, checks and caches the metadata and keys that issuers of tokens publish. A new key is found at once.
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { allowInsecureRequests, customFetch, discovery, type ServerMetadata } from 'openid-client';

@@ -18,7 +18,7 @@ const algorithms = [
 export const isIdentifier = (claim: unknown): claim is string =>
   typeof claim === 'string' && /^\P{C}{1,255}$/u.test(claim);
 
-/** What a token must be. */
+/** Requirements on a token. */
 export interface Expected {
   issuer: string;
   audience: string;

@@ -67,7 +67,7 @@ export function cursorIn<Row extends { id: string }>(order: KeysetOrder<Row>): (
 export interface MergedSource<Row> {
   /** Select list, the same for all sources. */
   list: Sql;
-  /** What stands behind FROM for each source, under the names that list and conditions use. No row is in two of them. */
+  /** The FROM clause of each source, under the names that list and conditions use. No row is in two of them. */
   sources: readonly Sql[];
   conditions: Sql[];
   order: KeysetOrder<Row>;

@@ -33,7 +33,7 @@ export interface Connections {
   settle: (client: pg.ClientBase) => Promise<void>;
 }
 
-/** How the connections that serve requests are opened. */
+/** Options of the connections that serve requests. */
 export function connectionsOf({
   url,
   acquireTimeoutMs,

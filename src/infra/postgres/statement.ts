@@ -13,7 +13,7 @@ export interface Statement {
   values?: unknown[] | undefined;
 }
 
-/** What a statement returned: its rows, and PostgreSQL's command tag, for example `SELECT 20`. */
+/** Result of a statement: its rows, and PostgreSQL's command tag, for example `SELECT 20`. */
 export interface StatementResult {
   rows: unknown[];
   tag: string;
@@ -105,12 +105,12 @@ class StatementQuery extends PgQuery {
 
 type ReadRow = (fields: (string | null)[]) => unknown;
 
-/** What is known of one connection. */
+/** The state of one connection. */
 interface ConnectionState {
   connection: pg.Connection;
   /** The same connection without the means to ask for a description. */
   withoutDescribe: pg.Connection;
-  /** How the rows of each named statement are read, once it has been described. */
+  /** The row reader of each named statement, once PostgreSQL has described it. */
   readers: Map<string, ReadRow>;
   isHeld: boolean;
 }

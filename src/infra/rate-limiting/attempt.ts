@@ -1,4 +1,4 @@
-// What counters of attempts take and tell, in a process and between the processes of a server.
+// The interface of attempt counters, in a process and between the processes of a server.
 
 /** The rules of a counter. */
 export interface CounterOptions {
@@ -14,7 +14,7 @@ export interface CounterOptions {
 
 /** A step of an attempt: it begins, succeeds, fails, or ends without an outcome. */
 export type Step = 'enter' | 'proved' | 'failed' | 'left';
-/** What a step led to. */
+/** Outcome of a step. */
 export interface Taken {
   answer: 'ok' | 'locked' | 'busy';
   /** Milliseconds since 1970. */

@@ -5,9 +5,9 @@ import { ReplyError } from 'ioredis';
 export interface Refusal {
   /** One of {@link refusalCodes}. */
   code: string;
-  /** What Redis answered; it holds no secret. */
+  /** The answer of Redis; it holds no secret. */
   reason: string;
-  /** What to change. */
+  /** The advice for operators. */
   advice: string;
 }
 
@@ -35,7 +35,7 @@ const otherAdvice = 'Look for the reason in the documentation of Redis.';
 /** The codes of refusals, for a label of bounded values. */
 export const refusalCodes: readonly string[] = [...Object.keys(advices), 'OTHER'];
 
-/** What an error means when it is an answer of Redis; undefined when there was no answer. */
+/** The meaning of an error that Redis answered; undefined when there was no answer. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (!(error instanceof Error && error instanceof (ReplyError as ErrorConstructor))) return undefined;
   const [, given = ''] = /^([A-Z]+)\b/.exec(error.message) ?? [];

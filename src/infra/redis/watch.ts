@@ -19,7 +19,7 @@ export interface RedisWatch {
   close(): void;
 }
 
-/** What does not work: nothing at all, commands that write, or messages among instances. */
+/** The part of Redis that fails: everything, commands that write, or messages among instances. */
 type Part = 'connection' | 'commands' | 'messages';
 
 /** Writes as limits do: with a script. A replica, a full memory and an access list refuse it. */

@@ -23,7 +23,7 @@ export interface CacheCounts {
 type OverWorkers = 'sum' | 'max' | 'min';
 type GaugeReading = number | Readonly<Record<string, number>>;
 
-/** What the parts of the server count and time. Times are in seconds. */
+/** Counters and timers of the server's parts. Times are in seconds. */
 export interface Metrics {
   /** Everything in Prometheus's text format. */
   print(): Promise<string>;

@@ -1,4 +1,4 @@
-// What the workers of one server and their primary call on each other.
+// The calls between the workers of one server and their primary.
 import type { CounterOptions, Step, Taken } from '../rate-limiting/attempt.js';
 
 /** A database that the primary has prepared: the URL to serve with, and whether a pooler lends its connections. */
@@ -20,9 +20,9 @@ export interface AddressLimit {
   windowSeconds: number;
 }
 
-/** What a worker calls on the primary. */
+/** Calls of a worker on the primary. */
 export type PrimaryCalls = {
-  /** What a worker starts with. */
+  /** The initial state of a worker. */
   begin: () => { database: PreparedDatabase; workers: WorkerCount };
   /** The worker listens; `greeting` is what its start tells people. */
   serving: (greeting: { port: number; firstAdmin?: object | undefined }) => void;
@@ -43,7 +43,7 @@ export type PrimaryCalls = {
 /** The same as the primary offers it, which may take its time. */
 export type Offered = { [Name in keyof PrimaryCalls]: (...args: Parameters<PrimaryCalls[Name]>) => unknown };
 
-/** What the primary calls on a worker. */
+/** Calls of the primary on a worker. */
 export type WorkerCalls = {
   message: (topic: string, message: unknown) => void;
   workers: (count: WorkerCount) => void;

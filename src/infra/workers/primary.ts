@@ -14,7 +14,7 @@ interface PrimaryOptions {
   stopMs: number;
 }
 
-/** What the first worker's start tells people. */
+/** The part of the first worker's start that the banner prints. */
 type Greeting = Parameters<PrimaryCalls['serving']>[0];
 
 /** The workers of a server. */

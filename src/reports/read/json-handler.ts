@@ -1,15 +1,15 @@
 // The interface by which a format reads JSON, and the bounds of a document.
 
-/** What to do with a value: parse it and hand it over, walk into it, or pass over it. */
+/** The handling of a value: parse it and hand it over, walk into it, or pass over it. */
 export type Selection = 'value' | 'enter' | 'skip';
 
 /** Keys and indexes from the root. */
 export type JsonPath = readonly (string | number)[];
 
-/** What kind of value begins. */
+/** The kind of a value that begins. */
 export type JsonKind = 'array' | 'object' | 'scalar';
 
-/** How a format reads its JSON. */
+/** The handler of a format's JSON. */
 export interface JsonHandler {
   /** Called where a value begins; `path` is valid during the call only. */
   select: (path: JsonPath, kind: JsonKind) => Selection;

@@ -18,7 +18,7 @@ interface Reader {
   limits: JsonLimits;
   path: (string | number)[];
   stack: Container[];
-  /** What may come next. */
+  /** The token that may come next. */
   state: 'value' | 'firstValue' | 'key' | 'firstKey' | 'colon' | 'comma' | 'done';
   /** Bytes ahead of the current chunk. */
   offset: number;

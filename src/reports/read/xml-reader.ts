@@ -9,7 +9,7 @@ import type { ReportNotes } from '../notes.js';
 import { reportError } from '../report-error.js';
 import type { XmlElement } from './xml-element.js';
 
-/** How a format reads its XML. */
+/** The handler of a format's XML. */
 export interface XmlHandler {
   /** Names that the root element may have. */
   roots: readonly string[];

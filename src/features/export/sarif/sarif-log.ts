@@ -14,7 +14,7 @@ export interface Scan {
   category: string | null;
 }
 
-/** What a log is written for. */
+/** The subject of a log. */
 export interface SarifOptions {
   /** Whether the scan saw everything that it should have. */
   isComplete: boolean;

@@ -1,10 +1,10 @@
-// What both VEX formats read of a row: the vulnerability, the component and the decision.
+// The part of a row that both VEX formats read: the vulnerability, the component and the decision.
 import { copyNull, listOf, textOf } from '../../../infra/postgres/bulk/copy-text.js';
 import type { ItemLocation } from '../../../reports/item.js';
 import type { ExportRow } from '../export.rows.js';
 import { type Package, packageOf } from './purl.js';
 
-/** What a VEX is written for. */
+/** The subject of a VEX. */
 export interface VexOptions {
   /** Whose statements these are. */
   author: string;

@@ -9,7 +9,7 @@ interface Placed {
 
 /** Most pairs of alike findings that are compared with each other, which takes milliseconds. */
 const maxPairs = 2500;
-/** What a shift costs at the beginning of a chain: of two equal explanations, the one in which less has moved is the better. */
+/** The cost of a shift at the beginning of a chain: of two equal explanations, the one in which less has moved is the better. */
 const start = 1.2;
 
 interface Link {

@@ -5,7 +5,7 @@ import { type Candidate, climb, codeOf, compare } from './ladder.js';
 /** Most files on each side that one and the same evidence may be in to make two files candidates. */
 const maxFiles = 24;
 
-/** What is left of one file. */
+/** Unmatched findings and results of one file. */
 interface FileLeft<C> {
   path: string;
   items: C[];

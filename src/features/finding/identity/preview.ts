@@ -9,7 +9,7 @@ export type Recipe = (item: ReportItem) => IdentityKeys;
 /** A result of the earlier run and one of the later run, by their positions. */
 export type Recognised = [old: number, seen: number];
 
-/** What another recipe would do to two runs. */
+/** The effect of another recipe on two runs. */
 export interface RecipePreview {
   /** Results that are recognised today and would become a new and an absent finding, or another finding. */
   split: Recognised[];

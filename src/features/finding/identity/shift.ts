@@ -1,4 +1,4 @@
-// How the lines of a file have moved between two runs, learned from the findings that are recognised already.
+// Learns how the lines of a file moved between two runs from the findings that are recognised already.
 
 /** A recognised finding: its line then and now. */
 export interface Anchor {
@@ -16,7 +16,7 @@ export interface Shift {
   isBetween: (oldLine: number, newLine: number) => boolean;
 }
 
-/** What a change of the shift costs: one edit moves all that follows, however large it is. */
+/** The cost of a change of the shift: one edit moves all that follows, however large it is. */
 export function jump(lines: number): number {
   return lines === 0 ? 0 : 1 + Math.log2(lines) / 4;
 }

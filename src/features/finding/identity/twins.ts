@@ -8,7 +8,7 @@ export interface Twins<O, N> {
   seen: N;
 }
 
-/** How the findings and results of a file are paired. */
+/** The pairing of a file's findings and results. */
 export interface MatchedFile<O, N> {
   /** Without the twins that stay together. */
   pairs: [O, N][];

@@ -17,7 +17,7 @@ import {
 } from './compare.reads.js';
 import { cursorKeyOf, isCursorKey } from './order.js';
 
-/** What comparisons are read with. */
+/** Dependencies of reading comparisons. */
 export interface ComparisonOptions {
   db: Database;
   executions: ExecutionService;

@@ -23,7 +23,7 @@ export interface KeysetPlan {
   keys: readonly OrderKey[];
 }
 
-/** What a page of findings is cut from. */
+/** The source of a page of findings. */
 export interface PageSource {
   plan: KeysetPlan;
   filter: FindingFilter;

@@ -7,7 +7,7 @@ import { matchFile, type Twins } from '../identity/twins.js';
 import type { SeriesState } from './series.js';
 import { forgetTwins, stageParted, twinsOf } from './staged-twins.js';
 
-/** What two cursors are merged by: the file, or the group of what lies in none. */
+/** The key that two cursors are merged by: the file, or the group of findings without one. */
 interface InFile extends Candidate {
   fileKey: string;
 }
@@ -110,7 +110,7 @@ interface MatchedGroup {
   parted: Twins<OldFinding, NewResult>[];
 }
 
-/** What is shown is matched first. What has been absent needs more than its place to be seen again. */
+/** Matches present findings first. An absent finding needs more evidence than its place. */
 function matchWithin({ olds, news, twins }: GroupWithTwins): MatchedGroup {
   if (news.length === 0) return { pairs: [], parted: [] };
   const { pairs, parted } = matchFile(
@@ -132,7 +132,7 @@ function isAlike(old: Candidate, seen: Candidate): boolean {
   return old.messageKey === seen.messageKey;
 }
 
-/** What has been absent does not move. */
+/** Absent findings do not move. */
 function leave(
   left: Leftovers<OldFinding, NewResult>,
   { olds, news }: Group,

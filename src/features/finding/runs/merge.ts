@@ -8,7 +8,7 @@ import { recipeVersion } from '../identity/keys.js';
 import { adoptResults, closeResults, copySightings, insertResults } from './merge-results.js';
 import { enterBranch, isPartial, matchOfStaged, newIdAt, type StagedRun, type Step } from './staged-run.js';
 
-/** What a run made of the findings. */
+/** Changes that a run made to the findings. */
 export interface MergedRun {
   scanBranchId: number;
   runNumber: number;

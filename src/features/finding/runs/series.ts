@@ -2,7 +2,7 @@
 import type { Statements } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
 
-/** What makes executions runs of the same scan. */
+/** The values that make executions runs of the same scan. */
 export interface SeriesKey {
   projectId: string;
   target: string;
@@ -11,7 +11,7 @@ export interface SeriesKey {
   branch: string | null;
 }
 
-/** What is known of a series before a run meets its findings. */
+/** The state of a series before a run meets its findings. */
 export interface SeriesState {
   id: number;
   version: number;

@@ -1,4 +1,4 @@
-// Tells operators how many executions wait to be settled, which after an upgrade are all of the past.
+// Logs how many executions wait to be settled; after an upgrade these are all past ones.
 import type { Logger } from 'pino';
 
 /** Fewer than these are everyday business. */

@@ -19,12 +19,12 @@ import { createProgress, type SettlingProgress } from './settle-progress.js';
 import { countEnded, type EndedExecution, findEnded } from './settle-queue.js';
 import { stageOwnResults } from './stage-own-results.js';
 
-/** What settling works with. */
+/** Dependencies of settling. */
 export interface SettleOptions {
   db: Database;
   bulk: BulkOptions;
   log: Logger;
-  /** Tells webhooks of new and reopened findings. */
+  /** Queues webhook events for new and reopened findings. */
   reportRun: ReportRun;
   /** Milliseconds since 1970. */
   now: () => number;

@@ -163,7 +163,7 @@ async function handToCopies(tx: Transaction, step: Step, ids: readonly string[])
 }
 
 /**
- * What this run closed is shown until a later run closes it: one that saw the finding otherwise, or one that was whole and read
+ * A row that this run closed is shown until a later run closes it: one that saw the finding otherwise, or one that was whole and read
  * the file. So is what runs between the one before and this one closed, which have been deleted.
  */
 async function reopen(tx: Transaction, step: Step, which: Sql): Promise<void> {

@@ -13,13 +13,13 @@ import { dueDateOf } from '../finding.due.js';
 import { compactRollups } from '../finding.rollups.js';
 import { turnOf } from '../finding.turns.js';
 
-/** What the keeper works with. */
+/** Dependencies of the keeper. */
 export interface KeeperOptions {
   db: Database;
   audit: AuditService;
-  /** Tells webhooks of decisions. */
+  /** Queues webhook events for decisions. */
   reportTriage: ReportTriage;
-  /** Tells webhooks of due dates that have passed. */
+  /** Queues webhook events for due dates that have passed. */
   reportOverdue: ReportOverdue;
   log: Logger;
   /** Milliseconds since 1970. */

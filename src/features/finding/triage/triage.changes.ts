@@ -19,7 +19,7 @@ export interface Decision {
   conditions: readonly Sql[];
 }
 
-/** What a decision has changed, or would change. */
+/** Changes that a decision made, or would make. */
 export interface TriageOutcome {
   matched: number;
   changed: number;
@@ -27,7 +27,7 @@ export interface TriageOutcome {
   ranks: number[];
 }
 
-/** What keeps a decision from being made: numbers of findings. */
+/** Numbers of findings that prevent a decision. */
 export interface Obstacles {
   /** In projects where the viewer may not triage. */
   forbidden: number;
@@ -118,7 +118,7 @@ function summary(changedIds: Sql): Sql {
     ) AS changes`;
 }
 
-/** Says what a decision would change; changes nothing. */
+/** Counts the changes that a decision would make; changes nothing. */
 export async function tryDecision(db: Pick<Statements, 'query'>, decision: Decision): Promise<Attempt> {
   const parts = join([chosen(decision, false), planned(decision), obstacles(decision)]);
   const [attempt] = await db.query<Attempt>(sql`WITH ${parts} ${summary(sql`NULL::uuid[]`)}`);

@@ -4,7 +4,7 @@ import { dateTime, idOf, line, objectOf, text } from '../../../validation/fields
 import { severity } from '../../result/result.input.js';
 import { findingFilter, type Triage, triageState, triageStates } from '../finding.input.js';
 
-/** What a state demands of a decision, and the states that it may follow. */
+/** Requirements of a state on a decision, and the states that it may follow. */
 export interface TriageRule {
   needsReason: boolean;
   needsEnd: boolean;

@@ -21,13 +21,13 @@ import {
 } from './triage.changes.js';
 import { maxTriaged, type TriageFindingsInput, triageRules } from './triage.input.js';
 
-/** What decisions are made with. */
+/** Dependencies of making decisions. */
 export interface TriageOptions {
   db: Database;
   /** Runs a transaction whose statements may take longer than those of the pool, on a connection beside it. */
   transactLong: RunTransaction;
   audit: AuditService;
-  /** Tells webhooks of decisions. */
+  /** Queues webhook events for decisions. */
   reportTriage: ReportTriage;
   /** Milliseconds since 1970. */
   now: () => number;

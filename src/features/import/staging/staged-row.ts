@@ -43,7 +43,7 @@ export function contentKeyOf(item: ReportItem): string {
 /** Positions that the ids of one severity have room for. */
 const maxPositions = 2 ** 28;
 
-/** What the rows of a staging have in common. */
+/** Values that all rows of a staging share. */
 export interface Staging {
   importId: string;
   /** When it began, in milliseconds since 1970. */

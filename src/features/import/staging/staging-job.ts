@@ -1,4 +1,4 @@
-// What the staging thread is given and what it gives back: plain data, because it crosses threads.
+// The input and the output of the staging thread: plain data, because it crosses threads.
 import type { BulkOptions } from '../../../infra/postgres/bulk/connection.js';
 import type { ReportFormatName } from '../../../reports/format.js';
 import type { ReportWarning } from '../../../reports/notes.js';
@@ -16,7 +16,7 @@ export interface StagingJob {
   target: string;
   category: string | null;
   branch: string | null;
-  /** What the caller says the tool is; otherwise the report says it. */
+  /** The tool according to the caller; otherwise the report names it. */
   tool: string | null;
   pathPrefix: string | null;
   /** Whether the report is the whole run, so that its results meet the findings at once. */
@@ -33,7 +33,7 @@ export interface StagingProgress {
   sighted: number;
 }
 
-/** What staging found out. */
+/** Outcome of staging. */
 export interface StagedReport extends StagingProgress {
   format: ReportFormatName;
   tool: string | null;
@@ -48,6 +48,6 @@ export interface StagedReport extends StagingProgress {
   warningCount: number;
   incomplete: string[];
   unreadPaths: string[];
-  /** What the series was when its findings were matched; null where there was none. */
+  /** The version of the series when its findings were matched; null where there was none. */
   series: SeriesState | null;
 }

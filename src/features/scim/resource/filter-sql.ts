@@ -3,7 +3,7 @@ import { AppError } from '../../../core/errors.js';
 import { join, type Sql, sql } from '../../../infra/postgres/sql.js';
 import type { Comparison, Filter, FilterValue } from './filter.js';
 
-/** What an attribute is in SQL. */
+/** An attribute in SQL. */
 export type Column =
   /** Text, compared without regard to case. */
   | { kind: 'text'; of: Sql }
@@ -30,7 +30,7 @@ export function conditionOf(filter: Filter, columnOf: ColumnOf): Sql {
     const parts = filter.of.map((part) => conditionOf(part, columnOf));
     return sql`(${join(parts, filter.op === 'and' ? ' AND ' : ' OR ')})`;
   }
-  // What is unknown of an unassigned attribute is false, so that its opposite is true.
+  // A comparison with an unassigned attribute is false, so that its opposite is true.
   if (filter.op === 'not') return sql`NOT COALESCE(${conditionOf(filter.of, columnOf)}, false)`;
   const column = columnOf(filter.path);
   if (column === undefined) throw invalidFilter(`${filter.path}: cannot be filtered by`);

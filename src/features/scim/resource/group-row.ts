@@ -63,7 +63,7 @@ export function groupColumnOf(path: string): Column | undefined {
   return own.get(bare.startsWith(prefix) ? bare.slice(prefix.length) : bare);
 }
 
-/** What names a group in the directory, without regard to case. */
+/** The name of a group in the directory, without regard to case. */
 export const groupKeyOf = userNameKeyOf;
 
 /** The document of a row, without members. */

@@ -1,4 +1,4 @@
-// What requests of lists have in common: their parameters, pages by index, and the attributes to send.
+// The common parts of list requests: their parameters, pages by index, and the attributes to send.
 import { join, type Sql, sql } from '../../../infra/postgres/sql.js';
 import type { ListQuery } from '../scim.input.js';
 import { type Document, invalidValue } from './document.js';

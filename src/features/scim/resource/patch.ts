@@ -208,7 +208,7 @@ function applyFiltered(
   put(holder, name, onePrimary([...present, change(seed)]));
 }
 
-/** What a filter of equalities asks for; undefined for any other filter. */
+/** The values that a filter of equalities requires; undefined for any other filter. */
 function equalsOf(attribute: Attribute, filter: Selected['filter']): Complex | undefined {
   if (filter.op === 'and') {
     const parts = filter.of.map((part) => equalsOf(attribute, part));

@@ -35,7 +35,7 @@ export interface Resource extends Document {
   meta: { resourceType: string; created: string; lastModified: string; location: string; version: string };
 }
 
-/** What names a user in the directory, without regard to case. */
+/** The name of a user in the directory, without regard to case. */
 export const userNameKeyOf = (userName: string): string => userName.normalize('NFC').toLowerCase();
 
 /** The index of the address that is the account's: the primary one, else the first of type work, else the first. */

@@ -20,7 +20,7 @@ export interface ScimCaller {
   mayAdopt: boolean;
 }
 
-/** What tokens are checked with. */
+/** Dependencies of checking tokens. */
 export interface ScimTokenCheckOptions {
   db: Database;
   events: Events;

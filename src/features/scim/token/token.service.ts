@@ -11,7 +11,7 @@ import type { GroupMappings } from '../../sso/group-mappings.js';
 import type { CreateScimTokenInput } from '../scim.input.js';
 import { createScimTokenCheck, type ScimTokenCheckOptions } from './token.checks.js';
 
-/** What tokens are kept with. */
+/** Dependencies of keeping tokens. */
 export interface ScimTokenOptions extends ScimTokenCheckOptions {
   audit: AuditService;
   groupMappings: GroupMappings;

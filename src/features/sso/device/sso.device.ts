@@ -8,7 +8,7 @@ import { admitProved, providerOf, type SsoServiceOptions } from '../sso.service.
 export interface DeviceCodes {
   /** The secret that polls. */
   deviceCode: string;
-  /** What the user types at `verificationUri`. */
+  /** The code that the user types at `verificationUri`. */
   userCode: string;
   verificationUri: string;
   /** The same address with the code in it. */
@@ -18,7 +18,7 @@ export interface DeviceCodes {
   interval: number;
 }
 
-/** What a poll finds. */
+/** Outcome of a poll. */
 export type DevicePoll = { state: 'PENDING' | 'SLOW_DOWN' } | { state: 'DONE'; code: string };
 
 /** Shortest time between two polls where the provider names none (RFC 8628, 3.2). */

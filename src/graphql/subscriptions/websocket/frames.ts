@@ -11,7 +11,7 @@ export interface Line {
   wire: Socket;
 }
 
-/** What may wait in a socket's buffer before its reader counts as too slow. */
+/** Bytes that may wait in a socket's buffer before its reader counts as too slow. */
 const maxBufferedBytes = 4_000_000;
 
 /**

@@ -29,7 +29,7 @@ import { createOpenCounter, createRefusals } from './limits.js';
 import { createOperationCheck } from './operations.js';
 import { createProtocol } from './protocol.js';
 
-/** What the transport asks of the services. */
+/** The services that the transport calls. */
 interface ConnectionServices extends AuthenticationServices {
   denied: NonNullable<RequestContext['onDenied']>;
   requests: { take: (callerId: string, ip: null) => { refusal?: AppError | undefined } | undefined };

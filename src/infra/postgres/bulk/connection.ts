@@ -7,7 +7,7 @@ import { targetOf } from '../connection/target.js';
 import { toDatabaseError } from '../errors.js';
 import type { Sql } from '../sql.js';
 
-/** How a bulk connection is opened; plain data, so that a worker thread can be given it. */
+/** Options of a bulk connection; plain data, so that a worker thread can be given it. */
 export interface BulkOptions {
   url: string;
   /** Longest time that one statement may take, in milliseconds. */

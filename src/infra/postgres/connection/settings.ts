@@ -2,7 +2,7 @@
 import pg from 'pg';
 import type { Target } from './target.js';
 
-/** What sessions of one kind need beside what all need. */
+/** Settings of one kind of session, beside those of all. */
 export interface SessionNeeds {
   /** Server-side limit of one statement, in milliseconds; 0 for none. */
   statementTimeoutMs: number;
@@ -71,7 +71,7 @@ function wantedOf({ statementTimeoutMs, idleInTransactionTimeoutMs, isReadOnly }
   ];
 }
 
-/** What PgBouncer keeps for each of its clients; newer versions read these within the options too. */
+/** Settings that PgBouncer keeps for each of its clients; newer versions read these within the options too. */
 const tracked = new Set(['TimeZone', 'DateStyle', 'IntervalStyle', 'standard_conforming_strings']);
 
 /** The start-up options of a connection: those of the URL, then ours, which win. */

@@ -41,7 +41,7 @@ export function targetOf(url: string): Target {
   return target;
 }
 
-/** How a connection was tried, to compare with what others have learnt since. */
+/** The parameters of an attempt to connect, to compare with later ones. */
 export type Attempt = Pick<Target, 'startUp'> & { hostIndex: number };
 
 /** Notes how the next connection is tried. */

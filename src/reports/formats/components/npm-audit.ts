@@ -38,7 +38,7 @@ async function* read(source: ReportSource, notes: ReportNotes): AsyncGenerator<R
     markIncomplete(notes, 'The report has no vulnerabilities: npm did not audit.', '/vulnerabilities');
 }
 
-/** What is known of a report while it is read. */
+/** The state of a report while it is read. */
 interface Audit {
   notes: ReportNotes;
   /** Name of the package of the line (Yarn 2 and later). */

@@ -58,7 +58,7 @@ type Part =
   | { kind: 'entry'; list: string }
   | { kind: 'key'; of: 'root' | 'group' | 'target'; key: string };
 
-/** What stands at a path, wherever the targets are: /Results/0, /Resources/0/Results/0 or /0. */
+/** The kind of value at a path, regardless of where the targets are: /Results/0, /Resources/0/Results/0 or /0. */
 function partOf(path: JsonPath): Part {
   let rest = path;
   if (rest.length === 0) return { kind: 'root' };

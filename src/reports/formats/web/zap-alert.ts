@@ -10,7 +10,7 @@ export interface ZapSite {
   port: string | null;
 }
 
-/** What an alert says besides its instances, by the names of ZAP. */
+/** The fields of an alert beside its instances, by ZAP's names. */
 export type ZapFields = Readonly<Record<string, unknown>>;
 
 /** An alert while its instances come. */
