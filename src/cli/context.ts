@@ -98,7 +98,7 @@ export function moment(text: string): string {
   return given;
 }
 
-/** How many results are of this severity or above. */
+/** Counts the results of this severity or above. */
 export function countAtOrAbove({ severityCounts }: Execution, floor: Severity): number {
   return severities
     .slice(severities.indexOf(floor))

@@ -16,7 +16,7 @@ interface Codes {
   interval: number;
 }
 
-/** How much slower to poll when the provider asks for it, in seconds (RFC 8628, 3.5). */
+/** Seconds that a poll waits longer when the provider asks for it (RFC 8628, 3.5). */
 const slowDownBy = 5;
 
 /**

@@ -17,9 +17,9 @@ export interface FollowOptions {
   onEvent(event: ExecutionEvent): void;
   /** The connection was lost and is tried again. */
   onLoss(reason: string): void;
-  /** How long a server may be out of reach, in milliseconds. */
+  /** Longest time that a server may be out of reach, in milliseconds. */
   patienceMs: number;
-  /** How long the execution may take from now, in milliseconds; no limit by default. */
+  /** Longest time that the execution may take from now, in milliseconds; no limit by default. */
   timeoutMs?: number;
 }
 

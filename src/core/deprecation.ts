@@ -1,6 +1,6 @@
 // Deprecations and the headers that announce them; each deprecated part is marked where it is defined.
 
-/** How long what is deprecated stays at least, in days. */
+/** Shortest time that a deprecated part stays, in days. */
 export const minSunsetDays = 180;
 
 /** A promise to users of something that will go. Days are YYYY-MM-DD and begin at midnight UTC. */

@@ -31,9 +31,9 @@ export interface PasswordRules {
   path: string;
   /** In code points. */
   minLength: number;
-  /** Whose it is: their own words are no secret. */
+  /** The user, whose own words are no secret. */
   user: { email: string; name: string };
-  /** How many guesses it takes an attacker who also tries these words. */
+  /** Number of guesses for an attacker who also tries these words. */
   estimate: (password: string, words: string[]) => Promise<number>;
 }
 
@@ -78,7 +78,7 @@ function isRepetitive(password: string): boolean {
   return steps.every((step) => step === 1 || step === -9) || steps.every((step) => step === -1 || step === 9);
 }
 
-/** How many characters are left when the words (of three letters or more) are taken out. */
+/** Number of characters that are left without the words (of three letters or more). */
 function remainder(password: string, words: string[]): number {
   const longestFirst = words
     .map((word) => word.toLowerCase())

@@ -105,7 +105,7 @@ const ownAccount: ReadonlySet<Permission> = new Set([
   'session:manage',
 ]);
 
-/** Who is asking, as of this request. Role and status come from the database, never from a token. */
+/** The caller as of this request. Role and status come from the database, never from a token. */
 export interface Viewer {
   userId: string;
   email: string;
@@ -220,7 +220,7 @@ export function denialOf(viewer: Viewer | null, permission?: Permission): AppErr
 
 const nameOfToken = ({ apiKeyId }: Viewer): string => (apiKeyId === undefined ? 'token' : 'API key');
 
-/** How old a sign-in may be for what would give the account away. */
+/** Greatest age of a sign-in for changes that could give the account away. */
 export const freshSignInSeconds = 5 * 60;
 
 /**

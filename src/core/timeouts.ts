@@ -1,5 +1,4 @@
-// How long the server waits for others, and how often it looks for itself, in milliseconds. Not for operators: what they
-// may choose is in settings.ts. Tests choose what does not depend on a machine's speed.
+// The server's time-outs and intervals, in milliseconds, which only tests change. settings.ts has those for operators.
 
 export const defaultTiming = {
   /** Longest wait for the greeting of a WebSocket. */

@@ -10,7 +10,7 @@ interface CacheOptions<Value> {
   name: string;
   /** Values at most; the least recently used one is dropped. */
   max: number;
-  /** How long a value is valid unless it is invalidated. */
+  /** Time for which a value is valid unless it is invalidated. */
   ttlMs: number;
   /** Tags by which a value can be invalidated besides its key. */
   tagsOf?: (value: NonNullable<Value>) => readonly string[];

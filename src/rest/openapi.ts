@@ -25,7 +25,7 @@ const about = `Sign-in, imports of reports and health over REST. Everything else
 - **Limits**: \`RateLimit\` and \`RateLimit-Policy\` show what is left of a limit; 429 and 503 come with \`Retry-After\`.
 - **Methods**: \`HEAD\` works wherever \`GET\` does, and \`OPTIONS\` lists the methods of a path; any other gets 405 with \`Allow\`.`;
 
-/** How openapi.yaml and /docs/openapi.yaml are written. */
+/** Options of writing openapi.yaml and /docs/openapi.yaml. */
 export const yamlOptions = { lineWidth: 110, aliasDuplicateObjects: false };
 
 /**

@@ -50,7 +50,7 @@ export interface FormBody {
   toBody: (fields: Readonly<Record<string, string>>) => unknown;
 }
 
-/** How callers that are no users prove who they are. */
+/** The authentication of callers that are no users. */
 export interface Credential {
   /** Name among the security schemes of the OpenAPI document. */
   scheme: string;

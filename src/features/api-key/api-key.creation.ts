@@ -13,7 +13,7 @@ import {
   noServiceAccount,
 } from './api-key.storage.js';
 
-/** Whose key it is to be, and the only project that it may reach. */
+/** The owner of a new key, and the only project that it may reach. */
 interface Owner {
   id: string;
   projectId: string | null;

@@ -50,7 +50,7 @@ export interface AuthTokens {
   user: User;
 }
 
-/** How long a device stays known after its last sign-in. */
+/** Time for which a device stays known after its last sign-in. */
 export const deviceTtlSeconds = 90 * 24 * 60 * 60;
 
 const seconds = (time: string | number) =>

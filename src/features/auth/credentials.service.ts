@@ -19,7 +19,7 @@ export interface Credentials {
   hasSecondFactor: boolean;
 }
 
-/** Whose account it is; undefined when there is none of that name. */
+/** The owner of the account; undefined when there is none of that name. */
 export type Account = { id: string; email: string } | undefined;
 
 /** Dependencies of checking credentials. */

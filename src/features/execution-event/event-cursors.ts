@@ -7,7 +7,7 @@ import { lookBackMs } from './live-feed.js';
 import type { LoggedPlace } from './resumed-feed.js';
 import type { Written } from './types.js';
 
-/** How far back a cursor of the feed may lie. */
+/** Greatest age of a cursor of the feed. */
 const maxResumeMs = 86_400_000;
 const maxResumeEvents = 10_000;
 

@@ -16,7 +16,7 @@ interface FeedOptions<Event> {
   timing?: Timing;
 }
 
-/** How far back the poll looks: longer than a transaction takes from creating an id to its commit. */
+/** Time that the poll looks back: longer than a transaction takes from creating an id to its commit. */
 export const lookBackMs = 6000;
 
 /** The feed of one instance. */

@@ -22,7 +22,7 @@ export const gatedColumns = [
 /** An execution as far as a gate reads it. */
 export type GatedRow = Pick<ExecutionRow, (typeof gatedColumns)[number]>;
 
-/** Whose results count. */
+/** The executions whose results count. */
 export interface Counted {
   rowsOfRun: RowsOfRun;
   row: GatedRow;

@@ -95,7 +95,7 @@ const examples = {
 };
 
 const shared = { method: 'get', tag: 'Health', permission: 'public', errors: [] } as const;
-/** Who asks is looked up in the database, which may be what is wrong. */
+/** The server looks the caller up in the database, which may be the component at fault. */
 const forOperatorsToo = { ...shared, isViewerWelcome: true, viewerWithinMs: 300 } as const;
 const maySee = (viewer: Viewer | null) => can(viewer, 'health:read');
 const statusOf = (body: { status: string }) => (body.status === 'unhealthy' ? 503 : 200);

@@ -25,7 +25,7 @@ export interface ImportRunOptions {
   leaseMs: number;
   /** Of an execution that an import has made: longer, so that another instance can take the import up. */
   executionLeaseMs: number;
-  /** How often this process has begun each import whose end it could not write. */
+  /** Number of times that this process has begun each import whose end it could not write. */
   runs: Map<string, number>;
   /** Milliseconds since 1970. */
   now: () => number;

@@ -13,7 +13,7 @@ import { queueLink } from './mail.outbox.js';
 import type { Template } from './mail.templates.js';
 import { startMailing } from './mail.worker.js';
 
-/** How mails are made and handed over. */
+/** Dependencies of making and sending mails. */
 export interface Post {
   mailer: Mailer;
   templates: Readonly<Record<MailKind, Template>>;

@@ -17,7 +17,7 @@ export interface PasskeyServiceOptions {
   log: Logger;
   secondFactors: Pick<SecondFactorService, 'replaceRecoveryCodes' | 'dropRecoveryCodes'>;
   party: RelyingParty;
-  /** Who may sign in with a password, and so with a passkey instead of it. */
+  /** Decides which users may sign in with a password, and so with a passkey instead of it. */
   mayHavePassword: PasswordRule;
   /** Ids of the identity providers in the settings. */
   providerIds: readonly string[];

@@ -89,7 +89,7 @@ async function lockOwner(
 /** @throws CONFLICT for the only way to sign in */
 function assertOtherWay({ mayHavePassword }: PasskeyServiceOptions, owner: Owner): void {
   const { hasPassword, hasIdentity, hasOther } = owner;
-  // Who may not sign in by a password may not by a passkey alone either: it is a second factor only.
+  // Users who may not sign in with a password lose no way to sign in: their passkeys are only second factors.
   if (hasPassword || hasIdentity || hasOther || !mayHavePassword(owner)) return;
   throw new AppError('CONFLICT', {
     message:

@@ -34,7 +34,7 @@ export interface ScimRequest {
   ifMatch?: string | undefined;
 }
 
-/** Who acts, for the audit trail. */
+/** The actor, for the audit trail. */
 export const byOf = ({ name }: ScimCaller): ChangedBy => ({ actor: null, actorLabel: `SCIM token ${name}` });
 
 /** CONFLICT (uniqueness). */

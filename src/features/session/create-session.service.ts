@@ -27,7 +27,7 @@ interface OpeningServiceOptions {
   ttlSeconds: number;
   /** Live sessions of a user; beyond them the oldest ends. */
   maxPerUser: number;
-  /** How many of one user's sign-ins may be under way at a time. */
+  /** Largest number of one user's sign-ins under way at a time. */
   maxAtOnce: number;
 }
 

@@ -19,7 +19,7 @@ export interface RedemptionOptions {
   issue: (opened: Opened) => AuthTokens;
   /** Takes the user's second factor, within the limits on guessing. @throws INVALID_CREDENTIALS */
   proveSecondFactor: (account: { id: string; email: string }, factor: SecondFactorProof) => Promise<void>;
-  /** Whose device a token proves; undefined for any text that is no device token. */
+  /** The owner of the device that a token proves; undefined for any text that is no device token. */
   verifyDevice: (token: string) => Promise<{ userId: string } | undefined>;
   /** Attempts by address. */
   addresses: AddressBudget;

@@ -33,7 +33,7 @@ export interface UserChangeOptions {
   isPasswordChangeRequired: boolean;
 }
 
-/** Who changes a user: a person, or a program under a label of its own. */
+/** The actor of a change to a user: a person, or a program under a label of its own. */
 export type ChangedBy = Pick<AuditEntry, 'actor' | 'actorLabel'>;
 
 /** The text that a search looks for users in. */

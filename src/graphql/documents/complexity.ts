@@ -184,7 +184,7 @@ function weighField(scale: Scale, node: FieldNode, parent: GraphQLNamedType | un
   };
 }
 
-/** How many objects a field may return: a page as many as it requests; the lists of a connection are the page's. */
+/** Upper bound of the objects that a field returns: for a page the number that it requests; the lists of a connection are the page's. */
 function timesOf(
   scale: Scale,
   node: FieldNode,

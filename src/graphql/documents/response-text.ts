@@ -113,7 +113,7 @@ function* partsOfList(list: readonly unknown[]): Generator<string> {
   yield ']';
 }
 
-/** How much there is to write, roughly; any number above `room` when it is more than that. */
+/** A rough size of the text to write; any number above `room` when it is more than that. */
 function unitsOf(value: unknown, room: number): number {
   if (typeof value === 'string') return 1 + value.length / 50;
   if (typeof value !== 'object' || value === null) return 1;

@@ -94,7 +94,7 @@ export type ValuePlan = { isNonNull: boolean } & (
   | { kind: 'name' }
 );
 
-/** How an object of an interface or a union becomes a part of the answer. */
+/** The completion of an object of an interface or a union. */
 export interface AbstractPlan {
   kind: 'abstract';
   type: GraphQLAbstractType;

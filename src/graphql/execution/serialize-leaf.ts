@@ -15,7 +15,7 @@ import {
  */
 export type Serialize = (value: unknown) => unknown;
 
-/** How values of a type are taken into an answer. */
+/** Creates the function that converts values of a type for an answer. */
 export function serializerOf(type: GraphQLLeafType): Serialize {
   const serialize = (value: unknown) => {
     const serialized = type.serialize(value);

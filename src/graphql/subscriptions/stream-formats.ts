@@ -1,7 +1,7 @@
 // The formats of subscriptions over HTTP, and which of them a client accepts. http-stream.ts writes them.
 import type { ExecutionResult } from 'graphql';
 
-/** How answers stand in a response. */
+/** Forms of answers in a response. */
 export interface StreamFormat {
   name: string;
   contentType: string;

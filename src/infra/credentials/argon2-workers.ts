@@ -1,5 +1,5 @@
 // Worker threads that hash and verify with Argon2id, by @node-rs/argon2 or, where that has no binary, by argon2 (docs/adr/0001).
-// How many hashes may wait is password-hasher.ts's concern.
+// password-hasher.ts limits the hashes that wait.
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';

@@ -7,7 +7,7 @@ import { both, type FileRotation, fileSink, mainSink, prettySink, serviceName, u
 
 export type { Logger };
 
-/** How to log. */
+/** Options of the logger. */
 export interface LoggerOptions extends FileRotation {
   /** Least important level that is logged, or `silent`. */
   level: string;

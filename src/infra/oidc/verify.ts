@@ -25,7 +25,7 @@ export interface Expected {
   keys: JWTVerifyGetKey;
   /** Milliseconds since 1970. */
   nowMs: number;
-  /** How old a token may be at most, beyond the tolerance; any age that its own end allows, unless given. */
+  /** Greatest age of a token, beyond the tolerance; any age that its own end allows, unless given. */
   maxAgeSeconds?: number;
   typ?: string;
 }

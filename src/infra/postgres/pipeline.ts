@@ -36,7 +36,7 @@ export interface Pipeline {
 
 interface PipelineOptions {
   connections: Connections;
-  /** How many connections. */
+  /** Number of connections. */
   count: number;
   /** Longest wait behind a statement that is stuck, in milliseconds. */
   maxWaitMs: number;
@@ -140,7 +140,7 @@ function sendOn(connection: SharedConnection, client: pg.Client, statement: Stat
   });
 }
 
-/** How long the first statement in flight has been the first; 0 without one. */
+/** Time for which the first statement in flight has been the first; 0 without one. */
 function stuckMs({ inFlight, firstSince }: SharedConnection): number {
   return inFlight.length === 0 ? 0 : performance.now() - firstSince;
 }

@@ -10,7 +10,7 @@ import { attemptAt, learnFrom, type Target, targetOf } from './connection/target
 import { isConnectionLost, reasonOf, toDatabaseError } from './errors.js';
 import { beginStatement } from './query-metrics.js';
 
-/** How to connect. */
+/** Options of the pool. */
 export interface PoolOptions {
   url: string;
   poolMax: number;

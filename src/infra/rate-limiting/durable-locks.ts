@@ -20,7 +20,7 @@ export interface DurableLocks {
   lift: (key: string) => Promise<void>;
 }
 
-/** How long expired locks are kept: their count of failures makes the next lock longer. */
+/** Time that expired locks are kept: their count of failures makes the next lock longer. */
 const memorySeconds = 12 * 60 * 60;
 
 /** Creates the locks of one name. Reading costs one indexed statement per attempt, beside the hash of a password. */

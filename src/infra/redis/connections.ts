@@ -10,7 +10,7 @@ import { createRedisWatch } from './watch.js';
 /** Replies keep Redis's plain types. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
-/** How often both connections are probed. */
+/** Time between two probes of both connections. */
 const heartbeatMs = 1000;
 
 /** The two connections of an instance: commands, and subscriptions. */

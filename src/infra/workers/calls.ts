@@ -7,7 +7,7 @@ export interface PreparedDatabase {
   isShared: boolean;
 }
 
-/** How many workers there should be, and how many serve. */
+/** Numbers of configured and of serving workers. */
 export interface WorkerCount {
   configured: number;
   running: number;

@@ -38,7 +38,7 @@ interface Waiting {
   timer: NodeJS.Timeout;
 }
 
-/** How long an answer may take: longer than any pause of a process that works. */
+/** Longest time that an answer may take: longer than any pause of a process that works. */
 const answerMs = 5000;
 /** Messages that may be on their way to a process that takes none. */
 const maxUnsent = 10_000;

@@ -10,7 +10,7 @@ interface PrimaryOptions {
   count: number;
   database: PreparedDatabase;
   log: Logger;
-  /** How long a worker may take to stop before it is killed, in milliseconds. */
+  /** Time that a worker has to stop before it is killed, in milliseconds. */
   stopMs: number;
 }
 

@@ -6,7 +6,7 @@ import { type Package, packageOf } from './purl.js';
 
 /** The subject of a VEX. */
 export interface VexOptions {
-  /** Whose statements these are. */
+  /** The author of the statements. */
   author: string;
   /** The product as an IRI, a package URL say; the target unless given. */
   product: string | undefined;
@@ -31,7 +31,7 @@ export function componentOf({ location, tool, tags }: ExportRow): Package | null
   return component === undefined ? null : packageOf(component, textOf(tool), listOf(tags));
 }
 
-/** Who published the id of a vulnerability, under the names that Dependency-Track uses. */
+/** The publisher of a vulnerability's id, by the names that Dependency-Track uses. */
 export function sourceOf(id: string): { name: string; url?: string } {
   if (id.startsWith('CVE-')) return { name: 'NVD', url: `https://nvd.nist.gov/vuln/detail/${id}` };
   if (id.startsWith('GHSA-')) return { name: 'GITHUB', url: `https://github.com/advisories/${id}` };

@@ -9,7 +9,7 @@ const maxFiles = 24;
 interface FileLeft<C> {
   path: string;
   items: C[];
-  /** How often the file has each evidence. */
+  /** Number of times that each evidence is in the file. */
   signs: Map<string, number>;
 }
 
@@ -127,7 +127,7 @@ function endingsOf(path: string): string[] {
   return [1, 2, 3, 4].filter((count) => count <= parts.length).map((count) => parts.slice(-count).join('/'));
 }
 
-/** How surely two files are one, from 0; null when they are not. */
+/** The confidence that two files are the same, from 0; null when they are not. */
 function scoreOf<O extends Candidate, N extends Candidate>(
   from: FileLeft<O>,
   to: FileLeft<N>,

@@ -23,7 +23,7 @@ export interface StagingJob {
   isWholeRun: boolean;
 }
 
-/** How far the reading of a report is. */
+/** Progress of reading a report. */
 export interface StagingProgress {
   /** Results that the report holds. */
   read: number;

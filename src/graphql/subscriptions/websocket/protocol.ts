@@ -14,7 +14,7 @@ interface ProtocolOptions {
   checkOperation: OperationCheck;
   /** Turns an error into what a client may see, and logs it. */
   mask: (error: unknown) => GraphQLError;
-  /** How long a connection may wait before it says who it is, in milliseconds. */
+  /** Longest time before a connection has to authenticate, in milliseconds. */
   greetingMs: number;
 }
 

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { type SessionNeeds, settleSession, startUpOptions } from './settings.js';
 import { attemptAt, learnFrom, type Target, targetOf } from './target.js';
 
-/** How to open a connection. */
+/** Options of opening a connection. */
 export interface OpenOptions extends Partial<SessionNeeds> {
   /** Names the connection in pg_stat_activity. */
   applicationName?: string;
