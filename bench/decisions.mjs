@@ -4,10 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { dataDir, openDatabases, root } from './database.mjs';
+import { dataDir, root } from './database.mjs';
 import { seedFindings } from './findings-seed.mjs';
 import { machine, saveFigures } from './report.mjs';
 import { admin, startServer } from './server.mjs';
+import { withDatabases } from './stand.mjs';
 import { count, ms } from './table.mjs';
 import { workloads } from './workloads.mjs';
 
@@ -23,17 +24,10 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const decided = Number(values.decided);
 
-const closers = [];
-try {
-  await run();
-} finally {
-  for (const close of closers.reverse()) await close();
-}
+await withDatabases(run);
 
-async function run() {
+async function run(databases, closers) {
   console.log(machine());
-  const databases = await openDatabases();
-  closers.push(() => databases.stop());
   const size = Number(values.findings);
   const url = await databases.empty(`bench_findings_${size}`);
   await seedFindings(url, size, console.log);

@@ -1,10 +1,11 @@
 // Measures pages of findings by every filter and order in two databases, the larger one ten times the smaller, in one run.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { dataDir, openDatabases, root } from './database.mjs';
+import { dataDir, root } from './database.mjs';
 import { seedFindings } from './findings-seed.mjs';
 import { machine, saveFigures } from './report.mjs';
 import { admin, startServer } from './server.mjs';
+import { withDatabases } from './stand.mjs';
 import { count, ms } from './table.mjs';
 
 const fields = `nodes {
@@ -54,19 +55,12 @@ const { values } = parseArgs({
 const sizes = values.findings.split(',').map(Number);
 const rounds = Number(values.rounds);
 
-const closers = [];
-try {
-  await run();
-} finally {
-  for (const close of closers.reverse()) await close();
-}
+await withDatabases(run);
 
-async function run() {
+async function run(databases, closers) {
   console.log(machine());
-  const databases = await openDatabases();
-  closers.push(() => databases.stop());
   const stands = [];
-  for (const size of sizes) stands.push(await standOf(databases, size));
+  for (const size of sizes) stands.push(await standOf(databases, closers, size));
   const figures = { at: new Date().toISOString(), machine: machine(), sizes, pages: [] };
   console.log(
     `\n| filter | order | ${sizes.map(count).join(' | ')} | ratio | deep page |\n|--|--|${sizes.map(() => '--:|').join('')}--:|--:|`,
@@ -85,7 +79,7 @@ async function run() {
   await saveFigures(figures, values.json ?? join(dataDir, 'findings.json'));
 }
 
-async function standOf(databases, size) {
+async function standOf(databases, closers, size) {
   const url = await databases.empty(`bench_findings_${size}`);
   await seedFindings(url, size, console.log);
   const server = await startServer({ root, dataDir: join(dataDir, `findings-${size}`), databaseUrl: url });

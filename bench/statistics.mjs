@@ -4,9 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { dataDir, openDatabases, root } from './database.mjs';
+import { dataDir, root } from './database.mjs';
 import { machine, saveFigures } from './report.mjs';
 import { admin, startServer } from './server.mjs';
+import { withDatabases } from './stand.mjs';
 import { count, ms } from './table.mjs';
 
 const seriesCount = 400;
@@ -37,14 +38,11 @@ const { values } = parseArgs({
   },
 });
 const sizes = values.findings.split(',').map(Number);
-const closers = [];
 
-async function run() {
+async function run(databases, closers) {
   console.log(machine());
-  const databases = await openDatabases();
-  closers.push(() => databases.stop());
   const stands = [];
-  for (const size of sizes) stands.push(await standOf(databases, size));
+  for (const size of sizes) stands.push(await standOf(databases, closers, size));
   for (const stand of stands) await stand.signIn();
   const figures = { at: new Date().toISOString(), machine: machine(), sizes, rows: [] };
   const times = new Map();
@@ -84,7 +82,7 @@ async function run() {
   await saveFigures(figures, values.json ?? join(dataDir, 'statistics.json'));
 }
 
-async function standOf(databases, size) {
+async function standOf(databases, closers, size) {
   const databaseUrl = await databases.empty(`bench_statistics_${size}`);
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
@@ -214,8 +212,4 @@ const findings = `
 const seconds = (startedAt) => Math.round((Date.now() - startedAt) / 1000);
 const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 
-try {
-  await run();
-} finally {
-  for (const close of closers.reverse()) await close();
-}
+await withDatabases(run);

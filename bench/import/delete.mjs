@@ -1,36 +1,16 @@
 // Imports a SARIF log of many results, deletes its execution, and measures the longest request and the longest wait for a lock of
 // others until the last of its rows is gone, beside the same requests before.
 // node bench/import/delete.mjs [results]
-import { createReadStream, mkdirSync, rmSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { machine } from '../report.mjs';
-import { admin, startServer } from '../server.mjs';
 import { measureWaits } from './others.mjs';
 import { writeSarif } from './sarif.mjs';
+import { openStand } from './stand.mjs';
 
 const count = Number(process.argv[2] ?? 100_000);
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const folder = process.env.BENCH_DATA_DIR ?? fileURLToPath(new URL('../.data/delete', import.meta.url));
-rmSync(folder, { recursive: true, force: true });
-mkdirSync(folder, { recursive: true });
-
-const { startEmbeddedPostgres } = await import(join(root, 'dist/infra/embedded-postgres/server.js'));
-const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'database') });
-const client = new pg.Client({ connectionString: postgres.url });
-await client.connect();
-await client.query('CREATE DATABASE delete_bench');
-await client.end();
-const databaseUrl = Object.assign(new URL(postgres.url), { pathname: '/delete_bench' }).href;
-const server = await startServer({
-  root,
-  dataDir: join(folder, 'product'),
-  databaseUrl,
-  env: { IMPORT_MAX_BYTES: String(1e9) },
-});
-const db = new pg.Client({ connectionString: databaseUrl });
-await db.connect();
+const { folder, databaseUrl, server, db, signIn, close } = await openStand('delete');
 try {
   const [all, few] = [join(folder, 'all.sarif'), join(folder, 'few.sarif')];
   await writeSarif(all, count);
@@ -44,15 +24,13 @@ try {
     return rows.length === 0;
   };
   const waits = watchLocks();
-  const figures = await measureWaits(server, await token(), large.id, isGone);
+  const figures = await measureWaits(server, await signIn(), large.id, isGone);
   print('others while the execution is deleted', { ...figures, longestLockWaitMs: await waits.stop() });
   const { rows } = await db.query(`SELECT (SELECT count(*)::int FROM test_results) AS results,
     (SELECT count(*)::int FROM findings) AS findings, (SELECT sum(change)::int FROM finding_counts) AS counted`);
   print('left', rows[0]);
 } finally {
-  await db.end();
-  await server.stop();
-  await postgres.stop();
+  await close();
 }
 
 /** Samples every 10 ms how long a statement of others than the deletion has waited for a lock. */
@@ -82,18 +60,9 @@ function watchLocks() {
   };
 }
 
-async function token() {
-  const response = await fetch(`${server.url}/api/v1/auth/login`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(admin),
-  });
-  return (await response.json()).accessToken;
-}
-
 async function importFile(file, target) {
   const startedAt = performance.now();
-  const headers = { Authorization: `Bearer ${await token()}` };
+  const headers = { Authorization: `Bearer ${await signIn()}` };
   const call = async (path, options = {}) =>
     (await fetch(`${server.url}${path}`, { ...options, headers })).json();
   const body = { method: 'POST', body: createReadStream(file), duplex: 'half' };

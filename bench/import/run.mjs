@@ -2,35 +2,18 @@
 // beside it: rates as ratios, memory above rest, bytes per result, and what others notice of an import and of a deletion.
 // node bench/import/run.mjs [results] [nights]
 import { execFileSync } from 'node:child_process';
-import { createReadStream, createWriteStream, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, createWriteStream, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import copy from 'pg-copy-streams';
 import { machine } from '../report.mjs';
-import { admin, startServer } from '../server.mjs';
 import { measureOthers, measureWaits } from './others.mjs';
 import { writeSarif } from './sarif.mjs';
+import { openStand } from './stand.mjs';
 
 const count = Number(process.argv[2] ?? 100_000);
 const nights = Number(process.argv[3] ?? 2);
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const folder = process.env.BENCH_DATA_DIR ?? fileURLToPath(new URL('../.data/import', import.meta.url));
-rmSync(folder, { recursive: true, force: true });
-mkdirSync(folder, { recursive: true });
-
-const { startEmbeddedPostgres } = await import(join(root, 'dist/infra/embedded-postgres/server.js'));
-const postgres = await startEmbeddedPostgres({ dataDir: join(folder, 'database') });
-const client = new pg.Client({ connectionString: postgres.url });
-await client.connect();
-await client.query('CREATE DATABASE import_bench');
-await client.end();
-const databaseUrl = Object.assign(new URL(postgres.url), { pathname: '/import_bench' }).href;
-const env = { IMPORT_MAX_BYTES: String(1e9) };
-const server = await startServer({ root, dataDir: join(folder, 'product'), databaseUrl, env });
-const db = new pg.Client({ connectionString: databaseUrl });
-await db.connect();
+const { folder, databaseUrl, server, db, signIn, close } = await openStand('import');
 try {
   const file = join(folder, 'report.sarif');
   await writeSarif(file, count);
@@ -71,18 +54,7 @@ try {
     }),
   );
 } finally {
-  await db.end();
-  await server.stop();
-  await postgres.stop();
-}
-
-async function signIn() {
-  const response = await fetch(`${server.url}/api/v1/auth/login`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(admin),
-  });
-  return (await response.json()).accessToken;
+  await close();
 }
 
 async function importFile(file, target, restMb) {
