@@ -1,5 +1,5 @@
-// A read-through cache in the process for values that are valid for a moment. Its callers decide what is cached and when it is
-// invalidated.
+// A read-through cache in the process for values that are valid for a moment. Its callers choose the values and
+// invalidate them.
 import { LRUCache } from 'lru-cache';
 import { entryLimit } from './entry-limit.js';
 import { countWait } from './postgres/acquire-budget.js';

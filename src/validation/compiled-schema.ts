@@ -1,5 +1,5 @@
-// Runs zod shapes as plain functions: valid values pass many times as fast. Invalid values, and parts of shapes that this
-// module does not know, are left to zod, which words the error.
+// Runs zod shapes as plain functions: valid values pass many times as fast. zod checks invalid values, and parts of
+// shapes that this module does not know, and words the error.
 import type { z } from 'zod';
 
 type Zod = z.core.$ZodType;

@@ -1,5 +1,5 @@
-// Watches imports: takes up those whose server has stopped where their reports lie here, renews the leases of its own, and
-// fails lost ones.
+// Watches imports: resumes them when their server has stopped and their reports are on this machine, renews the leases of
+// its own, and fails lost ones.
 import { sql } from '../../infra/postgres/sql.js';
 import { failImport } from './import.finish.js';
 import type { ImportRunOptions } from './import.options.js';

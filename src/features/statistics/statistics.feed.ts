@@ -1,5 +1,5 @@
 // Notifies streams of changed findings: one look at the counters every half second for all streams of an instance, and one more
-// for each stream when there was a change, so that changes in projects that its viewer does not see are no push.
+// for each stream after a change, so that a stream pushes only changes in projects that its viewer sees.
 
 import type { Logger } from 'pino';
 import { AppError } from '../../core/errors.js';

@@ -28,7 +28,7 @@ export interface Statistics {
   cwes: () => ReturnType<typeof topCwes>;
   targets: () => ReturnType<typeof topTargets>;
   overdue: () => Promise<number>;
-  /** Read once for all who ask. @throws VALIDATION_FAILED for a range without a length or of more than 400 buckets */
+  /** Read once for all its fields. @throws VALIDATION_FAILED for a range without a length or of more than 400 buckets */
   trend: () => Promise<Trend>;
 }
 

@@ -1,5 +1,5 @@
-// Counts the tokens of a document before it is parsed, in one pass that stops at the first limit, so that what would keep
-// the recursive parser or the validation busy never reaches them.
+// Counts the tokens of a document before it is parsed, in one pass that stops at the first limit: documents that would
+// keep the recursive parser or the validation busy never reach them.
 import { Lexer, Source, type Token, TokenKind } from 'graphql';
 import { documentLimits, tooComplex, tooMany } from './document-limits.js';
 

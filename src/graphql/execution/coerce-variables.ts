@@ -1,5 +1,5 @@
-// Converts the variables of planned operations by their types: valid values as graphql-js does, many times as fast. Invalid
-// ones are left to graphql-js, which words the error.
+// Converts the variables of planned operations by their types: valid values as graphql-js does, many times as fast. graphql-js
+// converts invalid ones and words the error.
 import {
   GraphQLBoolean,
   GraphQLFloat,

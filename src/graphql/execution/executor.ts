@@ -1,5 +1,5 @@
-// Executes operations on every transport by their plans, which it caches. An operation without a plan (an invalid variable, a directive
-// of no meaning here, more than a thousand fields) is left to graphql-js, which gives the same answer and words the errors.
+// Executes operations on every transport by their plans, which it caches. graphql-js executes operations without a
+// plan (an invalid variable, an unknown directive, more than a thousand fields) with the same answers, and words the errors.
 import { type ExecutionArgs, type ExecutionResult, execute, type GraphQLSchema } from 'graphql';
 import type { GraphQLContext } from '../schema-kit/context.js';
 import { executePlan } from './execute.js';

@@ -1,5 +1,5 @@
-// Takes a field of Pothos apart into its permission, the check of its arguments and its resolver. A
-// plan runs these three; a field that asks for anything else has no rule here, and keeps what Pothos made.
+// Takes a field of Pothos apart into its permission, the check of its arguments and its resolver, which a
+// plan runs. A field that requires anything else has no rule, and keeps the resolver that Pothos made.
 import type {
   GraphQLArgument,
   GraphQLField,

@@ -1,5 +1,5 @@
-// The resolvers of a planned operation: the permission, the arguments and the call, as the field's rule has them. Writing what
-// they give is in execute.ts.
+// The resolvers of a planned operation: the permission, the arguments and the call, by the field's rule. execute.ts writes
+// the values.
 import { type GraphQLError, type GraphQLResolveInfo, getArgumentValues } from 'graphql';
 import { authorize } from '../../core/permissions.js';
 import type { GraphQLContext } from '../schema-kit/context.js';

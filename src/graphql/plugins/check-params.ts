@@ -1,5 +1,5 @@
-// Checks a request's parameters before they are used: JSON in the address, the operation's name. The
-// document is looked at in document-cache.ts.
+// Checks a request's parameters before they are used: JSON in the address, the operation's name.
+// document-cache.ts checks the document.
 import type { Plugin } from 'graphql-yoga';
 import { AppError } from '../../core/errors.js';
 import { findsDuplicateKey } from '../../http/duplicate-keys.js';

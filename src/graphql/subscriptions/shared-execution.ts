@@ -62,7 +62,7 @@ export function createSubscribe(createContext: CreateContext, execute: Executor[
 }
 
 /**
- * An answer's bytes, made once for all who get this very answer in this form.
+ * Encodes an answer once for all subscribers that get it in this form.
  * @param form names how it is written
  */
 export function encodeOnce(

@@ -1,5 +1,5 @@
-// Has findings follow the newest of their remaining results when another one is deleted: what they say, where they are present,
-// when they were last seen, and the keys that later runs recognise them by.
+// Updates findings from the newest of their remaining results when another one is deleted: content, presence, last sighting,
+// and the keys by which later runs recognise them.
 import type { Transaction } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
 import { turnOf } from '../finding.turns.js';

@@ -1,5 +1,5 @@
-// Lets the results that a test module added meet the findings, once their execution has ended: in the order of their ends,
-// also those from before there were findings.
+// Matches the results of ended executions with the findings, in the order of their ends, including executions that are older
+// than the feature.
 import type { Logger } from 'pino';
 import { isOutage } from '../../../core/errors.js';
 import { lockKeys, tryLock } from '../../../infra/postgres/advisory-lock.js';

@@ -1,5 +1,5 @@
-// Twins of an import: results that the branch shows as they are, in files in which other results are new. The matching may part
-// them; then they need rows of their own.
+// Twins of an import: results that the branch shows as they are, in files in which other results are new. The matching may
+// separate them; then they need rows of their own.
 import type { BulkConnection } from '../../../infra/postgres/bulk/connection.js';
 import { type Sql, sql } from '../../../infra/postgres/sql.js';
 import { newIdAt } from './staged-run.js';

@@ -1,4 +1,4 @@
-// Has an import wait until the runs before it have met the findings: they would close what only the import saw.
+// Makes an import wait until earlier runs have met the findings: otherwise they would close findings that only the import saw.
 import type { Logger } from 'pino';
 import type { Database } from '../../../infra/postgres/database.js';
 import { sql } from '../../../infra/postgres/sql.js';
