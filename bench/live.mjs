@@ -2,8 +2,8 @@
 // measurements share is in live-kit.mjs, the subscribers in live-clients.mjs and counting-clients.mjs.
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { at, count, ms, note, printTable, reportOf, startExecution, withServer, write } from './live-kit.mjs';
+import { readOptions } from './options.mjs';
 
 const usage = `Usage: node bench/live.mjs [options]          (after npm run build; ulimit -n of at least 25,000)
 
@@ -15,20 +15,13 @@ const usage = `Usage: node bench/live.mjs [options]          (after npm run buil
 
 The database is BENCH_DATABASE_URL, an empty one, or an embedded one in bench/.data/live.
 `;
-const { values: given } = parseArgs({
-  options: {
-    subscribers: { type: 'string', default: '10000' },
-    executions: { type: 'string', default: '10000' },
-    seconds: { type: 'string', default: '10' },
-    watchers: { type: 'string', default: '1' },
-    only: { type: 'string', default: 'latency,rate,fanout,claims,reports' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
+const given = readOptions(usage, {
+  subscribers: '10000',
+  executions: '10000',
+  seconds: '10',
+  watchers: '1',
+  only: 'latency,rate,fanout,claims,reports',
 });
-if (given.help) {
-  process.stdout.write(usage);
-  process.exit(0);
-}
 
 console.log(
   `${availableParallelism()} cores (${cpus()[0]?.model}), Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`,

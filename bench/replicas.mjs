@@ -3,10 +3,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { withParts } from '../anywhere/parts.mjs';
 import { dataDir, openDatabases, root, sizeOf } from './database.mjs';
 import { startLoadGenerator } from './measure.mjs';
+import { readOptions } from './options.mjs';
 import { machine } from './report.mjs';
 import { admin, startServer } from './server.mjs';
 import { workloads } from './workloads.mjs';
@@ -19,21 +19,14 @@ const usage = `Usage: node bench/replicas.mjs [options]          (after npm run 
   --rounds N        in alternation                         (3)
   --connections N   of a load                              (32)
 `;
-const { values: given } = parseArgs({
-  options: {
-    only: { type: 'string', default: 'W2,W3,statistics' },
-    executions: { type: 'string', default: '2000' },
-    results: { type: 'string', default: '50000' },
-    seconds: { type: 'string', default: '5' },
-    rounds: { type: 'string', default: '3' },
-    connections: { type: 'string', default: '32' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
+const given = readOptions(usage, {
+  only: 'W2,W3,statistics',
+  executions: '2000',
+  results: '50000',
+  seconds: '5',
+  rounds: '3',
+  connections: '32',
 });
-if (given.help) {
-  process.stdout.write(usage);
-  process.exit(0);
-}
 
 const secret = 'a-token-for-the-bench-0123456789abcdef';
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));

@@ -53,7 +53,7 @@ export async function addTargets(client, count) {
 
 async function fill(client, { users, executions, results }, tell) {
   const perExecution = Math.round(results / executions);
-  await client.query(functions);
+  await client.query(idFunction);
   await client.query(seedUsers, [users]);
   for (let from = 0; from < executions; from += executionsAtOnce) {
     const to = Math.min(from + executionsAtOnce, executions) - 1;
@@ -75,8 +75,8 @@ const seedTargets = `
     LATERAL (SELECT lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS t) AS parts
   RETURNING id`;
 
-/** A UUIDv7 of a moment, for any version of PostgreSQL. */
-const functions = `
+/** pg_temp.id_of(moment): a UUIDv7, for any version of PostgreSQL. */
+export const idFunction = `
   CREATE FUNCTION pg_temp.id_of(at timestamptz) RETURNS uuid LANGUAGE sql VOLATILE AS $$
     SELECT (substr(t, 1, 8) || '-' || substr(t, 9, 4) || '-7' || substr(r, 1, 3) || '-8' || substr(r, 4, 3) || '-' || substr(r, 7, 12))::uuid
     FROM (SELECT lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS t, md5(random()::text) AS r) AS parts

@@ -3,9 +3,9 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { dataDir, openDatabases, root, sizeOf } from './database.mjs';
 import { startLoadGenerator } from './measure.mjs';
+import { readOptions } from './options.mjs';
 import { machine } from './report.mjs';
 import { admin, residentMb, startServer } from './server.mjs';
 import { workloads } from './workloads.mjs';
@@ -18,21 +18,14 @@ const usage = `Usage: node bench/workers.mjs [options]          (after npm run b
   --seconds N       of each round                              (5)
   --rounds N        in alternation                             (3)
 `;
-const { values: given } = parseArgs({
-  options: {
-    workers: { type: 'string', default: '1,2' },
-    only: { type: 'string', default: 'W1,W2,W3' },
-    executions: { type: 'string', default: '2000' },
-    results: { type: 'string', default: '50000' },
-    seconds: { type: 'string', default: '5' },
-    rounds: { type: 'string', default: '3' },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
+const given = readOptions(usage, {
+  workers: '1,2',
+  only: 'W1,W2,W3',
+  executions: '2000',
+  results: '50000',
+  seconds: '5',
+  rounds: '3',
 });
-if (given.help) {
-  process.stdout.write(usage);
-  process.exit(0);
-}
 
 const connections = 64;
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));

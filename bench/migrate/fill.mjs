@@ -1,9 +1,10 @@
 // Fills a database as an earlier version leaves it: targets scanned again and again, whose results come, stay and go; and recounts
 // by hand which findings these results are.
+import { idFunction } from '../seed.mjs';
 
 /** Results of execution n: 500 issues of its target of which the first two go and two come with each run. */
 export async function fill(client, { executions, perExecution, targets }) {
-  await client.query(functions);
+  await client.query(idFunction);
   for (let from = 0; from < executions; from += 100) {
     await client.query(insertExecutions, [from, Math.min(from + 100, executions) - 1, targets, perExecution]);
     await client.query(insertResults, [from, Math.min(from + 100, executions) - 1, targets, perExecution]);
@@ -11,13 +12,6 @@ export async function fill(client, { executions, perExecution, targets }) {
   await client.query(settleEdges);
   await client.query('VACUUM (ANALYZE)');
 }
-
-/** A UUIDv7 of a moment, for any version of PostgreSQL. */
-const functions = `
-  CREATE FUNCTION pg_temp.id_of(at timestamptz) RETURNS uuid LANGUAGE sql VOLATILE AS $$
-    SELECT (substr(t, 1, 8) || '-' || substr(t, 9, 4) || '-7' || substr(r, 1, 3) || '-8' || substr(r, 4, 3) || '-' || substr(r, 7, 12))::uuid
-    FROM (SELECT lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') AS t, md5(random()::text) AS r) AS parts
-  $$`;
 
 /** Of all kinds: without a tool, on a branch, failed, cancelled, running, by deleted users; those of target 3 end without results. */
 const insertExecutions = `
