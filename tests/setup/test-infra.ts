@@ -1,7 +1,16 @@
 // What tests run against: a PostgreSQL of their own with a migrated template; Redis and a browser where there are any.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +24,9 @@ import { freePort } from '../kit/network/free-port.js';
 /** Starts it and tells the tests by the environment where it is. @returns what stops it and removes its files */
 export async function startTestInfra(): Promise<() => Promise<void>> {
   // Workers inherit it: folders of tests are in it too.
-  process.env.TMPDIR = mkdtempSync(join(fastFolder(), 'sec-tester-tests-'));
+  const folder = fastFolder();
+  removeLeft(folder);
+  process.env.TMPDIR = mkdtempSync(join(folder, `sec-tester-tests-${process.pid}-`));
   chmodSync(process.env.TMPDIR, 0o711); // a PostgreSQL of another user has to pass
   const dataDir = process.env.TMPDIR;
   const postgres = await startEmbeddedPostgres({ dataDir, isDurable: false });
@@ -51,6 +62,19 @@ function fastFolder(): string {
   if (options === undefined || options.includes('noexec')) return tmpdir();
   const { bavail, bsize } = statfsSync(inMemory);
   return bavail * bsize > 4 * 2 ** 30 ? inMemory : tmpdir();
+}
+
+/** Removes the folders of runs that were interrupted: those in memory would fill it. */
+function removeLeft(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = Number(/^sec-tester-tests-(\d+)-/.exec(name)?.[1] ?? process.pid);
+    try {
+      process.kill(pid, 0);
+    } catch (error) {
+      const isGone = (error as NodeJS.ErrnoException).code === 'ESRCH';
+      if (isGone) rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  }
 }
 
 /** TEST_REDIS_URL, else a redis-server from the PATH, else none: the tests that need one say that they did not run. */
