@@ -14,18 +14,18 @@ import { workloads } from './workloads.mjs';
 const usage = `Usage: node bench/replicas.mjs [options]          (after npm run build; needs Debian's PostgreSQL)
 
   --only NAMES      of W2, W3 and statistics               (W2,W3,statistics)
-  --executions N    --results N                            (2000, 50000)
+  --executions N    --results N                            (500, 12500)
   --seconds N       of each round                          (5)
   --rounds N        in alternation                         (3)
-  --connections N   of a load                              (32)
+  --connections N   of a load                              (16)
 `;
 const given = readOptions(usage, {
   only: 'W2,W3,statistics',
-  executions: '2000',
-  results: '50000',
+  executions: '500',
+  results: '12500',
   seconds: '5',
   rounds: '3',
-  connections: '32',
+  connections: '16',
 });
 
 const secret = 'a-token-for-the-bench-0123456789abcdef';
@@ -43,16 +43,16 @@ await withParts(async (parts) => {
   const databases = await openDatabases();
   const size = sizeOf({ executions: Number(given.executions), results: Number(given.results) });
   const { url: databaseUrl } = await databases.filled(size, console.log);
+  const alone = await start('alone', databaseUrl, {});
+  // It is done in the background, and would be measured too.
+  await until(async () => (await metricOf(alone, 'executions_unsettled')) === 0);
+  await primary.sql('VACUUM ANALYZE', new URL(databaseUrl).pathname.slice(1));
   const standby = await parts.postgres({ copyOf: primary });
   const readUrl = databaseUrl.replace(`:${primary.port}/`, `:${standby.port}/`);
   const generator = startLoadGenerator();
-  const servers = {
-    alone: await start('alone', databaseUrl, {}),
-    beside: await start('beside', databaseUrl, { DATABASE_READ_URL: readUrl }),
-  };
+  const servers = { alone, beside: await start('beside', databaseUrl, { DATABASE_READ_URL: readUrl }) };
   try {
-    while ((await readsOf(servers.beside, 'up')) !== 1)
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(async () => (await metricOf(servers.beside, 'database_replica_up')) === 1);
     console.log(
       '| Workload | Requests/s without and with a replica | Reads on the replica | PostgreSQL, ms for each: alone | primary, for each read on the replica | replica | server without and with | Adds, of its own rate |',
     );
@@ -106,8 +106,9 @@ async function load(name, entry, seconds, { generator, primary, standby }) {
     cpuSeconds([primary]),
     cpuSeconds([standby]),
     ticksOf(server.pid, 2),
-    await readsOf(entry, 'reads', 'replica'),
-    (await readsOf(entry, 'reads', 'primary')) + (await readsOf(entry, 'reads', 'repeated')),
+    await metricOf(entry, 'database_replica_reads', 'replica'),
+    (await metricOf(entry, 'database_replica_reads', 'primary')) +
+      (await metricOf(entry, 'database_replica_reads', 'repeated')),
   ];
   const before = await measure();
   const outcome = await generator.run({
@@ -130,17 +131,17 @@ async function load(name, entry, seconds, { generator, primary, standby }) {
     primaryMs,
     standbyMs,
     serverMs,
-    share: onReplica / Math.max(1, onReplica + onPrimary),
+    share: onReplica / (onReplica + onPrimary),
   };
 }
 
-async function readsOf({ server }, name, side) {
+async function metricOf({ server }, name, side) {
   const answer = await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${secret}` } });
   const label = side === undefined ? '' : `{side="${side}"}`;
   const line = (await answer.text())
     .split('\n')
-    .find((text) => text.startsWith(`sec_tester_database_replica_${name}${label} `));
-  return Number(line?.split(' ').at(-1) ?? 0);
+    .find((text) => text.startsWith(`sec_tester_${name}${label} `));
+  return Number(line?.split(' ').at(-1));
 }
 
 /** Processor time of a cluster: its first process, the children that have ended, and those that run. */
@@ -163,6 +164,10 @@ function ticksOf(pid, fields) {
   } catch {
     return 0; // it has ended meanwhile
   }
+}
+
+async function until(isSo) {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 100));
 }
 
 function median(values) {

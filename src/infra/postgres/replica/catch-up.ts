@@ -21,6 +21,9 @@ interface Waiter {
   resolve: (isThere: boolean) => void;
 }
 
+/** Least time from one question to the next, in milliseconds. */
+const leastMs = 2;
+
 /** See {@link createCatchUp}. */
 export type CatchUp = ReturnType<typeof createCatchUp>;
 
@@ -78,21 +81,25 @@ export function createCatchUp({ askPrimary, askStandby, waitMs, mayRemember }: C
   };
 }
 
-/** Calls that come while one is under way share the one after it, so that none gets what was asked before it came. */
+/**
+ * Calls that come while one is under way share the one after it, so that none gets what was asked before it came. The one after it
+ * begins {@link leastMs} after the one before: a question costs the primary as much as a short read does.
+ */
 function batched<T>(ask: () => Promise<T>): () => Promise<T> {
-  let current: Promise<T> | undefined;
+  let rest: Promise<void> | undefined;
   let next: Promise<T> | undefined;
   const begin = (): Promise<T> => {
     next = undefined;
-    const asked = ask().finally(() => {
-      if (current === asked) current = undefined;
+    const asked = ask();
+    const resting = Promise.allSettled([asked, sleep(leastMs)]).then(() => {
+      if (rest === resting) rest = undefined;
     });
-    current = asked;
+    rest = resting;
     return asked;
   };
   return () => {
-    if (current === undefined) return begin();
-    next ??= current.then(begin, begin);
+    if (rest === undefined) return begin();
+    next ??= rest.then(begin);
     return next;
   };
 }
