@@ -29,7 +29,8 @@ const takeKept = async (statement: Sql) => {
   statements.push({ statement, isKept: true });
   return [];
 };
-const db = { query: takeKept, read: takeKept, queryUncached: take } as never;
+const reads = { query: takeKept, read: takeKept, queryUncached: take };
+const db = { ...reads, lists: reads } as never;
 const unused = {} as never;
 const executions = createExecutionService({
   ...{
