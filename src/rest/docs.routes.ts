@@ -25,24 +25,37 @@ const paths = new Set(['/', '/openapi.json', '/openapi.yaml', signInPath, ...fil
 /** Where the API is, seen from /docs/ and the documents in it. */
 const serverFromDocs = '..';
 
-/** Serves /docs/, /docs/openapi.json and /docs/openapi.yaml; /docs is redirected. */
+/**
+ * Serves /docs/, /docs/openapi.json and /docs/openapi.yaml; /docs is redirected. The first request makes what it needs, as it
+ * would take a tenth of a second of every start.
+ */
 export function docsRouter(routes: Route[], version: string): Router {
-  const document = createOpenApiDocument(routes, version, serverFromDocs);
-  const yaml = stringify(document, yamlOptions);
-  const page = pageOf(document);
+  let made: { document: OpenApiDocument; page: string } | undefined;
+  let yaml: string | undefined;
+  const docs = () => {
+    if (made === undefined) {
+      const document = createOpenApiDocument(routes, version, serverFromDocs);
+      made = { document, page: pageOf(document) };
+    }
+    return made;
+  };
   const router = Router();
-  router.use('/docs', noteRoute('/docs'), checkRequest);
+  router.use('/docs', noteRoute('/docs'), checkRequest, (_request, _response, next) => {
+    docs(); // also before a file: one of the package's holds the document
+    next();
+  });
   router.get('/docs/openapi.json', (_request: Request, response: Response) => {
-    response.json(document);
+    response.json(docs().document);
   });
   router.get('/docs/openapi.yaml', (_request: Request, response: Response) => {
+    yaml ??= stringify(docs().document, yamlOptions);
     response.type('application/yaml').send(yaml);
   });
   router.get(`/docs${signInPath}`, (_request: Request, response: Response) => {
     response.type('text/javascript').send(docsSignIn);
   });
   router.get('/docs/', (request: Request, response: Response) => {
-    if (request.path === '/docs/') response.send(page);
+    if (request.path === '/docs/') response.send(docs().page);
     else response.redirect(301, 'docs/'); // the page finds its files only from here
   });
   router.use('/docs', swaggerUi.serve);
@@ -64,8 +77,10 @@ function checkRequest(request: Request, response: Response, next: () => void): v
   next();
 }
 
+type OpenApiDocument = ReturnType<typeof createOpenApiDocument>;
+
 /** Swagger UI's page, fit for phones and screen readers. */
-function pageOf(document: ReturnType<typeof createOpenApiDocument>): string {
+function pageOf(document: OpenApiDocument): string {
   return swaggerUi
     .generateHTML(document, {
       customSiteTitle: 'SEC-TESTER API',
