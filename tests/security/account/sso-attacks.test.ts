@@ -71,7 +71,7 @@ describe('A callback', () => {
     const state = one.searchParams.get('state') ?? '';
     one.searchParams.set('state', other.searchParams.get('state') ?? '');
     expect(await open(browser, one)).toBe('sign_in_failed');
-    other.searchParams.set('state', `${state.slice(0, -1)}A`);
+    other.searchParams.set('state', `${state.startsWith('A') ? 'B' : 'A'}${state.slice(1)}`);
     expect(await open(browser, other)).toBe('401');
   });
 
