@@ -1,7 +1,7 @@
 // The package as npm would pack it: what the server and the client need to run, and nothing else.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import { admin, createTestDatabase } from '../kit/harness.js';
@@ -52,6 +52,17 @@ it('brings each compiled source, each migration and each program that package.js
 
 it('starts the server and the client from what is packed, and stops when asked', async () => {
   const program = (name: string) => join(folder, 'package/bin', `${name}.mjs`);
+  const inFolder = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const provider = {
+    id: 'acme',
+    name: 'Acme Login',
+    issuer: 'https://login.acme.example',
+    clientId: 'sec-tester',
+  };
+  const clientSecretFile = inFolder('client-secret', 'not-for-the-banner\n');
   const settings = {
     ...{
       PATH: process.env.PATH,
@@ -62,6 +73,7 @@ it('starts the server and the client from what is packed, and stops when asked',
     },
     ...{ DATABASE_URL: await createTestDatabase(), ARGON2_MEMORY_KIB: '8', ARGON2_ITERATIONS: '1' },
     ...{ ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password, XDG_CONFIG_HOME: folder },
+    OIDC_PROVIDERS_FILE: inFolder('providers.json', JSON.stringify([{ ...provider, clientSecretFile }])),
   };
   const child = spawn(process.execPath, [program('sec-tester-api')], { cwd: folder, env: settings });
   try {
@@ -69,6 +81,7 @@ it('starts the server and the client from what is packed, and stops when asked',
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (out += chunk));
     const address = () => /GraphQL {5}(http:\S+)\/graphql/.exec(out)?.[1];
     await until(() => address() !== undefined || child.exitCode !== null, 'the banner');
+    expect(out).toContain(`  Sign in at  ${address()}/api/v1/auth/oidc/acme  (Acme Login)\n`);
     const run = (name: string, ...args: string[]) =>
       spawnSync(process.execPath, [program(name), ...args], {
         cwd: folder,
@@ -82,6 +95,7 @@ it('starts the server and the client from what is packed, and stops when asked',
     });
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(out).not.toContain('not-for-the-banner');
     expect(run('sec-tester-api', 'migrate', 'status')).toMatchObject({
       ...{ status: 0, stdout: expect.stringContaining('up to date') },
     });

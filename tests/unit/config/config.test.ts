@@ -262,6 +262,23 @@ describe('secrets from files', () => {
     expect(loadConfig(env)).toMatchObject({ adminPassword: 'correct horse ', databaseUrl });
   });
 
+  it('may hold the list of identity providers, and each of these name a file with its secret', () => {
+    const provider = {
+      id: 'acme',
+      name: 'Acme',
+      issuer: 'https://login.acme.example',
+      clientId: 'sec-tester',
+    };
+    const clientSecretFile = fileOf('client-secret', ' s3cret \r\n');
+    const file = fileOf('providers', JSON.stringify([{ ...provider, clientSecretFile }]));
+    const env = { OIDC_PROVIDERS_FILE: file };
+    const config = loadConfig(env);
+    expect(config.oidcProviders).toEqual([
+      expect.objectContaining({ ...provider, clientSecret: ' s3cret ' }),
+    ]);
+    expect(JSON.stringify(explainConfig(config, env))).not.toContain('s3cret');
+  });
+
   it('a secret given twice is refused', () => {
     expect(faults({ ADMIN_PASSWORD: 'a', ADMIN_PASSWORD_FILE: fileOf('twice', 'b') })).toEqual([
       'ADMIN_PASSWORD: given twice, expected either ADMIN_PASSWORD or ADMIN_PASSWORD_FILE',
