@@ -45,6 +45,23 @@ it('runs a command of migrate for each npm run migrate in docs/commands.md', asy
   }
 });
 
+it('has no path that is cut out of a file’s URL, where a space in the name of a folder is %20', () => {
+  const folders = ['src', 'tests', 'bench', 'scripts', 'faults', 'anywhere', 'examples', 'bin'];
+  const programs = folders.flatMap((folder) => house.filesIn(folder, /\.m?[jt]s$/));
+  expect(programs.length).toBeGreaterThan(500);
+  const cutOut = programs.filter((file) => {
+    const text = house.textOf(file);
+    const named = [...text.matchAll(/\b(\w+) = new URL\([^;]*?import\.meta\.url\);/g)].map(
+      ([, name]) => name,
+    );
+    return (
+      /import\.meta\.url\)\.pathname/.test(text) ||
+      named.some((name) => new RegExp(`\\b${name}\\.pathname\\b`).test(text))
+    );
+  });
+  expect(cutOut).toEqual([]);
+});
+
 it.each(['README.md', 'CONTRIBUTING.md', ...house.filesIn('docs', /\.md$/)])(
   '%s names only files that exist',
   (document) => {

@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { startIssuer } from '../../kit/oidc/issuer.js';
 import { createServiceAccount, createTrust } from '../../kit/oidc/workloads.js';
@@ -9,7 +10,7 @@ import { cliAt } from '../../kit/programs/shell.js';
 import { atEnd, useServer } from '../../kit/use.js';
 
 let home: string;
-const report = new URL('../../fixtures/reports/eslint.sarif', import.meta.url);
+const report = fileURLToPath(new URL('../../fixtures/reports/eslint.sarif', import.meta.url));
 const issuer = await startIssuer();
 atEnd(() => issuer.stop());
 const server = await useServer({ WORKLOAD_PRIVATE_ISSUERS: 'true' });
@@ -28,7 +29,7 @@ beforeEach(() => {
 const cli = (args: string[], more: Record<string, string> = {}) =>
   cliAt(server, args, { env: { XDG_CONFIG_HOME: home, ...more } });
 
-const importing = ['import', report.pathname, '--target', 'acme/shop', '--json'];
+const importing = ['import', report, '--target', 'acme/shop', '--json'];
 const exchanges = async () =>
   (
     await server.sql<{ count: number }>(
