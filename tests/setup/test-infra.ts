@@ -20,6 +20,7 @@ import { startEmbeddedPostgres } from '../../src/infra/embedded-postgres/server.
 import { APP_ROLE, ensureAppRole, urlAs } from '../../src/infra/migrations/app-role.js';
 import { applyMigrations } from '../../src/infra/migrations/migrate.js';
 import { freePort } from '../kit/network/free-port.js';
+import { tellMissing } from '../kit/programs/missing.js';
 
 /** Starts it and tells the tests by the environment where it is. @returns what stops it and removes its files */
 export async function startTestInfra(): Promise<() => Promise<void>> {
@@ -81,7 +82,7 @@ function removeLeft(folder: string): void {
 async function startRedis(): Promise<ChildProcess | undefined> {
   if (process.env.TEST_REDIS_URL) return undefined;
   if (spawnSync('redis-server', ['--version']).error !== undefined) {
-    console.warn('\nNo redis-server on the PATH and no TEST_REDIS_URL: tests that need Redis are skipped.');
+    tellMissing('There is no redis-server on the PATH and no TEST_REDIS_URL.');
     return undefined;
   }
   const port = await freePort();
@@ -113,7 +114,7 @@ function findChromium(): void {
   ];
   const found = process.env.CHROMIUM_PATH ?? usual.find((path) => existsSync(path));
   if (found === undefined) {
-    console.warn('\nNo Chromium and no CHROMIUM_PATH: tests that need a browser are skipped.');
+    tellMissing('There is no Chromium and no CHROMIUM_PATH.');
     return;
   }
   process.env.TEST_CHROMIUM = found;

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import { tellMissing } from '../programs/missing.js';
 
 export const chart = 'deploy/helm/sec-tester-api';
 
@@ -13,7 +14,7 @@ const program = candidates.find((path) => spawnSync(path, ['version']).status ==
 /** Whether Helm is there for the tests that need it. */
 export const hasHelm = program !== undefined;
 
-if (!hasHelm) console.warn('\nNo helm: its tests are skipped. Install it: node scripts/install-helm.mjs');
+if (!hasHelm) tellMissing('There is no helm; node scripts/install-helm.mjs installs it.');
 
 /** What Kubernetes gets. */
 export interface Manifest {

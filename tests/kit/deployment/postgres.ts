@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { until } from '../live.js';
 import { freePort } from '../network/free-port.js';
+import { tellMissing } from '../programs/missing.js';
 
 const isRoot = process.getuid?.() === 0;
 const idOf = (flag: string) => Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout);
@@ -17,8 +18,7 @@ export const account = isRoot ? { uid: idOf('-u'), gid: idOf('-g') } : {};
 
 /** Where the newest installed PostgreSQL has its programs; undefined without one. */
 export const postgresBin = findBin();
-if (postgresBin === undefined)
-  console.warn('\nNo PostgreSQL with its tools (Debian: postgresql): tests that need one are skipped.');
+if (postgresBin === undefined) tellMissing('There is no PostgreSQL with its tools (Debian: postgresql).');
 
 function findBin(): string | undefined {
   const root = '/usr/lib/postgresql';

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { until } from '../live.js';
+import { tellMissing } from '../programs/missing.js';
 import { freePort } from './free-port.js';
 
 const path = `${process.env.PATH}:/usr/sbin`;
@@ -13,6 +14,8 @@ const path = `${process.env.PATH}:/usr/sbin`;
 /** Whether a PgBouncer is there for the tests that need one. */
 export const hasPgBouncer =
   spawnSync('pgbouncer', ['--version'], { env: { ...process.env, PATH: path } }).error === undefined;
+
+if (!hasPgBouncer) tellMissing('There is no pgbouncer.');
 
 export interface PgBouncer {
   /** Of the same database, through PgBouncer. */

@@ -93,7 +93,7 @@ test('packages of other names are other findings', () => {
 test.each([
   ['Unreachable code (see 3:0).', 'Unreachable code (see 5:0).'],
   ['Artifact: src/a.c\nType: secret', 'Artifact: lib/b.c\nType: secret', 'src/a.c', 'lib/b.c'],
-  ['declared in /srv/ci/x/inc/a.h', 'declared in /home/me/work/inc/a.h'],
+  ['declared in /srv/ci/x/inc/a.h', 'declared in /builds/team/app/inc/a.h'],
   ['Installed Version: 1.1.1n-0+deb11u3', 'Installed Version: 1.1.1w-0+deb11u1'],
   ['at 0x7ffd1200 leaked', 'at 0x7ffe0010 leaked'],
 ])('the messages "%s" and "%s" are one', (before, after, oldPath = 'x.c', newPath = 'x.c') => {
