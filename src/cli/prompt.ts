@@ -16,10 +16,10 @@ export async function ask(
   isSecret = false,
 ): Promise<string> {
   if (!stdin.isTTY || !stderr.isTTY) return '';
-  if (isSecret) stderr.write(question);
   // The line editor echoes what is typed to its output: for a secret that is nowhere.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: stdin, output: isSecret ? nowhere : stderr, terminal: true });
+  if (isSecret) stderr.write(question); // only now, when the terminal no longer echoes
   const stop = new AbortController();
   for (const event of ['SIGINT', 'close'] as const) lines.once(event, () => stop.abort());
   try {
