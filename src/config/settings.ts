@@ -194,7 +194,7 @@ export const settings = {
     group: 'Database',
     description:
       'Longest time a read waits for the standby to show all that was committed, in milliseconds; then it runs on the database.',
-    schema: wholeNumber(0, 1_000, 'milliseconds'),
+    schema: wholeNumber(1, 1_000, 'milliseconds'),
     default: '20',
   },
   migrationDatabaseUrl: {

@@ -32,12 +32,6 @@ export function budgetLeftMs(totalMs: number): number {
   return waits === undefined ? totalMs : totalMs - spentBy(waits);
 }
 
-/** Makes the budget of the current request whole again, for what it does another time elsewhere. */
-export function renewBudget(): void {
-  const request = currentRequest();
-  if (request !== undefined) delete request.waits;
-}
-
 /** Counts a wait on the budget of the current request, without ending it. */
 export function countWait<T>(wait: Promise<T>): Promise<T> {
   const request = currentRequest();

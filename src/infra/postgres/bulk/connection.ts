@@ -3,6 +3,7 @@ import { finished } from 'node:stream/promises';
 import pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import { openClient } from '../connection/open.js';
+import { startOf } from '../connection/settings.js';
 import { targetOf } from '../connection/target.js';
 import { toDatabaseError } from '../errors.js';
 import type { Sql } from '../sql.js';
@@ -15,6 +16,8 @@ export interface BulkOptions {
   connectTimeoutMs: number;
   /** Whether a pooler lends connections by the transaction; see `Target.isShared`. */
   isShared?: boolean;
+  /** The server that it must lead to, by {@link startOf}; any, unless given. */
+  startedAt?: string | undefined;
 }
 
 /** A COPY that takes rows as lines of PostgreSQL's text format. */
@@ -43,16 +46,19 @@ export async function connectForBulk(
   purpose: 'import' | 'export',
   types?: pg.CustomTypesConfig,
 ): Promise<pg.Client> {
-  const { url, statementTimeoutMs, connectTimeoutMs, isShared } = options;
+  const { url, statementTimeoutMs, connectTimeoutMs, isShared, startedAt } = options;
   targetOf(url).isShared = isShared === true; // for a thread, which has not seen the database yet
   try {
-    return await openClient(url, {
+    const client = await openClient(url, {
       applicationName: `sec-tester-api ${purpose}`,
       statementTimeoutMs,
       connectTimeoutMs,
       isReadOnly: purpose === 'export' && isShared !== true,
       ...(types !== undefined && { types }),
     });
+    if (startedAt === undefined || startedAt === (await startOf(client, connectTimeoutMs))) return client;
+    await client.end();
+    throw new Error('it leads to another server than before');
   } catch (error) {
     throw toDatabaseError(error);
   }

@@ -95,8 +95,14 @@ const send = pg.Client.prototype.query as (
   config: pg.QueryConfig & { query_timeout: number },
 ) => Promise<{ rows: unknown[] }>;
 /** Sends a statement that counts for no request: the pool's clients measure theirs. */
-export const query = (client: pg.ClientBase, text: string, timeoutMs: number): Promise<{ rows: unknown[] }> =>
+const query = (client: pg.ClientBase, text: string, timeoutMs: number): Promise<{ rows: unknown[] }> =>
   send.call(client, { text, query_timeout: timeoutMs });
+
+/** The moment at which the server was started, as text: it tells servers behind one name apart. */
+export async function startOf(client: pg.ClientBase, timeoutMs: number): Promise<string> {
+  const { rows } = await query(client, 'SELECT pg_postmaster_start_time()::text AS "startedAt"', timeoutMs);
+  return (rows[0] as { startedAt: string }).startedAt;
+}
 
 /**
  * Verifies the settings of a new session, and sets what did not arrive.

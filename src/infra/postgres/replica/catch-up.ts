@@ -6,6 +6,8 @@ import type { Position } from './position.js';
 
 interface CatchUpOptions {
   askPrimary: () => Promise<Position>;
+  /** Longest time that the primary may take to answer, in milliseconds. */
+  answerMs: number;
   /** The position that the standby has replayed. @throws Error when it is no standby */
   askStandby: () => Promise<number>;
   /** Longest wait for the standby, in milliseconds. */
@@ -28,9 +30,9 @@ const leastMs = 2;
 export type CatchUp = ReturnType<typeof createCatchUp>;
 
 /** Creates the check of one standby. */
-export function createCatchUp({ askPrimary, askStandby, waitMs, mayRemember }: CatchUpOptions) {
+export function createCatchUp({ askPrimary, answerMs, askStandby, waitMs, mayRemember }: CatchUpOptions) {
   // Both serve many requests, so that none of them is charged for it.
-  const ask = batched(() => requestContext.exit(askPrimary));
+  const ask = batched(() => requestContext.exit(() => inTime(askPrimary(), answerMs)));
   let replayed = -1;
   let waiters: Waiter[] = [];
   let isFollowing = false;

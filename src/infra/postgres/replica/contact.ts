@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Sql } from 'sql-template-tag';
 import { detectPooling } from '../connection/pooler.js';
 import { createConnections, type Reads } from '../connection/server.js';
-import { query } from '../connection/settings.js';
+import { startOf } from '../connection/settings.js';
 import type { PoolOptions } from '../pool.js';
 import { type CatchUp, createCatchUp } from './catch-up.js';
 import { type Position, type Standby, selectPosition, selectReplayed, selectStandby } from './position.js';
@@ -13,6 +13,8 @@ export interface Contact {
   url: string;
   /** Whether a pooler lends connections by the transaction. */
   isShared: boolean;
+  /** See {@link startOf}; undefined before the first connection. */
+  startedAt: () => string | undefined;
   /** The timeline that it shares with the primary; 0 before it was looked at. */
   timeline: number;
   catchUp: CatchUp;
@@ -27,26 +29,27 @@ export interface Contact {
 
 /**
  * Connects to a standby. Its connections lead to one server: a name that stands for several would mix their positions up.
- * @param connectMs longest time that it may take to connect
+ * @param answerMs longest time that it may take to connect, and the primary to tell its position
  * @throws Error when it cannot be reached, or a pooler between has a mode that cannot be used
  */
 export async function connectStandby(
   options: PoolOptions,
   primary: Reads,
   waitMs: number,
-  connectMs: number,
+  answerMs: number,
 ): Promise<Contact> {
   const { url } = options;
-  const pooling = await detectPooling(url, connectMs);
-  const assertSame = sameServerOnly(connectMs);
+  const pooling = await detectPooling(url, answerMs);
+  const server = sameServerOnly(answerMs);
   const verify = (client: pg.ClientBase) => {
     catchUp.forget();
-    return assertSame(client);
+    return server.verify(client);
   };
   const connections = createConnections({ ...options, verify });
   const { reads } = connections;
   const catchUp = createCatchUp({
     askPrimary: async () => (await primary.read<Position>(selectPosition))[0] as Position,
+    answerMs,
     askStandby: () => askReplayed(reads),
     waitMs,
     mayRemember: pooling === 'none',
@@ -62,6 +65,7 @@ export async function connectStandby(
   return {
     url,
     isShared: pooling === 'transaction',
+    startedAt: server.startedAt,
     timeline: 0,
     catchUp,
     busy: connections.busy,
@@ -81,13 +85,15 @@ async function askReplayed(reads: Reads): Promise<number> {
   return row.position;
 }
 
-/** Refuses connections to another server than the first one led to, by the moment that it was started. */
-function sameServerOnly(timeoutMs: number): (client: pg.ClientBase) => Promise<void> {
+/** Refuses connections to another server than the first one led to. */
+function sameServerOnly(timeoutMs: number) {
   let first: string | undefined;
-  return async (client) => {
-    const { rows } = await query(client, 'SELECT pg_postmaster_start_time()::text AS "startedAt"', timeoutMs);
-    const { startedAt } = rows[0] as { startedAt: string };
-    first ??= startedAt;
-    if (startedAt !== first) throw new Error('it leads to another server than before');
+  return {
+    startedAt: () => first,
+    async verify(client: pg.ClientBase): Promise<void> {
+      const startedAt = await startOf(client, timeoutMs);
+      first ??= startedAt;
+      if (startedAt !== first) throw new Error('it leads to another server than before');
+    },
   };
 }

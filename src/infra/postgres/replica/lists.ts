@@ -1,7 +1,6 @@
 // Runs reads of lists, statistics and exports on the replica where it may, and on the primary otherwise.
 import type { Sql } from 'sql-template-tag';
 import { AppError } from '../../../core/errors.js';
-import { renewBudget } from '../acquire-budget.js';
 import type { BulkOptions } from '../bulk/connection.js';
 import { readByCopy } from '../bulk/copy-out.js';
 import type { Reads } from '../connection/server.js';
@@ -62,7 +61,8 @@ export function createCopyOut(bulk: BulkOptions, replica: Replica | undefined): 
 }
 
 async function beginOn(contact: Contact, bulk: BulkOptions, replica: Replica, statement: Sql) {
-  const rest = readByCopy({ ...bulk, url: contact.url, isShared: contact.isShared }, statement);
+  const { url, isShared, startedAt } = contact;
+  const rest = readByCopy({ ...bulk, url, isShared, startedAt: startedAt() }, statement);
   try {
     return { first: await contact.whileThere(rest.next()), rest };
   } catch (error) {
@@ -79,6 +79,5 @@ async function beginOn(contact: Contact, bulk: BulkOptions, replica: Replica, st
 function leaveFor(replica: Replica, error: unknown): void {
   if (error instanceof AppError && codeOf(error.cause) === queryCanceled) throw error;
   replica.counts.repeated += 1;
-  renewBudget();
   if (error instanceof AppError) replica.suspect(); // it was lost, or did not answer
 }

@@ -124,6 +124,8 @@ function createLook(
   known: Known,
 ): () => Promise<void> {
   const urls = readReplicaUrls(readUrl);
+  // A read that waits in vain for the replica has the other half for the primary.
+  const acquireTimeoutMs = pool.acquireTimeoutMs / 2;
   return async () => {
     const asking = primary.reads.read<Primary>(selectPrimary);
     const [head] = await inTime(asking, answerMs).catch(() => []);
@@ -131,7 +133,12 @@ function createLook(
     const startedAt = performance.now();
     try {
       const url = urls[known.hostIndex] as string;
-      known.contact ??= await connectStandby({ ...pool, url }, primary.reads, readWaitMs, answerMs);
+      known.contact ??= await connectStandby(
+        { ...pool, url, acquireTimeoutMs },
+        primary.reads,
+        readWaitMs,
+        answerMs,
+      );
       const { contact } = known;
       const reason = whyNot(head, await inTime(contact.identify(), answerMs));
       if (reason !== undefined) throw new Error(reason);

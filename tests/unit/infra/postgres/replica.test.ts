@@ -11,11 +11,12 @@ import type { Replica } from '../../../../src/infra/postgres/replica/replica.js'
 import { sql } from '../../../../src/infra/postgres/sql.js';
 
 /** A primary that answers when it is told to, and a standby at a position. */
-function createPair({ waitMs = 60_000, mayRemember = true } = {}) {
+function createPair({ waitMs = 60_000, mayRemember = true, answerMs = 60_000 } = {}) {
   const asked: ((position: number) => void)[] = [];
   const pair = { replayed: 0, looks: 0, asked };
   const catchUp = createCatchUp({
     askPrimary: () => new Promise((resolve) => asked.push((position) => resolve({ timeline: 1, position }))),
+    answerMs,
     askStandby: async () => {
       pair.looks += 1;
       return pair.replayed;
@@ -80,6 +81,15 @@ describe('a standby has caught up', () => {
     await pair.answer(1, 0);
     expect(await other).toBe(false);
   });
+
+  it('is not known while the primary is silent, for which no read waits longer than an answer may take', async () => {
+    const pair = createPair({ answerMs: 1 });
+    expect(await Promise.all([pair.catchUp.hasCaughtUp(1), pair.catchUp.hasCaughtUp(1)])).toEqual([
+      false,
+      false,
+    ]);
+    expect([pair.asked.length, pair.looks]).toEqual([2, 0]);
+  });
 });
 
 describe('a server is no standby of the primary', () => {
@@ -140,18 +150,24 @@ describe('a read that fails on the replica', () => {
     await expect(runWith(slow)).rejects.toBe(slow);
   });
 
-  it('runs there with all rows when it is an export that has none yet', async () => {
+  it.each([
+    ['whose replica is gone', '1', undefined, 1],
+    ['whose name leads to another server', '', 'at another moment', 0],
+  ])('runs there with all rows when it is an export %s', async (_name, port, startedAt, suspicions) => {
     const url = process.env.TEST_POSTGRES_URL as string;
     const bulk = { url, statementTimeoutMs: 60_000, connectTimeoutMs: 60_000 };
-    const gone = new URL(url);
-    gone.port = '1';
-    const { replica, noted } = replicaOf({ url: gone.href, isShared: false, whileThere: (work) => work });
+    const there = new URL(url);
+    there.port = port || there.port;
+    const { replica, noted } = replicaOf({
+      ...{ url: there.href, isShared: false, startedAt: () => startedAt },
+      whileThere: (work) => work,
+    });
     const lines: string[] = [];
     for await (const batch of createCopyOut(bulk, replica)(sql`SELECT generate_series(1, 3)`))
       lines.push(...batch);
     expect([lines, noted]).toEqual([
       ['1', '2', '3'],
-      { suspicions: 1, counts: { replica: 0, primary: 0, repeated: 1 } },
+      { suspicions, counts: { replica: 0, primary: 0, repeated: 1 } },
     ]);
   });
 });
