@@ -17,16 +17,18 @@ const replica = z
   .strictObject({
     state: z
       .enum(['ready', 'behind', 'away'])
-      .describe('"behind" and "away": the database itself serves lists, statistics and exports.'),
+      .describe('In the states "behind" and "away", the primary serves lists, statistics and exports.'),
     lagMs: z
       .int()
       .min(0)
       .max(2_147_483_647)
       .nullable()
-      .describe('Since when it has not shown everything, in milliseconds; null when it never has.'),
-    reason: z.string().max(500).nullable().describe('Why it is away.'),
+      .describe(
+        'Milliseconds since the replica last showed everything that was committed; null if it never has.',
+      ),
+    reason: z.string().max(500).nullable().describe('Why the replica is away.'),
   })
-  .describe('The read replica; only with DATABASE_READ_URL.');
+  .describe('State of the read replica; absent without DATABASE_READ_URL.');
 
 const database = z
   .strictObject({

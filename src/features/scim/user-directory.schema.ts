@@ -5,7 +5,7 @@ import { orNull } from '../../graphql/schema-kit/field-options.js';
 builder.prismaObjectFields('User', (t) => ({
   directory: t.string({
     ...orNull(
-      'Id of the identity provider whose directory has the account (SCIM), or "scim"; null for one whom no directory has. Admins see it.',
+      'Id of the identity provider whose directory manages the account over SCIM, or "scim"; null if no directory does. Visible to admins.',
     ),
     authScopes: { can: 'user:read' },
     resolve: ({ id }, _args, { loaders }) => loaders.directories.load(id),

@@ -70,7 +70,7 @@ export const redeemInput = objectOf('A one-time code to exchange for tokens.', {
   passkey: passkeyProof.nullish().describe('The answer of a passkey, as the second factor.'),
   deviceToken: text(4096)
     .nullish()
-    .describe('Token of the last sign-in on this device: with it, the user gets no mail of a new device.'),
+    .describe('Token of the last sign-in on this device. With it, the user gets no mail about a new device.'),
 });
 
 export const setGroupMappingInput = objectOf('A group and what its members get.', {

@@ -59,7 +59,8 @@ export const UserType = builder.prismaObject('User', {
     name: t.exposeString('name', { description: 'Display name.' }),
     role: t.field({
       type: enumType(role),
-      description: 'Role; a service account of one project has that of its membership there in its place.',
+      description:
+        'Role. For a service account of one project, the role of its membership in that project applies instead.',
       resolve: (user) => user.role,
     }),
     status: t.field({
