@@ -23,9 +23,9 @@ export interface ReplicaOptions {
 export interface ReplicaState {
   /** `behind`: it takes longer than {@link ReplicaOptions.readWaitMs} to show what was committed. */
   state: 'ready' | 'behind' | 'away';
-  /** Since when it has not shown everything, in milliseconds; 0 while it is ready, null when it never was. */
+  /** Milliseconds since the replica last showed everything; 0 while it is ready, null if it never was. */
   lagMs: number | null;
-  /** Why it is away. */
+  /** Why the replica is away. */
   reason: string | null;
 }
 
