@@ -78,6 +78,14 @@ export function validationFailed(fields: FieldError[]): AppError {
   return new AppError('VALIDATION_FAILED', { fields, ...(message === undefined ? {} : { message }) });
 }
 
+/** A VALIDATION_FAILED whose faults name their fields as the caller wrote them; any other error as it is. */
+export function withFieldNames(error: AppError, nameOf: (path: string) => string): AppError {
+  if (error.code !== 'VALIDATION_FAILED' || error.fields === undefined) return error;
+  const renamed = validationFailed(error.fields.map((fault) => ({ ...fault, path: nameOf(fault.path) })));
+  renamed.members = error.members;
+  return renamed;
+}
+
 /**
  * The headers of every response with this error: how to sign in (RFC 6750), and when to try again.
  * @param hasToken whether the request carried a token; only then does the response name the token's fault

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { type NextFunction, type Request, type Response, Router } from 'express';
 import type { z } from 'zod';
 import { deprecationHeaders } from '../core/deprecation.js';
-import { AppError } from '../core/errors.js';
+import { AppError, withFieldNames } from '../core/errors.js';
 import { can, type Viewer } from '../core/permissions.js';
 import { bodyLimits, readForm, readJson } from '../http/body.js';
 import { relativeLink } from '../http/relative-link.js';
@@ -13,7 +13,7 @@ import { currentRequest } from '../infra/telemetry/request-context.js';
 import { parseInput } from '../validation/fields.js';
 
 import { toAppError } from './problem.js';
-import { allowedMethods, type Credential, type Route, type RouteAnswer } from './route.js';
+import { allowedMethods, type Credential, type FormBody, type Route, type RouteAnswer } from './route.js';
 
 type Authenticate = (authorization: string | undefined) => Promise<Viewer | null>;
 
@@ -62,16 +62,33 @@ function mountRoute(router: Router, route: Route, authenticate: Authenticate): v
   router[route.method](expressPath(route.path), ...steps, answer, ...errorSteps(route));
 }
 
-/** Adds the `error` of RFC 6749 to the errors of a route that has one. */
-function errorSteps({ oauthError }: Route) {
-  if (oauthError === undefined) return [];
+/** Adds the `error` of RFC 6749 to the errors of a route that has one; errors of a form name the fields of the form. */
+function errorSteps({ oauthError, form }: Route) {
+  if (oauthError === undefined && form === undefined) return [];
   return [
-    (error: unknown, _request: Request, _response: Response, next: NextFunction) => {
+    (error: unknown, request: Request, _response: Response, next: NextFunction) => {
       const known = toAppError(error);
-      known.members = { error: oauthError(known) };
-      next(known);
+      if (oauthError !== undefined) known.members = { error: oauthError(known) };
+      next(isForm(form, request) ? withFieldNames(known, (path) => fieldNameOf(form, path)) : known);
     },
   ];
+}
+
+const isForm = (form: FormBody | undefined, request: Request): form is FormBody =>
+  form !== undefined && Boolean(request.is('application/x-www-form-urlencoded'));
+
+function fieldNameOf({ fields }: FormBody, path: string): string {
+  return Object.keys(fields).find((name) => fields[name] === path) ?? path;
+}
+
+/** The body that a form stands for. */
+function bodyOfForm({ fields }: FormBody, given: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) => {
+      const known = Object.hasOwn(fields, name) ? fields[name] : undefined;
+      return known === undefined ? [] : [[known, value]];
+    }),
+  );
 }
 
 const bodyMethods: ReadonlySet<string> = new Set(['post', 'put', 'patch']);
@@ -161,17 +178,16 @@ function readBody(route: Route) {
       request.headers['content-length'] === '0' ||
       (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined);
     const { form, mediaType = 'application/json', maxBodyBytes = bodyLimits.rest } = route;
-    const isForm = form !== undefined && request.is('application/x-www-form-urlencoded');
     if (
       !(isEmpty && route.isBodyOptional === true) &&
-      !isForm &&
+      !isForm(form, request) &&
       !request.is(['application/json', mediaType])
     )
       throw new AppError('UNSUPPORTED_MEDIA_TYPE', { message: `Send the body as ${mediaType}.` });
     const body = await new Promise((resolve, reject) => {
-      (isForm ? readForm : readJson)(request, maxBodyBytes, resolve, reject);
+      (isForm(form, request) ? readForm : readJson)(request, maxBodyBytes, resolve, reject);
     });
-    request.body = isForm && form !== undefined ? form.toBody(body as Record<string, string>) : body;
+    request.body = isForm(form, request) ? bodyOfForm(form, body as Record<string, string>) : body;
     next();
   };
 }

@@ -46,8 +46,11 @@ export interface RouteRequest<Body, Params, Query> {
 export interface FormBody {
   schema: z.ZodType;
   example: Record<string, string>;
-  /** The body that the fields of a form stand for; it is checked like one that came as JSON. */
-  toBody: (fields: Readonly<Record<string, string>>) => unknown;
+  /**
+   * The field of the body that each field of a form stands for; further fields are ignored. The body is checked like one that came as
+   * JSON, and its errors name the fields of the form.
+   */
+  fields: Readonly<Record<string, string>>;
 }
 
 /** The authentication of callers that are no users. */

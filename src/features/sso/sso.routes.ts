@@ -179,7 +179,7 @@ function backChannelRoute({ ssoLogout }: SsoRouteServices): Route {
         .strictObject({ logout_token: logoutToken })
         .describe('A logout token; further fields are ignored.'),
       example: { logout_token: 'header.claims-of-logout.signature' },
-      toBody: ({ logout_token }) => ({ logoutToken: logout_token }),
+      fields: { logout_token: 'logoutToken' },
     },
     responses: {
       200: {

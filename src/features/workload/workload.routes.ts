@@ -64,13 +64,7 @@ const form: FormBody = {
     subject_token: example.subjectToken,
     subject_token_type: example.subjectTokenType,
   },
-  toBody: (fields) =>
-    Object.fromEntries(
-      Object.entries(fields).flatMap(([name, value]) => {
-        const known = Object.hasOwn(fieldNames, name) ? fieldNames[name] : undefined;
-        return known === undefined ? [] : [[known, value]];
-      }),
-    ),
+  fields: fieldNames,
 };
 
 /** Route POST /api/v1/auth/token-exchange. */

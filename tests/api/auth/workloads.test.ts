@@ -148,26 +148,30 @@ describe('an exchange', () => {
     expect(me).toEqual({ id: account, name: 'CI' });
   });
 
-  it.each<[string, Record<string, string>, string]>([
-    ['another grant', { grant_type: 'password' }, 'unsupported_grant_type'],
+  it.each<[string, Record<string, string>, string, string | undefined]>([
+    ['another grant', { grant_type: 'password' }, 'unsupported_grant_type', 'grant_type'],
     [
       'another kind of token',
       { subject_token_type: 'urn:ietf:params:oauth:token-type:saml2' },
       'invalid_request',
+      'subject_token_type',
     ],
     [
       'a refresh token wanted',
       { requested_token_type: 'urn:ietf:params:oauth:token-type:refresh_token' },
       'invalid_request',
+      'requested_token_type',
     ],
-    ['no token', { subject_token: '' }, 'invalid_request'],
-    ['an actor', { actor_token: 'x' }, 'invalid_request'],
-    ['a scope that the rule lacks', { scope: 'user:read' }, 'invalid_scope'],
-    ['an audience that is not the token’s', { audience: 'x' }, 'invalid_target'],
-    ['no good token', { subject_token: 'a.b.c' }, 'invalid_request'],
-  ])('with %s names its error as the RFC does', async (_name, more, error) => {
+    ['no token', { subject_token: '' }, 'invalid_request', 'subject_token'],
+    ['an actor', { actor_token: 'x' }, 'invalid_request', 'actor_token'],
+    ['a scope that the rule lacks', { scope: 'user:read' }, 'invalid_scope', 'scope'],
+    ['an audience that is not the token’s', { audience: 'x' }, 'invalid_target', 'audience'],
+    ['no good token', { subject_token: 'a.b.c' }, 'invalid_request', undefined],
+  ])('with %s names its error and field as the RFC does', async (_name, more, error, field) => {
     const answer = await form(await fields(more));
     expect([answer.status, answer.body.error, answer.body.status]).toEqual([400, error, 400]);
+    expect(answer.body.errors?.[0].path).toBe(field);
+    if (field !== undefined) expect(answer.body.detail).toMatch(`${field}: `);
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
   });
 
