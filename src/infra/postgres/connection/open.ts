@@ -9,6 +9,8 @@ export interface OpenOptions extends Partial<SessionNeeds> {
   applicationName?: string;
   /** Longest time that opening may take, on each host. */
   connectTimeoutMs?: number;
+  /** Longest wait for the answer to a statement; none, unless given. */
+  answerTimeoutMs?: number;
   types?: pg.CustomTypesConfig;
   /** Leaves the settings as they are found. */
   isRaw?: boolean;
@@ -32,7 +34,13 @@ export function clientConfig(target: Target, needs: SessionNeeds, applicationNam
  */
 export async function openClient(url: string, options: OpenOptions = {}): Promise<pg.Client> {
   const { statementTimeoutMs = 0, idleInTransactionTimeoutMs = 0, isReadOnly = false } = options;
-  const { applicationName = 'sec-tester-api', connectTimeoutMs = 10_000, types, isRaw = false } = options;
+  const {
+    applicationName = 'sec-tester-api',
+    connectTimeoutMs = 10_000,
+    types,
+    isRaw = false,
+    answerTimeoutMs,
+  } = options;
   const needs = { statementTimeoutMs, idleInTransactionTimeoutMs, isReadOnly };
   const target = targetOf(url);
   const maxAttempts = target.address.hosts.length + 2; // two more for a proxy that refuses start-up options
@@ -42,6 +50,7 @@ export async function openClient(url: string, options: OpenOptions = {}): Promis
       ...clientConfig(target, needs, applicationName),
       connectionTimeoutMillis: connectTimeoutMs,
       ...(types !== undefined && { types }),
+      ...(answerTimeoutMs !== undefined && { query_timeout: answerTimeoutMs }),
     });
     client.on('error', () => {}); // the statement that is under way, or the next one, fails too
     try {

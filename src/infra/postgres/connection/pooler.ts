@@ -19,10 +19,11 @@ const rounds = 4;
 
 /**
  * Detects a pooler by what it does: it gives a client another process number than PostgreSQL's.
+ * @param timeoutMs longest time that each connection, and each answer, may take
  * @throws Error in words that say what to set, when its mode does not work
  */
 export async function detectPooling(url: string, timeoutMs: number): Promise<Pooling> {
-  const first = await openClient(url, { connectTimeoutMs: timeoutMs, isRaw: true });
+  const first = await openRaw(url, timeoutMs);
   try {
     if ((await backendOf(first)) === processIdOf(first)) return 'none';
     const second = await openSecond(url, timeoutMs);
@@ -39,11 +40,14 @@ export async function detectPooling(url: string, timeoutMs: number): Promise<Poo
   }
 }
 
+const openRaw = (url: string, timeoutMs: number): Promise<pg.Client> =>
+  openClient(url, { connectTimeoutMs: timeoutMs, answerTimeoutMs: timeoutMs, isRaw: true });
+
 async function openSecond(url: string, timeoutMs: number): Promise<pg.Client> {
   try {
-    const client = await openClient(url, { connectTimeoutMs: timeoutMs, isRaw: true });
+    const client = await openRaw(url, timeoutMs);
     // A pooler lends a connection of PostgreSQL with the first statement only.
-    await client.query({ text: 'SELECT 1', query_timeout: timeoutMs } as pg.QueryConfig);
+    await client.query('SELECT 1');
     return client;
   } catch (error) {
     throw new Error(`The pooler has no second connection: ${advice.small}.`, { cause: error });

@@ -1,7 +1,10 @@
 // What decides whether a read may run on the replica, and what becomes of one that fails there.
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { readReplicaUrls } from '../../../../src/config/replica-url.js';
 import { AppError } from '../../../../src/core/errors.js';
+import { detectPooling } from '../../../../src/infra/postgres/connection/pooler.js';
 import type { Reads } from '../../../../src/infra/postgres/connection/server.js';
 import { createCatchUp } from '../../../../src/infra/postgres/replica/catch-up.js';
 import type { Contact } from '../../../../src/infra/postgres/replica/contact.js';
@@ -170,6 +173,17 @@ describe('a read that fails on the replica', () => {
       { suspicions, counts: { replica: 0, primary: 0, repeated: 1 } },
     ]);
   });
+});
+
+it('a server that falls silent after it was connected is not waited for', async () => {
+  const connected = Buffer.from('520000000800000000' + '5a0000000549', 'hex'); // AuthenticationOk, ReadyForQuery
+  const silent = createServer((socket) => socket.once('data', () => socket.write(connected)));
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  const { port } = silent.address() as AddressInfo;
+  await expect(detectPooling(`postgres://a@127.0.0.1:${port}/app`, 500)).rejects.toThrow(
+    'Query read timeout',
+  );
+  silent.close();
 });
 
 describe('DATABASE_READ_URL', () => {
