@@ -113,11 +113,13 @@ describe('using a key', () => {
     (await attempt()).expectError('FORBIDDEN');
     await setRole('ADMIN');
     (await server.gql('{ users { nodes { id } } }', {}, secret)).expectData();
-    await server.gql(
-      'mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }',
-      { id: person.id },
-      adminToken,
-    );
+    (
+      await server.gql(
+        'mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }',
+        { id: person.id },
+        adminToken,
+      )
+    ).expectData();
     (await attempt()).expectError('UNAUTHENTICATED');
   });
 

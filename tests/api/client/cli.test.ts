@@ -466,11 +466,13 @@ describe('run and watch', () => {
       (await server.sql('SELECT FROM test_executions WHERE target = $1', [target])).length > 0;
     await until(isThere, 'the execution');
     const id = await newest();
-    await server.gql(
-      'mutation($id: ID!) { startExecution(id: $id) { execution { id } } }',
-      { id },
-      analyst.token,
-    );
+    (
+      await server.gql(
+        'mutation($id: ID!) { startExecution(id: $id) { execution { id } } }',
+        { id },
+        analyst.token,
+      )
+    ).expectData();
     await report(server, analyst.token, id, 40, 'crawling');
     await addResults(server, analyst.token, id, [{ severity: 'HIGH', title: 'Bad' }]);
     await act(server, analyst.token, 'completeExecution', id);
@@ -541,11 +543,13 @@ describe('run and watch', () => {
       ...{ code: 1, err: expect.stringContaining('is CANCELLED, not COMPLETED') },
     });
     const failed = await startExecution(server, analyst.token);
-    await server.gql(
-      'mutation($id: ID!) { failExecution(id: $id, errorMessage: "out of memory") { execution { id } } }',
-      { id: failed },
-      analyst.token,
-    );
+    (
+      await server.gql(
+        'mutation($id: ID!) { failExecution(id: $id, errorMessage: "out of memory") { execution { id } } }',
+        { id: failed },
+        analyst.token,
+      )
+    ).expectData();
     const run = await cli(['watch', failed], withToken());
     expect(run).toMatchObject({ code: 1, err: expect.stringContaining('out of memory') });
   });

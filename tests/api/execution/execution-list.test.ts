@@ -127,7 +127,9 @@ describe('paging through executions', () => {
     const id = await createExecution(server, analyst.token);
     const [edge] = (await list({ first: 1 })).edges;
     expect(edge?.node.id).toBe(id);
-    await server.gql('mutation($id: ID!) { deleteExecution(id: $id) { deletedId } }', { id }, analyst.token);
+    (
+      await server.gql('mutation($id: ID!) { deleteExecution(id: $id) { deletedId } }', { id }, analyst.token)
+    ).expectData();
     const next = await list({ first: 3, after: edge?.cursor as string });
     expect(next.nodes.map((node) => node.id)).toEqual((await inOrder('CREATED_AT', 'DESC')).slice(0, 3));
   });

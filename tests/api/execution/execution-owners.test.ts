@@ -116,11 +116,13 @@ describe('whose execution it is', () => {
   it('outlives its creator, and is then changed by admins only', async () => {
     const leaver = await createPerson(server, adminToken, 'ANALYST');
     const id = await startExecution(server, leaver.token);
-    await server.gql(
-      'mutation($id: ID!) { deleteUser(id: $id) { deletedId } }',
-      { id: leaver.id },
-      adminToken,
-    );
+    (
+      await server.gql(
+        'mutation($id: ID!) { deleteUser(id: $id) { deletedId } }',
+        { id: leaver.id },
+        adminToken,
+      )
+    ).expectData();
     expect(await read(id)).toMatchObject({ createdBy: null, status: 'RUNNING' });
     (await act('completeExecution', id, other.token)).expectError('FORBIDDEN');
     (await act('completeExecution', id, adminToken)).expectData();

@@ -186,11 +186,13 @@ describe('a lease', () => {
     const seconds = (Date.parse(String(expires)) - server.clock.now()) / 1000;
     expect(Math.round(seconds / 3600)).toBe(24);
     const short = await createExecution(server, creator.token);
-    await server.gql(
-      'mutation($id: ID!) { startExecution(id: $id, leaseSeconds: 10) { execution { id } } }',
-      { id: short },
-      creator.token,
-    );
+    (
+      await server.gql(
+        'mutation($id: ID!) { startExecution(id: $id, leaseSeconds: 10) { execution { id } } }',
+        { id: short },
+        creator.token,
+      )
+    ).expectData();
     server.clock.advance(11_000);
     expect(await server.services.runners.reap()).toBe(1);
     expect(await rowOf(short)).toMatchObject({ status: 'INTERRUPTED' });

@@ -520,7 +520,9 @@ describe('POST /api/v1/executions/{id}/reports', () => {
       )
     ).expectData();
     const { id } = createExecution.execution;
-    await server.gql('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id }, token);
+    (
+      await server.gql('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id }, token)
+    ).expectData();
     const path = `/api/v1/executions/${id}/reports`;
     const first = await send({ wait: '30' }, sarif(five), {}, path);
     expect(first.body).toMatchObject({ state: 'COMPLETED', executionId: id, added: 5 });
@@ -541,15 +543,19 @@ describe('an execution with reports of its own', () => {
       )
     ).expectData();
     const { id } = createExecution.execution;
-    await server.gql('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id }, token);
+    (
+      await server.gql('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id }, token)
+    ).expectData();
     const receipts: Sent[] = [];
     for (const log of logs)
       receipts.push(await send({ wait: '30' }, log, {}, `/api/v1/executions/${id}/reports`));
-    await server.gql(
-      'mutation ($id: ID!) { completeExecution(id: $id) { execution { id } } }',
-      { id },
-      token,
-    );
+    (
+      await server.gql(
+        'mutation ($id: ID!) { completeExecution(id: $id) { execution { id } } }',
+        { id },
+        token,
+      )
+    ).expectData();
     await until(async () => {
       const [row] = await server.sql<{ run: number | null }>(
         'SELECT run_number AS run FROM test_executions WHERE id = $1',
@@ -628,7 +634,9 @@ test('the same report into the same execution at once makes one import', async (
     )
   ).expectData();
   const { id } = createExecution.execution;
-  await server.gql('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id }, token);
+  (
+    await server.gql('mutation ($id: ID!) { startExecution(id: $id) { execution { id } } }', { id }, token)
+  ).expectData();
   const path = `/api/v1/executions/${id}/reports`;
   const receipts = await Promise.all([1, 2, 3].map(() => send({ wait: '30' }, sarif(five), {}, path)));
   expect(new Set(receipts.map(({ body }) => body.id)).size).toBe(1);
@@ -652,12 +660,14 @@ describe('a finding that people called RESOLVED', () => {
     if (one === undefined) throw new Error('there are five');
     await send(query, sarif([one]));
     const { id } = await triageOf('resolved');
-    await server.change(
-      'triageFindings',
-      { ids: [id], state: 'RESOLVED', reason: 'fixed' },
-      'changed',
-      token,
-    );
+    (
+      await server.change(
+        'triageFindings',
+        { ids: [id], state: 'RESOLVED', reason: 'fixed' },
+        'changed',
+        token,
+      )
+    ).expectData();
     await send(query, sarif([{ ...one, line: 77 }]));
     expect(await triageOf('resolved')).toMatchObject({ triage: 'RESOLVED' });
     await send(query, sarif([]));

@@ -70,11 +70,13 @@ describe.each(transports)('executionsChanged by %s', (transport) => {
     await createExecution(server, others.token, { target: 'https://one.test', name: 'the night_ly run' });
     const failing = await startExecution(server, analyst.token);
     await report(server, analyst.token, failing, 7);
-    await server.gql(
-      'mutation($id: ID!) { failExecution(id: $id, errorMessage: "no") { execution { id } } }',
-      { id: failing },
-      analyst.token,
-    );
+    (
+      await server.gql(
+        'mutation($id: ID!) { failExecution(id: $id, errorMessage: "no") { execution { id } } }',
+        { id: failing },
+        analyst.token,
+      )
+    ).expectData();
     // The last one is let through by all; what they should not have would have come before it.
     const last = { kind: 'SAST', target: 'https://one.test', name: 'the night_ly end' };
     const id = await startExecution(server, others.token, last);

@@ -155,7 +155,7 @@ describe.each(transports)('by %s', (transport) => {
     const person = await createPerson(home, adminToken, 'VIEWER');
     const [here, there, foreign, id] = await open(transport, person.token);
     const input = { id: person.id, name: 'Another Name' };
-    await home.change('updateUser', input, 'user { id }', adminToken);
+    (await home.change('updateUser', input, 'user { id }', adminToken)).expectData();
     await sleep(200); // so that a check would have come by
     await report(home, writer.token, id, 50);
     const all = [here, there, foreign];

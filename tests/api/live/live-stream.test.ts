@@ -154,7 +154,9 @@ describe.each(transports)('by %s', (transport) => {
     const id = await startExecution(server, analyst.token);
     const stream = watch(id);
     await until(() => stream.events.length === 2, 'the beginning');
-    await server.gql('mutation($id: ID!) { deleteExecution(id: $id) { deletedId } }', { id }, analyst.token);
+    (
+      await server.gql('mutation($id: ID!) { deleteExecution(id: $id) { deletedId } }', { id }, analyst.token)
+    ).expectData();
     expect(await endOf(stream)).toBe('complete');
     expect(stream.events).toHaveLength(2);
   });

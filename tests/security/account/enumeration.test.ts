@@ -23,13 +23,15 @@ describe('a failed sign-in', () => {
     );
     if (known === undefined || locked === undefined || off === undefined) throw new Error('no people');
     for (let index = 0; index < 5; index += 1) await rest(locked.email, wrong);
-    await server.gql(
-      'mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }',
-      { id: off.id },
-      adminToken,
-    );
+    (
+      await server.gql(
+        'mutation($id: ID!) { deactivateUser(id: $id) { user { id } } }',
+        { id: off.id },
+        adminToken,
+      )
+    ).expectData();
     const invited = { email: 'invited@people.test', name: 'Invited', role: 'VIEWER' };
-    await server.change('createUser', invited, 'user { id }', adminToken);
+    (await server.change('createUser', invited, 'user { id }', adminToken)).expectData();
     Object.assign(cases, {
       unknown: { email: 'nobody@people.test', word: wrong },
       wrong: { email: known.email, word: wrong },

@@ -413,7 +413,13 @@ describe('a rule', () => {
     (await change(claims(['repository', '*/*']))).expectError('VALIDATION_FAILED');
     (await change({ audience: 'https://github.com/acme' })).expectError('VALIDATION_FAILED');
     (await change({ lifetimeSeconds: 3601 })).expectError('VALIDATION_FAILED');
-    await server.gql('mutation($id: ID!) { deleteWorkloadTrust(id: $id) { deletedId } }', { id }, adminToken);
+    (
+      await server.gql(
+        'mutation($id: ID!) { deleteWorkloadTrust(id: $id) { deletedId } }',
+        { id },
+        adminToken,
+      )
+    ).expectData();
   });
 
   it('accepts pull requests only when it names the event itself, and wildcards within one segment only', async () => {
