@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { OidcProvider } from '../../config/oidc-providers.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
 import { violates } from '../../infra/postgres/errors.js';
+import { sql } from '../../infra/postgres/sql.js';
 import { displayNameOf } from '../../validation/display-name.js';
 import type { IdentityOwner, IdentityRefusal, ProvedIdentity } from '../user/user.identities.js';
 import type { UserService } from '../user/user.service.js';
@@ -115,13 +116,19 @@ async function giveGrants(
   { claims }: Proved,
   owner: IdentityOwner,
 ): Promise<void> {
+  if (mappings.length === 0)
+    return options.grants.give(tx, provider.id, mappings, groupsOf(claims, provider.groupsClaim), owner);
+  // A directory's change of these groups is over, or waits here and then sees the role that they have given.
+  const [locked] = await tx.query<Pick<IdentityOwner, 'role'>>(
+    sql`SELECT role FROM users WHERE id = ${owner.userId} FOR NO KEY UPDATE`,
+  );
   // A directory that pushes groups knows them better than a token, which may have none.
-  const pushed = mappings.length > 0 ? await options.grants.pushed(tx, provider.id, owner.userId) : undefined;
+  const pushed = await options.grants.pushed(tx, provider.id, owner.userId);
   const groups = pushed ?? groupsOf(claims, provider.groupsClaim);
-  if (mappings.length > 0 && groups.state !== 'GIVEN')
+  if (groups.state !== 'GIVEN')
     options.log.warn(
       { event: 'identity_groups_missing', provider: provider.id, userId: owner.userId, state: groups.state },
       'the provider sent no groups',
     );
-  await options.grants.give(tx, provider.id, mappings, groups, owner);
+  await options.grants.give(tx, provider.id, mappings, groups, { ...owner, ...locked });
 }

@@ -1,5 +1,7 @@
 // People whom a directory provisions sign in at its identity provider (a real one): they get the provisioned account.
 import { expect, it } from '@jest/globals';
+import { ownerUrlOf, withClient } from '../../kit/harness.js';
+import { until } from '../../kit/live.js';
 import { frontend, startProvider } from '../../kit/oidc/oidc.js';
 import { signInAt, tokensAt } from '../../kit/oidc/visitor.js';
 import { createDirectory } from '../../kit/scim/directory.js';
@@ -24,6 +26,37 @@ it('joins the account whose external id is the subject, with the groups that the
   expect(tokens.user.id).toBe(user.id);
   const [row] = await server.sql('SELECT role::text FROM users WHERE id = $1', [user.id.slice(4)]);
   expect(row).toEqual({ role: 'ANALYST' });
+});
+
+it('gives no role of a group that the directory takes away meanwhile', async () => {
+  const user = await directory.user({ externalId: 'moved' });
+  const id = user.id.slice(4);
+  const [group] = await server.sql<{ id: string }>(
+    `SELECT id FROM scim_groups WHERE display_name = 'analysts'`,
+  );
+  await server.sql('INSERT INTO scim_group_members (group_id, user_id) VALUES ($1, $2)', [group?.id, id]);
+  await withClient(ownerUrlOf(server.databaseUrl), async (client) => {
+    await client.query('BEGIN');
+    await client.query('SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE', [id]);
+    await client.query('DELETE FROM scim_group_members WHERE user_id = $1', [id]);
+    await server.sql(
+      'INSERT INTO user_identities (id, user_id, provider, issuer, subject, created_at) VALUES (gen_random_uuid(), $1, $2, $3, $4, now())',
+      [id, 'main', provider.issuers[0], 'moved'],
+    );
+    const signedIn = signInAt({ server, provider }, { sub: 'moved' });
+    await until(
+      async () =>
+        (
+          await server.sql(
+            `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          )
+        ).length > 0,
+      'the sign-in',
+    );
+    await client.query('COMMIT');
+    expect((await signedIn).code).not.toBeNull();
+  });
+  expect(await server.sql('SELECT role::text FROM users WHERE id = $1', [id])).toEqual([{ role: 'VIEWER' }]);
 });
 
 it('is refused once the directory has deactivated the account', async () => {
