@@ -1,13 +1,12 @@
 // Stores enrolments and sign-ins that have begun, in PostgreSQL, where every instance sees them. Each can be taken once.
 import { createHmac } from 'node:crypto';
-import { AppError } from '../../core/errors.js';
 import { createSecret, hashOf, isSecret } from '../../infra/credentials/one-time-secret.js';
 import type { Database } from '../../infra/postgres/database.js';
 import { sql } from '../../infra/postgres/sql.js';
 
 /** Time that a user has to answer the browser's question. */
 export const ceremonySeconds = 5 * 60;
-/** Ceremonies under way: beyond them the server refuses to begin more. */
+/** Ceremonies under way: beyond them the oldest go, so that a flood from many addresses keeps nobody from signing in. */
 const maxCeremonies = 100_000;
 
 /** The values that a ceremony is bound to. */
@@ -32,8 +31,7 @@ export const challengeOf = (state: string): string =>
   createHmac('sha256', state).update('passkey challenge').digest('base64url');
 
 /**
- * Begins a ceremony and removes some that have expired.
- * @throws UNAVAILABLE when too many are under way
+ * Begins a ceremony, and removes some that have expired or, beyond the limit, the oldest.
  */
 export async function beginCeremony(
   db: Database,
@@ -41,18 +39,16 @@ export async function beginCeremony(
   { sessionId, userHandle }: Ceremony,
 ): Promise<Begun> {
   const state = createSecret();
-  const [stored] = await db.query(sql`
+  await db.query(sql`
     WITH expired AS (
       DELETE FROM passkey_ceremonies WHERE state_hash IN (
-        SELECT state_hash FROM passkey_ceremonies WHERE expires_at <= ${new Date(nowMs)} ORDER BY expires_at LIMIT 20
-        FOR UPDATE SKIP LOCKED)
+        SELECT state_hash FROM passkey_ceremonies WHERE expires_at <= (
+          SELECT CASE WHEN EXISTS (SELECT FROM passkey_ceremonies OFFSET ${maxCeremonies}) THEN 'infinity'
+            ELSE ${new Date(nowMs)}::timestamptz END)
+        ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)
     )
     INSERT INTO passkey_ceremonies (state_hash, session_id, user_handle, expires_at)
-    SELECT ${hashOf(state)}::text, ${sessionId}::uuid, ${userHandle}::text,
-      ${new Date(nowMs + ceremonySeconds * 1000)}::timestamptz
-    WHERE NOT EXISTS (SELECT FROM passkey_ceremonies OFFSET ${maxCeremonies}) RETURNING state_hash`);
-  if (stored === undefined)
-    throw new AppError('UNAVAILABLE', { message: 'Too many sign-ins are under way.', retryAfterSeconds: 60 });
+    VALUES (${hashOf(state)}, ${sessionId}, ${userHandle}, ${new Date(nowMs + ceremonySeconds * 1000)})`);
   return { state, challenge: challengeOf(state) };
 }
 

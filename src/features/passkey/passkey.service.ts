@@ -36,7 +36,6 @@ export function createPasskeyService(options: PasskeyServiceOptions) {
     /**
      * Begins a sign-in. The options are the same for everybody: they name no credentials.
      * @throws RATE_LIMITED
-     * @throws UNAVAILABLE when too many are under way
      */
     async startLogin() {
       await addresses.spend(currentRequest()?.ip);

@@ -101,12 +101,14 @@ export function createOpeningService(options: OpeningServiceOptions) {
 
     /**
      * As `open`, for a user who has signed in at an identity provider.
-     * @returns undefined when the user was deactivated or the identity unlinked meanwhile
+     * @param taking the statement that takes the sign-in's code out: a logout at the provider finds the code or the session
+     * @returns undefined when the code is gone, the user was deactivated or the identity unlinked meanwhile
      */
-    openByIdentity: (proof: IdentityProof, viewer: Viewer | null, isKnownDevice: boolean) =>
+    openByIdentity: (proof: IdentityProof, viewer: Viewer | null, isKnownDevice: boolean, taking: Sql) =>
       openWhere(options, proof, viewer, {
+        before: sql`taken AS (${taking}), `,
         change: sql``,
-        condition: sql`AND EXISTS (SELECT FROM user_identities WHERE id = ${proof.identityId} AND user_id = users.id)`,
+        condition: sql`AND EXISTS (SELECT FROM taken) AND EXISTS (SELECT FROM user_identities WHERE id = ${proof.identityId} AND user_id = users.id)`,
         identity: proof,
         changes: { provider: proof.provider },
         isKnownDevice,
@@ -134,6 +136,8 @@ export function createOpeningService(options: OpeningServiceOptions) {
 
 /** Changes of a sign-in to the user, with their condition. */
 interface Opening {
+  /** What the statement does first. */
+  before?: Sql;
   change: Sql;
   condition: Sql;
   identity?: IdentityProof;
@@ -146,7 +150,7 @@ async function openWhere(
   options: OpeningServiceOptions,
   proof: { id: string; email: string },
   viewer: Viewer | null,
-  { change, condition, identity, changes, isKnownDevice }: Opening,
+  { before: first = sql``, change, condition, identity, changes, isKnownDevice }: Opening,
 ): Promise<Opened | undefined> {
   const { db, events, audit, maxPerUser, maxAtOnce } = options;
   const actor = { userId: proof.id, email: proof.email };
@@ -157,7 +161,7 @@ async function openWhere(
   const entry = { action: 'auth.login', actor, ...target, ...(changes !== undefined && { changes }) };
   const audited = audit.part(entry, sql`proved`);
   const [row] = await db.query<SqlRow<User> & { live: number; ended: string | null }>(sql`
-    WITH proved AS (
+    WITH ${first}proved AS (
       UPDATE users SET last_login_at = ${moment}${change}
       WHERE id = ${proof.id} AND status = 'ACTIVE' ${condition} RETURNING *
     ), opened AS (${insert})${kept}${noted}, audited AS (${audited.insert}), ended AS (

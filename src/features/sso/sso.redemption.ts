@@ -9,7 +9,7 @@ import type { AuthTokens } from '../auth/auth.service.js';
 import type { SecondFactorProof } from '../auth/sign-in.service.js';
 import type { PasskeyProof } from '../passkey/passkey.input.js';
 import type { Opened, OpeningService } from '../session/create-session.service.js';
-import { findCode, type StoredCode, takeCode } from './states.js';
+import { findCode, type StoredCode, takingOf } from './states.js';
 
 /** Dependencies of exchanging codes. */
 export interface RedemptionOptions {
@@ -53,20 +53,11 @@ export async function redeem(
   viewer: Viewer | null,
   onRefusal: (provider: string) => Promise<void>,
 ): Promise<AuthTokens> {
-  const { opening } = options;
   const refund = await options.addresses.spend(currentRequest()?.ip);
-  const taken = isSecret(input.code) ? await take(options, input, secret, refund) : undefined;
-  const isUsable =
-    taken !== undefined && isBound(taken, input, secret) && taken.needsSecondFactor === taken.isProved;
-  const opened = isUsable
-    ? await opening.openByIdentity(
-        { ...taken, isMultiFactor: taken.isMultiFactor || taken.isProved },
-        viewer,
-        await isDeviceOf(options, taken, input),
-      )
-    : undefined;
+  const found = isSecret(input.code) ? await findCode(options.db, options.now(), input.code) : undefined;
+  const opened = found && (await open(options, found, input, secret, viewer, refund));
   if (opened === undefined) {
-    await onRefusal(taken?.provider ?? 'unknown');
+    await onRefusal(found?.provider ?? 'unknown');
     throw new AppError('UNAUTHENTICATED', {
       message: 'The code was already used, has expired, or belongs to another browser: sign in again.',
     });
@@ -76,25 +67,28 @@ export async function redeem(
 }
 
 /**
- * Takes the code out, once the second factor is proved where it waits for one. A caller to whom the code does not belong takes it
- * out too: it is of no use to anyone then.
+ * Takes the code out, once the second factor is proved where it waits for one, and opens the session, in one statement. A caller to
+ * whom the code does not belong takes it out too: it is of no use to anyone then.
  */
-async function take(
+async function open(
   options: RedemptionOptions,
+  found: StoredCode,
   input: RedeemInput,
   secret: string | undefined,
+  viewer: Viewer | null,
   refund: () => Promise<void>,
-): Promise<(StoredCode & { isProved: boolean }) | undefined> {
-  const { db, now } = options;
-  const ready = await takeCode(db, now(), input.code, false);
-  if (ready !== undefined) return { ...ready, isProved: false };
-  const waiting = await findCode(db, now(), input.code);
-  const isProved =
-    waiting?.needsSecondFactor === true &&
-    isBound(waiting, input, secret) &&
-    (await proveSecondFactor(options, waiting, input, refund));
-  const taken = waiting && (await takeCode(db, now(), input.code, true));
-  return taken && { ...taken, isProved };
+): Promise<Opened | undefined> {
+  if (!isBound(found, input, secret)) {
+    await options.db.query(takingOf(input.code, true));
+    return undefined;
+  }
+  const isProved = found.needsSecondFactor && (await proveSecondFactor(options, found, input, refund));
+  return options.opening.openByIdentity(
+    { ...found, isMultiFactor: found.isMultiFactor || isProved },
+    viewer,
+    await isDeviceOf(options, found, input),
+    takingOf(input.code, isProved),
+  );
 }
 
 /** Whether the user has signed in on the caller's device before. */

@@ -1,6 +1,5 @@
 // Stores started sign-ins and one-time codes in PostgreSQL, where every instance sees them. Each can be taken once.
 import { createHmac } from 'node:crypto';
-import { AppError } from '../../core/errors.js';
 import { createSecret, hashOf } from '../../infra/credentials/one-time-secret.js';
 import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Database, Transaction } from '../../infra/postgres/database.js';
@@ -13,7 +12,7 @@ export const signInTtlSeconds = 10 * 60;
 export const codeTtlSeconds = 60;
 /** The same, where the user has to look for a code of the second factor. */
 export const codeWithFactorTtlSeconds = 5 * 60;
-/** Sign-ins under way: beyond them the server refuses to start more. */
+/** Sign-ins under way: beyond them the oldest go, so that a flood from many addresses keeps nobody from signing in. */
 const maxSignIns = 100_000;
 
 /**
@@ -33,8 +32,7 @@ export interface StartedSignIn {
 }
 
 /**
- * Stores a sign-in and removes some that have expired.
- * @throws UNAVAILABLE when too many are under way
+ * Stores a sign-in, and removes some that have expired or, beyond the limit, the oldest.
  */
 export async function storeSignIn(
   db: Database,
@@ -43,17 +41,16 @@ export async function storeSignIn(
   { provider, browserHash, returnTo, codeChallenge }: StartedSignIn,
 ): Promise<void> {
   const at = new Date(nowMs);
-  const [stored] = await db.query(sql`
+  await db.query(sql`
     WITH expired AS (
       DELETE FROM oidc_sign_ins WHERE state_hash IN (
-        SELECT state_hash FROM oidc_sign_ins WHERE expires_at <= ${at} ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)
+        SELECT state_hash FROM oidc_sign_ins WHERE expires_at <= (
+          SELECT CASE WHEN EXISTS (SELECT FROM oidc_sign_ins OFFSET ${maxSignIns}) THEN 'infinity' ELSE ${at}::timestamptz END)
+        ORDER BY expires_at LIMIT 20 FOR UPDATE SKIP LOCKED)
     )
     INSERT INTO oidc_sign_ins (state_hash, provider, browser_hash, return_to, code_challenge, expires_at)
-    SELECT ${hashOf(state)}::text, ${provider}::text, ${browserHash}::text, ${returnTo}::text, ${codeChallenge}::text,
-      ${new Date(nowMs + signInTtlSeconds * 1000)}::timestamptz
-    WHERE NOT EXISTS (SELECT FROM oidc_sign_ins OFFSET ${maxSignIns}) RETURNING state_hash`);
-  if (stored === undefined)
-    throw new AppError('UNAVAILABLE', { message: 'Too many sign-ins are under way.', retryAfterSeconds: 60 });
+    VALUES (${hashOf(state)}, ${provider}, ${browserHash}, ${returnTo}, ${codeChallenge},
+      ${new Date(nowMs + signInTtlSeconds * 1000)})`);
 }
 
 /** Takes a sign-in out, once; undefined when there is none or it has expired. */
@@ -116,19 +113,9 @@ export async function findCode(db: Database, nowMs: number, code: string): Promi
 }
 
 /**
- * Takes a code out, once; undefined when there is none or it has expired.
+ * The statement that takes a code out, once.
  * @param isProved whether a second factor was proved; without it, a code that waits for one stays
  */
-export async function takeCode(
-  db: Database,
-  nowMs: number,
-  code: string,
-  isProved: boolean,
-): Promise<StoredCode | undefined> {
-  const [row] = await db.query<StoredCode>(sql`
-    WITH taken AS (
-      DELETE FROM sign_in_codes WHERE code_hash = ${hashOf(code)}
-        AND (${isProved}::boolean OR is_multi_factor OR NOT ${ownsSecondFactor(sql`sign_in_codes.user_id`)}) RETURNING *)
-    ${select(sql`taken`, nowMs)}`);
-  return row;
-}
+export const takingOf = (code: string, isProved: boolean): Sql => sql`
+  DELETE FROM sign_in_codes WHERE code_hash = ${hashOf(code)}
+    AND (${isProved}::boolean OR is_multi_factor OR NOT ${ownsSecondFactor(sql`sign_in_codes.user_id`)}) RETURNING code_hash`;

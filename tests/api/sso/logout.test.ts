@@ -1,6 +1,7 @@
 // Logging out together with the identity provider: its back-channel logout ends sessions and streams here, ours leads there.
 import { describe, expect, it } from '@jest/globals';
 import { generateSigningKey } from '../../../src/infra/credentials/jwt.js';
+import { ownerUrlOf, withClient } from '../../kit/harness.js';
 import { changes, subscribe, until } from '../../kit/live.js';
 import { frontend, startProvider, TestBrowser } from '../../kit/oidc/oidc.js';
 import { redeem, signInAt, tokensAt } from '../../kit/oidc/visitor.js';
@@ -70,6 +71,28 @@ describe('A logout at the provider', () => {
       `SELECT count(*)::int AS count FROM audit_events WHERE action = 'auth.provider_logout' AND outcome = 'SUCCESS'`,
     );
     expect(row).toEqual({ count: 1 });
+  });
+
+  it('that meets the exchange of a code finds the code or the session', async () => {
+    const { browser, code } = await signInAt(at(), { sub: 'racer' });
+    const user = 'SELECT user_id FROM user_identities WHERE subject = $1';
+    await withClient(ownerUrlOf(server.databaseUrl), async (client) => {
+      await client.query('BEGIN');
+      await client.query(`SELECT id FROM users WHERE id = (${user}) FOR UPDATE`, ['racer']);
+      const redeemed = redeem(server, browser, { code });
+      const waiting = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      await until(async () => (await server.sql(waiting)).length === 1, 'the exchange');
+      const sent = send(await provider.control({ sign: { claims: claimsOf({ sub: 'racer' }) } }));
+      const isOver = sent.then(() => true);
+      await until(
+        async () => (await server.sql(waiting)).length === 2 || Promise.race([isOver, false]),
+        'the logout',
+      );
+      await client.query('COMMIT');
+      const { accessToken } = await (await redeemed).json();
+      expect((await sent).status).toBe(200);
+      await until(async () => (await meWith(server, accessToken)) === '401 TOKEN_REVOKED', 'the end');
+    });
   });
 
   it('by subject alone ends all sessions of the user, and codes that wait', async () => {

@@ -40,6 +40,15 @@ async function open(browser: TestBrowser, url: URL | string): Promise<string> {
   return searchParams.get('error') ?? (searchParams.has('code') ? 'code' : 'nothing');
 }
 
+it('a full table of sign-ins that nobody finishes lets the next user in', async () => {
+  await server.sql(`
+    INSERT INTO oidc_sign_ins (state_hash, provider, browser_hash, return_to, expires_at)
+    SELECT 'flood ' || n, 'main', '', '', now() + interval '10 minutes' FROM generate_series(1, 100001) AS n`);
+  const browser = new TestBrowser();
+  expect(await open(browser, await toCallback(browser))).toBe('code');
+  await server.sql('DELETE FROM oidc_sign_ins');
+});
+
 describe('A callback', () => {
   it('works in the browser that started, and there once', async () => {
     const browser = new TestBrowser();
