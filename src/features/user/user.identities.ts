@@ -5,7 +5,7 @@ import type { Role, Viewer } from '../../core/permissions.js';
 import type { User } from '../../generated/prisma/client.js';
 import { ownsSecondFactor } from '../../infra/credentials/second-factor.js';
 import type { Transaction } from '../../infra/postgres/database.js';
-import { sql } from '../../infra/postgres/sql.js';
+import { type Sql, sql } from '../../infra/postgres/sql.js';
 import { emailKeyOf } from '../../validation/email.js';
 import { isLastAdmin, reloadUser, type UserChangeOptions } from './user.changes.js';
 import { provisionUser } from './user.creation.js';
@@ -90,6 +90,12 @@ const candidateColumns = (provider: string) => sql`
   EXISTS (SELECT FROM user_identities i WHERE i.user_id = users.id) AS "hasIdentity",
   EXISTS (SELECT FROM scim_users s WHERE s.user_id = users.id AND s.provider = ${provider}) AS "isProvisioned"`;
 
+/** Locks first and reads then: a statement that waits for a lock does not see the identity that has joined meanwhile. */
+async function lockedCandidates(tx: Transaction, provider: string, condition: Sql): Promise<Candidate[]> {
+  await tx.query(sql`SELECT id FROM users WHERE ${condition} ORDER BY id FOR UPDATE`);
+  return tx.query<Candidate>(sql`SELECT ${candidateColumns(provider)} FROM users WHERE ${condition}`);
+}
+
 /** @returns undefined when the provider's directory has no such user whom nothing else protects */
 async function joinProvisioned(
   options: UserChangeOptions,
@@ -98,9 +104,12 @@ async function joinProvisioned(
   rules: JoinRules,
 ): Promise<IdentityOwner | IdentityRefusal | undefined> {
   const { provider, directoryIds } = identity;
-  const [found, ...others] = await tx.query<Candidate>(sql`
-    SELECT ${candidateColumns(provider)} FROM users JOIN scim_users d ON d.user_id = users.id
-    WHERE d.provider = ${provider} AND d.external_id = ANY(${[...directoryIds]}::text[]) LIMIT 2 FOR UPDATE OF users`);
+  const [found, ...others] = await lockedCandidates(
+    tx,
+    provider,
+    sql`id IN (SELECT user_id FROM scim_users
+      WHERE provider = ${provider} AND external_id = ANY(${[...directoryIds]}::text[]) LIMIT 2)`,
+  );
   if (found === undefined || others.length > 0 || found.hasPassword || !mayJoin(found, rules))
     return undefined;
   if (found.status !== 'ACTIVE') return 'deactivated';
@@ -115,9 +124,8 @@ async function joinByEmail(
   rules: JoinRules,
 ): Promise<IdentityOwner | IdentityRefusal | undefined> {
   if (identity.email === undefined) return undefined;
-  const [found] = await tx.query<Candidate>(sql`
-    SELECT ${candidateColumns(identity.provider)}
-    FROM users WHERE email_key = ${emailKeyOf(identity.email)} FOR UPDATE`);
+  const isOfAddress = sql`email_key = ${emailKeyOf(identity.email)}`;
+  const [found] = await lockedCandidates(tx, identity.provider, isOfAddress);
   if (found === undefined) return undefined;
   if (found.status !== 'ACTIVE') return 'deactivated';
   if (!identity.isEmailVerified || !mayJoin(found, rules)) return 'account_exists';

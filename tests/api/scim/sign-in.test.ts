@@ -59,6 +59,26 @@ it('gives no role of a group that the directory takes away meanwhile', async () 
   expect(await server.sql('SELECT role::text FROM users WHERE id = $1', [id])).toEqual([{ role: 'VIEWER' }]);
 });
 
+it('joins one of two identities with its address that come at the same time', async () => {
+  const { id, userName: email } = await directory.user();
+  const waiting = async () =>
+    (
+      await server.sql(
+        `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      )
+    ).length;
+  await withClient(ownerUrlOf(server.databaseUrl), async (client) => {
+    await client.query('BEGIN');
+    await client.query('SELECT id FROM users WHERE id = $1 FOR UPDATE', [id.slice(4)]);
+    const first = signInAt({ server, provider }, { sub: 'twin', claims: { email } });
+    await until(async () => (await waiting()) === 1, 'the first');
+    const second = signInAt({ server, provider }, { sub: 'other twin', claims: { email } });
+    await until(async () => (await waiting()) === 2, 'the second');
+    await client.query('COMMIT');
+    expect([(await first).error, (await second).error].sort()).toEqual(['account_exists', null]);
+  });
+});
+
 it('is refused once the directory has deactivated the account', async () => {
   const user = await directory.user({ externalId: 'leaver' });
   await directory.patch(`/Users/${user.id}`, { op: 'Replace', path: 'active', value: 'False' });
