@@ -329,18 +329,19 @@ describe('A passkey is no way around', () => {
 });
 
 describe('Sign-ins that begin', () => {
-  it('are bounded, and make room as they expire', async () => {
+  it('are bounded: beyond the limit the oldest make room, so that a flood holds nobody up', async () => {
     await server.sql(
       `INSERT INTO passkey_ceremonies (state_hash, expires_at)
-       SELECT 'flood ' || n, to_timestamp($1) FROM generate_series(1, 100001) n`,
-      [server.clock.now() / 1000 + 300],
+       SELECT 'flood ' || n, to_timestamp($1) + n * interval '1 microsecond' FROM generate_series(1, 100001) n`,
+      [server.clock.now() / 1000 + 200],
     );
-    const full = await server.rest('POST', '/api/v1/auth/passkeys/login/options');
-    expect([full.status, full.body.code]).toEqual([503, 'UNAVAILABLE']);
-    server.clock.advance(301_000);
-    for (let count = 0; count < 3; count += 1)
-      await server.rest('POST', '/api/v1/auth/passkeys/login/options');
     expect((await server.rest('POST', '/api/v1/auth/passkeys/login/options')).status).toBe(200);
+    const gone = await server.sql(
+      `SELECT n FROM generate_series(1, 100001) n WHERE NOT EXISTS
+         (SELECT FROM passkey_ceremonies WHERE state_hash = 'flood ' || n) ORDER BY n DESC LIMIT 1`,
+    );
+    expect(gone).toEqual([{ n: 20 }]);
+    await server.sql(`DELETE FROM passkey_ceremonies WHERE state_hash LIKE 'flood %'`);
   });
 
   it('leave nothing in the database or the log that ends them', async () => {
